@@ -1,0 +1,1 @@
+"""What was published: the feed, its posts, their differences and the store."""

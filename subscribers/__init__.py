@@ -1,0 +1,1 @@
+"""Who reads: accounts, signed links, and who is due."""

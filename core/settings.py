@@ -1,0 +1,121 @@
+"""Settings from the environment and `.env`; each mistake is one clear line."""
+
+import os
+import secrets
+from datetime import datetime
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message has one line per mistake."""
+
+
+def _split(value: object) -> object:
+    return (
+        tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        if isinstance(value, str)
+        else value
+    )
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an address that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def _database_address(value: str) -> str:
+    value = value.replace("postgres://", "postgresql://", 1)
+    if value.startswith("postgresql://"):
+        return value.replace("postgresql://", "postgresql+psycopg://", 1)
+    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    return value
+
+
+def _sender(value: str) -> str:
+    address = parseaddr(value)[1]
+    if any(ord(sign) < 32 for sign in value) or address.count("@") != 1 or address.startswith("@"):
+        raise ValueError("must be an address like Paperboy <news@example.org>")
+    return value
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be a time zone like Asia/Seoul") from None
+    return value
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set, as `PAPERBOY_…` in the environment or `.env`."""
+
+    model_config = SettingsConfigDict(env_prefix="PAPERBOY_", env_file=".env", extra="ignore")
+
+    database_url: Annotated[str, AfterValidator(_database_address)] = "sqlite:///var/paperboy.db"
+    feed_url: Annotated[str, AfterValidator(_web_address)] = "https://discuss.pytorch.kr/c/news/14.rss"
+    smtp_url: SecretStr | None = None
+    sender: Annotated[str, AfterValidator(_sender)] = "Paperboy <paperboy@paperboy.localhost>"
+    base_url: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:8000"
+    secret_key: SecretStr | None = Field(default=None, min_length=16)
+    timezone: Annotated[str, AfterValidator(_timezone)] = "Asia/Seoul"
+    settle_minutes: int = Field(default=30, ge=0, le=10_080)
+    daily_papers: int = Field(default=2, ge=0, le=100)
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    uncertain: Literal["repeat", "hold"] = "repeat"
+    data_dir: Path = Path("var")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of slots and schedules."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def mailbox_dir(self) -> Path:
+        """Where the embedded mailbox keeps mails when no SMTP server is set."""
+        return self.data_dir / "mailbox"
+
+    def local(self, moment: datetime) -> datetime:
+        """`moment` (aware) on the clock of the time zone."""
+        return moment.astimezone(self.zone)
+
+
+def load() -> Settings:
+    """The settings in force.
+
+    Raises:
+        SettingsError: one line per setting that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [_explain(str(fault["loc"][0]), fault["msg"]) for fault in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _explain(name: str, message: str) -> str:
+    return f"PAPERBOY_{name.upper()}: {message.removeprefix('Value error, ')}"
+
+
+def secret_key(settings: Settings) -> bytes:
+    """The key that signs links: the setting, or one made once and kept in the data folder."""
+    if settings.secret_key:
+        return settings.secret_key.get_secret_value().encode()
+    path = settings.data_dir / "secret_key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+    return path.read_bytes()

@@ -1,0 +1,80 @@
+"""The tables of what was published."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from core.database import Base
+
+
+class Feed(Base):
+    """What the last good answer of an address allows to ask for next time (RFC 9110, 13.1)."""
+
+    __tablename__ = "feeds"
+
+    url: Mapped[str] = mapped_column(primary_key=True)
+    etag: Mapped[str | None]
+    last_modified: Mapped[str | None]
+    fetched_at: Mapped[datetime]
+
+
+class Issue(Base):
+    """One weekly post in its state in force: that of `revision`, 0 while the first one is held."""
+
+    __tablename__ = "issues"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    topic_id: Mapped[int] = mapped_column(unique=True)
+    title: Mapped[str]
+    url: Mapped[str]
+    week_start: Mapped[date] = mapped_column(index=True)
+    week_end: Mapped[date]
+    overview: Mapped[list[Any]]
+    summary: Mapped[list[Any]]
+    published_at: Mapped[datetime]
+    first_seen_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    revision: Mapped[int] = mapped_column(default=0)
+    held_revision: Mapped[int | None]
+    papers: Mapped[list["Paper"]] = relationship(order_by="Paper.position", back_populates="issue")
+    revisions: Mapped[list["Revision"]] = relationship(order_by="Revision.number", back_populates="issue")
+
+
+class Revision(Base):
+    """One state of a post: its raw HTML, what was read from it, and what it changed."""
+
+    __tablename__ = "revisions"
+    __table_args__ = (UniqueConstraint("issue_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issues.id"), index=True)
+    number: Mapped[int]
+    title: Mapped[str]
+    raw_html: Mapped[str]
+    content: Mapped[dict[str, Any]]
+    changes: Mapped[dict[str, Any]]
+    problems: Mapped[list[Any]]
+    seen_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
+    issue: Mapped[Issue] = relationship(back_populates="revisions")
+
+
+class Paper(Base):
+    """One paper in force; `number` is its place in the order of arrival over all issues.
+
+    A paper withdrawn from its post keeps its row. `late` marks one that an edit added.
+    """
+
+    __tablename__ = "papers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issues.id"), index=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    position: Mapped[int]
+    content: Mapped[dict[str, Any]]
+    late: Mapped[bool] = mapped_column(default=False)
+    withdrawn_at: Mapped[datetime | None]
+    corrected_at: Mapped[datetime | None]
+    issue: Mapped[Issue] = relationship(back_populates="papers")

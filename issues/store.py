@@ -1,0 +1,261 @@
+"""The store of issues: applies parsed posts, holds and releases them, and reads them back."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.database import lock
+from issues.changes import Changes, compare
+from issues.feed import Post
+from issues.models import Issue, Paper, Revision
+from issues.post import IssueContent, Link, PaperContent, Picture, Week, parse
+from issues.text import from_json, to_json
+
+
+class StoreError(Exception):
+    """What was asked of the store cannot be done; the message says why."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What one post did to the store; `changes` is empty unless an edit was taken over."""
+
+    issue: Issue
+    outcome: Literal["new", "changed", "unchanged", "held"]
+    changes: Changes = Changes()
+    problems: tuple[str, ...] = ()
+
+
+def apply(session: Session, post: Post, now: datetime) -> Applied:
+    """Take over one weekly post: store it, store its edit as a revision, or hold it.
+
+    A state that fails the checks of a weekly post is kept as a held revision, and whatever was in
+    force before stays in force. Does not commit.
+
+    Raises:
+        ValueError: the post's title is no weekly post's.
+    """
+    content = parse(post.title, post.html, post.url)
+    issue = session.scalar(select(Issue).where(Issue.topic_id == post.topic_id))
+    latest = issue.revisions[-1] if issue else None
+    if issue and latest and _is_same(latest, post, content):
+        issue.url = post.url
+        return Applied(
+            issue, "held" if latest.number == issue.held_revision else "unchanged", problems=content.problems
+        )
+    if issue and issue.revision and not content.problems:
+        back_in_force = not compare(content_of(_revision(issue, issue.revision)), content)
+        if back_in_force and issue.held_revision is None:
+            return Applied(issue, "unchanged")
+    if issue is None:
+        issue = _new_issue(session, post, content, now)
+    revision = _add_revision(session, issue, post, content, now)
+    if content.problems:
+        issue.held_revision = revision.number
+        return Applied(issue, "held", problems=content.problems)
+    is_new = issue.revision == 0
+    changes = _put_in_force(session, issue, revision, now)
+    return Applied(
+        issue, "new" if is_new else "changed" if changes else "unchanged", Changes() if is_new else changes
+    )
+
+
+def release(session: Session, issue: Issue, now: datetime) -> None:
+    """Put the held revision of an issue in force, whatever its problems.
+
+    Raises:
+        StoreError: nothing of the issue is held, or it holds no paper.
+    """
+    if issue.held_revision is None:
+        raise StoreError(f"issue {issue.week_start} is not held")
+    revision = _revision(issue, issue.held_revision)
+    if not revision.content["papers"]:
+        raise StoreError(
+            f"issue {issue.week_start} has no paper that could go out; wait for an edit of the post"
+        )
+    revision.released_at = now
+    _put_in_force(session, issue, revision, now)
+
+
+def _is_same(latest: Revision, post: Post, content: IssueContent) -> bool:
+    """Whether the post is in the state seen last, emoji sets and reply counts aside."""
+    if (latest.title, latest.raw_html) == (post.title, post.html):
+        return True
+    stored = content_of(latest)
+    return not compare(stored, content) and stored.problems == content.problems
+
+
+def _new_issue(session: Session, post: Post, content: IssueContent, now: datetime) -> Issue:
+    issue = Issue(
+        topic_id=post.topic_id,
+        title=content.title,
+        url=post.url,
+        week_start=content.week.start,
+        week_end=content.week.end,
+        overview=[],
+        summary=[],
+        published_at=post.published_at or now,
+        first_seen_at=now,
+        changed_at=now,
+        revision=0,
+    )
+    session.add(issue)
+    session.flush()
+    return issue
+
+
+def _add_revision(
+    session: Session, issue: Issue, post: Post, content: IssueContent, now: datetime
+) -> Revision:
+    revision = Revision(
+        number=len(issue.revisions) + 1,
+        title=post.title,
+        raw_html=post.html,
+        content=content_to_json(content),
+        changes={},
+        problems=list(content.problems),
+        seen_at=now,
+    )
+    issue.url = post.url
+    issue.revisions.append(revision)
+    session.flush()
+    return revision
+
+
+def _put_in_force(session: Session, issue: Issue, revision: Revision, now: datetime) -> Changes:
+    """Make a revision the issue's state, paper by paper; new papers join the order of arrival."""
+    content = content_of(revision)
+    old = content_of(_revision(issue, issue.revision)) if issue.revision else replace(content, papers=())
+    changes = compare(old, content)
+    lock(session, "papers")
+    number = session.scalar(select(func.max(Paper.number))) or 0
+    in_force = [paper for paper in issue.papers if paper.withdrawn_at is None]
+    touched = {change.paper for change in (*changes.corrected, *changes.retitled) if change.paper}
+    kept = {in_force[place].id for place in changes.pairs if place is not None}
+    for paper in in_force:
+        paper.withdrawn_at = None if paper.id in kept else now
+    gone = {content_of_paper(paper).key: paper for paper in issue.papers if paper.withdrawn_at}
+    for position, (place, parsed) in enumerate(zip(changes.pairs, content.papers, strict=True)):
+        row = in_force[place] if place is not None else gone.get(parsed.key)
+        if row is None:
+            number += 1
+            row = Paper(issue=issue, number=number, late=issue.revision > 0)
+        elif (parsed.title_en or parsed.title_ko) in touched:
+            row.corrected_at = now
+        row.withdrawn_at, row.position, row.content = None, position, paper_to_json(parsed)
+    revision.changes = changes_to_json(changes) if issue.revision else {}
+    issue.title, issue.week_start, issue.week_end = content.title, content.week.start, content.week.end
+    issue.overview, issue.summary = to_json(content.overview), to_json(content.summary)
+    issue.revision, issue.held_revision = revision.number, None
+    if changes or issue.revision == 1:
+        issue.changed_at = now
+    session.flush()
+    session.refresh(issue)
+    return changes
+
+
+def _revision(issue: Issue, number: int) -> Revision:
+    return next(revision for revision in issue.revisions if revision.number == number)
+
+
+# --- reading ------------------------------------------------------------------------
+
+
+def find(session: Session, name: str) -> Issue:
+    """The issue of a first day of the week (`2025-07-28`) or of a topic id.
+
+    Raises:
+        StoreError: there is none, or the name is neither.
+    """
+    try:
+        column = (
+            Issue.topic_id == int(name) if name.isdecimal() else Issue.week_start == date.fromisoformat(name)
+        )
+    except ValueError:
+        raise StoreError(f"{name!r} is neither a day like 2025-07-28 nor a topic id") from None
+    issue = session.scalar(select(Issue).where(column).order_by(Issue.id.desc()))
+    if issue is None:
+        raise StoreError(f"there is no issue {name}; `paperboy issues list` shows those stored")
+    return issue
+
+
+def every(session: Session) -> Sequence[Issue]:
+    """All issues, the newest week first."""
+    return session.scalars(select(Issue).order_by(Issue.week_start.desc(), Issue.id.desc())).all()
+
+
+def is_settled(issue: Issue, now: datetime, settle: timedelta) -> bool:
+    """Whether the issue has been unchanged long enough to go out."""
+    return issue.changed_at + settle <= now
+
+
+def problems_of(issue: Issue) -> list[str]:
+    """Why the issue's newest state is held; empty when it is not."""
+    return list(_revision(issue, issue.held_revision).problems) if issue.held_revision else []
+
+
+def shown_content(issue: Issue) -> IssueContent:
+    """The issue's state in force, or the held one while it has no other."""
+    return content_of(_revision(issue, issue.revision or issue.held_revision or 1))
+
+
+# --- JSON ---------------------------------------------------------------------------
+
+_BLOCKS = ("intro_ko", "intro_en", "abstract_ko", "abstract_en", "notes")
+
+
+def paper_to_json(paper: PaperContent) -> dict[str, Any]:
+    """A paper as JSON values; `content_of_paper` reads it back."""
+    value = asdict(paper) | {name: to_json(getattr(paper, name)) for name in _BLOCKS}
+    return value | {
+        "links": [asdict(link) for link in paper.links],
+        "pictures": [asdict(p) for p in paper.pictures],
+    }
+
+
+def _paper_from_json(value: dict[str, Any]) -> PaperContent:
+    blocks = {name: from_json(value[name]) for name in _BLOCKS}
+    links = tuple(Link(**link) for link in value["links"])
+    pictures = tuple(Picture(**picture) for picture in value["pictures"])
+    return PaperContent(**{**value, **blocks, "links": links, "pictures": pictures})
+
+
+def content_of_paper(row: Paper) -> PaperContent:
+    """A stored paper's content."""
+    return _paper_from_json(row.content)
+
+
+def content_to_json(content: IssueContent) -> dict[str, Any]:
+    """A parsed issue as JSON values; `content_of` reads it back."""
+    return {
+        "title": content.title,
+        "week_start": content.week.start.isoformat(),
+        "week_end": content.week.end.isoformat(),
+        "overview": to_json(content.overview),
+        "summary": to_json(content.summary),
+        "papers": [paper_to_json(paper) for paper in content.papers],
+    }
+
+
+def content_of(revision: Revision) -> IssueContent:
+    """A stored revision's content."""
+    value = revision.content
+    return IssueContent(
+        title=value["title"],
+        week=Week(date.fromisoformat(value["week_start"]), date.fromisoformat(value["week_end"])),
+        overview=from_json(value["overview"]),
+        summary=from_json(value["summary"]),
+        papers=tuple(_paper_from_json(paper) for paper in value["papers"]),
+        problems=tuple(revision.problems),
+    )
+
+
+def changes_to_json(changes: Changes) -> dict[str, Any]:
+    """Changes as JSON values, without the pairing of rows."""
+    value = asdict(changes)
+    del value["pairs"]
+    return value
