@@ -39,6 +39,9 @@ class Changes:
         return bool(self.added or self.withdrawn or self.corrected or self.retitled or self.moved)
 
 
+NO_CHANGES = Changes()
+
+
 def compare(stored: IssueContent, parsed: IssueContent) -> Changes:
     """The changes that make `parsed` of `stored`; emoji, spaces, looks and pictures count for nothing."""
     pairs = _match(stored.papers, parsed.papers)
@@ -116,9 +119,13 @@ def _issue_changes(before: IssueContent, after: IssueContent, field: str) -> lis
 def _moved(pairs: Sequence[int | None], papers: Sequence[PaperContent]) -> tuple[str, ...]:
     """Papers out of their old order: those outside the longest run that kept it."""
     kept = [(place, index) for index, place in enumerate(pairs) if place is not None]
-    best: list[list[int]] = []
+    runs: list[list[int]] = []  # the longest run in the old order that ends with each paper
     for at, (place, index) in enumerate(kept):
-        before = [best[other] for other in range(at) if kept[other][0] < place]
-        best.append([*max(before, key=len, default=[]), index])
-    steady = set(max(best, key=len, default=[]))
+        before = [runs[other] for other in range(at) if kept[other][0] < place]
+        runs.append([*_longest(before), index])
+    steady = set(_longest(runs))
     return tuple(name(papers[index]) for _, index in kept if index not in steady)
+
+
+def _longest(runs: Sequence[list[int]]) -> list[int]:
+    return max(runs, key=lambda run: len(run), default=[])

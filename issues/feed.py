@@ -11,6 +11,7 @@ import time
 import zlib
 from calendar import timegm
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -98,7 +99,7 @@ def _follow(
 ) -> Fetched:
     address = url
     for _ in range(MAX_REDIRECTS + 1):
-        with client.send(_request(client, address, allowed_hosts), stream=True) as response:
+        with closing(client.send(_request(client, address, allowed_hosts), stream=True)) as response:
             if response.is_redirect:
                 address = urljoin(address, response.headers.get("location", ""))
                 continue

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -315,7 +316,7 @@ def _assemble(title: str, week: Week, items: list[_Item]) -> IssueContent:
     starts = _starts(items)
     end = _ending(items, starts[-1]) if starts else len(items)
     bounds = [*starts, end]
-    papers = tuple(_paper(items[a:b]) for a, b in zip(bounds, bounds[1:], strict=False))
+    papers = tuple(_paper(items[a:b]) for a, b in pairwise(bounds))
     front = items[: starts[0]] if starts else items
     overview, summary = _front(front, title)
     content = IssueContent(title, week, overview, summary, _with_own_keys(papers))

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import lock
-from issues.changes import Changes, compare
+from issues.changes import NO_CHANGES, Changes, compare
 from issues.feed import Post
 from issues.models import Issue, Paper, Revision
 from issues.post import IssueContent, Link, PaperContent, Picture, Week, parse
@@ -26,7 +26,7 @@ class Applied:
 
     issue: Issue
     outcome: Literal["new", "changed", "unchanged", "held"]
-    changes: Changes = Changes()
+    changes: Changes = NO_CHANGES
     problems: tuple[str, ...] = ()
 
 
@@ -47,21 +47,20 @@ def apply(session: Session, post: Post, now: datetime) -> Applied:
         return Applied(
             issue, "held" if latest.number == issue.held_revision else "unchanged", problems=content.problems
         )
-    if issue and issue.revision and not content.problems:
-        back_in_force = not compare(content_of(_revision(issue, issue.revision)), content)
-        if back_in_force and issue.held_revision is None:
-            return Applied(issue, "unchanged")
     if issue is None:
         issue = _new_issue(session, post, content, now)
     revision = _add_revision(session, issue, post, content, now)
     if content.problems:
         issue.held_revision = revision.number
         return Applied(issue, "held", problems=content.problems)
-    is_new = issue.revision == 0
+    if issue.revision == 0:
+        _put_in_force(session, issue, revision, now)
+        issue.changed_at = now
+        return Applied(issue, "new")
     changes = _put_in_force(session, issue, revision, now)
-    return Applied(
-        issue, "new" if is_new else "changed" if changes else "unchanged", Changes() if is_new else changes
-    )
+    if changes:
+        issue.changed_at = now
+    return Applied(issue, "changed" if changes else "unchanged", changes)
 
 
 def release(session: Session, issue: Issue, now: datetime) -> None:
@@ -151,8 +150,6 @@ def _put_in_force(session: Session, issue: Issue, revision: Revision, now: datet
     issue.title, issue.week_start, issue.week_end = content.title, content.week.start, content.week.end
     issue.overview, issue.summary = to_json(content.overview), to_json(content.summary)
     issue.revision, issue.held_revision = revision.number, None
-    if changes or issue.revision == 1:
-        issue.changed_at = now
     session.flush()
     session.refresh(issue)
     return changes

@@ -21,6 +21,7 @@ _CONTROLS = re.compile(
 _STARS = re.compile(r"\*\*")
 _SHORTCODE = re.compile(r":[a-z0-9_+\-]+(?::t\d)?:", re.IGNORECASE)
 MAX_DEPTH = 256
+MAX_ADDRESS = 2000
 
 
 class TextError(Exception):
@@ -83,7 +84,7 @@ def without_emoji(text: str) -> str:
 
 def safe_url(address: str | None, base: str) -> str | None:
     """The absolute http(s) address, or None for anything else (`javascript:`, an anchor, spaces)."""
-    if not address or address.startswith("#") or len(address) > 2000:
+    if not address or address.startswith("#") or len(address) > MAX_ADDRESS:
         return None
     try:
         url = urljoin(base, address.strip())
@@ -123,16 +124,6 @@ _DROPPED = {
     "button",
 }
 _DROPPED_CLASSES = {"anchor", "lightbox-wrapper", "meta", "poll", "footnote-backref", "quote-controls"}
-_LOOKS = {
-    "strong": {"bold": True},
-    "b": {"bold": True},
-    "em": {"italic": True},
-    "i": {"italic": True},
-    "code": {"code": True},
-    "kbd": {"code": True},
-    "samp": {"code": True},
-    "tt": {"code": True},
-}
 
 
 def classes(node: LexborNode) -> set[str]:
@@ -181,7 +172,11 @@ def _look_inside(node: LexborNode, look: Run, base: str) -> Run:
         return replace(look, href=safe_url(node.attributes.get("href"), base) or look.href)
     if classes(node) & {"math", "math-inline", "math-block"}:
         return replace(look, math=True)
-    return replace(look, **_LOOKS.get(tag, {}))
+    if tag in {"strong", "b"}:
+        return replace(look, bold=True)
+    if tag in {"em", "i"}:
+        return replace(look, italic=True)
+    return replace(look, code=look.code or tag in {"code", "kbd", "samp", "tt"})
 
 
 def tidy(runs: Iterable[Run]) -> tuple[Run, ...]:

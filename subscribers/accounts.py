@@ -31,7 +31,7 @@ def normal_address(address: str) -> str:
         raise AccountError(f"{address.strip()!r} is not an address that can be mailed: {error}") from None
     if not found.local_part.isascii():
         raise AccountError(
-            f"{address.strip()!r} has letters before the @ that many mail servers refuse; use an address in plain letters"
+            f"{address.strip()!r} has letters before the @ that mail servers refuse; use plain letters"
         )
     return f"{found.local_part}@{found.ascii_domain}"
 
