@@ -1,0 +1,1 @@
+"""What readers get: editions, rendering, messages, the outbox and sending."""

@@ -1,0 +1,1 @@
+"""When things happen: the Prefect flows. Nothing else imports prefect."""

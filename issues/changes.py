@@ -128,4 +128,5 @@ def _moved(pairs: Sequence[int | None], papers: Sequence[PaperContent]) -> tuple
 
 
 def _longest(runs: Sequence[list[int]]) -> list[int]:
-    return max(runs, key=lambda run: len(run), default=[])
+    longest: list[int] = max(runs, key=len, default=[])
+    return longest

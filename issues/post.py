@@ -270,7 +270,7 @@ def _pictures(wrapper: LexborNode, base: str) -> Iterator[_Item]:
         url = safe_url(image.attributes.get("src"), base)
         if url:
             size = (image.attributes.get("width") or "", image.attributes.get("height") or "")
-            width, height = (int(value) if value.isdecimal() and len(value) < 6 else 0 for value in size)  # noqa: PLR2004
+            width, height = (int(value) if value.isdecimal() and len(value) < 6 else 0 for value in size)
             yield _Item("picture", picture=Picture(url, width, height))
 
 
@@ -518,7 +518,7 @@ def _problems(content: IssueContent, missing: float) -> Iterator[str]:
         blocks = (*paper.intro_ko, *paper.intro_en, *paper.abstract_ko, *paper.abstract_en)
         if any(_is_footer(_Item("block", block)) or _Item("block", block).label for block in blocks):
             yield f"{name} holds a label or a line of the post's ending"
-    if missing >= 0.1:  # noqa: PLR2004  POST_FORMAT: a tenth
+    if missing >= 0.1:
         yield f"{missing:.0%} of the post's text was not recognised"
 
 

@@ -13,7 +13,7 @@ from issues.changes import NO_CHANGES, Changes, compare
 from issues.feed import Post
 from issues.models import Issue, Paper, Revision
 from issues.post import IssueContent, Link, PaperContent, Picture, Week, parse
-from issues.text import from_json, to_json
+from issues.text import Block, from_json, to_json
 
 
 class StoreError(Exception):
@@ -256,3 +256,66 @@ def changes_to_json(changes: Changes) -> dict[str, Any]:
     value = asdict(changes)
     del value["pairs"]
     return value
+
+
+# --- the order of arrival -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class IssueFacts:
+    """What a digest says about an issue; `first_number` is the lowest of its papers' numbers."""
+
+    topic_id: int
+    week: Week
+    url: str
+    overview: tuple[Block, ...]
+    summary: tuple[Block, ...]
+    first_number: int
+    papers: int
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A paper at its place in the order of arrival; `position` counts from 1 within its issue."""
+
+    number: int
+    position: int
+    issue: IssueFacts
+    paper: PaperContent
+    late: bool
+
+
+def arrivals(session: Session, now: datetime, settle: timedelta) -> tuple[list[Arrival], bool]:
+    """All papers that may go out, in order of arrival, and whether newer ones must still settle.
+
+    Ends before the first paper of an issue that has not settled, so that no cursor passes it.
+    """
+    facts: dict[int, IssueFacts] = {}
+    ready: list[Arrival] = []
+    for row in session.scalars(select(Paper).order_by(Paper.number)).all():
+        if row.withdrawn_at:
+            continue
+        if not is_settled(row.issue, now, settle):
+            return ready, True
+        issue = facts.setdefault(row.issue_id, _facts(row.issue))
+        ready.append(Arrival(row.number, row.position + 1, issue, content_of_paper(row), row.late))
+    return ready, False
+
+
+def whole_issue(issue: Issue) -> list[Arrival]:
+    """All papers in force of one issue, in its own order."""
+    facts = _facts(issue)
+    in_force = [row for row in issue.papers if row.withdrawn_at is None]
+    return [Arrival(row.number, row.position + 1, facts, content_of_paper(row), late=False) for row in in_force]
+
+
+def _facts(issue: Issue) -> IssueFacts:
+    return IssueFacts(
+        topic_id=issue.topic_id,
+        week=Week(issue.week_start, issue.week_end),
+        url=issue.url,
+        overview=from_json(issue.overview),
+        summary=from_json(issue.summary),
+        first_number=min(row.number for row in issue.papers),
+        papers=sum(row.withdrawn_at is None for row in issue.papers),
+    )

@@ -1,0 +1,40 @@
+"""The record of runs: what was done when, with its result, for operators and for late digests."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.database import Base
+
+
+class Run(Base):
+    """One finished ingest, digest, resend or upkeep; `waiting` says that papers had to settle."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    slot: Mapped[str | None]
+    finished_at: Mapped[datetime]
+    waiting: Mapped[bool] = mapped_column(default=False)
+    result: Mapped[dict[str, Any]]
+
+
+def record(
+    session: Session, kind: str, result: dict[str, Any], now: datetime, *, slot: str | None = None, waiting: bool = False
+) -> None:
+    """Note a finished run. Does not commit."""
+    session.add(Run(kind=kind, slot=slot, finished_at=now, waiting=waiting, result=result))
+
+
+def latest(session: Session, count: int) -> Sequence[Run]:
+    """The last runs, newest first."""
+    return session.scalars(select(Run).order_by(Run.id.desc()).limit(count)).all()
+
+
+def last_of(session: Session, kind: str, slot: str) -> Run | None:
+    """The last run of a slot."""
+    return session.scalar(select(Run).where(Run.kind == kind, Run.slot == slot).order_by(Run.id.desc()).limit(1))

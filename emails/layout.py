@@ -1,0 +1,117 @@
+"""Make an edition fit a mail: which blocks of its texts are shown, within a number of bytes. Pure.
+
+Whole blocks are left out, never part of one. What a reader needs most is placed first: each
+paper's opening paragraph, the overview, the rest of the introductions, then abstracts. Within a
+rank papers take turns block by block, so papers of one kind are treated alike, earlier ones first
+where room runs out. A text is shown up to its first block that finds no room.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from emails.edition import Part
+
+RANKS = ("opening", "overview", "introduction", "summary", "abstract")
+_SPARE = 256  # multipart and line ends that the sum of pieces does not see
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes of a piece of HTML: in UTF-8, and in quoted-printable without soft line breaks."""
+
+    plain: int
+    quoted: int
+
+    def __add__(self, other: "Size") -> "Size":
+        return Size(self.plain + other.plain, self.quoted + other.quoted)
+
+    def __sub__(self, other: "Size") -> "Size":
+        return Size(self.plain - other.plain, self.quoted - other.quoted)
+
+    @property
+    def sent(self) -> int:
+        """Bytes on the wire in the smaller of base64 and quoted-printable, line ends included."""
+        return min(-(-self.plain * 78 // 57) + 4, -(-self.quoted * 76 // 72) + 4)
+
+
+NOTHING = Size(0, 0)
+
+
+def size_of(html: str) -> Size:
+    """The size of a piece of HTML."""
+    raw = html.encode()
+    escaped = sum(1 for byte in raw if byte > 126 or byte == 61 or (byte < 32 and byte != 10))
+    return Size(len(raw), len(raw) + 2 * escaped + raw.count(b"\n"))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One block that may be shown: the `block`-th of the `part`-th text of an edition."""
+
+    part: int
+    block: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A block left out and why: how large it was, and how much room there was when its turn came."""
+
+    piece: Piece
+    rank: str
+    needed: int
+    room: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many blocks of each text are shown, and every block that found no room.
+
+    A block behind one that was cut has no `Cut` of its own: its text had ended.
+    """
+
+    shown: tuple[int, ...]
+    cuts: tuple[Cut, ...]
+
+
+def fit(
+    parts: Sequence[Part], frame: Size, blocks: Mapping[Piece, Size], notes: Mapping[int, Size], limit: int
+) -> Layout:
+    """The layout that shows as much as `limit` bytes allow, decoded and encoded.
+
+    `frame` is the mail without any block, `blocks` each block's size, `notes` the size of the line
+    that stands below a text whenever some of it was left out.
+    """
+    shown = [0] * len(parts)
+    closed = [False] * len(parts)
+    cuts: list[Cut] = []
+    # Every text is cut until its last block is placed, so each one's note counts from the start.
+    used = frame + sum((notes.get(index, NOTHING) for index, part in enumerate(parts) if part.blocks), NOTHING)
+    used += Size(_SPARE, _SPARE)
+    for rank, piece in _order(parts):
+        if closed[piece.part]:
+            continue
+        ends_text = piece.block + 1 == len(parts[piece.part].blocks)
+        grown = used + blocks[piece] - (notes.get(piece.part, NOTHING) if ends_text else NOTHING)
+        if max(grown.plain, grown.sent) <= limit:
+            used, shown[piece.part] = grown, piece.block + 1
+        else:
+            closed[piece.part] = True
+            room = limit - max(used.plain, used.sent)
+            cuts.append(Cut(piece, rank, max(grown.plain, grown.sent) - max(used.plain, used.sent), room))
+    return Layout(tuple(shown), tuple(cuts))
+
+
+def _order(parts: Sequence[Part]) -> list[tuple[str, Piece]]:
+    """All blocks, most important first."""
+    ranked = [
+        (RANKS.index(_rank(part, block)), block, index)
+        for index, part in enumerate(parts)
+        for block in range(len(part.blocks))
+    ]
+    return [(RANKS[rank], Piece(index, block)) for rank, block, index in sorted(ranked)]
+
+
+def _rank(part: Part, block: int) -> str:
+    if part.name == "intro":
+        return "opening" if block == 0 else "introduction"
+    return part.name

@@ -1,0 +1,37 @@
+"""The fixed phrases of the mails, from `emails/locale`: one place, one function."""
+
+import tomllib
+from calendar import month_name
+from datetime import date
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def phrases(language: str) -> dict[str, str]:
+    """All phrases of a language; a mail in both speaks Korean around its papers."""
+    name = "ko" if language == "both" else language
+    return tomllib.loads((files("emails") / "locale" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def say(language: str, phrase: str, **values: object) -> str:
+    """A phrase with its braces filled in.
+
+    Raises:
+        KeyError: the language has no such phrase, or a brace is not filled.
+    """
+    return phrases(language)[phrase].format_map(values)
+
+
+def day_values(start: date, end: date) -> dict[str, object]:
+    """What phrases about a week can name."""
+    return {
+        f"{edge}_{part}": value
+        for edge, day in (("start", start), ("end", end))
+        for part, value in (
+            ("year", day.year),
+            ("month", day.month),
+            ("day", day.day),
+            ("month_name", month_name[day.month]),
+        )
+    }
