@@ -4,6 +4,7 @@ import fcntl
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,25 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_immediate(connection: Any) -> None:
     # A transaction that reads first and writes later would fail with "database is locked".
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@dataclass(frozen=True)
+class Database:
+    """An engine and the maker of its sessions."""
+
+    engine: Engine
+    sessions: Sessions
+
+
+def open_database(url: str) -> Database:
+    """The database at `url`, checked to be in the state that this version needs.
+
+    Raises:
+        DatabaseError: it cannot be used as it is.
+    """
+    engine = open_engine(url)
+    check(engine)
+    return Database(engine, sessionmaker(engine, expire_on_commit=False))
 
 
 def lock(session: Session, name: str) -> None:

@@ -24,7 +24,13 @@ class Run(Base):
 
 
 def record(
-    session: Session, kind: str, result: dict[str, Any], now: datetime, *, slot: str | None = None, waiting: bool = False
+    session: Session,
+    kind: str,
+    result: dict[str, Any],
+    now: datetime,
+    *,
+    slot: str | None = None,
+    waiting: bool = False,
 ) -> None:
     """Note a finished run. Does not commit."""
     session.add(Run(kind=kind, slot=slot, finished_at=now, waiting=waiting, result=result))
@@ -37,4 +43,6 @@ def latest(session: Session, count: int) -> Sequence[Run]:
 
 def last_of(session: Session, kind: str, slot: str) -> Run | None:
     """The last run of a slot."""
-    return session.scalar(select(Run).where(Run.kind == kind, Run.slot == slot).order_by(Run.id.desc()).limit(1))
+    return session.scalar(
+        select(Run).where(Run.kind == kind, Run.slot == slot).order_by(Run.id.desc()).limit(1)
+    )

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
 
     database_url: Annotated[str, AfterValidator(_database_address)] = "sqlite:///var/paperboy.db"
     feed_url: Annotated[str, AfterValidator(_web_address)] = "https://discuss.pytorch.kr/c/news/14.rss"
-    smtp_url: SecretStr | None = None
+    smtp_url: Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)] = None
     sender: Annotated[str, AfterValidator(_sender)] = "Paperboy <paperboy@paperboy.localhost>"
     base_url: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:8000"
     secret_key: SecretStr | None = Field(default=None, min_length=16)

@@ -104,7 +104,9 @@ def choose(
     chosen = unread[: portion(len(unread), frequency, daily_papers)]
     if not chosen:
         return None
-    return compose(chosen, cursor, slot=slot, language=language, frequency=frequency, remaining=len(unread) - len(chosen))
+    return compose(
+        chosen, cursor, slot=slot, language=language, frequency=frequency, remaining=len(unread) - len(chosen)
+    )
 
 
 def compose(
@@ -167,9 +169,11 @@ def _parts(paper: PaperContent, language: str) -> tuple[Part, ...]:
     for name in ("intro", "abstract"):
         for spoken in ("ko", "en"):
             blocks = texts[name, spoken]
-            only_elsewhere = not blocks and language == spoken and any(texts[name, other] for other in ("ko", "en"))
+            only_elsewhere = (
+                not blocks and language == spoken and any(texts[name, other] for other in ("ko", "en"))
+            )
             if (language in {spoken, "both"} and blocks) or only_elsewhere:
-                parts.append(Part(name, spoken, blocks))  # type: ignore[arg-type]  # the names above
+                parts.append(Part(name, spoken, blocks))
     return tuple(parts)
 
 

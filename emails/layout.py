@@ -85,7 +85,9 @@ def fit(
     closed = [False] * len(parts)
     cuts: list[Cut] = []
     # Every text is cut until its last block is placed, so each one's note counts from the start.
-    used = frame + sum((notes.get(index, NOTHING) for index, part in enumerate(parts) if part.blocks), NOTHING)
+    used = frame + sum(
+        (notes.get(index, NOTHING) for index, part in enumerate(parts) if part.blocks), NOTHING
+    )
     used += Size(_SPARE, _SPARE)
     for rank, piece in _order(parts):
         if closed[piece.part]:

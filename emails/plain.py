@@ -34,7 +34,8 @@ def plain_text(context: Mapping[str, Any], shown: Sequence[int]) -> str:
 
 def _body(context: Mapping[str, Any], shown: Sequence[int], links: _Links) -> Iterator[str]:
     say, personal = context["say"], context["personal"]
-    yield f"{say('web')} {links.mark(context['web'])} · {say('preferences')} {links.mark(personal('preferences'))}"
+    yield f"{say('web')} {links.mark(context['web'])}"
+    yield f"{say('preferences')} {links.mark(personal('preferences'))}"
     yield f"{say('unsubscribe')} {links.mark(personal('unsubscribe'))}"
     yield from ("", say("brand"), *_wrap(context["heading"]), f"{context['week']} · {context['kind']}", "")
     yield from (personal("greeting"), *_wrap(context["opening"]), "", say("contents"), "")
@@ -58,7 +59,11 @@ def _body(context: Mapping[str, Any], shown: Sequence[int], links: _Links) -> It
 
 
 def _paper(
-    paper: Mapping[str, Any], issue: Mapping[str, Any], context: Mapping[str, Any], shown: Sequence[int], links: _Links
+    paper: Mapping[str, Any],
+    issue: Mapping[str, Any],
+    context: Mapping[str, Any],
+    shown: Sequence[int],
+    links: _Links,
 ) -> Iterator[str]:
     say = context["say"]
     if paper["late"]:
@@ -76,7 +81,11 @@ def _paper(
 
 
 def _texts(
-    parts: Sequence[Mapping[str, Any]], url: str, context: Mapping[str, Any], shown: Sequence[int], links: _Links
+    parts: Sequence[Mapping[str, Any]],
+    url: str,
+    context: Mapping[str, Any],
+    shown: Sequence[int],
+    links: _Links,
 ) -> Iterator[str]:
     say = context["say"]
     for part in parts:

@@ -25,10 +25,13 @@ _MATH = re.compile(r"\$([^$\n]{1,200})\$")
 _SIGNS = {
     r"\%": "%", r"\&": "&", r"\_": "_", r"\#": "#", r"\$": "$", r"\times": "×", r"\sim": "∼", r"\approx": "≈",
     r"\leq": "≤", r"\geq": "≥", r"\le": "≤", r"\ge": "≥", r"\pm": "±", r"\rightarrow": "→", r"\to": "→",
-    r"\alpha": "α", r"\beta": "β", r"\gamma": "γ", r"\epsilon": "ε", r"\lambda": "λ", r"\mu": "μ", r"\sigma": "σ",
+    r"\alpha": "α", r"\beta": "β", r"\gamma": "γ",
+    r"\epsilon": "ε", r"\lambda": "λ", r"\mu": "μ", r"\sigma": "σ",
     r"\pi": "π", r"\infty": "∞", r"\cdot": "·", r"\ldots": "…",
 }  # fmt: skip
-_SIGN = re.compile("|".join(re.escape(sign) + (r"(?![A-Za-z])" if sign[-1].isalpha() else "") for sign in _SIGNS))
+_SIGN = re.compile(
+    "|".join(re.escape(sign) + (r"(?![A-Za-z])" if sign[-1].isalpha() else "") for sign in _SIGNS)
+)
 
 
 def readable(block: Block) -> Block:

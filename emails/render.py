@@ -71,7 +71,9 @@ def render(edition: Edition, *, widest: Mapping[str, str], limit: int = LIMIT) -
     pieces, notes = _measure(full, edition.parts)
     frame = size_of(fill(_cut(full, lambda _: False, lambda _: False), nonce, widest))
     if max(frame.plain, frame.sent) > limit:
-        raise RenderError(f"{len(edition.papers)} papers do not fit a mail of {limit} bytes, even without their texts")
+        raise RenderError(
+            f"{len(edition.papers)} papers do not fit a mail of {limit} bytes, even without their texts"
+        )
     layout = fit(edition.parts, frame, pieces, notes, limit)
     html = _apply(full, edition.parts, layout)
     return Rendered(context["subject"], html, plain_text(context, layout.shown), nonce, layout)
@@ -86,7 +88,7 @@ def _context(edition: Edition, nonce: str) -> dict[str, Any]:
     days = day_values(start, end)
     count = len(edition.papers)
 
-    def say_here(phrase: str, spoken: str = language, **values: object) -> str:
+    def say_here(phrase: str, spoken: str = language, /, **values: object) -> str:
         return say(spoken, phrase, **values)
 
     titles = [paper.title for paper in edition.papers]
@@ -96,7 +98,9 @@ def _context(edition: Edition, nonce: str) -> dict[str, Any]:
         "language": language,
         "root_language": "ko" if language == "both" else language,
         "subject": shorten(subject, SUBJECT_WIDTH),
-        "preheader": shorten(say_here("preheader", count=count, titles=", ".join(titles[1:] + titles[:1])), PREHEADER),
+        "preheader": shorten(
+            say_here("preheader", count=count, titles=", ".join(titles[1:] + titles[:1])), PREHEADER
+        ),
         "heading": say_here(f"heading_{edition.frequency}", count=count),
         "week": say_here("week_range", **days),
         "kind": f"{say_here(edition.frequency)} · {spoken}",
@@ -119,7 +123,15 @@ def _issues(edition: Edition) -> list[dict[str, Any]]:
         shown = []
         for part in parts:
             blocks = tuple(readable(block) for block in part.blocks)
-            shown.append({"index": index, "first": first, "name": part.name, "language": part.language, "blocks": blocks})
+            shown.append(
+                {
+                    "index": index,
+                    "first": first,
+                    "name": part.name,
+                    "language": part.language,
+                    "blocks": blocks,
+                }
+            )
             first, index = first + len(blocks), index + 1
         return shown
 
@@ -129,7 +141,9 @@ def _issues(edition: Edition) -> list[dict[str, Any]]:
         for paper in issue.papers:
             place += 1
             papers.append(_paper(paper, place) | {"parts": parts_of(paper.parts)})
-        issues.append({"url": issue.url, "parts": shown_parts, "papers": papers, "portion": _portion(issue, edition)})
+        issues.append(
+            {"url": issue.url, "parts": shown_parts, "papers": papers, "portion": _portion(issue, edition)}
+        )
     return issues
 
 
@@ -240,5 +254,3 @@ def html_greeting(language: str, name: str) -> str:
 def greeting(language: str, name: str) -> str:
     """The greeting of one reader as text."""
     return say(language, "greeting", name=name) if name else say(language, "greeting_plain")
-
-

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core.database import Sessions, lock
+from core.runs import record
 from issues.feed import Fetched, Post, Validators, fetch, read_feed, read_topic, topic_address
 from issues.models import Feed
 from issues.post import parse_week
@@ -75,6 +76,7 @@ def _take_over(
                 _note(report, apply(session, post, now))
         if feed_url and fetched and fetched.body is not None:
             session.merge(Feed(url=feed_url, fetched_at=now, **asdict(fetched.validators)))
+        record(session, "ingest", asdict(report), now)
     return report
 
 

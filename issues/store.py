@@ -142,7 +142,8 @@ def _put_in_force(session: Session, issue: Issue, revision: Revision, now: datet
         row = in_force[place] if place is not None else gone.get(parsed.key)
         if row is None:
             number += 1
-            row = Paper(issue=issue, number=number, late=issue.revision > 0)
+            row = Paper(number=number, late=issue.revision > 0)
+            issue.papers.append(row)
         elif (parsed.title_en or parsed.title_ko) in touched:
             row.corrected_at = now
         row.withdrawn_at, row.position, row.content = None, position, paper_to_json(parsed)
@@ -306,7 +307,9 @@ def whole_issue(issue: Issue) -> list[Arrival]:
     """All papers in force of one issue, in its own order."""
     facts = _facts(issue)
     in_force = [row for row in issue.papers if row.withdrawn_at is None]
-    return [Arrival(row.number, row.position + 1, facts, content_of_paper(row), late=False) for row in in_force]
+    return [
+        Arrival(row.number, row.position + 1, facts, content_of_paper(row), late=False) for row in in_force
+    ]
 
 
 def _facts(issue: Issue) -> IssueFacts:

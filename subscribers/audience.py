@@ -31,8 +31,14 @@ class Audience:
         return len(self.skipped) + sum(len(group.subscriber_ids) for group in self.groups)
 
 
-def due(session: Session, frequency: str, already_planned: Collection[int]) -> Audience:
-    """The active subscribers of a frequency; `already_planned` have their mail in this slot."""
+def due(
+    session: Session, frequency: str, already_planned: Collection[int], under_way: Collection[int]
+) -> Audience:
+    """The active subscribers of a frequency.
+
+    Those `already_planned` have their mail in this slot; those with one `under_way` get the next
+    when it has arrived, so that papers keep their order.
+    """
     active = select(Subscriber.id, Subscriber.email, Subscriber.language, Subscriber.cursor).where(
         Subscriber.status == "active", Subscriber.frequency == frequency
     )
@@ -42,6 +48,8 @@ def due(session: Session, frequency: str, already_planned: Collection[int]) -> A
     for id_, email, language, cursor in session.execute(active.order_by(Subscriber.id)):
         if id_ in already_planned:
             skipped[id_] = "planned earlier in this slot"
+        elif id_ in under_way:
+            skipped[id_] = "an earlier mail is still under way"
         elif email.lower() in suppressed:
             skipped[id_] = "suppressed"
         else:

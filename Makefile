@@ -1,0 +1,32 @@
+# Paperboy's two commands: `make demo` shows the main job, `make test` passes all tests and checks.
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+export UV_PROJECT_ENVIRONMENT := .venv
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.PHONY: setup demo test check clean
+
+setup: .venv/.done
+
+.venv/.done: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Paperboy needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	.venv/bin/uv sync --locked --inexact --quiet --python .venv/bin/python
+	@touch $@
+
+demo: setup
+	.venv/bin/paperboy demo $(ARGS)
+
+check: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: check
+	.venv/bin/pytest -n 2 $(ARGS)
+
+clean:
+	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,213 @@
+"""The outbox: plan, claim, settle. Every change of a delivery's state is in this file.
+
+A delivery is a row before it is a mail. Its cursor moves in the transaction that plans it, and
+back again if the mail is skipped, so that every paper is planned once for every reader.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session, joinedload
+
+from emails.models import Delivery, EditionRow
+from emails.replies import Refusal, Verdict
+from subscribers.accounts import is_suppressed
+from subscribers.models import Subscriber
+
+FIRST_PAUSE = timedelta(minutes=15)
+GIVE_UP = timedelta(hours=48)
+UNDER_WAY = ("planned", "claimed", "sending", "deferred")
+
+
+# --- plan ---------------------------------------------------------------------------
+
+
+def plan(
+    session: Session,
+    edition: EditionRow,
+    subscriber_ids: Sequence[int],
+    *,
+    cursor: int,
+    domain: str,
+    now: datetime,
+) -> list[int]:
+    """Plan an edition for those of the subscribers who still stand where it begins; returns their ids.
+
+    Whoever changed, paused, left or was planned by another run since the audience was read is left
+    for the next run.
+    """
+    planned: list[int] = []
+    for start in range(0, len(subscriber_ids), 500):
+        moved = (
+            update(Subscriber)
+            .where(
+                Subscriber.id.in_(subscriber_ids[start : start + 500]),
+                Subscriber.cursor == edition.after,
+                Subscriber.status == "active",
+                Subscriber.language == edition.language,
+                Subscriber.frequency == edition.frequency,
+            )
+            .values(cursor=cursor)
+            .returning(Subscriber.id)
+        )
+        planned += sorted(session.scalars(moved))
+    session.add_all(_delivery(edition, id_, edition.slot, "digest", domain, now) for id_ in planned)
+    session.flush()
+    return planned
+
+
+def plan_copy(
+    session: Session, edition: EditionRow, subscriber_id: int, *, domain: str, now: datetime
+) -> Delivery:
+    """Plan a copy by an operator's hand: no cursor moves."""
+    delivery = _delivery(edition, subscriber_id, edition.slot, "resend", domain, now)
+    session.add(delivery)
+    session.flush()
+    return delivery
+
+
+def _delivery(
+    edition: EditionRow, subscriber_id: int, slot: str, kind: str, domain: str, now: datetime
+) -> Delivery:
+    return Delivery(
+        subscriber_id=subscriber_id,
+        edition_id=edition.id,
+        slot=slot,
+        kind=kind,
+        state="planned",
+        message_id=f"{secrets.token_hex(16)}@{domain}",
+        planned_at=now,
+    )
+
+
+def planned_in(session: Session, slot: str) -> set[int]:
+    """The subscribers who have a delivery in the slot."""
+    return set(session.scalars(select(Delivery.subscriber_id).where(Delivery.slot == slot)))
+
+
+def under_way(session: Session) -> set[int]:
+    """The subscribers with a digest not yet settled: their next one waits, so that order is kept."""
+    rows = select(Delivery.subscriber_id).where(Delivery.kind == "digest", Delivery.state.in_(UNDER_WAY))
+    return set(session.scalars(rows))
+
+
+# --- claim --------------------------------------------------------------------------
+
+
+def recover(session: Session, now: datetime) -> None:
+    """Take up what a dead sender left. Only for the holder of the outbox: nobody else is sending."""
+    session.execute(update(Delivery).where(Delivery.state == "claimed").values(state="planned"))
+    session.execute(
+        update(Delivery)
+        .where(Delivery.state == "sending")
+        .values(
+            state="uncertain", reply="the sender stopped while the server had the message", settled_at=now
+        )
+    )
+
+
+def claim(
+    session: Session, *, slot: str | None, now: datetime, repeat_uncertain: bool, limit: int
+) -> list[Delivery]:
+    """Up to `limit` deliveries that may be sent now, oldest first, marked as claimed.
+
+    Those whose reader has left, paused or been suppressed since are skipped instead.
+    """
+    rows = select(Delivery).where(_is_due(slot, now, repeat_uncertain)).order_by(Delivery.id).limit(limit)
+    rows = rows.options(joinedload(Delivery.subscriber), joinedload(Delivery.edition))
+    found = session.scalars(rows.execution_options(populate_existing=True)).all()
+    claimed = []
+    for delivery in found:
+        reason = _reason_to_skip(session, delivery)
+        if reason:
+            _skip(delivery, reason, now)
+        else:
+            delivery.repeats += delivery.state == "uncertain"
+            delivery.state = "claimed"
+            claimed.append(delivery)
+    session.flush()
+    return (
+        claimed
+        if claimed or not found
+        else claim(session, slot=slot, now=now, repeat_uncertain=repeat_uncertain, limit=limit)
+    )
+
+
+def count_due(session: Session, slot: str | None) -> int:
+    """How many deliveries are still planned, of one slot or of all."""
+    rows = select(func.count()).where(Delivery.state == "planned")
+    return session.scalar(rows.where(Delivery.slot == slot) if slot else rows) or 0
+
+
+def _is_due(slot: str | None, now: datetime, repeat_uncertain: bool) -> ColumnElement[bool]:
+    due = or_(
+        Delivery.state == "planned",
+        and_(Delivery.state == "deferred", Delivery.next_attempt_at <= now),
+        and_(Delivery.state == "uncertain", Delivery.repeats == 0) if repeat_uncertain else Delivery.id < 0,
+    )
+    return and_(due, Delivery.slot == slot) if slot else due
+
+
+def _reason_to_skip(session: Session, delivery: Delivery) -> str:
+    if is_suppressed(session, delivery.subscriber.email):
+        return "suppressed"
+    if delivery.subscriber.status != "active":
+        return delivery.subscriber.status
+    return ""
+
+
+def _skip(delivery: Delivery, reason: str, now: datetime) -> None:
+    delivery.state, delivery.reply, delivery.settled_at = "skipped", reason, now
+    if delivery.kind == "digest":
+        delivery.subscriber.cursor = min(delivery.subscriber.cursor, delivery.edition.after)
+
+
+# --- settle -------------------------------------------------------------------------
+
+
+def mark_sending(delivery: Delivery) -> None:
+    """The message goes out now; a crash from here on leaves it uncertain."""
+    delivery.state = "sending"
+    delivery.attempts += 1
+
+
+def settle_sent(delivery: Delivery, reply: str, now: datetime) -> None:
+    """The server has taken the message."""
+    delivery.state, delivery.reply, delivery.settled_at = "sent", reply[:500], now
+
+
+def settle_refused(delivery: Delivery, refusal: Refusal, verdict: Verdict, now: datetime) -> None:
+    """The server has not taken the message, or nobody knows; a deferred one fails in the end."""
+    delivery.state, delivery.reply = verdict.state, str(refusal)
+    if verdict.state == "planned":
+        delivery.attempts -= 1
+        return
+    delivery.settled_at = now
+    if verdict.state == "deferred":
+        if now - delivery.planned_at >= GIVE_UP:
+            delivery.state = "failed"
+        else:
+            delivery.next_attempt_at = now + FIRST_PAUSE * 2 ** min(delivery.attempts - 1, 5)
+
+
+def put_back(session: Session) -> None:
+    """Claimed deliveries of a run that stops wait for the next one."""
+    session.execute(update(Delivery).where(Delivery.state == "claimed").values(state="planned"))
+
+
+# --- read ---------------------------------------------------------------------------
+
+
+def states(session: Session, delivery_ids: Sequence[int] | None = None) -> Counter[str]:
+    """How many deliveries are in each state, all or those named."""
+    rows = select(Delivery.state, func.count()).group_by(Delivery.state)
+    if delivery_ids is None:
+        return Counter(dict(session.execute(rows).tuples().all()))
+    counts: Counter[str] = Counter()
+    for start in range(0, len(delivery_ids), 500):
+        chunk = rows.where(Delivery.id.in_(delivery_ids[start : start + 500]))
+        counts.update(dict(session.execute(chunk).tuples().all()))
+    return counts

@@ -1,0 +1,46 @@
+"""Upkeep between digests: retries, digests that papers came too late for, expired sign-ups."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.runs import last_of, record
+from emails.digests import DigestReport, Office, Rules, retry, run_digest
+from emails.edition import slot_of
+from subscribers.accounts import expire_sign_ups
+from subscribers.models import FREQUENCIES
+
+
+@dataclass
+class UpkeepReport:
+    """What one upkeep did; `late` are digests run again because papers had to settle the first time."""
+
+    expired: int
+    retries: DigestReport
+    late: list[DigestReport] = field(default_factory=list)
+
+    @property
+    def fault(self) -> str:
+        """Why the run must count as failed, or nothing."""
+        return "; ".join(report.fault for report in (self.retries, *self.late) if report.fault)
+
+
+def upkeep(office: Office, *, local_now: datetime, rules: Rules) -> UpkeepReport:
+    """Send what is due again, run digests that waited for papers, and forget late sign-ups."""
+    with office.database.sessions.begin() as session:
+        expired = expire_sign_ups(session, local_now)
+    report = UpkeepReport(expired, retry(office, rules=rules))
+    if not report.retries.stopped:
+        report.late = [
+            run_digest(office, frequency, local_now=local_now, rules=rules)
+            for frequency in FREQUENCIES
+            if _waited(office, slot_of(frequency, local_now))
+        ]
+    with office.database.sessions.begin() as session:
+        record(session, "upkeep", {"expired": expired, "sent": report.retries.sent}, local_now)
+    return report
+
+
+def _waited(office: Office, slot: str) -> bool:
+    with office.database.sessions() as session:
+        run = last_of(session, "digest", slot)
+        return bool(run and run.waiting)

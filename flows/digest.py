@@ -1,0 +1,36 @@
+"""The flow that plans and sends a digest: daily every morning, weekly on Mondays."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from prefect import flow
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from emails.digests import run_digest
+from emails.office import open_office, rules_of
+from flows.doors import end, moment, open_store, show
+
+
+@flow(name="digest")
+def digest(frequency: Literal["weekly", "daily"], now: datetime | None = None) -> dict[str, Any]:
+    """Send the frequency's digest of the current slot; a second run sends only what is missing."""
+    settings, database = open_store()
+    artifact = create_progress_artifact(
+        progress=0.0, key=f"digest-{frequency}-progress", description="Mails tried"
+    )
+
+    def progress(done: int, planned: int) -> None:
+        update_progress_artifact(artifact, progress=100.0 * done / max(planned, 1))  # type: ignore[arg-type, unused-ignore]
+
+    with open_office(settings, database, now and moment(now)) as office:
+        report = run_digest(
+            office,
+            frequency,
+            local_now=settings.local(moment(now)),
+            rules=rules_of(settings),
+            progress=progress,
+        )
+    progress(1, 1)
+    show(f"digest-{frequency}", report.line(), report.as_json())
+    end(report.fault)
+    return report.as_json()

@@ -1,0 +1,26 @@
+"""The flow between digests: retries, digests that papers came too late for, expired sign-ups."""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import flow
+
+from emails import upkeep as upkeeping
+from emails.office import open_office, rules_of
+from flows.doors import end, moment, open_store, show
+
+
+@flow(name="upkeep")
+def upkeep(now: datetime | None = None) -> dict[str, Any]:
+    """Send what is due again and forget sign-ups that were never confirmed."""
+    settings, database = open_store()
+    with open_office(settings, database, now and moment(now)) as office:
+        report = upkeeping.upkeep(office, local_now=settings.local(moment(now)), rules=rules_of(settings))
+    result = {
+        "expired": report.expired,
+        "retries": report.retries.as_json(),
+        "late": [late.as_json() for late in report.late],
+    }
+    show("upkeep", report.retries.line(), result)
+    end(report.fault)
+    return result

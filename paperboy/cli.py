@@ -1,0 +1,293 @@
+"""The `paperboy` command: reads settings, calls one function of the packages below, reports."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from core.database import DatabaseError
+from core.settings import SettingsError
+from emails.digests import DigestReport
+from emails.render import RenderError
+from emails.transport import AddressError
+from issues.feed import FeedError
+from issues.store import StoreError
+from paperboy import reports
+from subscribers.accounts import AccountError
+
+app = typer.Typer(
+    help="Newsletter pipeline and scheduled mailer for weekly paper posts.", no_args_is_help=True
+)
+issues_app = typer.Typer(help="What was published.", no_args_is_help=True)
+subscribers_app = typer.Typer(help="Who reads.", no_args_is_help=True)
+app.add_typer(issues_app, name="issues")
+app.add_typer(subscribers_app, name="subscribers")
+
+EXPECTED = (
+    SettingsError,
+    DatabaseError,
+    FeedError,
+    StoreError,
+    AccountError,
+    AddressError,
+    RenderError,
+    OSError,
+)
+
+
+class FaultError(Exception):
+    """A run that ended, but must count as failed."""
+
+
+def _moment(value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is no time like 2025-08-04T08:00+09:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=reports.zone())
+
+
+Json = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
+Now = Annotated[str | None, typer.Option("--now", metavar="ISO", help="Act as if it were this time.")]
+IssueName = Annotated[
+    str, typer.Argument(metavar="ISSUE", help="First day of the week (2025-07-28) or topic id.")
+]
+Language = Annotated[str, typer.Option(help="ko, en or both.")]
+Frequency = Annotated[str, typer.Option(help="weekly or daily.")]
+
+
+def _print(value: Any, as_json: bool, lines: Callable[[], None]) -> None:
+    if as_json:
+        typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    else:
+        lines()
+
+
+def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+@app.command()
+def migrate() -> None:
+    """Make or update the tables of the database."""
+    typer.echo(f"The database is at version {reports.migrate()}.")
+
+
+@app.command()
+def ingest(
+    feed: Annotated[
+        str | None, typer.Option(metavar="URL", help="A feed other than PAPERBOY_FEED_URL.")
+    ] = None,
+    topic: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="A topic's address, for posts that left the feed.")
+    ] = None,
+    now: Now = None,
+    as_json: Json = False,
+) -> None:
+    """Read the feed (or only the topics named) and store what is new."""
+    report = reports.ingest(feed, topic or [], _moment(now))
+
+    def lines() -> None:
+        typer.echo(report.line())
+        for entry in report.held:
+            typer.echo(f"held: {entry['issue']}: {'; '.join(entry['reasons'])}")
+
+    _print(asdict(report), as_json, lines)
+
+
+@issues_app.command("list")
+def list_issues(as_json: Json = False) -> None:
+    """All issues, the newest first."""
+    entries = reports.list_issues()
+    rows = [[e["week_start"], str(e["topic_id"]), e["state"], str(e["papers"]), e["title"]] for e in entries]
+    _print(entries, as_json, lambda: _table("Issues", ["week", "topic", "state", "papers", "title"], rows))
+
+
+@issues_app.command("show")
+def show_issue(issue: IssueName, as_json: Json = False) -> None:
+    """One issue with its papers."""
+    value = reports.show_issue(_issue_name(issue))
+
+    def lines() -> None:
+        typer.echo(f"{value['title']}\n{value['url']}  revision {value['revision']}")
+        for reason in value["held"]:
+            typer.echo(f"held: {reason}")
+        for number, paper in enumerate(value["papers"], 1):
+            typer.echo(f"{number:>3}. {paper['title_ko']} / {paper['title_en']}\n     {paper['url']}")
+
+    _print(value, as_json, lines)
+
+
+@issues_app.command("release")
+def release_issue(issue: IssueName, now: Now = None) -> None:
+    """Put a held issue in force as it is."""
+    typer.echo(f"Released: {reports.release_issue(_issue_name(issue), _moment(now))}")
+
+
+def _issue_name(name: str) -> str:
+    try:
+        return name if name.isdecimal() else datetime.strptime(name, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007  a day
+    except ValueError:
+        raise typer.BadParameter(f"{name!r} is neither a day like 2025-07-28 nor a topic id") from None
+
+
+@subscribers_app.command("add")
+def add_subscriber(
+    email: str,
+    language: Language,
+    frequency: Frequency,
+    name: Annotated[str, typer.Option(help="For the greeting.")] = "",
+    confirmed: Annotated[bool, typer.Option("--confirmed", help="They have agreed already.")] = False,
+    now: Now = None,
+    as_json: Json = False,
+) -> None:
+    """Sign an address up; without --confirmed it stays pending."""
+    _one_of("language", language, ("ko", "en", "both"))
+    _one_of("frequency", frequency, ("weekly", "daily"))
+    value = reports.add_subscriber(email, language, frequency, name, confirmed, _moment(now))
+    _print(
+        value,
+        as_json,
+        lambda: typer.echo(f"{value['email']}: {value['language']}, {value['frequency']}, {value['status']}"),
+    )
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}", param_hint=f"--{option}")
+
+
+@subscribers_app.command("list")
+def list_subscribers(as_json: Json = False) -> None:
+    """All subscribers."""
+    entries = reports.list_subscribers()
+    columns = ["id", "email", "language", "frequency", "status", "cursor"]
+    rows = [[str(entry[column]) for column in columns] for entry in entries]
+    _print(entries, as_json, lambda: _table("Subscribers", columns, rows))
+
+
+@subscribers_app.command("show")
+def show_subscriber(email: str, as_json: Json = False) -> None:
+    """One subscriber and their deliveries."""
+    value = reports.show_subscriber(email)
+
+    def lines() -> None:
+        typer.echo(
+            f"{value['email']}: {value['language']}, {value['frequency']}, {value['status']}, cursor {value['cursor']}"
+        )
+        rows = [
+            [d["slot"], d["state"], str(d["papers"]), d["subject"], d["reply"]] for d in value["deliveries"]
+        ]
+        _table("Deliveries", ["slot", "state", "papers", "subject", "reply"], rows)
+
+    _print(value, as_json, lines)
+
+
+@app.command()
+def digest(
+    frequency: Annotated[str, typer.Argument(metavar="weekly|daily")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Plan and send nothing; say what would go out.")
+    ] = False,
+    now: Now = None,
+    as_json: Json = False,
+) -> None:
+    """Plan and send the digest of the current slot."""
+    _one_of("frequency", frequency, ("weekly", "daily"))
+    _report(reports.digest(frequency, dry_run, _moment(now)), as_json)
+
+
+@app.command()
+def preview(
+    issue: IssueName,
+    language: Language,
+    frequency: Frequency,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
+    now: Now = None,
+) -> None:
+    """Write an edition of an issue as .html, .txt and .eml."""
+    _one_of("language", language, ("ko", "en", "both"))
+    _one_of("frequency", frequency, ("weekly", "daily"))
+    for path in reports.preview(_issue_name(issue), language, frequency, out, _moment(now)):
+        typer.echo(path)
+
+
+@app.command()
+def resend(
+    issue: IssueName,
+    to: Annotated[str, typer.Option(metavar="EMAIL", help="An active subscriber's address.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; say what would go out.")] = False,
+    now: Now = None,
+    as_json: Json = False,
+) -> None:
+    """Send one reader a copy of a whole issue."""
+    _report(reports.resend(_issue_name(issue), to, dry_run, _moment(now)), as_json)
+
+
+def _report(report: DigestReport, as_json: bool) -> None:
+    def lines() -> None:
+        typer.echo(report.line())
+        for reason, count in report.reasons.items():
+            typer.echo(f"  skipped {count}: {reason}")
+        for edition in report.editions:
+            typer.echo(
+                f"  {edition['readers']} x {edition['language']}: {edition['subject']} ({edition['bytes']} bytes)"
+            )
+
+    _print(report.as_json(), as_json, lines)
+    if report.fault:
+        raise FaultError(report.fault)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Issues, subscribers, deliveries and the last runs."""
+    value = reports.status()
+
+    def lines() -> None:
+        for name in ("issues", "subscribers", "deliveries"):
+            typer.echo(
+                f"{name}: " + (", ".join(f"{count} {kind}" for kind, count in value[name].items()) or "none")
+            )
+        rows = [[run["finished_at"], run["kind"], run["slot"] or "", run["line"]] for run in value["runs"]]
+        _table("Last runs", ["finished", "kind", "slot", "result"], rows)
+
+    _print(value, as_json, lines)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the table.")] = False,
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where the demo keeps its data.")] = Path(
+        "var/demo"
+    ),
+    port: Annotated[int, typer.Option(help="The mailbox page's port.")] = 8025,
+) -> None:
+    """The whole pipeline on a sample forum, sample readers and an embedded mailbox."""
+    from paperboy.demo import run_demo  # noqa: PLC0415  brings prefect, which takes over a second
+
+    run_demo(folder, once=once, port=port)
+
+
+def main() -> None:
+    """Run the command; what a person can mend is one line on standard error and exit code 1."""
+    try:
+        app()
+    except FaultError as fault:
+        sys.exit(f"paperboy: {fault}")
+    except EXPECTED as error:
+        sys.exit("\n".join(f"paperboy: {line}" for line in str(error).splitlines()) or "paperboy: failed")

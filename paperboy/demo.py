@@ -1,0 +1,126 @@
+"""The demo: three sample weeks through the whole pipeline, by Prefect, into an embedded mailbox."""
+
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from core.database import Database, open_database
+from core.settings import load
+from emails import mailbox
+from paperboy.mailbox_page import serve_mailbox
+from paperboy.sample.data import weeks
+from paperboy.sample.forum import Forum
+from subscribers.accounts import confirm, sign_up
+
+READERS = (
+    ("minji@example.com", "김민지", "ko", "weekly"),
+    ("jihoon@example.com", "박지훈", "ko", "daily"),
+    ("alice@example.com", "Alice", "en", "weekly"),
+    ("bob@example.com", "Bob", "en", "daily"),
+    ("seoyeon@example.com", "이서연", "both", "weekly"),
+    ("daniel@example.com", "", "both", "daily"),
+)
+
+
+def run_demo(folder: Path, *, once: bool, port: int) -> None:
+    """Run the demo in `folder`, anew each time; without `once` the mailbox stays open to look at."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with Forum() as forum:
+        _set_environment(folder.resolve(), forum.feed_url)
+        database = open_database(load().database_url)
+        forum.state.weeks = 0
+        _sign_everyone_up(database, _monday(0) - timedelta(days=2))
+        typer.echo("Starting Prefect (about ten seconds) …")
+        _run_weeks(forum)
+    _print_table(folder / "mailbox")
+    if not once:
+        _show_mailbox(folder / "mailbox", port)
+
+
+def _set_environment(folder: Path, feed_url: str) -> None:
+    for name in [name for name in os.environ if name.startswith(("PAPERBOY_", "PREFECT_"))]:
+        del os.environ[name]  # the demo never touches the operator's own database, readers or server
+    os.environ |= {
+        "PAPERBOY_DATABASE_URL": f"sqlite:///{folder / 'paperboy.db'}",
+        "PAPERBOY_DATA_DIR": str(folder),
+        "PAPERBOY_FEED_URL": feed_url,
+        "PAPERBOY_ALLOWED_HOSTS": "127.0.0.1",
+        "PAPERBOY_SMTP_URL": "",
+        "PAPERBOY_SECRET_KEY": "only for the demo, not a secret",
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+    }
+
+
+def _sign_everyone_up(database: Database, now: datetime) -> None:
+    with database.sessions.begin() as session:
+        for address, name, language, frequency in READERS:
+            reader = sign_up(session, address, language=language, frequency=frequency, name=name, now=now)
+            confirm(session, reader, now)
+
+
+def _monday(week: int) -> datetime:
+    """08:00 in Seoul on the Monday after a sample week."""
+    end: date = weeks()[week].end
+    return datetime(end.year, end.month, end.day, 23, 0, tzinfo=UTC)
+
+
+def _run_weeks(forum: Forum) -> None:
+    from flows.digest import digest  # noqa: PLC0415  prefect reads its environment when it is imported
+    from flows.ingest import ingest  # noqa: PLC0415
+
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for week in range(len(weeks())):
+        monday = _monday(week)
+        forum.state.weeks = week + 1
+        _say(monday, ingest(now=monday - timedelta(hours=2)), "ingest")
+        _say(monday, digest("weekly", now=monday), "weekly digest")
+        for day in range(5):
+            morning = monday + timedelta(days=day)
+            if day == 2 and forum.state.weeks == 2:
+                forum.state.edited = True
+                _say(morning, ingest(now=morning - timedelta(hours=2)), "ingest after an edit of the post")
+            _say(morning, digest("daily", now=morning), "daily digest")
+
+
+def _say(moment: datetime, result: dict[str, object], what: str) -> None:
+    counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
+    shown = ("new", "changed", "held", "sent", "deferred", "failed", "skipped")
+    line = ", ".join(f"{counts[name]} {name}" for name in shown if counts.get(name))
+    typer.echo(f"{moment.astimezone(load().zone):%Y-%m-%d %H:%M}  {what}: {line or 'nothing new'}")
+
+
+def _print_table(folder: Path) -> None:
+    mails = mailbox.read(folder)
+    table = Table(title="Who got what", title_justify="left")
+    for column in ("reader", "language", "frequency", "mails", "last subject"):
+        table.add_column(column, justify="right" if column == "mails" else "left")
+    for address, _, language, frequency in READERS:
+        own = [mail for mail in mails if mail.to == address]
+        table.add_row(address, language, frequency, str(len(own)), own[-1].subject if own else "")
+    Console(width=None if os.isatty(1) else 120).print(table)
+
+
+def _show_mailbox(folder: Path, port: int) -> None:
+    with _until_interrupted(), serve_mailbox(folder, port) as url:
+        typer.echo(f"The mailbox: {url} (Ctrl+C ends)")
+        signal.pause()
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Goodbye.")

@@ -1,0 +1,242 @@
+"""What the commands do: open what they need, call one function below, return plain values."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from core import database as core_database
+from core.database import Database, open_database, open_engine
+from core.runs import latest
+from core.settings import Settings, load
+from emails import digests, outbox
+from emails.digests import DigestReport, issue_edition, preview_digest, preview_mail, run_digest
+from emails.message import House
+from emails.models import Delivery
+from emails.office import house_of, open_office, rules_of
+from issues import ingest as ingesting
+from issues import store
+from issues.ingest import IngestReport
+from issues.models import Issue
+from issues.text import Block
+from subscribers import accounts
+from subscribers.models import Subscriber
+
+
+def zone() -> ZoneInfo:
+    """The time zone for times given without one."""
+    return load().zone
+
+
+def _open() -> tuple[Settings, Database]:
+    settings = load()
+    return settings, open_database(settings.database_url)
+
+
+def migrate() -> str:
+    """Bring the database to the newest version and name it."""
+    return core_database.migrate(open_engine(load().database_url))
+
+
+def ingest(feed: str | None, topics: list[str], now: datetime | None) -> IngestReport:
+    """Read a feed, or the topics named, or both when both are given."""
+    settings, database = _open()
+    return ingesting.ingest(
+        database.sessions,
+        feed_url=feed or (None if topics else settings.feed_url),
+        topic_urls=topics,
+        allowed_hosts=settings.allowed_hosts,
+        now=now or datetime.now(UTC),
+    )
+
+
+def list_issues() -> list[dict[str, Any]]:
+    """All issues in brief."""
+    _, database = _open()
+    with database.sessions() as session:
+        return [_brief(issue) for issue in store.every(session)]
+
+
+def _brief(issue: Issue) -> dict[str, Any]:
+    state = "held" if issue.revision == 0 else "in force, an edit held" if issue.held_revision else "in force"
+    return {
+        "topic_id": issue.topic_id,
+        "week_start": issue.week_start.isoformat(),
+        "week_end": issue.week_end.isoformat(),
+        "title": issue.title,
+        "state": state,
+        "papers": sum(paper.withdrawn_at is None for paper in issue.papers),
+    }
+
+
+def show_issue(name: str) -> dict[str, Any]:
+    """One issue in full."""
+    _, database = _open()
+    with database.sessions() as session:
+        issue = store.find(session, name)
+        content = store.shown_content(issue)
+        papers = [
+            {
+                "title_ko": paper.title_ko,
+                "title_en": paper.title_en,
+                "intro_ko": _texts(paper.intro_ko),
+                "intro_en": _texts(paper.intro_en),
+                "abstract_ko": _texts(paper.abstract_ko),
+                "abstract_en": _texts(paper.abstract_en),
+                "url": paper.url,
+                "links": [link.url for link in paper.links],
+            }
+            for paper in content.papers
+        ]
+        return _brief(issue) | {
+            "url": issue.url,
+            "revision": issue.revision,
+            "held": store.problems_of(issue),
+            "overview": [block.text for block in content.overview],
+            "summary": [block.text for block in content.summary],
+            "papers": papers,
+        }
+
+
+def _texts(blocks: tuple[Block, ...]) -> list[dict[str, str]]:
+    return [{"type": block.type, "text": block.text} for block in blocks]
+
+
+def release_issue(name: str, now: datetime | None) -> str:
+    """Put a held issue in force and return its title."""
+    _, database = _open()
+    with database.sessions.begin() as session:
+        issue = store.find(session, name)
+        store.release(session, issue, now or datetime.now(UTC))
+        return issue.title
+
+
+def add_subscriber(
+    email: str, language: str, frequency: str, name: str, confirmed: bool, now: datetime | None
+) -> dict[str, Any]:
+    """Sign an address up, and confirm it if they agreed already."""
+    _, database = _open()
+    moment = now or datetime.now(UTC)
+    with database.sessions.begin() as session:
+        subscriber = accounts.sign_up(
+            session, email, language=language, frequency=frequency, name=name, now=moment
+        )
+        if confirmed:
+            accounts.confirm(session, subscriber, moment)
+        return _subscriber(subscriber)
+
+
+def _subscriber(subscriber: Subscriber) -> dict[str, Any]:
+    names = ("id", "email", "name", "language", "frequency", "status", "cursor")
+    return {name: getattr(subscriber, name) for name in names}
+
+
+def list_subscribers() -> list[dict[str, Any]]:
+    """All subscribers in brief."""
+    _, database = _open()
+    with database.sessions() as session:
+        return [_subscriber(row) for row in session.scalars(select(Subscriber).order_by(Subscriber.id))]
+
+
+def show_subscriber(email: str) -> dict[str, Any]:
+    """One subscriber with all deliveries."""
+    _, database = _open()
+    with database.sessions() as session:
+        subscriber = accounts.find(session, email)
+        if subscriber is None:
+            raise accounts.AccountError(f"{email} is not subscribed")
+        rows = select(Delivery).where(Delivery.subscriber_id == subscriber.id).order_by(Delivery.id)
+        deliveries = [
+            {
+                "slot": delivery.slot,
+                "state": delivery.state,
+                "papers": len(delivery.edition.papers),
+                "subject": delivery.edition.subject,
+                "message_id": delivery.message_id,
+                "attempts": delivery.attempts,
+                "reply": delivery.reply,
+            }
+            for delivery in session.scalars(rows.options(joinedload(Delivery.edition)))
+        ]
+        return _subscriber(subscriber) | {"deliveries": deliveries}
+
+
+def digest(frequency: str, dry_run: bool, now: datetime | None) -> DigestReport:
+    """Plan and send a digest, or only say what would go out."""
+    settings, database = _open()
+    local_now = settings.local(now or datetime.now(UTC))
+    rules = rules_of(settings)
+    if dry_run:
+        house = house_of(settings)
+        return preview_digest(database.sessions, frequency, house=house, local_now=local_now, rules=rules)
+    with open_office(settings, database, now) as office:
+        return run_digest(office, frequency, local_now=local_now, rules=rules)
+
+
+def resend(name: str, address: str, dry_run: bool, now: datetime | None) -> DigestReport:
+    """Send one reader a copy of an issue."""
+    settings, database = _open()
+    with open_office(settings, database, now) as office:
+        with database.sessions() as session:
+            issue = store.find(session, name)
+            rules = rules_of(settings)
+            moment = now or datetime.now(UTC)
+            papers = store.whole_issue(issue)
+        return digests.resend(office, issue, papers, address, now=moment, rules=rules, dry_run=dry_run)
+
+
+def preview(name: str, language: str, frequency: str, out: Path, now: datetime | None) -> list[str]:
+    """Write an edition in three forms and return the paths."""
+    settings, database = _open()
+    house: House = house_of(settings)
+    with database.sessions() as session:
+        issue = store.find(session, name)
+        edition = issue_edition(
+            store.whole_issue(issue),
+            slot=f"preview:{issue.week_start}",
+            language=language,
+            frequency=frequency,
+            daily_papers=settings.daily_papers,
+        )
+    html, text, message = preview_mail(edition, house, now or datetime.now(UTC))
+    out.mkdir(parents=True, exist_ok=True)
+    stem = f"{issue.week_start}-{language}-{frequency}"
+    forms = {".html": html.encode(), ".txt": text.encode(), ".eml": message.data}
+    for suffix, data in forms.items():
+        (out / f"{stem}{suffix}").write_bytes(data)
+    return [str(out / f"{stem}{suffix}") for suffix in forms]
+
+
+def status() -> dict[str, Any]:
+    """The state of everything in numbers."""
+    _, database = _open()
+    with database.sessions() as session:
+        subscribers = session.execute(
+            select(Subscriber.status, Subscriber.language, Subscriber.frequency, func.count()).group_by(
+                Subscriber.status, Subscriber.language, Subscriber.frequency
+            )
+        )
+        return {
+            "issues": dict(Counter(_brief(issue)["state"] for issue in store.every(session))),
+            "subscribers": {f"{a} {b} {c}": count for a, b, c, count in subscribers},
+            "deliveries": dict(outbox.states(session)),
+            "runs": [
+                {
+                    "finished_at": run.finished_at.isoformat(timespec="seconds"),
+                    "kind": run.kind,
+                    "slot": run.slot,
+                    "line": _brief_result(run.result),
+                    "result": run.result,
+                }
+                for run in latest(session, 10)
+            ],
+        }
+
+
+def _brief_result(result: dict[str, Any]) -> str:
+    counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
+    return ", ".join(f"{value} {name}" for name, value in counts.items() if isinstance(value, int) and value)
