@@ -21,7 +21,7 @@ import feedparser
 import httpx
 
 MAX_BYTES = 16 * 1024 * 1024
-MAX_SECONDS = 40
+MAX_SECONDS = 30
 MAX_REDIRECTS = 5
 USER_AGENT = "Paperboy/0.1 (newsletter; reads the feed once an hour)"
 
@@ -100,7 +100,7 @@ def _follow(
     address = url
     for _ in range(MAX_REDIRECTS + 1):
         with closing(client.send(_request(client, address, allowed_hosts), stream=True)) as response:
-            if response.is_redirect:
+            if response.has_redirect_location:
                 address = urljoin(address, response.headers.get("location", ""))
                 continue
             return _answer(response, address, known, deadline)
@@ -154,7 +154,7 @@ def _body(response: httpx.Response, url: str, deadline: float) -> bytes:
         raise FeedError(f"{url} answered in an encoding nobody asked for ({encoding[:40]})")
     unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
     body = bytearray()
-    for chunk in response.iter_raw(64 * 1024):
+    for chunk in response.iter_raw():
         # Unpacked piece by piece, and never further than the bound: a small body can hold gigabytes.
         body += unpack.decompress(chunk, MAX_BYTES + 1 - len(body)) if unpack else chunk
         if len(body) > MAX_BYTES:
