@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.database import Database, Sessions
 from core.runs import record
 from emails import outbox
-from emails.edition import Edition, choose, compose, portion, slot_of
+from emails.edition import MAX_PAPERS, Edition, choose, compose, portion, slot_of
 from emails.message import Content, House, Message, Reader, build, filled, widest
 from emails.models import Delivery, EditionRow
 from emails.render import Rendered, RenderError, render
@@ -21,7 +21,7 @@ from emails.transport import Transport
 from issues.models import Issue
 from issues.store import Arrival, arrivals
 from subscribers.accounts import AccountError, find
-from subscribers.audience import Audience, due
+from subscribers.audience import Audience, Group, due
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Rules:
 @dataclass
 class DigestReport:
     """The accounts of one run: every candidate is sent, deferred, failed, uncertain, skipped, or
-    (only when the run stopped) still planned. `waiting`: papers had to settle first."""
+    (when the run stopped, or another has taken it up again) still planned. `waiting`: papers had to settle first."""
 
     slot: str
     candidates: int = 0
@@ -120,11 +120,11 @@ def preview_digest(
         audience, arrived = _read(session, frequency, slot, local_now, rules, report)
     reasons = Counter(audience.skipped.values())
     for group in audience.groups:
-        edition = _choose(arrived, group.cursor, slot, group.language, frequency, rules)
-        if edition is None:
+        mail = _next_mail(arrived, group, slot, frequency, house, rules)
+        if mail is None:
             reasons[_nothing(report)] += len(group.subscriber_ids)
         else:
-            rendered = render(edition, widest=widest(house))
+            edition, rendered = mail
             report.editions.append(_edition_entry(edition, rendered, len(group.subscriber_ids)))
             report.planned += len(group.subscriber_ids)
     report.candidates, report.skipped, report.reasons = audience.candidates, reasons.total(), dict(reasons)
@@ -142,12 +142,29 @@ def _read(
     return audience, arrived
 
 
-def _choose(
-    arrived: list[Arrival], cursor: int, slot: str, language: str, frequency: str, rules: Rules
-) -> Edition | None:
-    return choose(
-        arrived, cursor, slot=slot, language=language, frequency=frequency, daily_papers=rules.daily_papers
-    )
+def _next_mail(
+    arrived: list[Arrival], group: Group, slot: str, frequency: str, house: House, rules: Rules
+) -> tuple[Edition, Rendered] | None:
+    """The group's next edition, rendered; where so many papers do not fit one mail, with fewer."""
+    most = MAX_PAPERS
+    while True:
+        edition = choose(
+            arrived,
+            group.cursor,
+            slot=slot,
+            language=group.language,
+            frequency=frequency,
+            daily_papers=rules.daily_papers,
+            most=most,
+        )
+        if edition is None:
+            return None
+        try:
+            return edition, render(edition, widest=widest(house))
+        except RenderError:
+            most = len(edition.papers) // 2
+            if most == 0:
+                raise
 
 
 def _nothing(report: DigestReport) -> str:
@@ -168,11 +185,11 @@ def _plan_slot(
         audience, arrived = _read(session, frequency, slot, now, rules, report)
     outcomes = dict(audience.skipped)
     for group in audience.groups:
-        edition = _choose(arrived, group.cursor, slot, group.language, frequency, rules)
-        if edition is None:
+        mail = _next_mail(arrived, group, slot, frequency, house, rules)  # no transaction: it takes time
+        if mail is None:
             outcomes.update(dict.fromkeys(group.subscriber_ids, _nothing(report)))
             continue
-        rendered = render(edition, widest=widest(house))  # outside the transaction: it takes time
+        edition, rendered = mail
         with sessions.begin() as session:
             row = _store(session, edition, rendered, group.cursor, now)
             cursor = edition.papers[-1].number
@@ -227,12 +244,11 @@ def _account(session: Session, report: DigestReport, outcomes: dict[int, str], d
             Delivery.slot == report.slot
         )
     ).all()
-    tried = set(drained.tried)
     states: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for id_, subscriber_id, state, reply in rows:
         is_ours = outcomes.get(subscriber_id) == ""
-        if not (is_ours or id_ in tried or state == "planned"):
+        if not (is_ours or id_ in drained.tried or state == "planned"):
             continue
         outcomes[subscriber_id] = ""
         states[state] += 1
@@ -244,11 +260,8 @@ def _account(session: Session, report: DigestReport, outcomes: dict[int, str], d
             reasons[reason] += 1
     report.candidates = len(outcomes)
     report.sent, report.deferred, report.failed = states["sent"], states["deferred"], states["failed"]
-    report.uncertain, report.skipped, report.planned = (
-        states["uncertain"],
-        states["skipped"],
-        states["planned"],
-    )
+    report.uncertain, report.skipped = states["uncertain"], states["skipped"]
+    report.planned = sum(states[state] for state in ("planned", "claimed", "sending"))
     report.reasons, report.stopped = dict(reasons), drained.stopped
 
 

@@ -1,7 +1,7 @@
 """What a digest holds: which papers, and of each paper which parts in which language. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 from math import ceil
@@ -12,17 +12,23 @@ from issues.store import Arrival, IssueFacts
 from issues.text import Block
 
 MAX_PAPERS = 40  # more than a mail can show with their introductions; the rest comes next time
+MAX_LINKS = 20  # of one paper: with addresses of this length one paper always fits a mail
+MAX_LINK_ADDRESS = 500
 
 Language = Literal["ko", "en"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One text of a paper or an issue in one language; empty when it exists in another only."""
+    """One text of a paper or an issue in one language; empty when it exists in another only.
+
+    `opens`: its first block is what a reader sees of the paper before anything else.
+    """
 
     name: Literal["overview", "summary", "intro", "abstract"]
     language: Language
     blocks: tuple[Block, ...]
+    opens: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,11 +103,18 @@ def portion(unread: int, frequency: str, daily_papers: int) -> int:
 
 
 def choose(
-    arrived: Sequence[Arrival], cursor: int, *, slot: str, language: str, frequency: str, daily_papers: int
+    arrived: Sequence[Arrival],
+    cursor: int,
+    *,
+    slot: str,
+    language: str,
+    frequency: str,
+    daily_papers: int,
+    most: int = MAX_PAPERS,
 ) -> Edition | None:
-    """The next edition for readers at `cursor`, or None when nothing is unread."""
+    """The next edition for readers at `cursor`, of at most `most` papers; None when nothing is unread."""
     unread = [arrival for arrival in arrived if arrival.number > cursor]
-    chosen = unread[: portion(len(unread), frequency, daily_papers)]
+    chosen = unread[: min(portion(len(unread), frequency, daily_papers), most)]
     if not chosen:
         return None
     return compose(
@@ -113,18 +126,14 @@ def compose(
     chosen: Sequence[Arrival], cursor: int, *, slot: str, language: str, frequency: str, remaining: int = 0
 ) -> Edition:
     """An edition of exactly these papers; overviews of issues begun before `cursor` are left out."""
-    issues = tuple(
-        _issue_unit(facts, tuple(group), cursor, language)
-        for facts, group in groupby(chosen, key=lambda arrival: arrival.issue)
-    )
-    return Edition(slot, language, frequency, issues, remaining)
-
-
-def _issue_unit(facts: IssueFacts, arrivals: tuple[Arrival, ...], cursor: int, language: str) -> IssueUnit:
-    is_first_portion = facts.first_number > cursor and arrivals[0].number == facts.first_number
-    parts = _overview(facts, language) if is_first_portion else ()
-    papers = tuple(_paper_unit(arrival, cursor, language) for arrival in arrivals)
-    return IssueUnit(facts.topic_id, facts.week, facts.url, facts.papers, parts, papers)
+    issues: list[IssueUnit] = []
+    for facts, group in groupby(chosen, key=lambda arrival: arrival.issue):
+        # An issue that got papers later can come twice, with another one between.
+        is_begun = facts.first_number <= cursor or any(unit.topic_id == facts.topic_id for unit in issues)
+        parts = () if is_begun else _overview(facts, language)
+        papers = tuple(_paper_unit(arrival, cursor, language) for arrival in group)
+        issues.append(IssueUnit(facts.topic_id, facts.week, facts.url, facts.papers, parts, papers))
+    return Edition(slot, language, frequency, tuple(issues), remaining)
 
 
 def _overview(facts: IssueFacts, language: str) -> tuple[Part, ...]:
@@ -147,7 +156,7 @@ def _paper_unit(arrival: Arrival, cursor: int, language: str) -> PaperUnit:
         subtitle=subtitle if title else "",
         title_language=title_language,
         url=paper.url,
-        links=paper.links,
+        links=tuple(link for link in paper.links if len(link.url) <= MAX_LINK_ADDRESS)[:MAX_LINKS],
         parts=_parts(paper, language),
         late=arrival.late and arrival.issue.first_number <= cursor,
     )
@@ -157,7 +166,7 @@ def _parts(paper: PaperContent, language: str) -> tuple[Part, ...]:
     """A paper's texts for a language, most important first.
 
     An English edition of a paper without an English introduction has an empty one, and then the
-    abstract in its place.
+    abstract in its place, which opens the paper instead.
     """
     texts = {
         ("intro", "ko"): paper.intro_ko,
@@ -174,7 +183,8 @@ def _parts(paper: PaperContent, language: str) -> tuple[Part, ...]:
             )
             if (language in {spoken, "both"} and blocks) or only_elsewhere:
                 parts.append(Part(name, spoken, blocks))
-    return tuple(parts)
+    opener = next((part.name for part in parts if part.blocks), None)
+    return tuple(replace(part, opens=part.name == opener) for part in parts)
 
 
 def subject_week(issues: Sequence[IssueUnit]) -> tuple[date, date]:

@@ -9,10 +9,10 @@ import re
 from datetime import datetime
 from email.utils import formatdate
 
-_WORD_BYTES = 45  # 60 in base64, with =?utf-8?b? and ?= a word of 72; RFC 2047 allows 75
-_LINE = 76
+_LINE = 76  # of a field with encoded words (RFC 2047, 2); a word may have 75
+_AROUND_WORD = len("=?utf-8?b??=")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 
 
 def clean(value: str) -> str:
@@ -26,7 +26,7 @@ def text_header(name: str, value: str) -> bytes:
     looks_encoded = "=?" in value
     if value.isascii() and not looks_encoded and len(name) + 2 + len(value) <= _LINE:
         return f"{name}: {value}\r\n".encode()
-    return f"{name}: ".encode() + b"\r\n ".join(_words(value)) + b"\r\n"
+    return _folded(name, _words(value, name))
 
 
 def address_header(name: str, display: str, address: str) -> bytes:
@@ -37,7 +37,7 @@ def address_header(name: str, display: str, address: str) -> bytes:
         return f"{name}: {address}\r\n".encode()
     if _ATOMS.fullmatch(display) and "=?" not in display and len(display) < 60:
         return f"{name}: {display} <{address}>\r\n".encode()
-    return f"{name}: ".encode() + b"\r\n ".join([*_words(display), f"<{address}>".encode()]) + b"\r\n"
+    return _folded(name, [*_words(display, name), f"<{address}>".encode()])
 
 
 def plain_header(name: str, *parts: str) -> bytes:
@@ -49,7 +49,7 @@ def plain_header(name: str, *parts: str) -> bytes:
     lines = [_plain(part) for part in parts]
     if any(len(name) + 2 + len(line) > 998 for line in lines):
         raise ValueError(f"the header {name} has a line of more than 998 octets")
-    return f"{name}: ".encode() + b"\r\n ".join(line.encode() for line in lines) + b"\r\n"
+    return _folded(name, [line.encode() for line in lines])
 
 
 def date_header(moment: datetime) -> bytes:
@@ -63,15 +63,23 @@ def _plain(value: str) -> str:
     return value
 
 
-def _words(value: str) -> list[bytes]:
-    """Encoded words of at most 75 octets, none splitting a character; together they are the value."""
+def _folded(name: str, lines: list[bytes]) -> bytes:
+    return f"{name}: ".encode() + b"\r\n ".join(lines) + b"\r\n"
+
+
+def _words(value: str, name: str) -> list[bytes]:
+    """Encoded words, none splitting a character; together they are the value of the field `name`."""
     words: list[bytes] = []
-    chunk = b""
+    chunk, room = b"", _room(len(name) + 2)
     for sign in value:
         raw = sign.encode()
-        if len(chunk) + len(raw) > _WORD_BYTES:
+        if len(chunk) + len(raw) > room:
             words.append(chunk)
-            chunk = b""
+            chunk, room = b"", _room(1)
         chunk += raw
-    words.append(chunk)
-    return [b"=?utf-8?b?" + base64.b64encode(word) + b"?=" for word in words if word or len(words) == 1]
+    return [b"=?utf-8?b?" + base64.b64encode(word) + b"?=" for word in (*words, chunk)]
+
+
+def _room(taken: int) -> int:
+    """How many bytes of text the word of a line can hold, of which `taken` octets are in use."""
+    return (_LINE - taken - _AROUND_WORD) // 4 * 3

@@ -1,7 +1,7 @@
 """Make an edition fit a mail: which blocks of its texts are shown, within a number of bytes. Pure.
 
 Whole blocks are left out, never part of one. What a reader needs most is placed first: each
-paper's opening paragraph, the overview, the rest of the introductions, then abstracts. Within a
+paper's opening paragraphs, the overview, the rest of the introductions, then abstracts. Within a
 rank papers take turns block by block, so papers of one kind are treated alike, earlier ones first
 where room runs out. A text is shown up to its first block that finds no room.
 """
@@ -17,7 +17,7 @@ _SPARE = 256  # multipart and line ends that the sum of pieces does not see
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes of a piece of HTML: in UTF-8, and in quoted-printable without soft line breaks."""
+    """Bytes of a piece of HTML, its line ends CRLF: in UTF-8, and in quoted-printable without soft line breaks."""
 
     plain: int
     quoted: int
@@ -41,7 +41,8 @@ def size_of(html: str) -> Size:
     """The size of a piece of HTML."""
     raw = html.encode()
     escaped = sum(1 for byte in raw if byte > 126 or byte == 61 or (byte < 32 and byte != 10))
-    return Size(len(raw), len(raw) + 2 * escaped + raw.count(b"\n"))
+    plain = len(raw) + raw.count(b"\n")
+    return Size(plain, plain + 2 * escaped)
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,6 @@ def _order(parts: Sequence[Part]) -> list[tuple[str, Piece]]:
 
 
 def _rank(part: Part, block: int) -> str:
-    if part.name == "intro":
-        return "opening" if block == 0 else "introduction"
-    return part.name
+    if part.opens and block == 0:
+        return "opening"
+    return "introduction" if part.name == "intro" else part.name

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from emails.headers import address_header, date_header, plain_header, text_header
 from emails.models import EditionRow
 from emails.render import fill, greeting, html_greeting
+from subscribers.accounts import NAME_LENGTH
 from subscribers.links import make_token
 
 
@@ -70,7 +71,9 @@ class Message:
 def widest(house: House) -> dict[str, str]:
     """The longest personal parts that any reader can have."""
     reader = Reader("reader@example.org", "&" * 80, "0" * 16, "ko")
-    return {**_links(house, reader), "greeting": html_greeting("ko", "한" * 80 + "&" * 16)}
+    # A sign takes up to 5 bytes in HTML (an ampersand) and up to 12 in quoted-printable (an emoji).
+    name = "😀" * NAME_LENGTH + "&" * (NAME_LENGTH // 5)
+    return {**_links(house, reader), "greeting": html_greeting("ko", name)}
 
 
 def filled(content: Content, reader: Reader, house: House) -> tuple[str, str]:
@@ -156,9 +159,9 @@ def encode(text: str) -> tuple[str, bytes]:
 
     Python alone picks quoted-printable for Korean, which is half as large again.
     """
-    raw = text.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8", "replace")
-    quoted = quopri.encodestring(raw.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
-    packed = base64.encodebytes(raw).replace(b"\n", b"\r\n")
+    raw = re.sub(r"\r\n?", "\n", text).encode("utf-8", "replace")
+    quoted = quopri.encodestring(raw).replace(b"\n", b"\r\n")
+    packed = base64.encodebytes(raw.replace(b"\n", b"\r\n")).replace(b"\n", b"\r\n")
     return ("quoted-printable", quoted) if len(quoted) <= len(packed) else ("base64", packed)
 
 

@@ -6,7 +6,7 @@ back again if the mail is skipped, so that every paper is planned once for every
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
@@ -201,13 +201,14 @@ def put_back(session: Session) -> None:
 # --- read ---------------------------------------------------------------------------
 
 
-def states(session: Session, delivery_ids: Sequence[int] | None = None) -> Counter[str]:
+def states(session: Session, delivery_ids: Collection[int] | None = None) -> Counter[str]:
     """How many deliveries are in each state, all or those named."""
     rows = select(Delivery.state, func.count()).group_by(Delivery.state)
     if delivery_ids is None:
         return Counter(dict(session.execute(rows).tuples().all()))
     counts: Counter[str] = Counter()
-    for start in range(0, len(delivery_ids), 500):
-        chunk = rows.where(Delivery.id.in_(delivery_ids[start : start + 500]))
+    ids = sorted(delivery_ids)
+    for start in range(0, len(ids), 500):
+        chunk = rows.where(Delivery.id.in_(ids[start : start + 500]))
         counts.update(dict(session.execute(chunk).tuples().all()))
     return counts

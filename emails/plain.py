@@ -37,7 +37,8 @@ def _body(context: Mapping[str, Any], shown: Sequence[int], links: _Links) -> It
     yield f"{say('web')} {links.mark(context['web'])}"
     yield f"{say('preferences')} {links.mark(personal('preferences'))}"
     yield f"{say('unsubscribe')} {links.mark(personal('unsubscribe'))}"
-    yield from ("", say("brand"), *_wrap(context["heading"]), f"{context['week']} · {context['kind']}", "")
+    yield from ("", say("brand"), *_wrap(context["heading"]), f"{context['week']} · {context['kind']}")
+    yield from (*(line for portion in context["portions"] for line in _wrap(portion)), "")
     yield from (personal("greeting"), *_wrap(context["opening"]), "", say("contents"), "")
     for issue in context["issues"]:
         for paper in issue["papers"]:

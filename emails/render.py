@@ -17,17 +17,20 @@ from markupsafe import escape
 from mjml import mjml2html
 from premailer import Premailer
 
-from emails.edition import Edition, IssueUnit, PaperUnit, Part, subject_week
+from emails.edition import Edition, PaperUnit, Part, subject_week
 from emails.layout import NOTHING, Layout, Piece, Size, fit, size_of
 from emails.plain import plain_text
 from emails.prose import inline_html, readable
 from emails.wording import day_values, say
-from issues.text import Block
+from issues.post import Link
+from issues.text import Block, has_hangul
 
 LIMIT = 95_000  # bytes of the HTML part, decoded and encoded; Gmail clips at about 102 KB
 PERSONAL = ("greeting", "preferences", "unsubscribe")
 SUBJECT_WIDTH = 60
 PREHEADER = 130
+TITLE_WIDTH = 300  # of one paper; so long a title is a mistake in the post
+LABEL_WIDTH = 100
 
 
 class RenderError(Exception):
@@ -91,7 +94,7 @@ def _context(edition: Edition, nonce: str) -> dict[str, Any]:
     def say_here(phrase: str, spoken: str = language, /, **values: object) -> str:
         return say(spoken, phrase, **values)
 
-    titles = [paper.title for paper in edition.papers]
+    titles = [_title(paper, language) for paper in edition.papers]
     subject = say_here(f"subject_{edition.frequency}", count=count, first=titles[0], **days)
     spoken = say_here("both_name" if language == "both" else "language_name")
     return {
@@ -104,7 +107,8 @@ def _context(edition: Edition, nonce: str) -> dict[str, Any]:
         "heading": say_here(f"heading_{edition.frequency}", count=count),
         "week": say_here("week_range", **days),
         "kind": f"{say_here(edition.frequency)} · {spoken}",
-        "opening": say_here(f"opening_{edition.frequency}"),
+        "portions": _portions(edition),
+        "opening": say_here(f"opening_{edition.frequency}", count=count),
         "why": say_here("why", frequency=say_here(edition.frequency)),
         "web": edition.issues[-1].url,
         "issues": _issues(edition),
@@ -140,19 +144,17 @@ def _issues(edition: Edition) -> list[dict[str, Any]]:
         papers = []
         for paper in issue.papers:
             place += 1
-            papers.append(_paper(paper, place) | {"parts": parts_of(paper.parts)})
-        issues.append(
-            {"url": issue.url, "parts": shown_parts, "papers": papers, "portion": _portion(issue, edition)}
-        )
+            papers.append(_paper(paper, place, edition.language) | {"parts": parts_of(paper.parts)})
+        issues.append({"url": issue.url, "parts": shown_parts, "papers": papers})
     return issues
 
 
-def _paper(paper: PaperUnit, place: int) -> dict[str, Any]:
-    links = [{"url": link.url, "label": link.label or _link_label(link.url)} for link in paper.links]
+def _paper(paper: PaperUnit, place: int, language: str) -> dict[str, Any]:
+    links = [{"url": link.url, "label": _link_label(link, language)} for link in paper.links]
     return {
         "place": place,
-        "title": paper.title,
-        "subtitle": paper.subtitle,
+        "title": _title(paper, language),
+        "subtitle": shorten(paper.subtitle, TITLE_WIDTH),
         "title_language": paper.title_language,
         "url": paper.url,
         "links": links,
@@ -160,16 +162,32 @@ def _paper(paper: PaperUnit, place: int) -> dict[str, Any]:
     }
 
 
-def _portion(issue: IssueUnit, edition: Edition) -> str:
-    if edition.frequency == "weekly" or len(issue.papers) == issue.total:
-        return ""
-    positions = ", ".join(str(paper.position) for paper in issue.papers)
-    return say(edition.language, "portion", total=issue.total, positions=positions)
+def _title(paper: PaperUnit, language: str) -> str:
+    return shorten(paper.title, TITLE_WIDTH) or say(language, "untitled")
 
 
-def _link_label(url: str) -> str:
-    """A link's address as people name it: `github.com/owner/name`, `example.org`."""
-    parts = urlsplit(url)
+def _portions(edition: Edition) -> list[str]:
+    """For a daily mail, which papers of each issue it brings, of those that come in several mails."""
+    if edition.frequency == "weekly":
+        return []
+    return [
+        say(
+            edition.language,
+            "portion",
+            total=issue.total,
+            positions=", ".join(str(paper.position) for paper in issue.papers),
+            **day_values(issue.week.start, issue.week.end),
+        )
+        for issue in edition.issues
+        if len(issue.papers) < issue.total
+    ]
+
+
+def _link_label(link: Link, language: str) -> str:
+    """A link's label, or its address as people name it: `github.com/owner/name`, `example.org`."""
+    if link.label and not (language == "en" and has_hangul(link.label)):
+        return shorten(link.label, LABEL_WIDTH)
+    parts = urlsplit(link.url)
     host = (parts.hostname or "").removeprefix("www.")
     known = {"github.com": 3, "huggingface.co": 3}.get(host)
     return host + "/".join(parts.path.split("/")[:known]).rstrip("/") if known else host

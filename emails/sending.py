@@ -29,7 +29,7 @@ def ignore_progress(_done: int, _planned: int) -> None:
 class Drained:
     """What a drain did: the ids of all deliveries it tried, and why it stopped, if it did."""
 
-    tried: list[int] = field(default_factory=list)
+    tried: set[int] = field(default_factory=set)
     stopped: str = ""
 
 
@@ -85,7 +85,7 @@ class _Sender:
             outbox.mark_sending(delivery)
             message = self._message(delivery)
             self._session.commit()
-            self._drained.tried.append(delivery.id)
+            self._drained.tried.add(delivery.id)
             self._send(delivery, message)
         self._session.commit()
 
@@ -106,7 +106,7 @@ class _Sender:
         else:
             self._refused_in_a_row += 1
         if verdict.stop:
-            self._drained.tried.remove(delivery.id)
+            self._drained.tried.discard(delivery.id)
             self._drained.stopped = (
                 f"the mail server refuses to work for us ({refusal}): mend that, then run again"
             )

@@ -94,12 +94,21 @@ class Transport:
         Raises:
             Refusal: it was not taken, or nobody knows (phase `body`, code 0).
         """
+        is_reused = self._connection is not None and self._sent < MESSAGES_PER_CONNECTION
+        try:
+            return self._send(message)
+        except Refusal as refusal:
+            # A server may end an idle or a long connection between two messages (RFC 5321, 3.8).
+            if not (is_reused and refusal.phase == "mail" and refusal.code in {0, 421}):
+                raise
+        return self._send(message)
+
+    def _send(self, message: Message) -> str:
         if self._connection is None or self._sent >= MESSAGES_PER_CONNECTION:
             self.close()
             self._connection = self._open()
-        connection = self._connection
         try:
-            reply = _transfer(connection, message)
+            reply = _transfer(self._connection, message)
         except Refusal as refusal:
             if refusal.code in {0, 421}:
                 self._drop()

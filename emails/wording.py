@@ -15,12 +15,15 @@ def phrases(language: str) -> dict[str, str]:
 
 
 def say(language: str, phrase: str, **values: object) -> str:
-    """A phrase with its braces filled in.
+    """A phrase with its braces filled in; for a `count` of 1 its singular, where the language has one.
 
     Raises:
         KeyError: the language has no such phrase, or a brace is not filled.
     """
-    return phrases(language)[phrase].format_map(values)
+    known = phrases(language)
+    singular = f"{phrase}_one"
+    chosen = singular if values.get("count") == 1 and singular in known else phrase
+    return known[chosen].format_map(values)
 
 
 def day_values(start: date, end: date) -> dict[str, object]:

@@ -12,7 +12,7 @@ from issues.models import Issue, Paper
 from subscribers.models import FREQUENCIES, LANGUAGES, Subscriber, Suppression
 
 SIGN_UP_EXPIRES = timedelta(days=2)
-_NAME_LENGTH = 80
+NAME_LENGTH = 80
 
 
 class AccountError(Exception):
@@ -55,11 +55,10 @@ def sign_up(
     known = find(session, address)
     if known and known.status in {"active", "paused"}:
         return known
-    subscriber = known or Subscriber(email=email, cursor=0)
+    subscriber = known or Subscriber(email=email, cursor=0, handle=secrets.token_hex(8))
     subscriber.name = _clean_name(name)
     subscriber.language, subscriber.frequency = language, frequency
     subscriber.status, subscriber.created_at, subscriber.ended_at = "pending", now, None
-    subscriber.handle = secrets.token_hex(8)
     session.add(subscriber)
     session.flush()
     return subscriber
@@ -158,7 +157,7 @@ def _check(language: str, frequency: str) -> None:
 
 
 def _clean_name(name: str) -> str:
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029<>\"]+", " ", name).split())[:_NAME_LENGTH]
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029<>\"]+", " ", name).split())[:NAME_LENGTH]
 
 
 def _move(subscriber: Subscriber, before: str, after: str) -> None:
