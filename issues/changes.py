@@ -89,16 +89,21 @@ def _comparable(field: str, value: object) -> str:
 
 
 def _match(stored: Sequence[PaperContent], parsed: Sequence[PaperContent]) -> tuple[int | None, ...]:
-    """For each parsed paper the stored one: by link, then by English title."""
+    """For each parsed paper the stored one: by link and title together, by link, by title."""
     pairs: list[int | None] = [None] * len(parsed)
     free = dict(enumerate(stored))
-    for key_of in (lambda paper: paper.key, lambda paper: title_key(paper.title_en)):
-        places = {key_of(paper): place for place, paper in free.items() if key_of(paper)}
+    for key_of in (lambda paper: (paper.key, _title(paper)), lambda paper: paper.key, _title):
+        places = {key_of(paper): place for place, paper in reversed(free.items()) if key_of(paper)}
         for index, paper in enumerate(parsed):
-            if pairs[index] is None and key_of(paper) in places:
-                pairs[index] = places.pop(key_of(paper))
-                free.pop(pairs[index], None)  # type: ignore[arg-type]  # set in the line above
+            place = places.pop(key_of(paper), None) if pairs[index] is None else None
+            if place is not None:
+                pairs[index] = place
+                del free[place]
     return tuple(pairs)
+
+
+def _title(paper: PaperContent) -> str:
+    return title_key(paper.title_en or paper.title_ko)
 
 
 def _paper_changes(before: PaperContent, after: PaperContent, fields: Sequence[str]) -> list[FieldChange]:

@@ -9,16 +9,17 @@ import re
 import socket
 import time
 import zlib
-from calendar import timegm
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import feedparser
 import httpx
+
+from issues.text import clean, safe_url
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_SECONDS = 30
@@ -77,7 +78,7 @@ def fetch(url: str, known: Validators, allowed_hosts: Sequence[str] = ()) -> Fet
             return _follow(client, url, known, allowed_hosts, deadline)
     except httpx.TimeoutException:
         raise FeedError(f"{url} did not answer in time") from None
-    except (httpx.HTTPError, httpx.InvalidURL, zlib.error, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, zlib.error, OSError, ValueError) as error:
         raise FeedError(f"{url} could not be read: {_reason(error)}") from None
 
 
@@ -169,6 +170,10 @@ def _body(response: httpx.Response, url: str, deadline: float) -> bytes:
 # --- RSS ----------------------------------------------------------------------------
 
 
+# A file server's idea of the type or the encoding says nothing about the feed itself.
+_HARMLESS = (feedparser.CharacterEncodingOverride, feedparser.NonXMLContentType)
+
+
 def read_feed(fetched: Fetched) -> list[Post]:
     """The posts of an RSS feed, oldest first.
 
@@ -184,7 +189,7 @@ def read_feed(fetched: Fetched) -> list[Post]:
         resolve_relative_uris=False,
         response_headers={"content-type": fetched.content_type},
     )
-    if parsed.bozo:
+    if parsed.bozo and not isinstance(parsed.bozo_exception, _HARMLESS):
         reason = _reason(parsed.get("bozo_exception", Exception("not well-formed")))
         raise FeedError(f"{fetched.url} is no whole feed ({reason}): nothing was read")
     if not parsed.version:
@@ -207,24 +212,26 @@ def _posts(entries: Sequence[Any]) -> Iterator[Post]:
         topic = re.search(r"-topic-(\d{1,18})$", str(entry.get("id", ""))) or re.search(
             r"/t/(?:[^/]+/)?(\d{1,18})", link
         )
-        if topic and urlsplit(link).scheme in {"http", "https"}:
-            published = entry.get("published_parsed")
-            moment = datetime.fromtimestamp(timegm(published), UTC) if published else None
+        if topic and safe_url(link, link):
+            title, html = clean(str(entry.get("title", ""))), str(entry.get("description", ""))
             yield Post(
-                int(topic[1]),
-                str(entry.get("title", "")),
-                link,
-                _without_tail(str(entry.get("description", ""))),
-                moment,
+                int(topic[1]), title, link, _without_tail(html), _moment(entry.get("published_parsed"))
             )
 
 
-_TAIL = re.compile(r"\s*<p><small>[^<]*</small></p>\s*<p><a href=\"[^\"]*\">[^<]*</a></p>\s*$")
+def _moment(published: time.struct_time | None) -> datetime | None:
+    try:
+        return datetime(*published[:6], tzinfo=UTC) if published else None
+    except ValueError:
+        return None
+
+
+_TAIL = re.compile(r"<p><small>[^<]*</small></p>\s*<p><a href=\"[^\"<]*\">[^<]*</a></p>$")
 
 
 def _without_tail(html: str) -> str:
     """The post without the two paragraphs that Discourse's feed adds (topics/show.rss.erb)."""
-    return _TAIL.sub("", html).strip()
+    return _TAIL.sub("", html.strip()).strip()
 
 
 # --- topic JSON ---------------------------------------------------------------------
@@ -255,11 +262,14 @@ def read_topic(fetched: Fetched) -> Post:
         first = topic["post_stream"]["posts"][0]
         if first["post_number"] != 1:
             raise FeedError(f"{fetched.url} does not hold the topic's first post")
+        number = int(re.fullmatch(r"\d{1,18}", str(topic["id"]))[0])  # type: ignore[index]  # caught below
         created = datetime.fromisoformat(first["created_at"])
+        # JSON can hold half characters and NUL, which no database takes.
+        html = str(first["cooked"]).encode("utf-8", "replace").decode().replace("\x00", "")
         parts = urlsplit(fetched.url)
-        url = f"{parts.scheme}://{parts.netloc}/t/{topic['slug']}/{int(topic['id'])}"
-        return Post(int(topic["id"]), str(topic["title"]), url, str(first["cooked"]).strip(), created)
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        url = f"{parts.scheme}://{parts.netloc}/t/{quote(str(topic['slug']))}/{number}"
+        return Post(number, clean(str(topic["title"])), url, html.strip(), created.astimezone(UTC))
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise FeedError(
             f"{fetched.url} is not a topic's JSON ({type(error).__name__}): nothing was read"
         ) from None

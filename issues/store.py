@@ -12,7 +12,8 @@ from core.database import lock
 from issues.changes import NO_CHANGES, Changes, compare
 from issues.feed import Post
 from issues.models import Issue, Paper, Revision
-from issues.post import IssueContent, Link, PaperContent, Picture, Week, parse
+from issues.outline import Picture
+from issues.post import IssueContent, Link, PaperContent, Week, parse
 from issues.text import Block, from_json, to_json
 
 
@@ -81,11 +82,14 @@ def release(session: Session, issue: Issue, now: datetime) -> None:
 
 
 def _is_same(latest: Revision, post: Post, content: IssueContent) -> bool:
-    """Whether the post is in the state seen last, emoji sets and reply counts aside."""
-    if (latest.title, latest.raw_html) == (post.title, post.html):
-        return True
+    """Whether the post is in the state seen last, emoji sets and reply counts aside.
+
+    What was held for problems that this version of the parser no longer has is not the same.
+    """
     stored = content_of(latest)
-    return not compare(stored, content) and stored.problems == content.problems
+    if stored.problems != content.problems:
+        return False
+    return (latest.title, latest.raw_html) == (post.title, post.html) or not compare(stored, content)
 
 
 def _new_issue(session: Session, post: Post, content: IssueContent, now: datetime) -> Issue:

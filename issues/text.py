@@ -7,6 +7,7 @@ the forum's HTML survives, so what is stored needs no further sanitising, only e
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -16,16 +17,16 @@ from selectolax.lexbor import LexborNode
 HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0\u2028\u2029\u0085]+")
 _CONTROLS = re.compile(
-    r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ufffe\uffff\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-_STARS = re.compile(r"\*\*")
+_LEFTOVER = re.compile(r"\*\*(?!\d)|(?<![A-Za-z0-9])\*\*")  # not in `2**10`, a power
 _SHORTCODE = re.compile(r":[a-z0-9_+\-]+(?::t\d)?:", re.IGNORECASE)
-MAX_DEPTH = 256
+MAX_DEPTH = 100
 MAX_ADDRESS = 2000
 
 
 class TextError(Exception):
-    """HTML nested deeper than any editor would write."""
+    """HTML larger or nested deeper than any editor would write."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,21 @@ def has_hangul(text: str) -> bool:
 
 
 def without_emoji(text: str) -> str:
-    """The text without emoji, leftover `**` and doubled spaces: what counts when texts are compared."""
-    bare = emoji.replace_emoji(text, "").replace("\ufe0f", "").replace("\u200d", "")
-    return " ".join(_STARS.sub("", bare).split())
+    """The text without emoji, leftover `**` and doubled spaces: what counts when texts are compared.
+
+    Signs that are emoji only by request, like © and ↔, are text and stay.
+    """
+    bare = emoji.replace_emoji(text, _sign).replace("\ufe0f", "").replace("\u200d", "")
+    return " ".join(bare.replace("**", "").split())
+
+
+def _sign(character: str, data: dict[str, Any]) -> str:
+    return character if data["status"] == emoji.STATUS["unqualified"] else ""
+
+
+def clean(text: str) -> str:
+    """One line without control characters, direction marks and doubled spaces."""
+    return " ".join(_CONTROLS.sub("", text).split())
 
 
 def safe_url(address: str | None, base: str) -> str | None:
@@ -89,10 +102,10 @@ def safe_url(address: str | None, base: str) -> str | None:
     try:
         url = urljoin(base, address.strip())
         parts = urlsplit(url)
-        host = parts.hostname
+        there = parts.hostname and parts.port != 0
     except ValueError:
         return None
-    if parts.scheme not in {"http", "https"} or not host or re.search(r"[\s<>\"\\\x00-\x20\x7f]", url):
+    if parts.scheme not in {"http", "https"} or not there or re.search(r"[\s<>\"\\\x00-\x20\x7f]", url):
         return None
     return url
 
@@ -101,9 +114,15 @@ def emoji_character(shortcode: str) -> str:
     """The character of a Discourse shortcode like `:fire:`, or nothing if there is none."""
     if not _SHORTCODE.fullmatch(shortcode):
         return ""
-    plain = re.sub(r":t\d:$", ":", shortcode)
+    plain = re.sub(r":t\d:$", ":", shortcode).lower()
     found = emoji.emojize(plain, language="alias")
-    return "" if found == plain else found
+    return _emoji_names().get(plain, "") if found == plain else found
+
+
+@cache
+def _emoji_names() -> dict[str, str]:
+    """Characters by their Unicode names in lower case: the newer names of Discourse, as `:south_korea:`."""
+    return {data["en"].lower(): character for character, data in reversed(emoji.EMOJI_DATA.items())}
 
 
 # --- reading inline HTML ------------------------------------------------------------
@@ -208,36 +227,22 @@ def _join(runs: Iterable[Run]) -> list[Run]:
 
 
 def _bold_leftovers(runs: list[Run]) -> Iterator[Run]:
-    """`**bold**` that Markdown left over beside Korean particles; a `**` without a partner goes.
-
-    `2**10` is a power, not markup: stars between two Latin letters or digits stay.
-    """
-    marks = [
-        (index, match.start())
-        for index, run in enumerate(runs)
-        if not run.code and not run.math
-        for match in _STARS.finditer(run.text)
-        if not re.match(r"[A-Za-z0-9]\*\*[A-Za-z0-9]", run.text[max(match.start() - 1, 0) :])
-    ]
-    paired = len(marks) - len(marks) % 2
-    bold = False
-    for index, run in enumerate(runs):
-        begin = 0
-        for number, (place, position) in enumerate(marks):
-            if place != index:
-                continue
-            yield replace(run, text=run.text[begin:position], bold=run.bold or bold)
-            begin = position + 2
-            bold = not bold if number < paired else bold
-        yield replace(run, text=run.text[begin:], bold=run.bold or bold)
+    """`**bold**` that Markdown left over beside Korean particles; a `**` without a partner goes."""
+    parts = [[run.text] if run.code or run.math else _LEFTOVER.split(run.text) for run in runs]
+    marks = sum(len(texts) - 1 for texts in parts)
+    paired = marks - marks % 2
+    seen = 0
+    for run, texts in zip(runs, parts, strict=True):
+        for number, text in enumerate(texts):
+            seen += number > 0
+            yield replace(run, text=text, bold=run.bold or (seen % 2 == 1 and seen <= paired))
 
 
 def _trim(runs: list[Run]) -> tuple[Run, ...]:
-    while runs and not runs[0].text.strip():
-        runs = runs[1:]
-    while runs and not runs[-1].text.strip():
-        runs = runs[:-1]
-    if runs:
-        runs[0] = replace(runs[0], text=runs[0].text.lstrip())
-        runs[-1] = replace(runs[-1], text=runs[-1].text.rstrip())
+    written = [index for index, run in enumerate(runs) if run.text.strip()]
+    if not written:
+        return ()
+    runs = runs[written[0] : written[-1] + 1]
+    runs[0] = replace(runs[0], text=runs[0].text.lstrip())
+    runs[-1] = replace(runs[-1], text=runs[-1].text.rstrip())
     return tuple(runs)
