@@ -162,7 +162,7 @@ def _next_mail(
         try:
             return edition, render(edition, widest=widest(house))
         except RenderError:
-            most = len(edition.papers) // 2
+            most = len(edition.papers) * 3 // 4
             if most == 0:
                 raise
 

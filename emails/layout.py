@@ -33,6 +33,11 @@ class Size:
         """Bytes on the wire in the smaller of base64 and quoted-printable, line ends included."""
         return min(-(-self.plain * 78 // 57) + 4, -(-self.quoted * 76 // 72) + 4)
 
+    @property
+    def most(self) -> int:
+        """What counts against a limit: the larger of the decoded bytes and those on the wire."""
+        return max(self.plain, self.sent)
+
 
 NOTHING = Size(0, 0)
 
@@ -95,12 +100,12 @@ def fit(
             continue
         ends_text = piece.block + 1 == len(parts[piece.part].blocks)
         grown = used + blocks[piece] - (notes.get(piece.part, NOTHING) if ends_text else NOTHING)
-        if max(grown.plain, grown.sent) <= limit:
+        room, needed = limit - used.most, grown.most - used.most
+        if needed <= max(room, 0):  # the end of a text can be shorter than the line that would stand for it
             used, shown[piece.part] = grown, piece.block + 1
         else:
             closed[piece.part] = True
-            room = limit - max(used.plain, used.sent)
-            cuts.append(Cut(piece, rank, max(grown.plain, grown.sent) - max(used.plain, used.sent), room))
+            cuts.append(Cut(piece, rank, needed, room))
     return Layout(tuple(shown), tuple(cuts))
 
 

@@ -205,10 +205,10 @@ def states(session: Session, delivery_ids: Collection[int] | None = None) -> Cou
     """How many deliveries are in each state, all or those named."""
     rows = select(Delivery.state, func.count()).group_by(Delivery.state)
     if delivery_ids is None:
-        return Counter(dict(session.execute(rows).tuples().all()))
+        return Counter(dict(session.execute(rows).all()))
     counts: Counter[str] = Counter()
     ids = sorted(delivery_ids)
     for start in range(0, len(ids), 500):
         chunk = rows.where(Delivery.id.in_(ids[start : start + 500]))
-        counts.update(dict(session.execute(chunk).tuples().all()))
+        counts.update(dict(session.execute(chunk).all()))
     return counts

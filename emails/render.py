@@ -73,12 +73,12 @@ def render(edition: Edition, *, widest: Mapping[str, str], limit: int = LIMIT) -
     full = _to_html(context)
     pieces, notes = _measure(full, edition.parts)
     frame = size_of(fill(_cut(full, lambda _: False, lambda _: False), nonce, widest))
-    if max(frame.plain, frame.sent) > limit:
+    layout = fit(edition.parts, frame, pieces, notes, limit)
+    html = _apply(full, edition.parts, layout)
+    if size_of(fill(html, nonce, widest)).most > limit:
         raise RenderError(
             f"{len(edition.papers)} papers do not fit a mail of {limit} bytes, even without their texts"
         )
-    layout = fit(edition.parts, frame, pieces, notes, limit)
-    html = _apply(full, edition.parts, layout)
     return Rendered(context["subject"], html, plain_text(context, layout.shown), nonce, layout)
 
 

@@ -1,0 +1,202 @@
+"""What a digest holds: which papers, in which order, and which of their texts in which language."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import arrivals_of, blocks, edition_of, issue_of, paper, rendered
+
+from emails.edition import MAX_LINKS, MAX_PAPERS, Edition, choose, compose, portion, slot_of
+from issues.post import Link
+from issues.store import Arrival
+from issues.text import has_hangul
+
+AUGUST = date(2025, 8, 4)
+
+
+def daily(arrived: list[Arrival], cursor: int, daily_papers: int = 2) -> Edition | None:
+    return choose(
+        arrived,
+        cursor,
+        slot="daily:2025-08-04",
+        language="ko",
+        frequency="daily",
+        daily_papers=daily_papers,
+    )
+
+
+def mails(arrived: list[Arrival], daily_papers: int = 2) -> Iterator[Edition]:
+    """All daily editions of one who begins before the first paper."""
+    cursor = 0
+    while edition := daily(arrived, cursor, daily_papers):
+        yield edition
+        cursor = edition.papers[-1].number
+
+
+def numbers(edition: Edition) -> list[int]:
+    return [unit.number for unit in edition.papers]
+
+
+def shown_parts(edition: Edition) -> list[list[tuple[str, str, bool]]]:
+    """Name, language and whether there is any text, of each paper's parts."""
+    return [[(part.name, part.language, bool(part.blocks)) for part in unit.parts] for unit in edition.papers]
+
+
+def test_an_issue_of_ten_is_read_at_two_a_day_in_five_days() -> None:
+    days = list(mails(arrivals_of(issue_of(10))))
+    assert [numbers(day) for day in days] == [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]
+    assert [day.remaining for day in days] == [8, 6, 4, 2, 0]
+
+
+@given(st.integers(0, 300), st.integers(0, 100))
+def test_nobody_falls_behind_by_more_than_five_days_a_mail_can_hold(unread: int, daily_papers: int) -> None:
+    today = portion(unread, "daily", daily_papers)
+    assert min(unread, 1) <= today <= min(unread, MAX_PAPERS)
+    assert today in {unread, MAX_PAPERS} or (today >= daily_papers and today * 5 >= unread)
+
+
+def test_a_portion_of_none_means_all_at_once() -> None:
+    (whole,) = mails(arrivals_of(issue_of(10)), daily_papers=0)
+    assert numbers(whole) == list(range(1, 11))
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.integers(0, 6))
+def test_a_daily_reader_gets_each_paper_and_each_overview_once_and_in_order(
+    sizes: list[int], daily_papers: int
+) -> None:
+    days = list(mails(arrivals_of(*(issue_of(size) for size in sizes)), daily_papers))
+    assert [number for day in days for number in numbers(day)] == list(range(1, sum(sizes) + 1))
+    begun = [unit.topic_id for day in days for unit in day.issues if unit.parts]
+    assert begun == [9001 + index for index in range(len(sizes))]
+
+
+def test_a_weekly_mail_brings_everything_since_the_last_one() -> None:
+    edition = edition_of(issue_of(3), issue_of(4, start=AUGUST), cursor=2)
+    assert numbers(edition) == [3, 4, 5, 6, 7]
+    assert [bool(unit.parts) for unit in edition.issues] == [False, True]
+
+
+def test_one_who_has_read_everything_gets_no_edition() -> None:
+    assert daily(arrivals_of(issue_of(3)), cursor=3) is None
+
+
+def test_a_mail_holds_forty_papers_at_most_and_the_rest_comes_next_time() -> None:
+    edition = edition_of(issue_of(45))
+    assert len(edition.papers) == MAX_PAPERS
+    assert edition.remaining == 5
+    assert numbers(edition_of(issue_of(45), cursor=MAX_PAPERS)) == [41, 42, 43, 44, 45]
+
+
+def test_the_overview_comes_although_the_first_paper_was_withdrawn() -> None:
+    edition = daily(arrivals_of(issue_of(4))[1:], cursor=0)
+    assert edition
+    assert numbers(edition) == [2, 3]
+    assert [part.name for part in edition.issues[0].parts] == ["overview"]
+
+
+def late_addition() -> list[Arrival]:
+    """Two issues, and then a paper that an edit added to the first of them."""
+    arrived = arrivals_of(issue_of(3), issue_of(2, start=AUGUST))
+    late = Arrival(6, 1, arrived[0].issue, paper(6), late=True)
+    return [*arrived, late]
+
+
+def test_a_paper_added_to_an_issue_already_read_is_marked_and_brings_no_second_overview() -> None:
+    edition = daily(late_addition(), cursor=5)
+    assert edition
+    assert [(unit.number, unit.late) for unit in edition.papers] == [(6, True)]
+    assert edition.issues[0].parts == ()
+
+
+def test_a_paper_added_late_is_nothing_special_to_one_who_gets_the_whole_issue() -> None:
+    edition = compose(late_addition(), 0, slot="weekly:2025-W32", language="ko", frequency="weekly")
+    assert not any(unit.late for unit in edition.papers)
+    assert [bool(unit.parts) for unit in edition.issues] == [True, True, False]
+
+
+def test_a_copy_of_an_issue_has_its_overview_wherever_its_oldest_paper_stands() -> None:
+    moved = [*arrivals_of(issue_of(3))[1:], arrivals_of(issue_of(3))[0]]
+    edition = compose(moved, 0, slot="resend:9001:x", language="ko", frequency="weekly")
+    assert [part.name for part in edition.issues[0].parts] == ["overview"]
+
+
+def test_a_korean_edition_has_korean_texts_with_the_english_title_below() -> None:
+    edition = edition_of(issue_of(1), language="ko")
+    assert shown_parts(edition) == [[("intro", "ko", True), ("abstract", "ko", True)]]
+    (unit,) = edition.papers
+    assert (unit.title, unit.subtitle, unit.title_language) == (
+        "1번째 논문의 제목",
+        "The title of paper 1",
+        "ko",
+    )
+
+
+def test_an_edition_in_both_languages_has_korean_then_english_of_each_part() -> None:
+    full = paper(intro_en=blocks("The introduction."))
+    assert shown_parts(edition_of(issue_of([full]), language="both")) == [
+        [("intro", "ko", True), ("intro", "en", True), ("abstract", "ko", True), ("abstract", "en", True)]
+    ]
+
+
+def test_an_english_edition_says_what_is_only_korean_and_opens_with_the_abstract_instead() -> None:
+    edition = edition_of(issue_of(1), language="en")
+    assert shown_parts(edition) == [[("intro", "en", False), ("abstract", "en", True)]]
+    assert [(part.name, part.opens) for part in edition.papers[0].parts] == [
+        ("intro", False),
+        ("abstract", True),
+    ]
+    assert [(part.name, part.blocks) for part in edition.issues[0].parts] == [("overview", ())]
+
+
+@pytest.mark.parametrize("frequency", ["weekly", "daily"])
+def test_an_english_mail_has_no_korean_but_the_switch_of_language(frequency: str) -> None:
+    korean_only = paper(
+        3,
+        title_en="",
+        abstract_en=(),
+        links=(Link("https://github.com/example/thing", "깃허브"), Link("https://demo.example/x")),
+    )
+    edition = edition_of(
+        issue_of([paper(1), paper(2), korean_only]), language="en", frequency=frequency, daily_papers=0
+    )
+    mail = rendered(edition)
+    for body in (mail.html, mail.text):
+        assert body.count("한국어로 받기") == 1
+        assert not has_hangul(body.replace("한국어로 받기", ""))
+        assert "github.com/example/thing" in body
+    assert not has_hangul(mail.subject)
+
+
+def test_an_english_mail_with_only_korean_titles_still_has_a_subject_and_headings() -> None:
+    mail = rendered(edition_of(issue_of([paper(1, title_en="")]), language="en"))
+    assert "A paper with a title in Korean only" in mail.subject + mail.text
+    assert "<h2></h2>" not in mail.html
+
+
+def test_a_paper_with_a_hundred_links_shows_some_of_them() -> None:
+    crowded = paper(links=tuple(Link(f"https://a.example/{number}") for number in range(100)))
+    (unit,) = edition_of(issue_of([crowded])).papers
+    assert unit.links == crowded.links[:MAX_LINKS]
+
+
+def test_a_paper_without_a_korean_title_stands_under_its_english_one() -> None:
+    (unit,) = edition_of(issue_of([replace(paper(), title_ko="")])).papers
+    assert (unit.title, unit.subtitle, unit.title_language) == ("The title of paper 1", "", "en")
+
+
+@pytest.mark.parametrize(
+    ("frequency", "moment", "slot"),
+    [
+        ("weekly", datetime(2025, 8, 4, tzinfo=UTC), "weekly:2025-W32"),
+        ("weekly", datetime(2024, 12, 30, tzinfo=UTC), "weekly:2025-W01"),
+        ("weekly", datetime(2027, 1, 3, tzinfo=UTC), "weekly:2026-W53"),
+        ("daily", datetime(2025, 8, 5, tzinfo=UTC), "daily:2025-08-05"),
+    ],
+)
+def test_a_slot_names_its_week_or_day_even_around_new_year(
+    frequency: str, moment: datetime, slot: str
+) -> None:
+    assert slot_of(frequency, moment) == slot

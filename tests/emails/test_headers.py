@@ -1,0 +1,109 @@
+"""Header fields survive any text, and nothing from outside breaks out of them."""
+
+import re
+from collections.abc import Callable
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.policy import default as modern_policy
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from emails.headers import address_header, clean, plain_header, text_header
+
+ADDRESS = "reader@xn--vv4b27u.example"
+ENCODED_WORD = re.compile(rb"=\?utf-8\?b\?[A-Za-z0-9+/]*=*\?=")
+KOREAN_SUBJECT = "오늘의 논문 2편: 추론의 가지를 쳐 내는 강화학습, 그리고 프레임을 건너뛰며 보는 영상 이해"
+TEXTS = st.one_of(
+    st.text(max_size=400),
+    st.text(alphabet=st.sampled_from("가나다 abc ,.=?<>\"'()\r\n\t\0\x85\u2028\u2029😀"), max_size=400),
+)
+
+
+def one_field(field: bytes) -> None:
+    """The bytes are one header field, folded if need be, of legal lines and words."""
+    assert field.endswith(b"\r\n")
+    first, *folded = field.removesuffix(b"\r\n").split(b"\r\n")
+    assert first.split(b":")[0] in {b"Subject", b"To"}
+    assert all(line.startswith(b" ") and line.strip() for line in folded)
+    for line in (first, *folded):
+        assert line.isascii()
+        assert not re.search(rb"[\r\n\0\x80-\xff]", line)
+        assert len(line) <= 998
+        if ENCODED_WORD.search(line):
+            assert len(line) <= 76  # RFC 2047, 2
+    assert all(len(word) <= 75 for word in ENCODED_WORD.findall(field))
+
+
+def legacy(field: bytes, name: str) -> str:
+    """The value as the older parser of the standard library decodes it."""
+    value = message_from_bytes(field + b"\r\n")[name]
+    return str(make_header(decode_header(re.sub(r"\r\n ", " ", value))))
+
+
+@given(TEXTS)
+@example(KOREAN_SUBJECT)
+@example("=?utf-8?q?not_really?=")
+@example("word " * 60)
+@example("two  spaces")
+@example("")
+def test_any_subject_is_read_as_it_was_written(value: str) -> None:
+    field = text_header("Subject", value)
+    one_field(field)
+    assert message_from_bytes(field + b"\r\n", policy=modern_policy)["Subject"] == clean(value)
+    assert legacy(field, "Subject") == clean(value)
+
+
+@given(TEXTS)
+@example("김민지, 논문팀")
+@example('Alice "Ally" O\'Neil <a@b.example>')
+@example("two  spaces")
+@example("x\r\nBcc: everyone@example.com")
+def test_any_name_is_read_as_it_was_written_beside_an_address_that_is_not_encoded(value: str) -> None:
+    field = address_header("To", value, ADDRESS)
+    one_field(field)
+    (parsed,) = message_from_bytes(field + b"\r\n", policy=modern_policy)["To"].addresses
+    assert parsed.addr_spec == ADDRESS
+    assert parsed.display_name.split() == clean(value).split()  # the parser keeps one space of several
+    assert legacy(field, "To").removesuffix(f"<{ADDRESS}>").strip(" ") in {clean(value), ADDRESS}
+    assert ADDRESS.encode() in field
+
+
+@given(st.text(max_size=60), st.sampled_from("\r\n\0\x85\u2028\u2029\x0b\x1f"), st.text(max_size=60))
+def test_no_line_break_or_control_sign_from_outside_reaches_a_header(
+    before: str, sign: str, after: str
+) -> None:
+    value = f"{before}{sign}{after}"
+    for field in (text_header("Subject", value), address_header("To", value, ADDRESS)):
+        one_field(field)
+        decoded = str(message_from_bytes(field + b"\r\n", policy=modern_policy).values()[0])
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", decoded)
+
+
+def test_a_short_english_subject_stands_in_the_mail_as_it_is() -> None:
+    assert text_header("Subject", "Today's 2 papers: Gardener") == b"Subject: Today's 2 papers: Gardener\r\n"
+
+
+@pytest.mark.parametrize("value", ["독자@example.com", "a\r\nBcc: b", "a\u2028b", "a\0", "é"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda value: plain_header("List-Help", value),
+        lambda value: plain_header("List-Help", "<https://a.example>,", value),
+        lambda value: address_header("To", "", value),
+        lambda value: address_header("To", "name", value),
+    ],
+)
+def test_what_is_not_plain_ascii_is_refused_where_it_cannot_be_encoded(
+    write: Callable[[str], bytes], value: str
+) -> None:
+    with pytest.raises(ValueError, match="cannot stand in a header"):
+        write(value)
+
+
+def test_a_structured_field_of_more_than_998_octets_is_refused() -> None:
+    longest = "x" * (998 - len("List-Help: "))
+    assert max(map(len, plain_header("List-Help", longest).split(b"\r\n"))) == 998
+    with pytest.raises(ValueError, match="List-Help"):
+        plain_header("List-Help", longest + "x")

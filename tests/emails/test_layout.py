@@ -1,0 +1,169 @@
+"""How much of each text a mail shows: within the limit, most important first, papers alike."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from making import blocks, edition_of, issue_of, paper
+
+from emails.edition import Edition, Part
+from emails.layout import RANKS, Layout, Piece, Size, fit, size_of
+from emails.message import encode
+from issues.text import Block
+
+FRAME = Size(5_000, 6_000)
+NOTE = Size(120, 200)
+
+
+def paragraphs(count: int, prefix: str = "text") -> tuple[Block, ...]:
+    return blocks(*(f"{prefix} {number}" for number in range(count)))
+
+
+@st.composite
+def editions(draw: st.DrawFn) -> Edition:
+    """Editions of papers with any number of blocks in any of their texts."""
+    papers = [
+        paper(
+            number,
+            **{
+                name: paragraphs(draw(st.integers(0, 4)))
+                for name in ("intro_ko", "intro_en", "abstract_ko", "abstract_en")
+            },
+        )
+        for number in range(1, draw(st.integers(1, 8)) + 1)
+    ]
+    issue = issue_of(
+        papers,
+        overview=paragraphs(draw(st.integers(0, 3))),
+        summary=paragraphs(draw(st.integers(0, 3))),
+    )
+    return edition_of(issue, language=draw(st.sampled_from(["ko", "en", "both"])))
+
+
+def sizes_of(parts: tuple[Part, ...], draw: st.DataObject) -> dict[Piece, Size]:
+    def size() -> Size:
+        plain = draw.draw(st.integers(1, 9_000))
+        return Size(plain, draw.draw(st.integers(plain, 3 * plain)))
+
+    return {
+        Piece(index, place): size() for index, part in enumerate(parts) for place in range(len(part.blocks))
+    }
+
+
+def notes_of(parts: tuple[Part, ...]) -> dict[int, Size]:
+    return {index: NOTE for index, part in enumerate(parts) if part.blocks}
+
+
+def used(parts: tuple[Part, ...], sizes: dict[Piece, Size], layout: Layout) -> Size:
+    """What the mail takes: its frame, all blocks shown, and a note below each text that was cut."""
+    total = FRAME
+    for index, part in enumerate(parts):
+        for place in range(layout.shown[index]):
+            total += sizes[Piece(index, place)]
+        if layout.shown[index] < len(part.blocks):
+            total += NOTE
+    return total
+
+
+@given(editions(), st.integers(12_000, 95_000), st.data())
+def test_a_mail_stays_within_its_limit_decoded_and_encoded(
+    edition: Edition, limit: int, data: st.DataObject
+) -> None:
+    sizes = sizes_of(edition.parts, data)
+    layout = fit(edition.parts, FRAME, sizes, notes_of(edition.parts), limit)
+    total = used(edition.parts, sizes, layout)
+    everything_cut = used(edition.parts, sizes, Layout((0,) * len(edition.parts), ()))
+    if everything_cut.most + 256 <= limit:  # the layout's spare
+        assert total.most <= limit
+
+
+@given(editions(), st.integers(8_000, 95_000), st.data())
+def test_every_text_left_out_is_explained_by_a_block_that_was_larger_than_the_room(
+    edition: Edition, limit: int, data: st.DataObject
+) -> None:
+    sizes = sizes_of(edition.parts, data)
+    layout = fit(edition.parts, FRAME, sizes, notes_of(edition.parts), limit)
+    cut = {
+        Piece(index, shown)
+        for index, (part, shown) in enumerate(zip(edition.parts, layout.shown, strict=True))
+        if shown < len(part.blocks)
+    }
+    assert {entry.piece for entry in layout.cuts} == cut
+    assert len(layout.cuts) == len(cut)
+    assert all(entry.needed > entry.room for entry in layout.cuts)
+    assert [RANKS.index(entry.rank) for entry in layout.cuts] == sorted(
+        RANKS.index(entry.rank) for entry in layout.cuts
+    )
+
+
+@given(editions(), st.data())
+def test_with_room_for_everything_nothing_is_left_out(edition: Edition, data: st.DataObject) -> None:
+    sizes = sizes_of(edition.parts, data)
+    layout = fit(edition.parts, FRAME, sizes, notes_of(edition.parts), 10_000_000)
+    assert layout == Layout(tuple(len(part.blocks) for part in edition.parts), ())
+
+
+@given(editions(), st.integers(8_000, 60_000), st.integers(100, 4_000))
+def test_papers_of_the_same_sizes_are_treated_alike(edition: Edition, limit: int, size: int) -> None:
+    sizes = {
+        Piece(index, place): Size(size, size)
+        for index, part in enumerate(edition.parts)
+        for place in range(len(part.blocks))
+    }
+    no_notes: dict[int, Size] = {}
+    layout = fit(edition.parts, FRAME, sizes, no_notes, limit)
+    for rank in ("intro", "abstract"):
+        shown = [
+            (kept, len(part.blocks))
+            for part, kept in zip(edition.parts, layout.shown, strict=True)
+            if part.name == rank and part.blocks and (rank == "intro" or not part.opens)
+        ]
+        kept_where_cut = [kept for kept, count in shown if kept < count]
+        if kept_where_cut:
+            # Texts take turns, so nobody is two blocks behind, and earlier texts are never behind later ones.
+            assert max(kept for kept, _ in shown) - min(kept_where_cut) <= 1
+            ends = [
+                min(kept, min(kept_where_cut) + 1) for kept, count in shown if count > min(kept_where_cut)
+            ]
+            assert ends == sorted(ends, reverse=True)
+
+
+@given(editions(), st.integers(6_000, 40_000))
+def test_no_abstract_stands_where_an_equally_long_opening_was_left_out(edition: Edition, limit: int) -> None:
+    sizes = {
+        Piece(index, place): Size(1_500, 2_000)
+        for index, part in enumerate(edition.parts)
+        for place in range(len(part.blocks))
+    }
+    layout = fit(edition.parts, FRAME, sizes, {}, limit)
+    pairs = list(zip(edition.parts, layout.shown, strict=True))
+    if any(part.opens and part.blocks and kept == 0 for part, kept in pairs):
+        assert all(kept <= 1 if part.opens else kept == 0 for part, kept in pairs)
+
+
+def test_in_an_english_mail_no_paper_stands_without_a_text_while_another_has_two() -> None:
+    rich = [paper(number, intro_en=paragraphs(6), abstract_en=paragraphs(6)) for number in range(1, 6)]
+    poor = [paper(number, intro_en=(), abstract_en=paragraphs(6)) for number in range(6, 11)]
+    edition = edition_of(issue_of(rich + poor), language="en")
+    sizes = {
+        Piece(index, place): Size(1_000, 1_000)
+        for index, part in enumerate(edition.parts)
+        for place in range(len(part.blocks))
+    }
+    layout = fit(edition.parts, FRAME, sizes, {}, 20_000)
+    assert layout.cuts
+    shown = dict(zip([id(part) for part in edition.parts], layout.shown, strict=True))
+    for unit in edition.papers:
+        assert sum(shown[id(part)] for part in unit.parts) >= 1
+
+
+@given(st.text(alphabet=st.sampled_from("ab c한글😀=\n\t&;<>.é"), max_size=2_000))
+def test_a_size_is_never_smaller_than_what_goes_over_the_wire(html: str) -> None:
+    size = size_of(html)
+    assert size.plain >= len(html.replace("\n", "\r\n").encode())
+    # A space at the end of a line is encoded too; MJML leaves none, and the layout's spare covers them.
+    spaces = 2 * (html.count(" \n") + html.count("\t\n") + html.endswith((" ", "\t")))
+    assert size.sent + spaces * 2 >= len(encode(html)[1])
+
+
+@given(st.lists(st.text(alphabet=st.sampled_from("ab한😀=<"), max_size=50), max_size=10))
+def test_sizes_add_up(pieces: list[str]) -> None:
+    assert sum((size_of(piece) for piece in pieces), Size(0, 0)) == size_of("".join(pieces))

@@ -1,0 +1,198 @@
+"""A whole mail, read back with the standard library: its headers, its two bodies and its envelope."""
+
+import base64
+import re
+from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as modern_policy
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from making import HOUSE, NOW, content_of_edition, edition_of, issue_of
+
+from emails.message import Content, Message, Reader, build, content_of, encode, filled, home_of
+from emails.models import EditionRow
+from subscribers.links import read_token
+
+HANDLE = "0123456789abcdef"
+MINJI = Reader("minji@example.com", "김민지", HANDLE, "ko")
+MESSAGE_ID = "0f0f@paperboy.example"
+
+
+@pytest.fixture(scope="module")
+def korean() -> Content:
+    return content_of_edition(edition_of(issue_of(), language="ko"))
+
+
+@pytest.fixture(scope="module")
+def english() -> Content:
+    return content_of_edition(edition_of(issue_of(), language="en", frequency="daily"))
+
+
+def mail_of(content: Content, reader: Reader = MINJI) -> Message:
+    return build(content, reader, HOUSE, message_id=MESSAGE_ID, now=NOW)
+
+
+def parsed(message: Message) -> EmailMessage:
+    return message_from_bytes(message.data, policy=modern_policy)
+
+
+def raw_field(message: Message, name: str) -> str:
+    """A field as it stands on the wire, unfolded."""
+    head = message.data.partition(b"\r\n\r\n")[0].decode("ascii")
+    unfolded = re.sub(r"\r\n[ \t]+", " ", head)
+    (value,) = re.findall(rf"(?m)^{name}: (.*?)\r?$", unfolded)
+    return str(value)
+
+
+def test_a_mail_has_every_header_that_mailbox_providers_ask_for(korean: Content) -> None:
+    message = mail_of(korean)
+    token = re.search(r"/u/([\w-]+)>", raw_field(message, "List-Unsubscribe"))
+    assert token
+    assert read_token(HOUSE.key, "unsubscribe", token[1]) == HANDLE
+    expected = {
+        "From": "Paperboy <news@paperboy.example>",
+        "List-Unsubscribe": f"<https://paperboy.example/u/{token[1]}>, "
+        f"<mailto:unsubscribe+{token[1]}@paperboy.example?subject=unsubscribe>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Id": "Paperboy weekly <weekly.paperboy.paperboy.example>",
+        "List-Help": "<https://paperboy.example/>",
+        "List-Owner": "<mailto:news@paperboy.example>",
+        "List-Archive": "<https://forum.example/>",
+        "List-Post": "NO",
+        "Feedback-ID": "weekly-2025-W32:weekly:weekly:paperboy",
+        "Message-ID": f"<{MESSAGE_ID}>",
+        "Auto-Submitted": "auto-generated",
+        "MIME-Version": "1.0",
+        "Content-Language": "ko",
+        "Date": "Mon, 04 Aug 2025 08:00:00 -0000",
+    }
+    assert {name: raw_field(message, name) for name in expected} == expected
+    assert parsed(message)["Subject"] == korean.subject
+    assert str(parsed(message)["To"]) == "김민지 <minji@example.com>"
+    assert len(parsed(message).keys()) == len(set(parsed(message).keys()))
+
+
+def test_the_envelope_names_the_reader_by_a_token_that_only_a_bounce_can_use(korean: Content) -> None:
+    message = mail_of(korean)
+    token = message.envelope_from.removeprefix("bounces+").removesuffix("@paperboy.example")
+    assert read_token(HOUSE.key, "bounce", token) == HANDLE
+    assert message.envelope_to == "minji@example.com"
+
+
+def test_nothing_that_providers_collect_names_the_reader(korean: Content) -> None:
+    others = Reader("jihoon@example.com", "박지훈", "f" * 16, "ko")
+    for name in ("Feedback-ID", "List-Id", "List-Archive", "List-Owner", "List-Help"):
+        assert raw_field(mail_of(korean), name) == raw_field(mail_of(korean, others), name)
+
+
+def test_both_bodies_arrive_exactly_as_they_were_written(korean: Content, english: Content) -> None:
+    for content in (korean, english):
+        html, text = filled(content, MINJI, HOUSE)
+        body = parsed(mail_of(content))
+        assert body.get_content_type() == "multipart/alternative"
+        plain, page = body.iter_parts()
+        assert (plain.get_content_type(), page.get_content_type()) == ("text/plain", "text/html")
+        for part, written in ((plain, text), (page, html)):
+            assert part.get_content_charset() == "utf-8"
+            decoded = part.get_payload(decode=True)
+            assert isinstance(decoded, bytes)
+            assert decoded.decode() == written.replace("\n", "\r\n")
+
+
+def test_each_reader_has_their_own_name_and_links_in_both_bodies(korean: Content) -> None:
+    html, text = filled(korean, MINJI, HOUSE)
+    other_html, other_text = filled(korean, Reader("j@example.com", "박지훈", "f" * 16, "ko"), HOUSE)
+    for mine, theirs in ((html, other_html), (text, other_text)):
+        assert "김민지 님" in mine
+        assert "박지훈 님" in theirs
+        assert not set(links_of_one(mine)) & set(links_of_one(theirs))
+        assert {path for path, _ in links_of_one(mine)} == {"u", "p"}
+        assert korean.nonce not in mine
+
+
+def links_of_one(body: str) -> list[tuple[str, str]]:
+    return re.findall(r"https://paperboy\.example/([up])/([\w-]{22})", body)
+
+
+def test_the_same_arguments_give_the_same_bytes(korean: Content) -> None:
+    assert mail_of(korean).data == mail_of(korean).data
+
+
+def test_a_mail_has_no_line_over_998_octets_and_no_bare_line_break(korean: Content, english: Content) -> None:
+    for content in (korean, english):
+        wild = replace(content, html=content.html + "긴" * 5000 + "x" * 5000 + "\r\rx", text="y" * 5000)
+        data = mail_of(wild).data
+        assert max(map(len, data.split(b"\r\n"))) <= 998
+        assert not re.search(rb"\r(?!\n)|(?<!\r)\n", data)
+        assert data.isascii()
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("An English page. " * 50, "quoted-printable"), ("주간 논문 소식입니다. " * 50, "base64")],
+)
+def test_the_smaller_encoding_is_chosen(text: str, encoding: str) -> None:
+    chosen, body = encode(text)
+    assert chosen == encoding
+    assert len(body) <= len(base64.encodebytes(text.encode())) * 78 / 77 + 2
+
+
+@given(st.text(alphabet=st.sampled_from("ab 한😀=.\n\r\t"), max_size=300))
+@example("a\r\n.\r\nb")
+@example("trailing \nspace ")
+@example("lone\rreturn")
+def test_every_text_survives_its_encoding(text: str) -> None:
+    encoding, body = encode(text)
+    part = message_from_bytes(f"Content-Transfer-Encoding: {encoding}\r\n\r\n".encode() + body)
+    decoded = part.get_payload(decode=True)
+    assert isinstance(decoded, bytes)
+    assert decoded.decode() == re.sub(r"\r\n|\r|\n", "\r\n", text)
+
+
+def test_a_korean_sender_and_reader_domain_go_out_in_ascii(korean: Content) -> None:
+    house = replace(HOUSE, sender="논문 소식 <news@소식.한국>")
+    reader = replace(MINJI, email="minji@xn--vv4b27u.xn--3e0b707e")
+    message = build(korean, reader, house, message_id=f"0f@{house.domain}", now=NOW)
+    assert house.domain.startswith("xn--")
+    assert message.envelope_from.endswith(f"@{house.domain}")
+    assert message.envelope_from.isascii()
+    (sender,) = parsed(message)["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ("논문 소식", f"news@{house.domain}")
+    assert f"<news@{house.domain}>".encode() in message.data
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(max_size=80))
+@example('"Robert"\r\nBcc: everyone@example.com\r\n\r\n<script>alert(1)</script>')
+@example("a@b, c@d; <e@f>")
+def test_no_name_breaks_a_mail(korean: Content, name: str) -> None:
+    mail = parsed(mail_of(korean, replace(MINJI, name=name)))
+    (to,) = mail["To"].addresses
+    assert to.addr_spec == "minji@example.com"
+    assert mail["Bcc"] is None
+    page = mail.get_body(("html",))
+    assert page
+    assert "<script" not in page.get_content()
+
+
+def test_a_stored_edition_gives_the_same_mail(korean: Content) -> None:
+    row = EditionRow(
+        slot=korean.slot,
+        language=korean.language,
+        frequency=korean.frequency,
+        subject=korean.subject,
+        html=korean.html,
+        text=korean.text,
+        nonce=korean.nonce,
+        after=0,
+        papers=[1],
+        created_at=NOW,
+    )
+    assert content_of(row) == korean
+
+
+def test_the_archive_is_the_forum_that_the_feed_is_from() -> None:
+    assert home_of("https://forum.example:8443/c/news/14.rss?x=1") == "https://forum.example:8443/"
