@@ -4,6 +4,7 @@ import smtplib
 import socket
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -43,7 +44,7 @@ def parse_address(url: str) -> SmtpAddress:
     """An SMTP address from its URL; a name and password never go over an open line.
 
     Raises:
-        AddressError: the URL is not of the form above.
+        AddressError: the URL is not of the form above, or its `ca` names no file.
     """
     try:
         parts = urlsplit(url)
@@ -67,9 +68,12 @@ def parse_address(url: str) -> SmtpAddress:
     if parts.scheme == "smtp":
         security = {"required": "starttls", "never": "none"}.get(starttls, "if-offered")  # type: ignore[assignment]
     port = port or (465 if parts.scheme == "smtps" else 587 if parts.username else 25)
-    return SmtpAddress(
-        parts.hostname, port, security, unquote(parts.username or ""), unquote(parts.password or ""), ca_file
-    )
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not (user + password).isascii():
+        raise AddressError("PAPERBOY_SMTP_URL: name and password can only hold ASCII (RFC 4954)")
+    if ca_file and not Path(ca_file).is_file():
+        raise AddressError(f"PAPERBOY_SMTP_URL: there is no file {ca_file}")
+    return SmtpAddress(parts.hostname, port, security, user, password, ca_file)
 
 
 class Transport:
