@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emails.headers import address_header, clean, plain_header, text_header
 
-ADDRESS = "reader@xn--vv4b27u.example"
+ADDRESS = "reader@xn--vv4b11d.example"
 ENCODED_WORD = re.compile(rb"=\?utf-8\?b\?[A-Za-z0-9+/]*=*\?=")
 KOREAN_SUBJECT = "오늘의 논문 2편: 추론의 가지를 쳐 내는 강화학습, 그리고 프레임을 건너뛰며 보는 영상 이해"
 TEXTS = st.one_of(

@@ -154,7 +154,7 @@ def test_every_text_survives_its_encoding(text: str) -> None:
 
 def test_a_korean_sender_and_reader_domain_go_out_in_ascii(korean: Content) -> None:
     house = replace(HOUSE, sender="논문 소식 <news@소식.한국>")
-    reader = replace(MINJI, email="minji@xn--vv4b27u.xn--3e0b707e")
+    reader = replace(MINJI, email="minji@xn--vv4b11d.xn--3e0b707e")
     message = build(korean, reader, house, message_id=f"0f@{house.domain}", now=NOW)
     assert house.domain.startswith("xn--")
     assert message.envelope_from.endswith(f"@{house.domain}")

@@ -1,0 +1,62 @@
+"""Who is due: everybody who should be, once, grouped by what they get; the others with a reason."""
+
+from making import NOW, reader
+
+from core.database import Database
+from subscribers.accounts import pause, sign_up, suppress, unsubscribe
+from subscribers.audience import Group, due
+from subscribers.models import Subscriber
+
+
+def test_readers_who_stand_at_one_place_and_read_one_language_share_an_edition(database: Database) -> None:
+    with database.sessions() as session:
+        ids = {}
+        for name, language, cursor in (
+            ("a", "ko", 0),
+            ("b", "ko", 0),
+            ("c", "ko", 3),
+            ("d", "en", 0),
+            ("e", "both", 3),
+        ):
+            subscriber = reader(session, f"{name}@example.com", language=language)
+            subscriber.cursor = cursor
+            ids[name] = subscriber.id
+        audience = due(session, "weekly", set(), set())
+    assert set(audience.groups) == {
+        Group("ko", 0, (ids["a"], ids["b"])),
+        Group("ko", 3, (ids["c"],)),
+        Group("en", 0, (ids["d"],)),
+        Group("both", 3, (ids["e"],)),
+    }
+    assert audience.skipped == {}
+    assert audience.candidates == 5
+
+
+def test_only_active_readers_of_the_frequency_are_candidates(database: Database) -> None:
+    with database.sessions() as session:
+        active = reader(session, "active@example.com")
+        reader(session, "daily@example.com", frequency="daily")
+        pause(reader(session, "paused@example.com"))
+        unsubscribe(reader(session, "gone@example.com"), NOW)
+        sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
+        session.flush()
+        audience = due(session, "weekly", set(), set())
+        assert audience.groups == (Group("ko", 0, (active.id,)),)
+        assert audience.candidates == 1
+
+
+def test_a_candidate_who_is_left_out_has_a_reason(database: Database) -> None:
+    with database.sessions() as session:
+        has_mail, waits, returned = (reader(session, f"{name}@example.com").id for name in "abc")
+        suppress(session, "c@example.com", "returned", NOW)
+        reader(session, "other@example.com")
+        restored = session.get_one(Subscriber, returned)
+        restored.status = "active"  # by hand, in the table: the suppression still holds
+        session.flush()
+        audience = due(session, "weekly", {has_mail}, {has_mail, waits})
+    assert audience.skipped == {
+        has_mail: "planned earlier in this slot",
+        waits: "an earlier mail is still under way",
+        returned: "suppressed",
+    }
+    assert audience.candidates == 4
