@@ -1,5 +1,6 @@
 """What differs between a stored issue and the same post parsed anew: pure."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -93,11 +94,12 @@ def _match(stored: Sequence[PaperContent], parsed: Sequence[PaperContent]) -> tu
     pairs: list[int | None] = [None] * len(parsed)
     free = dict(enumerate(stored))
     for key_of in (lambda paper: (paper.key, _title(paper)), lambda paper: paper.key, _title):
-        places = {key_of(paper): place for place, paper in reversed(free.items()) if key_of(paper)}
+        places: defaultdict[object, list[int]] = defaultdict(list)
+        for place, paper in reversed(free.items()):
+            places[key_of(paper)].append(place)
         for index, paper in enumerate(parsed):
-            place = places.pop(key_of(paper), None) if pairs[index] is None else None
-            if place is not None:
-                pairs[index] = place
+            if pairs[index] is None and key_of(paper) and places[key_of(paper)]:
+                pairs[index] = place = places[key_of(paper)].pop()
                 del free[place]
     return tuple(pairs)
 

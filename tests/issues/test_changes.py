@@ -33,7 +33,7 @@ def test_a_correction_names_paper_and_part_with_both_texts() -> None:
     assert [(c.paper, c.field, c.before, c.after) for c in found.corrected] == [
         ("The title of paper 2", "intro_ko", "2번째 논문을 소개합니다.", "2번째 논문을 다시 소개합니다.")
     ]
-    assert not (found.added or found.withdrawn or found.retitled or found.moved)
+    assert (found.added, found.withdrawn, found.retitled, found.moved) == ((), (), (), ())
 
 
 @pytest.mark.parametrize("field", ["title_ko", "title_en"])
@@ -41,7 +41,7 @@ def test_a_corrected_title_is_a_new_title_of_the_same_paper(field: str) -> None:
     found = changes([paper(1)], [paper(1, **{field: "새 제목"})])
     assert [(change.field, change.after) for change in found.retitled] == [(field, "새 제목")]
     assert found.pairs == (0,)
-    assert not (found.added or found.withdrawn or found.corrected)
+    assert (found.added, found.withdrawn, found.corrected) == ((), (), ())
 
 
 def test_a_paper_whose_link_was_corrected_is_found_by_its_title() -> None:
@@ -58,7 +58,7 @@ def test_a_paper_without_english_title_is_found_by_its_korean_one() -> None:
 def test_a_paper_that_gets_the_link_of_another_by_mistake_does_not_take_its_place() -> None:
     found = changes([paper(1), paper(2)], [paper(1, url=paper(2).url), paper(2)])
     assert found.pairs == (0, 1)
-    assert not (found.added or found.withdrawn)
+    assert (found.added, found.withdrawn) == ((), ())
 
 
 def test_two_papers_under_one_link_stay_two() -> None:
