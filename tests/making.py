@@ -1,16 +1,21 @@
 """What tests of several packages make: papers and issues, parsed or stored, and readers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from smtp_server import ScriptedServer
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.database import Database
+from emails.digests import Office, Rules
 from emails.edition import Edition, choose
 from emails.message import Content, House, widest
 from emails.render import Rendered, render
+from emails.transport import SmtpAddress, Transport
 from issues.models import Issue, Paper, Revision
 from issues.post import IssueContent, PaperContent, Week
 from issues.store import Arrival, IssueFacts, content_to_json, paper_to_json
@@ -19,6 +24,7 @@ from subscribers.accounts import confirm, sign_up
 from subscribers.models import Subscriber
 
 NOW = datetime(2025, 8, 4, 8, 0, tzinfo=UTC)  # a Monday
+RULES = Rules(settle=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
 HOUSE = House(
     sender="Paperboy <news@paperboy.example>",
     base_url="https://paperboy.example",
@@ -183,3 +189,10 @@ def reader(
     confirm(session, subscriber, now)
     session.flush()
     return subscriber
+
+
+@contextmanager
+def office_at(database: Database, server: ScriptedServer, now: datetime = NOW) -> Iterator[Office]:
+    """All that sending needs, by a connection to the server, with the clock stopped at `now`."""
+    with Transport(SmtpAddress(server.host, server.port, "none")) as transport:
+        yield Office(database, transport, HOUSE, lambda: now)

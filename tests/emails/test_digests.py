@@ -1,0 +1,437 @@
+"""Digests from plan to account: everyone gets what is due, once, and every candidate is accounted for."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from email import message_from_bytes
+from email.policy import default as modern_policy
+
+import pytest
+from making import HOUSE, NOW, RULES, issue_of, office_at, paper, reader, stored_issue
+from smtp_server import DROP, ScriptedServer, in_turn
+from sqlalchemy import select
+
+from core.database import Database
+from emails.digests import (
+    DigestReport,
+    issue_edition,
+    preview_digest,
+    preview_mail,
+    resend,
+    retry,
+    run_digest,
+)
+from emails.models import Delivery, EditionRow
+from emails.render import RenderError
+from emails.upkeep import upkeep
+from issues.models import Issue
+from issues.post import Link
+from issues.store import whole_issue
+from subscribers.accounts import AccountError, change, find, pause, sign_up, unsubscribe
+from subscribers.models import Subscriber
+
+PUBLISHED = NOW - timedelta(days=1)
+DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+def publish(database: Database, papers: int = 3, *, topic_id: int = 9001, days: int = 0) -> None:
+    with database.sessions.begin() as session:
+        issue = issue_of(papers, start=date(2025, 7, 28) + timedelta(days=days))
+        stored_issue(session, issue, topic_id=topic_id, now=PUBLISHED + timedelta(days=days))
+
+
+def subscribe(database: Database, *addresses: str, language: str = "ko", frequency: str = "weekly") -> None:
+    with database.sessions.begin() as session:
+        for address in addresses:
+            reader(session, address, language=language, frequency=frequency)
+
+
+def digest(
+    database: Database, server: ScriptedServer, frequency: str = "weekly", *, after: timedelta = timedelta()
+) -> DigestReport:
+    now = NOW + after
+    with office_at(database, server, now) as office:
+        report = run_digest(office, frequency, local_now=now, rules=RULES)
+    assert report.balances
+    return report
+
+
+def got(server: ScriptedServer) -> list[str]:
+    """The readers of all mails taken, in order."""
+    return [message.rcpt[0] for message in server.messages]
+
+
+def bodies_of(server: ScriptedServer, address: str) -> list[str]:
+    """The text parts that one reader got, in order."""
+    texts = []
+    for message in server.messages:
+        if message.rcpt == [address]:
+            part = message_from_bytes(message.data, policy=modern_policy).get_body(("plain",))
+            assert part
+            texts.append(part.get_content())
+    return texts
+
+
+def cursor_of(database: Database, address: str) -> int:
+    with database.sessions() as session:
+        found = find(session, address)
+        assert found
+        return found.cursor
+
+
+# --- once, and in order -------------------------------------------------------------
+
+
+def test_every_reader_gets_the_digest_once_however_often_it_is_run(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com", "b@example.com")
+    first, second = digest(database, server), digest(database, server)
+    assert got(server) == ["a@example.com", "b@example.com"]
+    assert (first.candidates, first.sent) == (2, 2)
+    assert (second.candidates, second.sent, second.reasons) == (2, 0, {"planned earlier in this slot": 2})
+    assert cursor_of(database, "a@example.com") == 3
+
+
+def test_each_reader_gets_their_language_and_those_who_share_one_share_an_edition(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "ko@example.com", "ko2@example.com")
+    subscribe(database, "en@example.com", language="en")
+    subscribe(database, "both@example.com", language="both")
+    report = digest(database, server)
+    assert sorted((edition["language"], edition["readers"]) for edition in report.editions) == [
+        ("both", 1),
+        ("en", 1),
+        ("ko", 2),
+    ]
+    (korean,), (english,), (both,) = (
+        bodies_of(server, f"{language}@example.com") for language in ("ko", "en", "both")
+    )
+    for text, shown in ((korean, (True, False)), (english, (False, True)), (both, (True, True))):
+        assert ("초록입니다" in text, "This is the abstract" in text) == shown
+
+
+def test_a_daily_reader_reads_the_issue_in_portions_and_then_gets_no_mail(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database, 5)
+    subscribe(database, "a@example.com", frequency="daily")
+    reports = [digest(database, server, "daily", after=day * DAY) for day in range(4)]
+    assert [report.sent for report in reports] == [1, 1, 1, 0]
+    assert reports[-1].reasons == {"nothing new": 1}
+    first, second, third = bodies_of(server, "a@example.com")
+    assert "이번 주의 흐름입니다." in first
+    assert "이번 주의 흐름입니다." not in second + third
+    for number, text in ((1, first), (2, first), (3, second), (4, second), (5, third)):
+        assert f"{number}번째 논문의 초록입니다." in text
+
+
+def test_a_change_of_language_and_frequency_in_mid_issue_neither_repeats_nor_loses_a_paper(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database, 6)
+    subscribe(database, "a@example.com", frequency="daily")
+    digest(database, server, "daily")
+    with database.sessions.begin() as session:
+        known = find(session, "a@example.com")
+        assert known
+        change(session, known, language="both", frequency="weekly")
+    digest(database, server, "weekly", after=DAY)
+    first, second = bodies_of(server, "a@example.com")
+    assert [number for number in range(1, 7) if f"{number}번째 논문의 초록입니다." in first] == [1, 2]
+    assert [number for number in range(1, 7) if f"{number}번째 논문의 초록입니다." in second] == [3, 4, 5, 6]
+
+
+def test_only_active_readers_get_a_digest(database: Database, server: ScriptedServer) -> None:
+    publish(database)
+    subscribe(database, "active@example.com", "paused@example.com", "gone@example.com")
+    with database.sessions.begin() as session:
+        for subscriber in session.scalars(select(Subscriber)):
+            if subscriber.email == "paused@example.com":
+                pause(subscriber)
+            if subscriber.email == "gone@example.com":
+                unsubscribe(subscriber, NOW)
+        sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
+    assert digest(database, server).candidates == 1
+    assert got(server) == ["active@example.com"]
+
+
+@pytest.mark.parametrize("leave", [pause, lambda subscriber: unsubscribe(subscriber, NOW)])
+def test_one_who_leaves_between_plan_and_send_gets_nothing_and_the_papers_wait(
+    database: Database, server: ScriptedServer, leave: object
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com", "b@example.com")
+    assert stopped_digest(database).planned == 2
+    with database.sessions.begin() as session:
+        known = find(session, "a@example.com")
+        assert known
+        assert known.cursor == 3
+        leave(known)  # type: ignore[operator]
+        expected = known.status
+    report = digest(database, server)
+    assert got(server) == ["b@example.com"]
+    assert report.reasons.get(expected) == 1 or report.candidates == 1
+    assert (cursor_of(database, "a@example.com"), cursor_of(database, "b@example.com")) == (0, 3)
+
+
+def test_one_who_paused_before_the_sending_gets_those_papers_in_the_next_digest(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com")
+    stopped_digest(database)
+    with database.sessions.begin() as session:
+        known = find(session, "a@example.com")
+        assert known
+        pause(known)
+    digest(database, server)
+    with database.sessions.begin() as session:
+        known = find(session, "a@example.com")
+        assert known
+        known.status = "active"
+    publish(database, 2, topic_id=9002, days=7)
+    digest(database, server, after=WEEK)
+    (text,) = bodies_of(server, "a@example.com")
+    assert text.count("번째 논문의 초록입니다.") == 5
+
+
+# --- faults of ours -----------------------------------------------------------------
+
+
+def stopped_digest(database: Database) -> DigestReport:
+    """A digest that is planned, and then stops as the server refuses the sender."""
+    with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
+        return digest(database, refusing)
+
+
+def test_a_refused_sender_stops_the_run_and_the_next_run_sends_everything(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com", "b@example.com", "c@example.com")
+    report = stopped_digest(database)
+    assert (report.candidates, report.sent, report.failed, report.planned) == (3, 0, 0, 3)
+    assert "5.7.1 Sender refused" in report.fault
+    assert "3 deliveries stay planned" in report.fault
+    again = digest(database, server)
+    assert (again.candidates, again.sent, again.fault) == (3, 3, "")
+    assert got(server) == ["a@example.com", "b@example.com", "c@example.com"]
+
+
+def test_an_unreachable_server_stops_the_run_and_upkeep_sends_once_it_is_back(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com", "b@example.com")
+    with ScriptedServer() as gone:
+        pass
+    report = digest(database, gone)
+    assert (report.planned, report.sent) == (2, 0)
+    assert report.fault
+    with office_at(database, server) as office:
+        kept = upkeep(office, local_now=NOW, rules=RULES)
+    assert kept.fault == ""
+    assert kept.retries.sent == 2
+    assert got(server) == ["a@example.com", "b@example.com"]
+
+
+def test_a_run_that_stops_midway_sends_the_rest_next_time_and_nothing_twice(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, *(f"{name}@example.com" for name in "abcd"))
+    with ScriptedServer(on_mail=in_turn(None, None, "530 5.7.0 Authentication required")) as fickle:
+        report = digest(database, fickle)
+        assert got(fickle) == ["a@example.com", "b@example.com"]
+    assert (report.sent, report.planned, report.candidates) == (2, 2, 4)
+    assert digest(database, server).sent == 2
+    assert got(server) == ["c@example.com", "d@example.com"]
+
+
+# --- papers that settle -------------------------------------------------------------
+
+
+def test_papers_still_settling_wait_and_upkeep_sends_them_later_the_same_day(
+    database: Database, server: ScriptedServer
+) -> None:
+    subscribe(database, "a@example.com", frequency="daily")
+    with database.sessions.begin() as session:
+        stored_issue(session, now=NOW - timedelta(minutes=10))
+    report = digest(database, server, "daily")
+    assert (report.waiting, report.reasons) == (True, {"new papers still settle": 1})
+    for after, sent in ((timedelta(minutes=15), 0), (timedelta(minutes=25), 1), (timedelta(minutes=40), 1)):
+        with office_at(database, server, NOW + after) as office:
+            upkeep(office, local_now=NOW + after, rules=RULES)
+        assert len(server.messages) == sent
+
+
+def test_upkeep_starts_no_digest_of_its_own(database: Database, server: ScriptedServer) -> None:
+    publish(database)
+    subscribe(database, "a@example.com")
+    with office_at(database, server) as office:
+        report = upkeep(office, local_now=NOW, rules=RULES)
+    assert (report.late, server.messages) == ([], [])
+
+
+# --- accounts -----------------------------------------------------------------------
+
+
+def test_every_candidate_is_accounted_for_whatever_becomes_of_each(database: Database) -> None:
+    publish(database)
+    subscribe(database, *(f"{name}@example.com" for name in "abcde"))
+    replies = in_turn(None, "451 4.7.1 Later", "550 5.1.1 No such user", "552 5.2.2 Full")
+    with ScriptedServer(on_rcpt=replies) as fickle:
+        report = digest(database, fickle)
+    assert (report.candidates, report.sent, report.deferred, report.failed) == (5, 2, 1, 2)
+    assert report.fault == ""
+
+
+def test_a_deferred_mail_is_followed_by_the_next_digest_only_once_it_has_arrived(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database, 4)
+    subscribe(database, "a@example.com", frequency="daily")
+    with ScriptedServer(on_rcpt="451 4.7.1 Later") as busy:
+        digest(database, busy, "daily")
+    waiting = digest(database, server, "daily", after=DAY)
+    assert waiting.reasons == {"an earlier mail is still under way": 1}
+    with office_at(database, server, NOW + DAY) as office:
+        assert retry(office, rules=RULES).sent == 1
+    assert digest(database, server, "daily", after=2 * DAY).sent == 1
+    first, second = bodies_of(server, "a@example.com")
+    assert "1번째 논문의 초록입니다." in first
+    assert "3번째 논문의 초록입니다." in second
+
+
+def test_an_uncertain_mail_repeated_by_upkeep_is_counted_once(database: Database) -> None:
+    publish(database)
+    subscribe(database, "a@example.com")
+    stopped_digest(database)
+    with ScriptedServer(on_body=in_turn(DROP)) as fickle, office_at(database, fickle) as office:
+        report = retry(office, rules=RULES)
+    assert report.balances
+    assert (report.candidates, report.sent, report.uncertain) == (1, 1, 0)
+    assert len(fickle.messages) == 1
+
+
+def test_a_preview_counts_the_mails_of_a_digest_and_plans_none(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com", "b@example.com")
+    preview = preview_digest(database.sessions, "weekly", house=HOUSE, local_now=NOW, rules=RULES)
+    assert (preview.candidates, preview.planned, preview.balances) == (2, 2, True)
+    with database.sessions() as session:
+        assert session.scalars(select(Delivery)).all() == []
+    assert cursor_of(database, "a@example.com") == 0
+    assert digest(database, server).editions == preview.editions
+
+
+def test_papers_that_do_not_fit_one_mail_come_in_several(database: Database, server: ScriptedServer) -> None:
+    links = tuple(Link(f"https://a.example/{'x' * 450}{number}") for number in range(20))
+    crowded = [paper(number, links=links) for number in range(1, 16)]
+    with database.sessions.begin() as session:
+        stored_issue(session, issue_of(crowded), now=PUBLISHED)
+    subscribe(database, "a@example.com")
+    for week in range(5):
+        digest(database, server, after=week * WEEK)
+    texts = bodies_of(server, "a@example.com")
+    assert len(texts) > 1
+    with database.sessions() as session:
+        numbers = [number for row in session.scalars(select(EditionRow)) for number in row.papers]
+    assert numbers == list(range(1, 16))
+
+
+# --- by hand ------------------------------------------------------------------------
+
+
+def one_issue(database: Database) -> tuple[Issue, list[object]]:
+    with database.sessions() as session:
+        issue = session.scalars(select(Issue)).one()
+        return issue, list(whole_issue(issue))
+
+
+def copy_to(
+    database: Database, server: ScriptedServer, address: str, *, dry_run: bool = False
+) -> DigestReport:
+    issue, papers = one_issue(database)
+    with office_at(database, server) as office:
+        return resend(office, issue, papers, address, now=NOW, rules=RULES, dry_run=dry_run)  # type: ignore[arg-type]
+
+
+def test_a_copy_by_hand_brings_the_whole_issue_and_moves_no_cursor(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database, 4)
+    subscribe(database, "a@example.com", frequency="daily")
+    digest(database, server, "daily")
+    report = copy_to(database, server, "A@example.com")
+    assert (report.candidates, report.sent, report.balances) == (1, 1, True)
+    assert bodies_of(server, "a@example.com")[1].count("번째 논문의 초록입니다.") == 4
+    assert cursor_of(database, "a@example.com") == 2
+    assert digest(database, server, "daily", after=DAY).sent == 1
+
+
+def test_a_dry_run_of_a_copy_sends_and_stores_nothing(database: Database, server: ScriptedServer) -> None:
+    publish(database)
+    subscribe(database, "a@example.com")
+    report = copy_to(database, server, "a@example.com", dry_run=True)
+    assert (report.planned, report.balances, server.messages) == (1, True, [])
+    with database.sessions() as session:
+        assert session.scalars(select(Delivery)).all() == []
+
+
+@pytest.mark.parametrize("address", ["stranger@example.com", "paused@example.com"])
+def test_nobody_but_an_active_reader_gets_a_copy(
+    database: Database, server: ScriptedServer, address: str
+) -> None:
+    publish(database)
+    subscribe(database, "paused@example.com")
+    with database.sessions.begin() as session:
+        pause(session.scalars(select(Subscriber)).one())
+    with pytest.raises(AccountError, match="only active readers are mailed"):
+        copy_to(database, server, address)
+    assert server.messages == []
+
+
+def test_an_issue_without_papers_cannot_be_sent_by_hand() -> None:
+    with pytest.raises(RenderError, match="no paper in force"):
+        issue_edition([], slot="resend:1:x", language="ko", frequency="weekly", daily_papers=2)
+
+
+def test_a_preview_of_a_mail_is_a_mail_for_nobody(database: Database) -> None:
+    publish(database)
+    _, papers = one_issue(database)
+    edition = issue_edition(papers, slot="preview", language="en", frequency="daily", daily_papers=2)  # type: ignore[arg-type]
+    html, text, message = preview_mail(edition, HOUSE, NOW)
+    assert len(edition.papers) == 2
+    assert "This is the abstract of paper 2." in html
+    assert "This is the abstract of paper 2." in text
+    assert message.envelope_to == "reader@example.org"
+
+
+def test_how_long_papers_settle_and_how_many_come_a_day_are_settings(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database, 10)
+    subscribe(database, "a@example.com", frequency="daily")
+    with office_at(database, server) as office:
+        report = run_digest(
+            office, "daily", local_now=NOW, rules=replace(RULES, daily_papers=0, settle=timedelta(days=2))
+        )
+    assert report.reasons == {"new papers still settle": 1}
+    with office_at(database, server) as office:
+        run_digest(office, "daily", local_now=NOW, rules=replace(RULES, daily_papers=0))
+    (text,) = bodies_of(server, "a@example.com")
+    assert text.count("번째 논문의 초록입니다.") == 10
