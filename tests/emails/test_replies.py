@@ -62,7 +62,7 @@ def test_a_refusal_falls_on_whose_fault_it_is(phase: Phase, code: int, text: str
 def test_nobody_is_suppressed_for_a_fault_of_ours() -> None:
     for code in ("5.7.1", "5.7.26", "5.6.0", "5.3.4", "5.5.1", "5.1.8"):
         for phase in ("mail", "rcpt", "data", "body"):
-            verdict = judge(Refusal(phase, 550, f"{code} no"))  # type: ignore[arg-type]
+            verdict = judge(Refusal(phase, 550, f"{code} no"))
             assert verdict == OUR_FAULT
 
 
