@@ -192,7 +192,7 @@ def read_feed(fetched: Fetched) -> list[Post]:
     if parsed.bozo and not isinstance(parsed.bozo_exception, _HARMLESS):
         reason = _reason(parsed.get("bozo_exception", Exception("not well-formed")))
         raise FeedError(f"{fetched.url} is no whole feed ({reason}): nothing was read")
-    if not parsed.version:
+    if not parsed.get("version"):
         raise FeedError(f"{fetched.url} is not a feed: nothing was read")
     return sorted(
         _posts(parsed.entries),

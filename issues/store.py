@@ -290,14 +290,17 @@ class Arrival:
     late: bool
 
 
-def arrivals(session: Session, now: datetime, settle: timedelta) -> tuple[list[Arrival], bool]:
-    """All papers that may go out, in order of arrival, and whether newer ones must still settle.
+def arrivals(
+    session: Session, now: datetime, settle: timedelta, after: int = 0
+) -> tuple[list[Arrival], bool]:
+    """The papers numbered above `after` that may go out, in order of arrival, and whether newer ones
+    must still settle.
 
     Ends before the first paper of an issue that has not settled, so that no cursor passes it.
     """
     facts: dict[int, IssueFacts] = {}
     ready: list[Arrival] = []
-    for row in session.scalars(select(Paper).order_by(Paper.number)).all():
+    for row in session.scalars(select(Paper).where(Paper.number > after).order_by(Paper.number)).all():
         if row.withdrawn_at:
             continue
         if not is_settled(row.issue, now, settle):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from making import blocks, issue_of, paper
 
 from issues.changes import Changes, compare
-from issues.post import IssueContent, Link, PaperContent, Picture
+from issues.outline import Picture
+from issues.post import IssueContent, Link, PaperContent
 from issues.text import Block, Run
 
 

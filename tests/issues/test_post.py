@@ -5,15 +5,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 import pytest
 from cooking import ADDRESS, FOOTER, GREETING, TITLE, heading, onebox, paper_html, post_html
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reading import as_truth, in_plain, texts, typed
 
 from issues.post import IssueContent, PaperContent, comparable_url, parse, parse_week, split_title
-from issues.text import Block, has_hangul, without_emoji
+from issues.text import has_hangul
 from paperboy.sample.cook import cook_week
 from paperboy.sample.data import Paper, Week, weeks
 from paperboy.sample.truth import expected
@@ -107,52 +107,6 @@ def test_two_different_addresses_stay_different(one: str, other: str) -> None:
 
 
 # --- the sample weeks ---------------------------------------------------------------
-
-
-def plain(text: str) -> str:
-    """A text without emoji, their names, stray stars and doubled spaces."""
-    return " ".join(re.sub(r":(\+1|[a-z_]+):", "", without_emoji(text)).split())
-
-
-def texts(blocks: Sequence[Block]) -> list[str]:
-    return [plain(block.text) for block in blocks]
-
-
-def typed(blocks: Sequence[Block]) -> list[dict[str, str]]:
-    return [{"type": block.type, "text": plain(block.text)} for block in blocks]
-
-
-def as_truth(content: IssueContent) -> dict[str, Any]:
-    """What was read, in the form of the sample's truth."""
-    return {
-        "title": content.title,
-        "week_start": content.week.start.isoformat(),
-        "week_end": content.week.end.isoformat(),
-        "overview_ko": texts(content.overview),
-        "summary_ko": texts(content.summary),
-        "papers": [
-            {
-                "title_ko": plain(paper.title_ko),
-                "title_en": plain(paper.title_en),
-                "intro_ko": typed(paper.intro_ko),
-                "intro_en": typed(paper.intro_en),
-                "abstract_ko": texts(paper.abstract_ko),
-                "abstract_en": texts(paper.abstract_en),
-                "paper_url": paper.url,
-                "more_urls": [link.url for link in paper.links],
-            }
-            for paper in content.papers
-        ],
-    }
-
-
-def in_plain(value: Any) -> Any:
-    """The truth with every text but the addresses in its plain form."""
-    if isinstance(value, str):
-        return value if value.startswith("https://") else plain(value)
-    if isinstance(value, list):
-        return [in_plain(item) for item in value]
-    return {key: in_plain(item) for key, item in value.items()}
 
 
 @pytest.mark.parametrize("edited", [False, True])

@@ -1,0 +1,54 @@
+"""What was read from a post, in the form in which forums write down what should be read."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from issues.post import IssueContent
+from issues.text import Block, without_emoji
+
+
+def plain(text: str) -> str:
+    """A text without emoji, their names, stray stars and doubled spaces."""
+    return " ".join(re.sub(r":[a-z0-9_+]+:", "", without_emoji(text)).split())
+
+
+def texts(blocks: Sequence[Block]) -> list[str]:
+    return [plain(block.text) for block in blocks]
+
+
+def typed(blocks: Sequence[Block]) -> list[dict[str, str]]:
+    return [{"type": block.type, "text": plain(block.text)} for block in blocks]
+
+
+def as_truth(content: IssueContent) -> dict[str, Any]:
+    """What was read, in the form of the sample's truth."""
+    return {
+        "title": content.title,
+        "week_start": content.week.start.isoformat(),
+        "week_end": content.week.end.isoformat(),
+        "overview_ko": texts(content.overview),
+        "summary_ko": texts(content.summary),
+        "papers": [
+            {
+                "title_ko": plain(paper.title_ko),
+                "title_en": plain(paper.title_en),
+                "intro_ko": typed(paper.intro_ko),
+                "intro_en": typed(paper.intro_en),
+                "abstract_ko": texts(paper.abstract_ko),
+                "abstract_en": texts(paper.abstract_en),
+                "paper_url": paper.url,
+                "more_urls": [link.url for link in paper.links],
+            }
+            for paper in content.papers
+        ],
+    }
+
+
+def in_plain(value: Any) -> Any:
+    """The truth with every text but the addresses in its plain form."""
+    if isinstance(value, str):
+        return value if value.startswith("https://") else plain(value)
+    if isinstance(value, list):
+        return [in_plain(item) for item in value]
+    return {key: in_plain(item) for key, item in value.items()}
