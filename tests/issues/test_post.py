@@ -555,9 +555,9 @@ WEEK_OF_LINES = heading("올빼미 / Owl", 2) + heading("논문 소개") + "<p>�
     ids=range(16),
 )
 def test_hostile_html_never_raises_and_is_quick(html: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     content = parse(TITLE, html, ADDRESS)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
     assert content.problems
 
 
