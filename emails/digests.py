@@ -137,8 +137,9 @@ def preview_digest(
 def _read(
     session: Session, frequency: str, slot: str, now: datetime, rules: Rules, report: DigestReport
 ) -> tuple[Audience, list[Arrival]]:
-    arrived, report.waiting = arrivals(session, now, rules.settle)
     audience = due(session, frequency, outbox.planned_in(session, slot), outbox.under_way(session))
+    first_cursor = min((group.cursor for group in audience.groups), default=0)
+    arrived, report.waiting = arrivals(session, now, rules.settle, after=first_cursor)
     return audience, arrived
 
 

