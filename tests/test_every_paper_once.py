@@ -122,12 +122,13 @@ class World:
         address = f"reader{number}@example.com"
         with self.database.sessions.begin() as session:
             reader = accounts.sign_up(session, address, language=language, frequency=frequency, now=self.now)
-            if reader.status == "pending":
-                accounts.confirm(session, reader, self.now)
+            if reader.status != "pending":
+                return  # they are a reader already
+            accounts.confirm(session, reader, self.now)
         latest = [number for number in self.arrived if self.posts and number in self.posts[-1]]
         first = min(latest, default=len(self.arrived) + 1)
         place = self.arrived.index(first) if first in self.arrived else len(self.arrived)
-        self.starts.setdefault(address, place)
+        self.starts[address] = max(place, self.starts.get(address, 0))
 
     def change(self, number: int, act: Callable[..., None]) -> None:
         with self.database.sessions.begin() as session:
