@@ -59,11 +59,11 @@ def _timezone(value: str) -> str:
 class Settings(BaseSettings):
     """Everything an operator can set, as `PAPERBOY_…` in the environment or `.env`."""
 
-    model_config = SettingsConfigDict(env_prefix="PAPERBOY_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PAPERBOY_", env_file=".env", env_ignore_empty=True, extra="ignore")
 
     database_url: Annotated[str, AfterValidator(_database_address)] = "sqlite:///var/paperboy.db"
     feed_url: Annotated[str, AfterValidator(_web_address)] = "https://discuss.pytorch.kr/c/news/14.rss"
-    smtp_url: Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)] = None
+    smtp_url: SecretStr | None = None
     sender: Annotated[str, AfterValidator(_sender)] = "Paperboy <paperboy@paperboy.localhost>"
     base_url: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:8000"
     secret_key: SecretStr | None = Field(default=None, min_length=16)

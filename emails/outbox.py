@@ -112,28 +112,30 @@ def recover(session: Session, now: datetime) -> None:
 def claim(
     session: Session, *, slot: str | None, now: datetime, repeat_uncertain: bool, limit: int
 ) -> list[Delivery]:
-    """Up to `limit` deliveries that may be sent now, oldest first, marked as claimed.
+    """Up to `limit` deliveries that may be sent now, marked as claimed: those least tried first.
 
-    Those whose reader has left, paused or been suppressed since are skipped instead.
+    So one mail that stops every run cannot stand before all others. Those whose reader has left,
+    paused or been suppressed since are skipped instead.
     """
-    rows = select(Delivery).where(_is_due(slot, now, repeat_uncertain)).order_by(Delivery.id).limit(limit)
+    rows = select(Delivery).where(_is_due(slot, now, repeat_uncertain)).limit(limit)
+    rows = rows.order_by(Delivery.attempts, Delivery.id).execution_options(populate_existing=True)
     rows = rows.options(joinedload(Delivery.subscriber), joinedload(Delivery.edition))
-    found = session.scalars(rows.execution_options(populate_existing=True)).all()
-    claimed = []
-    for delivery in found:
-        reason = _reason_to_skip(session, delivery)
-        if reason:
-            _skip(delivery, reason, now)
-        else:
-            delivery.repeats += delivery.state == "uncertain"
-            delivery.state = "claimed"
-            claimed.append(delivery)
-    session.flush()
-    return (
-        claimed
-        if claimed or not found
-        else claim(session, slot=slot, now=now, repeat_uncertain=repeat_uncertain, limit=limit)
-    )
+    while found := session.scalars(rows).all():
+        claimed = [delivery for delivery in found if _claim(session, delivery, now)]
+        session.flush()
+        if claimed:
+            return claimed
+    return []
+
+
+def _claim(session: Session, delivery: Delivery, now: datetime) -> bool:
+    reason = _reason_to_skip(session, delivery)
+    if reason:
+        _skip(delivery, reason, now)
+        return False
+    delivery.repeats += delivery.state == "uncertain"
+    delivery.state = "claimed"
+    return True
 
 
 def count_due(session: Session, slot: str | None) -> int:
@@ -183,7 +185,8 @@ def settle_refused(delivery: Delivery, refusal: Refusal, verdict: Verdict, now: 
     """The server has not taken the message, or nobody knows; a deferred one fails in the end."""
     delivery.state, delivery.reply = verdict.state, str(refusal)
     if verdict.state == "planned":
-        delivery.attempts -= 1
+        if refusal.phase in {"connect", "tls", "login"}:
+            delivery.attempts -= 1  # nothing of this mail was tried
         return
     delivery.settled_at = now
     if verdict.state == "deferred":
