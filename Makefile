@@ -26,7 +26,7 @@ check: setup
 	.venv/bin/lint-imports
 
 test: check
-	.venv/bin/pytest -n 2 $(ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 clean:
 	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
