@@ -59,7 +59,9 @@ def _timezone(value: str) -> str:
 class Settings(BaseSettings):
     """Everything an operator can set, as `PAPERBOY_…` in the environment or `.env`."""
 
-    model_config = SettingsConfigDict(env_prefix="PAPERBOY_", env_file=".env", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="PAPERBOY_", env_file=".env", env_ignore_empty=True, extra="ignore"
+    )
 
     database_url: Annotated[str, AfterValidator(_database_address)] = "sqlite:///var/paperboy.db"
     feed_url: Annotated[str, AfterValidator(_web_address)] = "https://discuss.pytorch.kr/c/news/14.rss"

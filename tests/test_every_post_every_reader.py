@@ -1,0 +1,130 @@
+"""Every post in every language and frequency, sent over SMTP and judged as it arrives."""
+
+import importlib.util
+import re
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from making import HOUSE
+from smtp_server import ScriptedServer
+
+from core.database import Database, open_database
+from emails.digests import issue_edition, preview_mail
+from emails.render import LIMIT
+from emails.transport import Transport, parse_address
+from emails.wording import say
+from issues import ingest, store
+from issues.text import has_hangul
+from paperboy.sample.forum import Forum
+
+NOW = datetime(2026, 3, 14, tzinfo=UTC)
+KINDS = [(language, frequency) for language in ("ko", "en", "both") for frequency in ("weekly", "daily")]
+
+
+class _Page(HTMLParser):
+    """The links and the visible texts of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.links.append(dict(attrs)["href"] or "")
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+@pytest.fixture
+def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """A fresh SQLite database: what is judged here are mails."""
+    path = tmp_path / "paperboy.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    opened = open_database(f"sqlite:///{path}")
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def shared_feed(shared_forum: Path) -> Iterator[str]:
+    """The feed of the forum that CI brings along."""
+    spec = importlib.util.spec_from_file_location("serve", shared_forum / "serve.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    server = module.Server(0, shared_forum / "site", quiet=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"{server.origin}/c/news/14.rss"
+    server.shutdown()
+    server.server_close()
+
+
+def _arrived(database: Database, feed_url: str) -> list[tuple[str, str, EmailMessage]]:
+    """Each issue in each language and frequency, as a mail server received it."""
+    ingest.ingest(database.sessions, feed_url=feed_url, allowed_hosts=["127.0.0.1"], now=NOW)
+    kinds: list[tuple[str, str]] = []
+    with ScriptedServer() as server, database.sessions() as session:
+        address = parse_address(f"smtp://{server.host}:{server.port}")
+        with Transport(address) as transport:
+            for issue in store.every(session):
+                for language, frequency in KINDS:
+                    edition = issue_edition(
+                        store.whole_issue(issue),
+                        slot=f"preview:{issue.week_start}",
+                        language=language,
+                        frequency=frequency,
+                        daily_papers=2,
+                    )
+                    transport.send(preview_mail(edition, HOUSE, NOW)[2])
+                    kinds.append((language, frequency))
+        raw = [message.data for message in server.messages]
+    mails = [message_from_bytes(data, policy=policy.default) for data in raw]
+    return [(*kind, mail) for kind, mail in zip(kinds, mails, strict=True)]
+
+
+def _parts(mail: EmailMessage) -> tuple[EmailMessage, str, str]:
+    html, text = mail.get_body(("html",)), mail.get_body(("plain",))
+    assert isinstance(html, EmailMessage)
+    assert isinstance(text, EmailMessage)
+    return html, html.get_content(), text.get_content()
+
+
+def _judge(language: str, mail: EmailMessage) -> None:
+    part, html, text = _parts(mail)
+    assert len(html.encode()) <= LIMIT
+    assert len(part.as_bytes().partition(b"\n\n")[2].replace(b"\n", b"\r\n")) <= LIMIT
+    page = _Page()
+    page.feed(html)
+    missing = [link for link in page.links if link not in text]
+    assert not missing, f"{missing} stand in the HTML only"
+    if language == "en":
+        korean = {word for word in page.texts if has_hangul(word)} | {
+            re.sub(r"\s*\[\d+\]$", "", line) for line in text.splitlines() if has_hangul(line)
+        }
+        assert korean <= {say("en", "switch")}
+    assert "**" not in re.sub(r"<code.*?</code>", "", html)
+
+
+def _judge_all(database: Database, feed_url: str, posts: int) -> None:
+    arrived = _arrived(database, feed_url)
+    assert len(arrived) == posts * len(KINDS)
+    for language, _, mail in arrived:
+        _judge(language, mail)
+
+
+def test_every_sample_post_arrives_whole_in_every_kind(sqlite_database: Database) -> None:
+    with Forum() as forum:
+        _judge_all(sqlite_database, forum.feed_url, posts=3)
+
+
+def test_every_shared_post_arrives_whole_in_every_kind(sqlite_database: Database, shared_feed: str) -> None:
+    _judge_all(sqlite_database, shared_feed, posts=4)
