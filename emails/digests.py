@@ -146,7 +146,7 @@ def _read(
 def _next_mail(
     arrived: list[Arrival], group: Group, slot: str, frequency: str, house: House, rules: Rules
 ) -> tuple[Edition, Rendered] | None:
-    """The group's next edition, rendered; where so many papers do not fit one mail, with fewer."""
+    """The group's next edition, rendered, with as many papers as find room for their openings."""
     most = MAX_PAPERS
     while True:
         edition = choose(
@@ -160,12 +160,16 @@ def _next_mail(
         )
         if edition is None:
             return None
+        count = len(edition.papers)
         try:
-            return edition, render(edition, widest=widest(house))
+            rendered = render(edition, widest=widest(house))
         except RenderError:
-            most = len(edition.papers) * 3 // 4
-            if most == 0:
+            if count == 1:
                 raise
+        else:
+            if count == 1 or not rendered.layout.lacks_openings:
+                return edition, rendered
+        most = count - max(1, count // 8)
 
 
 def _nothing(report: DigestReport) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from emails.edition import Part
 
 RANKS = ("opening", "overview", "introduction", "summary", "abstract")
+ORDINARY = 10_000  # bytes; no editor writes an opening paragraph of that length
 _SPARE = 256  # multipart and line ends that the sum of pieces does not see
 
 
@@ -77,6 +78,11 @@ class Layout:
 
     shown: tuple[int, ...]
     cuts: tuple[Cut, ...]
+
+    @property
+    def lacks_openings(self) -> bool:
+        """Whether a paper's opening of ordinary size found no room (a huge one never would)."""
+        return any(cut.rank == "opening" and cut.needed < ORDINARY for cut in self.cuts)
 
 
 def fit(

@@ -84,13 +84,15 @@ def _run_weeks(forum: Forum) -> None:
     for week in range(len(weeks())):
         monday = _monday(week)
         forum.state.weeks = week + 1
-        _say(monday, ingest(now=monday - timedelta(hours=2)), "ingest")
+        published = monday - timedelta(hours=2)
+        _say(published, ingest(now=published), "ingest")
         _say(monday, digest("weekly", now=monday), "weekly digest")
         for day in range(5):
             morning = monday + timedelta(days=day)
             if day == 2 and forum.state.weeks == 2:
                 forum.state.edited = True
-                _say(morning, ingest(now=morning - timedelta(hours=2)), "ingest after an edit of the post")
+                edited = morning - timedelta(hours=2)
+                _say(edited, ingest(now=edited), "ingest after an edit of the post")
             _say(morning, digest("daily", now=morning), "daily digest")
 
 

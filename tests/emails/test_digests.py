@@ -1,5 +1,6 @@
 """Digests from plan to account: everyone gets what is due, once, and every candidate is accounted for."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -7,7 +8,7 @@ from email import message_from_bytes
 from email.policy import default as modern_policy
 
 import pytest
-from making import HOUSE, NOW, RULES, issue_of, office_at, paper, reader, stored_issue
+from making import HOUSE, NOW, RULES, blocks, issue_of, office_at, paper, reader, stored_issue
 from smtp_server import DROP, ScriptedServer, in_turn
 from sqlalchemy import select
 
@@ -435,3 +436,28 @@ def test_how_long_papers_settle_and_how_many_come_a_day_are_settings(
         run_digest(office, "daily", local_now=NOW, rules=replace(RULES, daily_papers=0))
     (text,) = bodies_of(server, "a@example.com")
     assert text.count("번째 논문의 초록입니다.") == 10
+
+
+def test_of_more_papers_than_fit_as_many_go_out_as_can_be_opened_and_the_rest_comes_next(
+    database: Database, server: ScriptedServer
+) -> None:
+    long = "이 논문은 긴 문장으로 스스로를 소개합니다. " * 20
+    papers = [
+        paper(n, intro_ko=blocks(f"N{n:02} {long}"), intro_en=blocks(f"E{n:02} " + "x y " * 200))
+        for n in range(1, 36)
+    ]
+    with database.sessions.begin() as session:
+        stored_issue(session, issue_of(papers), now=PUBLISHED)
+        reader(session, "minji@example.com", language="both", frequency="weekly")
+    got: list[str] = []
+    for week in range(10):
+        digest(database, server, after=week * WEEK)
+    for message in server.messages:
+        body = message_from_bytes(message.data, policy=modern_policy).get_body(("plain",))
+        assert body is not None
+        text = body.get_content()
+        opened = re.findall(r"^N(\d\d) ", text, re.MULTILINE)
+        assert opened == re.findall(r"^E(\d\d) ", text, re.MULTILINE)
+        got += opened
+    assert [int(number) for number in got] == list(range(1, 36))
+    assert len(server.messages) > 1
