@@ -56,8 +56,10 @@ def open_engine(url: str) -> Engine:
         if address.get_backend_name() == "sqlite" and address.database:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(address, pool_pre_ping=address.get_backend_name() != "sqlite")
-    except (ArgumentError, OSError) as error:
+    except OSError as error:
         raise DatabaseError(f"PAPERBOY_DATABASE_URL cannot be used: {error}") from None
+    except (ArgumentError, ValueError):  # their texts can hold the password
+        raise DatabaseError("PAPERBOY_DATABASE_URL is no address of a database") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)

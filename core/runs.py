@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.database import Base
@@ -37,8 +37,11 @@ def record(
 
 
 def latest(session: Session, count: int) -> Sequence[Run]:
-    """The last runs, newest first."""
-    return session.scalars(select(Run).order_by(Run.id.desc()).limit(count)).all()
+    """The last `count` runs of each kind, newest first."""
+    place = func.row_number().over(partition_by=Run.kind, order_by=Run.id.desc()).label("place")
+    ranked = select(Run.id, place).subquery()
+    rows = select(Run).join(ranked, ranked.c.id == Run.id).where(ranked.c.place <= count)
+    return session.scalars(rows.order_by(Run.id.desc())).all()
 
 
 def last_of(session: Session, kind: str, slot: str) -> Run | None:

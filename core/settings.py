@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parseaddr
 from pathlib import Path
@@ -27,8 +28,8 @@ def _split(value: object) -> object:
 
 def _web_address(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an address that begins with http:// or https://")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isascii():
+        raise ValueError("must be an address in plain letters that begins with http:// or https://")
     return value.rstrip("/")
 
 
@@ -43,7 +44,8 @@ def _database_address(value: str) -> str:
 
 def _sender(value: str) -> str:
     address = parseaddr(value)[1]
-    if any(ord(sign) < 32 for sign in value) or address.count("@") != 1 or address.startswith("@"):
+    local = address.partition("@")[0]
+    if any(ord(sign) < 32 for sign in value) or address.count("@") != 1 or not local or not local.isascii():
         raise ValueError("must be an address like Paperboy <news@example.org>")
     return value
 
@@ -114,10 +116,11 @@ def secret_key(settings: Settings) -> bytes:
         return settings.secret_key.get_secret_value().encode()
     path = settings.data_dir / "secret_key"
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_hex(32).encode())
+    if not path.exists():
+        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+        with suppress(FileExistsError):
+            os.link(fresh, path)  # whole or not at all, and the first of two wins
+        fresh.unlink()
     return path.read_bytes()

@@ -1,5 +1,6 @@
 """A digest from start to end: who is due, what they get, planned, sent and accounted for."""
 
+import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -321,7 +322,7 @@ def resend(
     Raises:
         AccountError: nobody active has the address.
     """
-    slot = f"resend:{issue.topic_id}:{now.strftime('%Y%m%dT%H%M%SZ')}"
+    slot = f"resend:{issue.topic_id}:{secrets.token_hex(4)}"
     report = DigestReport(slot, candidates=1)
     with office.database.sessions.begin() as session:
         subscriber = find(session, address)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from issues.post import Link, PaperContent, Week
 from issues.store import Arrival, IssueFacts
-from issues.text import Block
+from issues.text import Block, has_hangul
 
 MAX_PAPERS = 40  # more than a mail can show with their introductions; the rest comes next time
 MAX_LINKS = 20  # of one paper: with addresses of this length one paper always fits a mail
@@ -25,7 +25,7 @@ class Part:
     `opens`: its first block is what a reader sees of the paper before anything else.
     """
 
-    name: Literal["overview", "summary", "intro", "abstract"]
+    name: Literal["overview", "summary", "intro", "abstract", "notes"]
     language: Language
     blocks: tuple[Block, ...]
     opens: bool = False
@@ -183,6 +183,11 @@ def _parts(paper: PaperContent, language: str) -> tuple[Part, ...]:
             )
             if (language in {spoken, "both"} and blocks) or only_elsewhere:
                 parts.append(Part(name, spoken, blocks))
+    languages: tuple[Language, ...] = ("ko", "en")
+    for spoken in languages:
+        notes = tuple(block for block in paper.notes if has_hangul(block.text) == (spoken == "ko"))
+        if language in {spoken, "both"} and notes:
+            parts.append(Part("notes", spoken, notes))
     opener = next((part.name for part in parts if part.blocks), None)
     return tuple(replace(part, opens=part.name == opener) for part in parts)
 

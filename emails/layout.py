@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from emails.edition import Part
 
-RANKS = ("opening", "overview", "introduction", "summary", "abstract")
+RANKS = ("opening", "overview", "introduction", "summary", "notes", "abstract")
 ORDINARY = 10_000  # bytes; no editor writes an opening paragraph of that length
 _SPARE = 256  # multipart and line ends that the sum of pieces does not see
 

@@ -168,7 +168,7 @@ def encode(text: str) -> tuple[str, bytes]:
 def home_of(feed_url: str) -> str:
     """The forum's front page, from the address of its feed."""
     parts = urlsplit(feed_url)
-    return f"{parts.scheme}://{parts.netloc}/"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
 
 
 def content_of(row: EditionRow) -> Content:

@@ -18,7 +18,7 @@ from subscribers.accounts import is_suppressed
 from subscribers.models import Subscriber
 
 FIRST_PAUSE = timedelta(minutes=15)
-GIVE_UP = timedelta(hours=48)
+MOST_ATTEMPTS = 12  # with these pauses, a little over two days
 UNDER_WAY = ("planned", "claimed", "sending", "deferred")
 
 
@@ -129,9 +129,7 @@ def claim(
 
 
 def _claim(session: Session, delivery: Delivery, now: datetime) -> bool:
-    reason = _reason_to_skip(session, delivery)
-    if reason:
-        _skip(delivery, reason, now)
+    if skip_if_gone(session, delivery, now):
         return False
     delivery.repeats += delivery.state == "uncertain"
     delivery.state = "claimed"
@@ -153,6 +151,14 @@ def _is_due(slot: str | None, now: datetime, repeat_uncertain: bool) -> ColumnEl
     return and_(due, Delivery.slot == slot) if slot else due
 
 
+def skip_if_gone(session: Session, delivery: Delivery, now: datetime) -> bool:
+    """Skip a delivery whose reader has left, paused or been suppressed; whether it was."""
+    reason = _reason_to_skip(session, delivery)
+    if reason:
+        _skip(delivery, reason, now)
+    return bool(reason)
+
+
 def _reason_to_skip(session: Session, delivery: Delivery) -> str:
     if is_suppressed(session, delivery.subscriber.email):
         return "suppressed"
@@ -163,8 +169,8 @@ def _reason_to_skip(session: Session, delivery: Delivery) -> str:
 
 def _skip(delivery: Delivery, reason: str, now: datetime) -> None:
     delivery.state, delivery.reply, delivery.settled_at = "skipped", reason, now
-    if delivery.kind == "digest":
-        delivery.subscriber.cursor = min(delivery.subscriber.cursor, delivery.edition.after)
+    if delivery.kind == "digest" and delivery.subscriber.cursor == delivery.edition.papers[-1]:
+        delivery.subscriber.cursor = delivery.edition.after  # unless a later mail has gone out since
 
 
 # --- settle -------------------------------------------------------------------------
@@ -184,16 +190,26 @@ def settle_sent(delivery: Delivery, reply: str, now: datetime) -> None:
 def settle_refused(delivery: Delivery, refusal: Refusal, verdict: Verdict, now: datetime) -> None:
     """The server has not taken the message, or nobody knows; a deferred one fails in the end."""
     delivery.state, delivery.reply = verdict.state, str(refusal)
-    if verdict.state == "planned":
-        if refusal.phase in {"connect", "tls", "login"}:
-            delivery.attempts -= 1  # nothing of this mail was tried
+    if refusal.phase in {"connect", "tls", "login"}:
+        delivery.attempts -= 1  # nothing of this mail was tried
         return
-    delivery.settled_at = now
-    if verdict.state == "deferred":
-        if now - delivery.planned_at >= GIVE_UP:
-            delivery.state = "failed"
-        else:
-            delivery.next_attempt_at = now + FIRST_PAUSE * 2 ** min(delivery.attempts - 1, 5)
+    if verdict.state in {"planned", "deferred"} and delivery.attempts >= MOST_ATTEMPTS:
+        delivery.state = "failed"
+    elif verdict.state == "deferred":
+        delivery.next_attempt_at = now + FIRST_PAUSE * 2 ** min(delivery.attempts - 1, 5)
+    delivery.settled_at = None if delivery.state == "planned" else now
+
+
+def settle_unwritable(delivery: Delivery, reason: str, now: datetime) -> None:
+    """No mail can be made of the delivery."""
+    delivery.state, delivery.reply, delivery.settled_at = "failed", f"cannot be written: {reason}"[:500], now
+
+
+def take_back_failed(deliveries: Sequence[Delivery]) -> None:
+    """Plan deliveries anew that failed for what turned out to be no fault of their readers."""
+    for delivery in deliveries:
+        if delivery.state == "failed":
+            delivery.state, delivery.settled_at = "planned", None
 
 
 def put_back(session: Session) -> None:

@@ -1,5 +1,6 @@
 """The sending loop: claim, build, send, settle, over one connection; stops for faults of ours."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,18 +77,29 @@ class _Sender:
         self._clock = clock
         self._drained = drained
         self._contents: dict[int, Content] = {}
-        self._refused_in_a_row = 0
+        self._refused_in_a_row: list[Delivery] = []
 
     def send_all(self, batch: list[Delivery]) -> None:
         for delivery in batch:
             if self._drained.stopped:
                 return
-            outbox.mark_sending(delivery)
-            message = self._message(delivery)
-            self._session.commit()
             self._drained.tried.add(delivery.id)
-            self._send(delivery, message)
+            if message := self._prepared(delivery):
+                outbox.mark_sending(delivery)
+                self._session.commit()
+                self._send(delivery, message)
         self._session.commit()
+
+    def _prepared(self, delivery: Delivery) -> Message | None:
+        """The message, unless its reader left since the claim or it cannot be written."""
+        self._session.refresh(delivery.subscriber)
+        if outbox.skip_if_gone(self._session, delivery, self._clock()):
+            return None
+        try:
+            return self._message(delivery)
+        except ValueError as error:
+            outbox.settle_unwritable(delivery, str(error), self._clock())
+            return None
 
     def _send(self, delivery: Delivery, message: Message) -> None:
         try:
@@ -95,7 +107,7 @@ class _Sender:
         except Refusal as refusal:
             self._refused(delivery, refusal)
         else:
-            self._refused_in_a_row = 0
+            self._refused_in_a_row = []
             outbox.settle_sent(delivery, reply, self._clock())
 
     def _refused(self, delivery: Delivery, refusal: Refusal) -> None:
@@ -104,14 +116,17 @@ class _Sender:
         if verdict.suppress:
             suppress(self._session, delivery.subscriber.email, f"returned: {refusal}", self._clock())
         else:
-            self._refused_in_a_row += 1
+            self._refused_in_a_row.append(delivery)
         if verdict.stop:
             self._drained.tried.discard(delivery.id)
             self._drained.stopped = (
-                f"the mail server refuses to work for us ({refusal}): mend that, then run again"
+                f"the mail server refuses to work for us ({_unaddressed(refusal)}): mend that, then run again"
             )
-        elif self._refused_in_a_row >= STOP_AFTER:
-            self._drained.stopped = f"{STOP_AFTER} mails in a row were refused, the last with: {refusal}"
+        elif len(self._refused_in_a_row) >= STOP_AFTER:
+            outbox.take_back_failed(self._refused_in_a_row)
+            self._drained.stopped = (
+                f"{STOP_AFTER} mails in a row were refused, the last with: {_unaddressed(refusal)}"
+            )
         if self._drained.stopped:
             self._session.commit()
 
@@ -125,3 +140,8 @@ class _Sender:
             message_id=delivery.message_id,
             now=self._clock(),
         )
+
+
+def _unaddressed(refusal: Refusal) -> str:
+    """The refusal without the addresses that servers like to repeat: it goes into logs."""
+    return re.sub(r"<?[^\s<>:]+@[^\s<>]+>?", "<address>", str(refusal))

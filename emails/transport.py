@@ -146,10 +146,10 @@ class Transport:
     def _open(self) -> smtplib.SMTP:
         self._sent = 0
         address = self._address
-        context = ssl.create_default_context(cafile=address.ca_file or None)
         phase: Phase = "connect"
         connection: smtplib.SMTP | None = None
         try:
+            context = ssl.create_default_context(cafile=address.ca_file or None)
             if address.security == "tls":
                 connection = smtplib.SMTP_SSL(
                     address.host, address.port, timeout=_TIMEOUTS["connect"], context=context
@@ -162,7 +162,7 @@ class Transport:
             phase = "login"
             if address.user:
                 connection.login(address.user, address.password)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, ValueError, smtplib.SMTPException) as error:  # ValueError: no name of a host
             if connection:
                 connection.close()
             raise _refusal(phase, error) from None

@@ -36,7 +36,7 @@ def upkeep(office: Office, *, local_now: datetime, rules: Rules) -> UpkeepReport
             if _waited(office, slot_of(frequency, local_now))
         ]
     with office.database.sessions.begin() as session:
-        record(session, "upkeep", {"expired": expired, "sent": report.retries.sent}, local_now)
+        record(session, "upkeep", {"expired": expired, **report.retries.as_json()}, local_now)
     return report
 
 

@@ -1,5 +1,6 @@
 """The flow that plans and sends a digest: daily every morning, weekly on Mondays."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,7 +21,8 @@ def digest(frequency: Literal["weekly", "daily"], now: datetime | None = None) -
     )
 
     def progress(done: int, planned: int) -> None:
-        update_progress_artifact(artifact, progress=100.0 * done / max(planned, 1))  # type: ignore[arg-type, unused-ignore]
+        with suppress(Exception):  # a server that shows nothing must not stop the mails
+            update_progress_artifact(artifact, progress=100.0 * done / max(planned, 1))  # type: ignore[arg-type, unused-ignore]
 
     with open_office(settings, database, now and moment(now)) as office:
         report = run_digest(

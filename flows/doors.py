@@ -21,7 +21,9 @@ def open_store() -> tuple[Settings, Database]:
 
 def moment(now: datetime | None) -> datetime:
     """The time a run acts at: the one given (for trials), or now."""
-    return now if now and now.tzinfo else now.replace(tzinfo=UTC) if now else datetime.now(UTC)
+    if now is None:
+        return datetime.now(UTC)
+    return now if now.tzinfo else now.replace(tzinfo=load().zone)
 
 
 def show(key: str, description: str, values: dict[str, Any]) -> None:

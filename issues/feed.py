@@ -145,8 +145,14 @@ def _answer(response: httpx.Response, url: str, known: Validators, deadline: flo
         raise FeedError(f"{url} asks for patience (429, retry after {wait}): nothing was read")
     if response.status_code != httpx.codes.OK:
         raise FeedError(f"{url} answered {response.status_code}: nothing was read")
-    validators = Validators(response.headers.get("etag"), response.headers.get("last-modified"))
+    validators = Validators(_sendable(response, "etag"), _sendable(response, "last-modified"))
     return Fetched(url, _body(response, url, deadline), validators, response.headers.get("content-type", ""))
+
+
+def _sendable(response: httpx.Response, name: str) -> str | None:
+    """A header that can be sent back as it came."""
+    value = response.headers.get(name, "")
+    return value if value.isascii() and value.isprintable() and 0 < len(value) <= 500 else None
 
 
 def _body(response: httpx.Response, url: str, deadline: float) -> bytes:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
@@ -26,7 +26,7 @@ class Issue(Base):
     __tablename__ = "issues"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    topic_id: Mapped[int] = mapped_column(unique=True)
+    topic_id: Mapped[int] = mapped_column(BigInteger, unique=True)
     title: Mapped[str]
     url: Mapped[str]
     week_start: Mapped[date] = mapped_column(index=True)

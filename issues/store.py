@@ -13,7 +13,7 @@ from issues.changes import NO_CHANGES, Changes, compare
 from issues.feed import Post
 from issues.models import Issue, Paper, Revision
 from issues.outline import Picture
-from issues.post import IssueContent, Link, PaperContent, Week, parse
+from issues.post import IssueContent, Link, PaperContent, Week, parse, title_key
 from issues.text import Block, from_json, to_json
 
 
@@ -70,6 +70,9 @@ def release(session: Session, issue: Issue, now: datetime) -> None:
     Raises:
         StoreError: nothing of the issue is held, or it holds no paper.
     """
+    session.flush()
+    lock(session, "ingest")
+    session.refresh(issue)
     if issue.held_revision is None:
         raise StoreError(f"issue {issue.week_start} is not held")
     revision = _revision(issue, issue.held_revision)
@@ -141,9 +144,9 @@ def _put_in_force(session: Session, issue: Issue, revision: Revision, now: datet
     kept = {in_force[place].id for place in changes.pairs if place is not None}
     for paper in in_force:
         paper.withdrawn_at = None if paper.id in kept else now
-    gone = {content_of_paper(paper).key: paper for paper in issue.papers if paper.withdrawn_at}
+    gone = {_name(content_of_paper(paper)): paper for paper in issue.papers if paper.withdrawn_at}
     for position, (place, parsed) in enumerate(zip(changes.pairs, content.papers, strict=True)):
-        row = in_force[place] if place is not None else gone.get(parsed.key)
+        row = in_force[place] if place is not None else gone.pop(_name(parsed), None)
         if row is None:
             number += 1
             row = Paper(number=number, late=issue.revision > 0)
@@ -158,6 +161,11 @@ def _put_in_force(session: Session, issue: Issue, revision: Revision, now: datet
     session.flush()
     session.refresh(issue)
     return changes
+
+
+def _name(paper: PaperContent) -> tuple[str, str]:
+    """What a withdrawn paper is found again by: two papers can share a link."""
+    return paper.key, title_key(paper.title_en or paper.title_ko)
 
 
 def _revision(issue: Issue, number: int) -> Revision:

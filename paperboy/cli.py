@@ -4,13 +4,14 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import DatabaseError
 from core.settings import SettingsError
@@ -140,7 +141,8 @@ def release_issue(issue: IssueName, now: Now = None) -> None:
 
 def _issue_name(name: str) -> str:
     try:
-        return name if name.isdecimal() else datetime.strptime(name, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007  a day
+        is_topic = name.isdecimal() and len(name) <= 18
+        return name if is_topic else date.fromisoformat(name).isoformat()
     except ValueError:
         raise typer.BadParameter(f"{name!r} is neither a day like 2025-07-28 nor a topic id") from None
 
@@ -289,5 +291,7 @@ def main() -> None:
         app()
     except FaultError as fault:
         sys.exit(f"paperboy: {fault}")
+    except SQLAlchemyError as error:
+        sys.exit(f"paperboy: the database refused: {str(getattr(error, 'orig', error)).splitlines()[0]}")
     except EXPECTED as error:
         sys.exit("\n".join(f"paperboy: {line}" for line in str(error).splitlines()) or "paperboy: failed")

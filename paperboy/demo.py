@@ -35,8 +35,10 @@ def run_demo(folder: Path, *, once: bool, port: int) -> None:
     """Run the demo in `folder`, anew each time; without `once` the mailbox stays open to look at."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    folder = folder.resolve()
+    os.chdir(folder)  # away from the operator's .env
     with Forum() as forum:
-        _set_environment(folder.resolve(), forum.feed_url)
+        _set_environment(folder, forum.feed_url)
         database = open_database(load().database_url)
         forum.state.weeks = 0
         _sign_everyone_up(database, _monday(0) - timedelta(days=2))
@@ -55,7 +57,6 @@ def _set_environment(folder: Path, feed_url: str) -> None:
         "PAPERBOY_DATA_DIR": str(folder),
         "PAPERBOY_FEED_URL": feed_url,
         "PAPERBOY_ALLOWED_HOSTS": "127.0.0.1",
-        "PAPERBOY_SMTP_URL": "",
         "PAPERBOY_SECRET_KEY": "only for the demo, not a secret",
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

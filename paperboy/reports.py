@@ -89,6 +89,7 @@ def show_issue(name: str) -> dict[str, Any]:
                 "abstract_en": _texts(paper.abstract_en),
                 "url": paper.url,
                 "links": [link.url for link in paper.links],
+                "notes": [block.text for block in paper.notes],
             }
             for paper in content.papers
         ]
@@ -232,7 +233,7 @@ def status() -> dict[str, Any]:
                     "line": _brief_result(run.result),
                     "result": run.result,
                 }
-                for run in latest(session, 10)
+                for run in latest(session, 3)
             ],
         }
 

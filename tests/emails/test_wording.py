@@ -18,7 +18,7 @@ SOURCES = "\n".join(
 )
 SINGULAR = "_one"
 FREQUENCIES = ("weekly", "daily")
-PARTS = ("overview", "summary", "intro", "abstract")
+PARTS = ("overview", "summary", "intro", "abstract", "notes")
 
 
 def spoken() -> set[str]:
