@@ -436,3 +436,32 @@ def test_a_second_sender_does_not_take_the_first_ones_mail_in_flight_for_a_dead_
         second.join(30)
     assert len(server.messages) == 2
     assert states(database) == {"sent": 2}
+
+
+def test_a_mail_that_cannot_be_written_fails_alone(database: Database, server: ScriptedServer) -> None:
+    plan(database, 3)
+    with database.sessions.begin() as session:
+        session.scalars(select(Delivery).order_by(Delivery.id)).all()[
+            1
+        ].message_id = "broken\r\nid@example.com"
+    assert send(database, server).stopped == ""
+    assert states(database) == {"sent": 2, "failed": 1}
+
+
+def test_a_server_that_refuses_everyone_costs_nobody_their_mail(
+    database: Database, server: ScriptedServer
+) -> None:
+    plan(database, 12)
+    with ScriptedServer(on_body="554 blocked") as blocking:
+        assert "10 mails in a row" in send(database, blocking).stopped
+    assert states(database) == {"planned": 12}
+    send(database, server)
+    assert states(database) == {"sent": 12}
+
+
+def test_no_address_of_a_reader_stands_in_the_reason_of_a_stop(database: Database) -> None:
+    plan(database, 1)
+    with ScriptedServer(on_rcpt="550 5.7.1 <reader0@example.com>: Relay access denied") as server:
+        stopped = send(database, server).stopped
+    assert "5.7.1 <address>: Relay access denied" in stopped
+    assert "reader0" not in stopped
