@@ -319,19 +319,23 @@ def resend(
 ) -> DigestReport:
     """Send one reader a copy of a whole issue, in their language; no cursor moves.
 
+    A copy that an earlier run left planned is sent in place of a second one.
+
     Raises:
         AccountError: nobody active has the address.
     """
-    slot = f"resend:{issue.topic_id}:{secrets.token_hex(4)}"
-    report = DigestReport(slot, candidates=1)
+    copies = f"resend:{issue.topic_id}:"
+    report = DigestReport(copies + secrets.token_hex(4), candidates=1)
     with office.database.sessions.begin() as session:
         subscriber = find(session, address)
         if subscriber is None or subscriber.status != "active":
             state = subscriber.status if subscriber else "not subscribed"
             raise AccountError(f"{address} is {state}: only active readers are mailed")
+        left = outbox.open_copy(session, subscriber.id, copies)
+        report.slot = left or report.slot
         edition = issue_edition(
             papers,
-            slot=slot,
+            slot=report.slot,
             language=subscriber.language,
             frequency="weekly",
             daily_papers=rules.daily_papers,
@@ -341,13 +345,14 @@ def resend(
         if dry_run:
             report.planned = 1
             return report
-        row = _store(session, edition, rendered, 0, now)
-        copy = outbox.plan_copy(session, row, subscriber.id, domain=office.house.domain, now=now)
-        outcomes = {copy.subscriber_id: ""}
-    drained = _drain(office, slot, rules)
+        if not left:
+            row = _store(session, edition, rendered, 0, now)
+            outbox.plan_copy(session, row, subscriber.id, domain=office.house.domain, now=now)
+        outcomes = {subscriber.id: ""}
+    drained = _drain(office, report.slot, rules)
     with office.database.sessions.begin() as session:
         _account(session, report, outcomes, drained)
-        record(session, "resend", report.as_json(), now, slot=slot)
+        record(session, "resend", report.as_json(), now, slot=report.slot)
     return report
 
 

@@ -69,6 +69,16 @@ def plan_copy(
     return delivery
 
 
+def open_copy(session: Session, subscriber_id: int, prefix: str) -> str | None:
+    """The slot of a copy under way to the reader that begins with `prefix`, left by a run that stopped."""
+    rows = select(Delivery.slot).where(
+        Delivery.subscriber_id == subscriber_id,
+        Delivery.slot.startswith(prefix),
+        Delivery.state.in_(UNDER_WAY),
+    )
+    return session.scalar(rows.limit(1))
+
+
 def _delivery(
     edition: EditionRow, subscriber_id: int, slot: str, kind: str, domain: str, now: datetime
 ) -> Delivery:

@@ -53,7 +53,11 @@ def _moment(value: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise typer.BadParameter(f"{value!r} is no time like 2025-08-04T08:00+09:00") from None
+        raise typer.BadParameter(
+            f"{value!r} is no time like 2025-08-04T08:00+09:00", param_hint="--now"
+        ) from None
+    if not 2000 <= moment.year <= 2100:
+        raise typer.BadParameter("must lie between the years 2000 and 2100", param_hint="--now")
     return moment if moment.tzinfo else moment.replace(tzinfo=reports.zone())
 
 

@@ -26,7 +26,7 @@ def normal_address(address: str) -> str:
         AccountError: not an address, or one with a local part that needs SMTPUTF8 (RFC 6531).
     """
     try:
-        found = validate_email(address.strip(), check_deliverability=False, allow_smtputf8=True)
+        found = validate_email(address.strip(), check_deliverability=False, allow_smtputf8=True, strict=True)
     except EmailNotValidError as error:
         raise AccountError(f"{address.strip()!r} is not an address that can be mailed: {error}") from None
     if not found.local_part.isascii():

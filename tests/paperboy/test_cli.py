@@ -236,3 +236,16 @@ def test_a_database_without_tables_asks_for_migrate(
     assert (code, "paperboy migrate" in err) == (1, True)
     assert paperboy("migrate")[0] == 0
     assert paperboy("status")[0] == 0
+
+
+def test_a_copy_that_could_not_be_sent_is_sent_by_the_next_try_and_only_once(
+    paperboy: Paperboy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _json(paperboy("ingest", "--json", "--now", "2026-03-14T10:00+09:00"))
+    _six_readers(paperboy)
+    copy = ("resend", "2026-03-02", "--to", "ko-daily@example.com")
+    with monkeypatch.context() as broken:
+        broken.setenv("PAPERBOY_SMTP_URL", "smtp://127.0.0.1:1")
+        assert paperboy(*copy)[0] == 1
+    assert paperboy(*copy)[0] == 0
+    assert _json(paperboy("status", "--json"))["deliveries"] == {"sent": 1}
