@@ -7,6 +7,8 @@ from itertools import groupby
 from math import ceil
 from typing import Literal
 
+from emails.prose import prose
+from issues.outline import Picture
 from issues.post import Link, PaperContent, Week
 from issues.store import Arrival, IssueFacts
 from issues.text import Block, has_hangul
@@ -14,18 +16,25 @@ from issues.text import Block, has_hangul
 MAX_PAPERS = 40  # more than a mail can show with their introductions; the rest comes next time
 MAX_LINKS = 20  # of one paper: with addresses of this length one paper always fits a mail
 MAX_LINK_ADDRESS = 500
+MIN_PICTURE = 200  # pixels of width; what is smaller is a badge
+MAX_PICTURED = 12  # papers of a mail with pictures; a larger one needs its room for texts
 
 Language = Literal["ko", "en"]
+PartName = Literal["overview", "summary", "intro", "abstract", "notes"]
+
+
+class EmptyIssueError(Exception):
+    """There is nothing of the issue that could be mailed."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One text of a paper or an issue in one language; empty when it exists in another only.
+    """One text of a paper or an issue in one language.
 
     `opens`: its first block is what a reader sees of the paper before anything else.
     """
 
-    name: Literal["overview", "summary", "intro", "abstract", "notes"]
+    name: PartName
     language: Language
     blocks: tuple[Block, ...]
     opens: bool = False
@@ -33,28 +42,39 @@ class Part:
 
 @dataclass(frozen=True)
 class PaperUnit:
-    """One paper as a mail shows it; titles it has in no shown language are empty."""
+    """One paper as a mail shows it; titles it has in no shown language are empty.
+
+    `web` is its place on the forum, `elsewhere` names the texts that the mail's language lacks.
+    """
 
     number: int
     position: int
     title: str
     subtitle: str
     title_language: Language
+    web: str
     url: str
     links: tuple[Link, ...]
+    picture: Picture | None
     parts: tuple[Part, ...]
+    elsewhere: tuple[PartName, ...]
     late: bool
+    corrected: bool
 
 
 @dataclass(frozen=True)
 class IssueUnit:
-    """An issue's share of a mail: its papers and, with the first of them, its overview."""
+    """An issue's share of a mail: its papers and, with the first of them, its overview.
+
+    `total` counts the issue's papers; `elsewhere` names the texts that the mail's language lacks.
+    """
 
     topic_id: int
     week: Week
     url: str
     total: int
     parts: tuple[Part, ...]
+    elsewhere: tuple[PartName, ...]
     papers: tuple[PaperUnit, ...]
 
 
@@ -62,7 +82,8 @@ class IssueUnit:
 class Edition:
     """A digest's content, the same for all who stand at one place and read one language.
 
-    `remaining` counts unread papers that wait for the next mail.
+    `remaining` counts unread papers that wait for later mails, `following` are those of the next
+    one. `is_welcome`: the first mail to a new reader.
     """
 
     slot: str
@@ -70,6 +91,15 @@ class Edition:
     frequency: str
     issues: tuple[IssueUnit, ...]
     remaining: int
+    following: tuple[PaperUnit, ...] = ()
+    is_welcome: bool = False
+
+    @property
+    def occasion(self) -> str:
+        """What kind of digest this is: `welcome`, `late` (additions only), `weekly` or `daily`."""
+        if self.is_welcome:
+            return "welcome"
+        return "late" if all(paper.late for paper in self.papers) else self.frequency
 
     @property
     def papers(self) -> tuple[PaperUnit, ...]:
@@ -77,14 +107,18 @@ class Edition:
         return tuple(paper for issue in self.issues for paper in issue.papers)
 
     @property
-    def parts(self) -> tuple[Part, ...]:
-        """All texts, in reading order."""
+    def units(self) -> tuple[tuple[Part, ...], ...]:
+        """The texts of each issue's opening and of each paper, in reading order."""
         return tuple(
-            part
+            parts
             for issue in self.issues
             for parts in (issue.parts, *(paper.parts for paper in issue.papers))
-            for part in parts
         )
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All texts, in reading order."""
+        return tuple(part for unit in self.units for part in unit)
 
 
 def slot_of(frequency: str, local: datetime) -> str:
@@ -114,39 +148,114 @@ def choose(
 ) -> Edition | None:
     """The next edition for readers at `cursor`, of at most `most` papers; None when nothing is unread."""
     unread = [arrival for arrival in arrived if arrival.number > cursor]
-    chosen = unread[: min(portion(len(unread), frequency, daily_papers), most)]
-    if not chosen:
+    count = min(portion(len(unread), frequency, daily_papers), most)
+    if not count:
         return None
     return compose(
-        chosen, cursor, slot=slot, language=language, frequency=frequency, remaining=len(unread) - len(chosen)
+        unread[:count],
+        cursor,
+        slot=slot,
+        language=language,
+        frequency=frequency,
+        waiting=unread[count:],
+        daily_papers=daily_papers,
     )
 
 
 def compose(
-    chosen: Sequence[Arrival], cursor: int, *, slot: str, language: str, frequency: str, remaining: int = 0
+    chosen: Sequence[Arrival],
+    cursor: int,
+    *,
+    slot: str,
+    language: str,
+    frequency: str,
+    waiting: Sequence[Arrival] = (),
+    daily_papers: int = 0,
+    is_welcome: bool = False,
 ) -> Edition:
-    """An edition of exactly these papers; overviews of issues begun before `cursor` are left out."""
+    """An edition of exactly these papers, while those `waiting` come later.
+
+    Overviews of issues begun before `cursor` are left out.
+    """
     issues: list[IssueUnit] = []
+    with_pictures = len(chosen) <= MAX_PICTURED
     for facts, group in groupby(chosen, key=lambda arrival: arrival.issue):
         # An issue that got papers later can come twice, with another one between.
         is_begun = facts.first_number <= cursor or any(unit.topic_id == facts.topic_id for unit in issues)
-        parts = () if is_begun else _overview(facts, language)
-        papers = tuple(_paper_unit(arrival, cursor, language) for arrival in group)
-        issues.append(IssueUnit(facts.topic_id, facts.week, facts.url, facts.papers, parts, papers))
-    return Edition(slot, language, frequency, tuple(issues), remaining)
+        parts, elsewhere = ((), ()) if is_begun else _front(facts, language)
+        papers = tuple(_paper_unit(arrival, cursor, language, with_pictures) for arrival in group)
+        issues.append(
+            IssueUnit(facts.topic_id, facts.week, facts.url, facts.papers, parts, elsewhere, papers)
+        )
+    following = waiting[: portion(len(waiting), frequency, daily_papers)] if frequency == "daily" else ()
+    return Edition(
+        slot,
+        language,
+        frequency,
+        tuple(issues),
+        remaining=len(waiting),
+        following=tuple(_paper_unit(arrival, cursor, language, with_pictures=False) for arrival in following),
+        is_welcome=is_welcome,
+    )
 
 
-def _overview(facts: IssueFacts, language: str) -> tuple[Part, ...]:
-    """The overview and the summary; the posts have both in Korean only."""
-    if language == "en":
-        return (Part("overview", "en", ()),) if facts.overview else ()
-    overview = (Part("overview", "ko", facts.overview),) if facts.overview else ()
-    summary = (Part("summary", "ko", facts.summary),) if facts.summary else ()
-    return overview + summary
+def whole_edition(papers: Sequence[Arrival], *, slot: str, language: str) -> Edition:
+    """The weekly edition of an issue's papers, as those get it who have read nothing of it.
+
+    Raises:
+        EmptyIssueError: the issue has no paper in force.
+    """
+    return portions(papers, slot=slot, language=language, frequency="weekly", daily_papers=0)[0]
 
 
-def _paper_unit(arrival: Arrival, cursor: int, language: str) -> PaperUnit:
+def portions(
+    papers: Sequence[Arrival],
+    *,
+    slot: str,
+    language: str,
+    frequency: str,
+    daily_papers: int,
+    is_welcome: bool = False,
+) -> list[Edition]:
+    """The editions in which an issue's papers come, one after the other; a weekly one is one.
+
+    Raises:
+        EmptyIssueError: the issue has no paper in force.
+    """
+    if not papers:
+        raise EmptyIssueError("the issue has no paper in force; if it is held, release it first")
+    editions = []
+    start = 0
+    while start < len(papers):
+        waiting = papers[start:]
+        size = portion(len(waiting), frequency, daily_papers) if frequency == "daily" else len(waiting)
+        editions.append(
+            compose(
+                waiting[:size],
+                papers[start - 1].number if start else 0,
+                slot=slot,
+                language=language,
+                frequency=frequency,
+                waiting=waiting[size:],
+                daily_papers=daily_papers,
+                is_welcome=is_welcome,
+            )
+        )
+        start += size
+    return editions
+
+
+def _front(facts: IssueFacts, language: str) -> tuple[tuple[Part, ...], tuple[PartName, ...]]:
+    """Overview and summary, which the posts have in Korean only, and those that a language lacks."""
+    texts: dict[PartName, tuple[Block, ...]] = {"overview": facts.overview, "summary": facts.summary}
+    parts = [Part(name, "ko", prose(blocks)) for name, blocks in texts.items()]
+    there = tuple(part for part in parts if part.blocks)
+    return ((), tuple(part.name for part in there)) if language == "en" else (there, ())
+
+
+def _paper_unit(arrival: Arrival, cursor: int, language: str, with_pictures: bool) -> PaperUnit:
     paper = arrival.paper
+    parts, elsewhere = _parts(paper, language)
     title, subtitle = (paper.title_en, "") if language == "en" else (paper.title_ko, paper.title_en)
     title_language: Language = "en" if language == "en" or not title else "ko"
     return PaperUnit(
@@ -155,41 +264,56 @@ def _paper_unit(arrival: Arrival, cursor: int, language: str) -> PaperUnit:
         title=title or subtitle,
         subtitle=subtitle if title else "",
         title_language=title_language,
+        web=f"{arrival.issue.url}#{paper.anchor}" if paper.anchor else arrival.issue.url,
         url=paper.url,
         links=tuple(link for link in paper.links if len(link.url) <= MAX_LINK_ADDRESS)[:MAX_LINKS],
-        parts=_parts(paper, language),
+        picture=_picture(paper) if with_pictures else None,
+        parts=parts,
+        elsewhere=elsewhere,
         late=arrival.late and arrival.issue.first_number <= cursor,
+        corrected=arrival.corrected,
     )
 
 
-def _parts(paper: PaperContent, language: str) -> tuple[Part, ...]:
-    """A paper's texts for a language, most important first.
+def _picture(paper: PaperContent) -> Picture | None:
+    """The paper's first picture whose size is told: without it a mail jumps while it loads."""
+    fit = (
+        picture
+        for picture in paper.pictures
+        if picture.width >= MIN_PICTURE
+        and picture.height >= MIN_PICTURE / 4
+        and len(picture.url) <= MAX_LINK_ADDRESS
+    )
+    return next(fit, None)
 
-    An English edition of a paper without an English introduction has an empty one, and then the
-    abstract in its place, which opens the paper instead.
+
+def _parts(paper: PaperContent, language: str) -> tuple[tuple[Part, ...], tuple[PartName, ...]]:
+    """A paper's texts for a language, most important first, and the names of those that it lacks.
+
+    The first text there opens the paper: the abstract where there is no introduction.
     """
-    texts = {
+    texts: dict[tuple[PartName, Language], tuple[Block, ...]] = {
         ("intro", "ko"): paper.intro_ko,
         ("intro", "en"): paper.intro_en,
         ("abstract", "ko"): paper.abstract_ko,
         ("abstract", "en"): paper.abstract_en,
+        ("notes", "ko"): tuple(block for block in paper.notes if has_hangul(block.text)),
+        ("notes", "en"): tuple(block for block in paper.notes if not has_hangul(block.text)),
     }
-    parts: list[Part] = []
-    for name in ("intro", "abstract"):
-        for spoken in ("ko", "en"):
-            blocks = texts[name, spoken]
-            only_elsewhere = (
-                not blocks and language == spoken and any(texts[name, other] for other in ("ko", "en"))
-            )
-            if (language in {spoken, "both"} and blocks) or only_elsewhere:
-                parts.append(Part(name, spoken, blocks))
-    languages: tuple[Language, ...] = ("ko", "en")
-    for spoken in languages:
-        notes = tuple(block for block in paper.notes if has_hangul(block.text) == (spoken == "ko"))
-        if language in {spoken, "both"} and notes:
-            parts.append(Part("notes", spoken, notes))
-    opener = next((part.name for part in parts if part.blocks), None)
-    return tuple(replace(part, opens=part.name == opener) for part in parts)
+    spoken_here = [
+        Part(name, spoken, prose(blocks))
+        for (name, spoken), blocks in texts.items()
+        if language in {spoken, "both"}
+    ]
+    parts = [part for part in spoken_here if part.blocks]
+    shown = {part.name for part in parts}
+    elsewhere = tuple(
+        dict.fromkeys(
+            name for (name, _), blocks in texts.items() if blocks and name != "notes" and name not in shown
+        )
+    )
+    opener = parts[0].name if parts else ""
+    return tuple(replace(part, opens=part.name == opener) for part in parts), elsewhere
 
 
 def subject_week(issues: Sequence[IssueUnit]) -> tuple[date, date]:

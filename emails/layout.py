@@ -3,7 +3,8 @@
 Whole blocks are left out, never part of one. What a reader needs most is placed first: each
 paper's opening paragraphs, the overview, the rest of the introductions, then abstracts. Within a
 rank papers take turns block by block, so papers of one kind are treated alike, earlier ones first
-where room runs out. A text is shown up to its first block that finds no room.
+where room runs out. A text is shown up to its first block that finds no room; others go on, until
+none has a block left that fits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -86,29 +87,38 @@ class Layout:
 
 
 def fit(
-    parts: Sequence[Part], frame: Size, blocks: Mapping[Piece, Size], notes: Mapping[int, Size], limit: int
+    units: Sequence[Sequence[Part]],
+    frame: Size,
+    blocks: Mapping[Piece, Size],
+    notes: Sequence[Size],
+    limit: int,
 ) -> Layout:
     """The layout that shows as much as `limit` bytes allow, decoded and encoded.
 
-    `frame` is the mail without any block, `blocks` each block's size, `notes` the size of the line
-    that stands below a text whenever some of it was left out.
+    A unit is a paper or an issue's opening, with its texts. `frame` is the mail without any block,
+    `blocks` each block's size, `notes` the most that the line takes which says what of a unit was
+    left out.
     """
+    parts = [part for unit in units for part in unit]
+    unit_of = [place for place, unit in enumerate(units) for _ in unit]
+    unfinished = [sum(bool(part.blocks) for part in unit) for unit in units]
     shown = [0] * len(parts)
     closed = [False] * len(parts)
     cuts: list[Cut] = []
-    # Every text is cut until its last block is placed, so each one's note counts from the start.
-    used = frame + sum(
-        (notes.get(index, NOTHING) for index, part in enumerate(parts) if part.blocks), NOTHING
-    )
-    used += Size(_SPARE, _SPARE)
+    # Every unit is cut until its last block is placed, so each one's note counts from the start.
+    used = frame + Size(_SPARE, _SPARE)
+    used += sum((note for note, texts in zip(notes, unfinished, strict=True) if texts), NOTHING)
     for rank, piece in _order(parts):
         if closed[piece.part]:
             continue
+        unit = unit_of[piece.part]
         ends_text = piece.block + 1 == len(parts[piece.part].blocks)
-        grown = used + blocks[piece] - (notes.get(piece.part, NOTHING) if ends_text else NOTHING)
+        ends_unit = ends_text and unfinished[unit] == 1
+        grown = used + blocks[piece] - (notes[unit] if ends_unit else NOTHING)
         room, needed = limit - used.most, grown.most - used.most
-        if needed <= max(room, 0):  # the end of a text can be shorter than the line that would stand for it
+        if needed <= max(room, 0):  # the end of a unit can be shorter than the line that would stand for it
             used, shown[piece.part] = grown, piece.block + 1
+            unfinished[unit] -= ends_text
         else:
             closed[piece.part] = True
             cuts.append(Cut(piece, rank, needed, room))

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from emails.headers import address_header, date_header, plain_header, text_header
 from emails.models import EditionRow
-from emails.render import fill, greeting, html_greeting
+from emails.personal import fill, greeting, html_greeting
 from subscribers.accounts import NAME_LENGTH
 from subscribers.links import make_token
 
@@ -48,7 +48,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Content:
-    """A rendered edition as it is stored."""
+    """A rendered mail as it is stored; a letter has no frequency and its kind as slot."""
 
     slot: str
     language: str
@@ -107,24 +107,35 @@ def build(content: Content, reader: Reader, house: House, *, message_id: str, no
 
 def _links(house: House, reader: Reader) -> dict[str, str]:
     return {
-        "unsubscribe": f"{house.base_url}/u/{make_token(house.key, 'unsubscribe', reader.handle)}",
-        "preferences": f"{house.base_url}/p/{make_token(house.key, 'preferences', reader.handle)}",
+        purpose: f"{house.base_url}/{page}/{make_token(house.key, purpose, reader.handle)}"
+        for purpose, page in (("confirm", "c"), ("preferences", "p"), ("unsubscribe", "u"))
     }
 
 
 def _headers(content: Content, reader: Reader, house: House, message_id: str, now: datetime) -> list[bytes]:
     display, address = parseaddr(house.sender)
     local = address.rpartition("@")[0]
-    token = make_token(house.key, "unsubscribe", reader.handle)
-    mailto = f"mailto:unsubscribe+{token}@{house.domain}?subject=unsubscribe"
     stream = content.slot.partition(":")[0]
     feedback = re.sub(r"[^A-Za-z0-9-]", "-", content.slot)
+    # A letter names nobody: whoever signed up for an address wrote the name.
+    name = reader.name if content.frequency else ""
     return [
         date_header(now),
         address_header("From", display, f"{local}@{house.domain}"),
-        address_header("To", reader.name, reader.email),
+        address_header("To", name, reader.email),
         text_header("Subject", content.subject),
         plain_header("Message-ID", f"<{message_id}>"),
+        *(_list_headers(content, reader, house, local) if content.frequency else ()),
+        plain_header("Feedback-ID", f"{feedback}:{content.frequency or 'letter'}:{stream}:paperboy"),
+        plain_header("Auto-Submitted", "auto-generated"),
+        plain_header("Content-Language", "ko, en" if content.language == "both" else content.language),
+    ]
+
+
+def _list_headers(content: Content, reader: Reader, house: House, local: str) -> list[bytes]:
+    token = make_token(house.key, "unsubscribe", reader.handle)
+    mailto = f"mailto:unsubscribe+{token}@{house.domain}?subject=unsubscribe"
+    return [
         plain_header(
             "List-Id", f"Paperboy {content.frequency}", f"<{content.frequency}.paperboy.{house.domain}>"
         ),
@@ -134,9 +145,6 @@ def _headers(content: Content, reader: Reader, house: House, message_id: str, no
         plain_header("List-Owner", f"<mailto:{local}@{house.domain}>"),
         plain_header("List-Archive", f"<{house.feed_home}>"),
         plain_header("List-Post", "NO"),
-        plain_header("Feedback-ID", f"{feedback}:{content.frequency}:{stream}:paperboy"),
-        plain_header("Auto-Submitted", "auto-generated"),
-        plain_header("Content-Language", "ko, en" if content.language == "both" else content.language),
     ]
 
 
@@ -160,7 +168,9 @@ def encode(text: str) -> tuple[str, bytes]:
     Python alone picks quoted-printable for Korean, which is half as large again.
     """
     raw = re.sub(r"\r\n?", "\n", text).encode("utf-8", "replace")
-    quoted = quopri.encodestring(raw).replace(b"\n", b"\r\n")
+    quoted = quopri.encodestring(raw)
+    # A line that begins with "From " becomes ">From " in some mailboxes, and DKIM fails.
+    quoted = re.sub(rb"^From ", b"=46rom ", quoted, flags=re.MULTILINE).replace(b"\n", b"\r\n")
     packed = base64.encodebytes(raw.replace(b"\n", b"\r\n")).replace(b"\n", b"\r\n")
     return ("quoted-printable", quoted) if len(quoted) <= len(packed) else ("base64", packed)
 

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
+from emails.edition import Edition
 from emails.models import Delivery, EditionRow
+from emails.render import Rendered
 from emails.replies import Refusal, Verdict
 from subscribers.accounts import is_suppressed
 from subscribers.models import Subscriber
@@ -23,6 +25,27 @@ UNDER_WAY = ("planned", "claimed", "sending", "deferred")
 
 
 # --- plan ---------------------------------------------------------------------------
+
+
+def add_edition(
+    session: Session, edition: Edition, rendered: Rendered, after: int, now: datetime
+) -> EditionRow:
+    """Store a rendered edition; `after` is the cursor it begins behind."""
+    row = EditionRow(
+        slot=edition.slot,
+        language=edition.language,
+        frequency=edition.frequency,
+        after=after,
+        papers=[paper.number for paper in edition.papers],
+        subject=rendered.subject,
+        html=rendered.html,
+        text=rendered.text,
+        nonce=rendered.nonce,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
 
 
 def plan(

@@ -1,4 +1,5 @@
-"""The forum's texts made readable: leftovers of LaTeX become what they meant; HTML of runs."""
+"""The forum's texts made readable: leftovers of LaTeX become what they meant, endless paragraphs
+become several; HTML of runs."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,55 @@ _SIGNS = {
 _SIGN = re.compile(
     "|".join(re.escape(sign) + (r"(?![A-Za-z])" if sign[-1].isalpha() else "") for sign in _SIGNS)
 )
+
+
+_LONGEST = 6_000  # bytes of a paragraph; whole blocks are what a mail can leave out
+_SENTENCE_END = re.compile(r"[.!?。…][\"')\]”’]*\s+(?=\S)")
+_NO_END = re.compile(r"(?:^|[\s(])(?:[A-Z]|al|etc|e\.g|i\.e|cf|vs|Fig|Figs|Eq|Sec|Dr|Prof|No)\.$")
+
+
+def prose(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """The blocks as a mail shows them: readable, and no paragraph endless.
+
+    A list item stays whole, and so does a sentence, however long.
+    """
+    return tuple(piece for block in blocks for piece in _paragraphs(readable(block)) if piece.runs)
+
+
+def _paragraphs(block: Block) -> Iterator[Block]:
+    text = block.text
+    if block.type == "li" or len(text.encode()) <= _LONGEST:
+        yield block
+        return
+    start = end = 0
+    for sentence_end in [*_sentence_ends(text), len(text)]:
+        if end > start and len(text[start:sentence_end].encode()) > _LONGEST:
+            yield Block(block.type, _stretch(block.runs, start, end))
+            start = end
+        end = sentence_end
+    yield Block(block.type, _stretch(block.runs, start, end))
+
+
+def _sentence_ends(text: str) -> Iterator[int]:
+    for found in _SENTENCE_END.finditer(text):
+        goes_on = text[found.end()].islower() or _NO_END.search(
+            text[max(0, found.start() - 9) : found.start() + 1]
+        )
+        if not goes_on:
+            yield found.end()
+
+
+def _stretch(runs: Iterable[Run], start: int, end: int) -> tuple[Run, ...]:
+    """The runs of the text from `start` to `end`, without the spaces at its edges."""
+    cut: list[Run] = []
+    for run in runs:
+        kept = run.text[max(0, start) : max(0, end)]
+        start, end = start - len(run.text), end - len(run.text)
+        if kept:
+            cut.append(replace(run, text=kept))
+    if cut:
+        cut[-1] = replace(cut[-1], text=cut[-1].text.rstrip())
+    return tuple(run for run in cut if run.text)
 
 
 def readable(block: Block) -> Block:

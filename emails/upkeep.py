@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.runs import last_of, record
-from emails.digests import DigestReport, Office, Rules, retry, run_digest
+from emails.digests import Office, Rules, retry, run_digest
 from emails.edition import slot_of
+from emails.report import DigestReport
 from subscribers.accounts import expire_sign_ups
 from subscribers.models import FREQUENCIES
 

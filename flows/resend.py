@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from emails import digests
+from emails import copies
 from emails.office import open_office, rules_of
 from flows.doors import end, moment, open_store, show
 from issues import store
@@ -19,7 +19,7 @@ def resend(issue: str, to: str, dry_run: bool = False, now: datetime | None = No
         with database.sessions() as session:
             found = store.find(session, issue)
             papers = store.whole_issue(found)
-        report = digests.resend(
+        report = copies.resend(
             office, found, papers, to, now=moment(now), rules=rules_of(settings), dry_run=dry_run
         )
     show("resend", report.line(), report.as_json())

@@ -57,12 +57,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Item:
-    """One thing of the post; `row` is a table's, `url` what a onebox or a linked picture leads to."""
+    """One thing of the post; `row` is a table's, `url` what a onebox or a linked picture leads to.
+
+    `anchor` names a heading's place on its page (Discourse, heading anchors).
+    """
 
     kind: Literal["heading", "block", "row", "rule", "onebox", "picture"]
     block: Block = field(default=Block("p", ()))
     level: int = 0
     url: str = ""
+    anchor: str = ""
     picture: Picture | None = None
 
     @cached_property
@@ -240,7 +244,16 @@ def _leaf(node: LexborNode, base: str, kind: BlockType) -> Iterator[Item]:
     else:
         runs = tidy(inline_runs(node, base))
         if runs:
-            yield Item("heading", Block("p", runs), level=int(tag[1]))
+            yield Item("heading", Block("p", runs), level=int(tag[1]), anchor=_anchor(node))
+
+
+_ANCHOR = re.compile(r"p-\d+-[\w%-]{1,200}", re.ASCII)
+
+
+def _anchor(heading: LexborNode) -> str:
+    link = heading.css_first("a.anchor[name]")
+    name = (link.attributes.get("name") or "") if link else ""
+    return name if _ANCHOR.fullmatch(name) else ""
 
 
 def _is_onebox(node: LexborNode) -> bool:

@@ -33,7 +33,10 @@ class Link:
 
 @dataclass(frozen=True)
 class PaperContent:
-    """One paper as its post gives it; a part in a language the post lacks is empty."""
+    """One paper as its post gives it; a part in a language the post lacks is empty.
+
+    `anchor` names its place on the post's page; it changes with every heading before it.
+    """
 
     title_ko: str
     title_en: str
@@ -45,6 +48,7 @@ class PaperContent:
     links: tuple[Link, ...] = ()
     notes: tuple[Block, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    anchor: str = ""
 
     @property
     def key(self) -> str:
@@ -268,6 +272,7 @@ def _paper(items: Sequence[Item]) -> PaperContent:
         links=tuple(dict.fromkeys((*own[1:], *more))),
         notes=own_notes + more_notes,
         pictures=tuple(item.picture for item in items if item.picture),
+        anchor=items[0].anchor,
     )
 
 

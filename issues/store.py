@@ -193,6 +193,18 @@ def find(session: Session, name: str) -> Issue:
     return issue
 
 
+def newest(session: Session) -> Issue:
+    """The issue in force of the newest week.
+
+    Raises:
+        StoreError: there is none.
+    """
+    issue = next((issue for issue in every(session) if issue.revision), None)
+    if issue is None:
+        raise StoreError("no issue is in force yet; `paperboy ingest` reads the feed")
+    return issue
+
+
 def every(session: Session) -> Sequence[Issue]:
     """All issues, the newest week first."""
     return session.scalars(select(Issue).order_by(Issue.week_start.desc(), Issue.id.desc())).all()
@@ -289,13 +301,17 @@ class IssueFacts:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A paper at its place in the order of arrival; `position` counts from 1 within its issue."""
+    """A paper at its place in the order of arrival; `position` counts from 1 within its issue.
+
+    `late`: an edit added it. `corrected`: an edit changed it.
+    """
 
     number: int
     position: int
     issue: IssueFacts
     paper: PaperContent
-    late: bool
+    late: bool = False
+    corrected: bool = False
 
 
 def arrivals(
@@ -314,17 +330,25 @@ def arrivals(
         if not is_settled(row.issue, now, settle):
             return ready, True
         issue = facts.setdefault(row.issue_id, _facts(row.issue))
-        ready.append(Arrival(row.number, row.position + 1, issue, content_of_paper(row), row.late))
+        ready.append(_arrival(row, issue))
     return ready, False
 
 
 def whole_issue(issue: Issue) -> list[Arrival]:
     """All papers in force of one issue, in its own order."""
     facts = _facts(issue)
-    in_force = [row for row in issue.papers if row.withdrawn_at is None]
-    return [
-        Arrival(row.number, row.position + 1, facts, content_of_paper(row), late=False) for row in in_force
-    ]
+    return [_arrival(row, facts) for row in issue.papers if row.withdrawn_at is None]
+
+
+def _arrival(row: Paper, facts: IssueFacts) -> Arrival:
+    return Arrival(
+        number=row.number,
+        position=row.position + 1,
+        issue=facts,
+        paper=content_of_paper(row),
+        late=row.late,
+        corrected=row.corrected_at is not None,
+    )
 
 
 def _facts(issue: Issue) -> IssueFacts:

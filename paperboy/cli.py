@@ -15,8 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import DatabaseError
 from core.settings import SettingsError
-from emails.digests import DigestReport
+from emails.edition import EmptyIssueError
 from emails.render import RenderError
+from emails.report import DigestReport
 from emails.transport import AddressError
 from issues.feed import FeedError
 from issues.store import StoreError
@@ -38,6 +39,7 @@ EXPECTED = (
     StoreError,
     AccountError,
     AddressError,
+    EmptyIssueError,
     RenderError,
     OSError,
 )
@@ -219,13 +221,25 @@ def digest(
 
 @app.command()
 def preview(
-    issue: IssueName,
-    language: Language,
-    frequency: Frequency,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
+    issue: Annotated[
+        str | None, typer.Argument(metavar="[ISSUE]", help="As elsewhere; with --all the newest by default.")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="ko, en or both.")] = None,
+    frequency: Annotated[str | None, typer.Option(help="weekly or daily.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every kind of mail, with an index page to compare them.")
+    ] = False,
     now: Now = None,
 ) -> None:
-    """Write an edition of an issue as .html, .txt and .eml."""
+    """Write a mail of an issue, or every kind of mail, as .html, .txt and .eml."""
+    if everything:
+        if language or frequency:
+            raise typer.BadParameter("comes without --language and --frequency", param_hint="--all")
+        typer.echo(reports.preview_all(issue and _issue_name(issue), out, _moment(now)))
+        return
+    if not (issue and language and frequency):
+        raise typer.BadParameter("give ISSUE, --language and --frequency, or --all")
     _one_of("language", language, ("ko", "en", "both"))
     _one_of("frequency", frequency, ("weekly", "daily"))
     for path in reports.preview(_issue_name(issue), language, frequency, out, _moment(now)):
@@ -251,7 +265,7 @@ def _report(report: DigestReport, as_json: bool) -> None:
             typer.echo(f"  skipped {count}: {reason}")
         for edition in report.editions:
             typer.echo(
-                f"  {edition['readers']} x {edition['language']}: {edition['subject']} ({edition['bytes']} bytes)"
+                f"  {edition['readers']} x {edition['language']}: {edition['subject']} ({edition['bytes']} bytes, {edition['fill']:.0%} of the limit)"
             )
 
     _print(report.as_json(), as_json, lines)

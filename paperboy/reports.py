@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,16 +14,19 @@ from core import database as core_database
 from core.database import Database, open_database, open_engine
 from core.runs import latest
 from core.settings import Settings, load
-from emails import digests, outbox
-from emails.digests import DigestReport, issue_edition, preview_digest, preview_mail, run_digest
-from emails.message import House
+from emails import copies, outbox
+from emails.digests import preview_digest, run_digest
+from emails.edition import portions
 from emails.models import Delivery
 from emails.office import house_of, open_office, rules_of
+from emails.previews import edition_preview, issue_previews, letter_previews
+from emails.report import DigestReport
 from issues import ingest as ingesting
 from issues import store
 from issues.ingest import IngestReport
 from issues.models import Issue
 from issues.text import Block
+from paperboy.preview_files import write_all, write_preview
 from subscribers import accounts
 from subscribers.models import Subscriber
 
@@ -187,29 +191,35 @@ def resend(name: str, address: str, dry_run: bool, now: datetime | None) -> Dige
             rules = rules_of(settings)
             moment = now or datetime.now(UTC)
             papers = store.whole_issue(issue)
-        return digests.resend(office, issue, papers, address, now=moment, rules=rules, dry_run=dry_run)
+        return copies.resend(office, issue, papers, address, now=moment, rules=rules, dry_run=dry_run)
 
 
-def preview(name: str, language: str, frequency: str, out: Path, now: datetime | None) -> list[str]:
-    """Write an edition in three forms and return the paths."""
+def preview(name: str, language: str, frequency: str, out: Path, now: datetime | None) -> list[Path]:
+    """Write the first mail of an issue in a language and frequency, in three forms; the paths."""
     settings, database = _open()
-    house: House = house_of(settings)
     with database.sessions() as session:
         issue = store.find(session, name)
-        edition = issue_edition(
-            store.whole_issue(issue),
-            slot=f"preview:{issue.week_start}",
-            language=language,
-            frequency=frequency,
-            daily_papers=settings.daily_papers,
-        )
-    html, text, message = preview_mail(edition, house, now or datetime.now(UTC))
-    out.mkdir(parents=True, exist_ok=True)
+        papers = store.whole_issue(issue)
+    edition = portions(
+        papers,
+        slot=f"preview:{frequency}",
+        language=language,
+        frequency=frequency,
+        daily_papers=settings.daily_papers,
+    )[0]
     stem = f"{issue.week_start}-{language}-{frequency}"
-    forms = {".html": html.encode(), ".txt": text.encode(), ".eml": message.data}
-    for suffix, data in forms.items():
-        (out / f"{stem}{suffix}").write_bytes(data)
-    return [str(out / f"{stem}{suffix}") for suffix in forms]
+    return write_preview(edition_preview(edition, stem, house_of(settings), now or datetime.now(UTC)), out)
+
+
+def preview_all(name: str | None, out: Path, now: datetime | None) -> Path:
+    """Write every kind of mail, with an issue's papers or those of the newest; the index page's path."""
+    settings, database = _open()
+    house, moment = house_of(settings), now or datetime.now(UTC)
+    with database.sessions() as session:
+        issue = store.find(session, name) if name else store.newest(session)
+        papers = store.whole_issue(issue)
+    digests = issue_previews(papers, house, moment, settings.daily_papers)
+    return write_all(chain(digests, letter_previews(house, moment)), out)
 
 
 def status() -> dict[str, Any]:
