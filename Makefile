@@ -1,6 +1,7 @@
 # Paperboy's two commands: `make demo` shows the main job, `make test` passes all tests and checks.
 PYTHON ?= python3
 UV_VERSION := 0.13.8
+NODE_MODULES := tests/mail_checks/node_modules
 export UV_PROJECT_ENVIRONMENT := .venv
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
@@ -16,6 +17,11 @@ setup: .venv/.done
 	.venv/bin/uv sync --locked --inexact --quiet --python .venv/bin/python
 	@touch $@
 
+# What judges the mails' HTML; without it those tests are skipped.
+$(NODE_MODULES)/.done: .venv/.done tests/mail_checks/package-lock.json
+	@(cd tests/mail_checks && ../../.venv/bin/npm ci --loglevel=error) && touch $@ || \
+		echo "npm could not install what judges the mails' HTML: those tests are skipped" >&2
+
 demo: setup
 	.venv/bin/paperboy demo $(ARGS)
 
@@ -25,8 +31,8 @@ check: setup
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-test: check
+test: check $(NODE_MODULES)/.done
 	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 clean:
-	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(NODE_MODULES)

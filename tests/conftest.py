@@ -16,6 +16,11 @@ from core.database import Database, migrate, open_database, open_engine
 FORUM = Path(__file__).resolve().parents[2] / "shared" / "forum"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--pictures DIR`: the tests in a browser leave pictures of every kind of mail there."""
+    parser.addoption("--pictures", type=Path, metavar="DIR", help="leave pictures of the mails here")
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The address of a PostgreSQL server from a wheel, one for each test process."""

@@ -1,0 +1,78 @@
+"""A browser shows every kind of mail at the widths of a phone and of a reading pane; axe judges it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from kinds import Kind, by_finding, every_kind
+from playwright.sync_api import Page, sync_playwright
+from tools import node_module, program
+
+WIDTHS = (375, 700)
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
+VIOLATIONS = """async () => (await axe.run()).violations.map(
+    ({id, impact, help, nodes}) => `${impact} ${id}: ${help}, at ${nodes[0].html.slice(0, 150)}`)"""
+TOO_WIDE = """() => {
+    const elements = [...document.querySelectorAll("body *")].filter(
+        (element) => element.getBoundingClientRect().right > innerWidth);
+    const page = document.documentElement.scrollWidth > innerWidth ? ["the page scrolls"] : [];
+    return [...page, ...elements.map((element) => element.outerHTML.slice(0, 150))];
+}"""
+# What dark modes do that turn all colours around, but leave pictures alone.
+INVERTED = "html { background: #fff } html, img { filter: invert(1) hue-rotate(180deg) }"
+
+
+class Look(NamedTuple):
+    """What is wrong with a mail at one width."""
+
+    violations: list[str]
+    too_wide: list[str]
+
+
+@pytest.fixture(scope="module")
+def looks(request: pytest.FixtureRequest) -> dict[str, Look]:
+    """How each kind of mail looks at each width; with `--pictures`, leaves pictures of them too."""
+    chromium, axe = program("chromium"), node_module("axe-core/axe.min.js").read_text()
+    # Closed before the first test: while it is open, its event loop is in the way of others.
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        page = browser.new_page()
+        page.route("**/*", lambda route: route.abort())
+        page.evaluate(axe)
+        looks = {}
+        for kind in every_kind():
+            page.set_content(kind.html)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 800})
+                looks[f"{kind.name}-{width}"] = Look(page.evaluate(VIOLATIONS), page.evaluate(TOO_WIDE))
+            _picture(page, kind, request.config.getoption("pictures"))
+        browser.close()
+    return looks
+
+
+def test_axe_finds_no_barrier_in_any_kind_of_mail(looks: dict[str, Look]) -> None:
+    assert by_finding({name: look.violations for name, look in looks.items()}) == {}
+
+
+def test_nothing_is_wider_than_the_screen(looks: dict[str, Look]) -> None:
+    assert by_finding({name: look.too_wide for name, look in looks.items()}) == {}
+
+
+def _picture(page: Page, kind: Kind, folder: Path | None) -> None:
+    """Pictures of the mail at each width, in its own colours and inverted."""
+    if folder is None:
+        return
+    for colours in ("light", "inverted"):
+        if colours == "inverted":
+            page.add_style_tag(content=INVERTED)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            page.screenshot(path=folder / f"{kind.name}-{width}-{colours}.png", full_page=True)

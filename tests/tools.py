@@ -1,0 +1,42 @@
+"""The tools from outside that judge finished mails: where they are, and what their absence means."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+MAIL_CHECKS = Path(__file__).parent / "mail_checks"
+
+
+def program(name: str) -> str:
+    """The path of a program: of the project's own environment, or of the machine."""
+    places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return shutil.which(name, path=places) or missing(f"{name} is not installed")
+
+
+def answer_of(name: str, *arguments: str | Path, question: bytes, home: Path) -> bytes:
+    """What a program prints when it reads the question; it finds and leaves settings in `home`."""
+    return subprocess.run(  # noqa: S603 (the tests name the program)
+        [program(name), *arguments],
+        input=question,
+        env=os.environ | {"HOME": str(home)},
+        check=True,
+        stdout=subprocess.PIPE,
+    ).stdout
+
+
+def node_module(path: str) -> Path:
+    """A file of the packages that `make test` installs in mail_checks."""
+    file = MAIL_CHECKS / "node_modules" / path
+    return file if file.exists() else missing("mail_checks has no node_modules: make test installs them")
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test; where everything must be judged, in CI, fail it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}, and CI must have it")
+    pytest.skip(reason)
