@@ -1,42 +1,85 @@
 """How the time to render and fit an edition grows with its papers; run it with `PYTHONPATH=tests`.
 
-Prints the median of five runs for each number of papers, and the ratio to ten papers.
+Prints the median of seven runs for each number of papers: the whole, and in it the HTML (Jinja,
+MJML, premailer), the fitting alone, and the text; and the ratio of the whole to ten papers.
 """
 
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from datetime import date
 
-from making import blocks, edition_of, issue_of, paper, rendered
+from making import HOUSE, blocks, edition_of, issue_of, paper
 
-SENTENCE = "이 논문은 작은 모델이 오래 기억하도록 돕는 방법을 제안합니다. "
-COUNTS = (1, 5, 10, 20, 25)
+from emails.digest_page import digest_page
+from emails.edition import Edition
+from emails.layout import Piece, Size, fit
+from emails.markup import to_html
+from emails.message import widest
+from emails.plain import digest_text
+from emails.render import LIMIT, render
+
+KOREAN = "이 논문은 작은 모델이 오래 기억하도록 돕는 방법을 제안합니다. "
+ENGLISH = "We propose a method that lets a small model remember for longer. "
+COUNTS = (1, 5, 10, 20, 40)
+RUNS = 7
 
 
-def seconds(count: int) -> float:
-    """The median time of rendering one edition in both languages with `count` papers."""
-    text = blocks(SENTENCE * 4, SENTENCE * 6)
+def edition(count: int) -> Edition:
+    """A weekly edition in both languages, its papers as long as those of the forum."""
     papers = [
-        paper(n, intro_ko=text, abstract_ko=text, abstract_en=blocks("A sentence. " * 40))
-        for n in range(1, count + 1)
+        paper(
+            number,
+            intro_ko=blocks(KOREAN * 8),
+            abstract_ko=blocks(KOREAN * 10, KOREAN * 6),
+            abstract_en=blocks(ENGLISH * 18),
+        )
+        for number in range(1, count + 1)
     ]
-    edition = edition_of(issue_of(papers, start=date(2025, 7, 28)), language="both")
+    return edition_of(issue_of(papers, start=date(2025, 7, 28)), language="both")
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """The median time of the work."""
     times = []
-    for _ in range(5):
+    for _ in range(RUNS):
         begin = time.perf_counter()
-        rendered(edition)
+        work()
         times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+    return statistics.median(times) * 1000
+
+
+def timings(count: int) -> tuple[float, float, float, float, int]:
+    """Whole, HTML, fitting and text in milliseconds, and how many blocks there are to fit."""
+    made = edition(count)
+    page = digest_page(made)
+    sizes = {
+        Piece(part, block): Size(1000, 2500)
+        for part, text in enumerate(made.parts)
+        for block in range(len(text.blocks))
+    }
+    notes = [Size(200, 300)] * len(made.units)
+    shown = [len(part.blocks) for part in made.parts]
+    return (
+        milliseconds(lambda: render(made, widest=widest(HOUSE))),
+        milliseconds(lambda: to_html("digest.mjml", page)),
+        milliseconds(lambda: fit(made.units, Size(9000, 12000), sizes, notes, LIMIT)),
+        milliseconds(lambda: digest_text(page, shown)),
+        len(sizes),
+    )
 
 
 def main() -> None:
     """Print a line for each number of papers."""
-    seconds(1)  # the first call loads premailer and the templates
-    ten = seconds(10)
+    render(edition(1), widest=widest(HOUSE))  # the first call loads premailer and the templates
+    ten = timings(10)[0]
+    sys.stdout.write("papers  blocks   whole ms    html ms     fit ms    text ms   whole / ten papers\n")
     for count in COUNTS:
-        taken = seconds(count)
-        sys.stdout.write(f"{count:>3} papers  {taken * 1000:7.1f} ms  {taken / ten:5.2f} x ten papers\n")
+        whole, html, fitting, text, pieces = timings(count)
+        sys.stdout.write(
+            f"{count:>6}  {pieces:>6}  {whole:>9.1f}  {html:>9.1f}  {fitting:>9.2f}  {text:>9.1f}   {whole / ten:>6.2f}\n"
+        )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from issues.text import Block, has_hangul
 
 TITLE_WIDTH = 300  # of one paper; so long a title is a mistake in the post
 LABEL_WIDTH = 100
-PICTURE_WIDTH = 592  # pixels of the column
+PICTURE_WIDTH = 600  # pixels of the column
 _CODE = {"github.com", "gitlab.com", "codeberg.org", "bitbucket.org"}
 _PATH_SHOWN = {"github.com": 2, "gitlab.com": 2, "huggingface.co": 2, "arxiv.org": 2, "x.com": 1}
 
