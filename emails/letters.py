@@ -123,8 +123,7 @@ def _letter(
         greets=greets,
         sections=tuple(sections),
     )
-    links = Links()
-    text = framed(page, _lines(page, links), links)
+    text = framed(page, _lines(page), Links())
     return Letter(kind, language, subject, to_html("letter.mjml", page), text, nonce)
 
 
@@ -132,7 +131,7 @@ def _paragraphs(text: str) -> tuple[str, ...]:
     return tuple(text.strip().split("\n\n"))
 
 
-def _lines(page: LetterPage, links: Links) -> Iterator[str]:
+def _lines(page: LetterPage) -> Iterator[str]:
     for number, section in enumerate(page.sections):
         if number:
             yield from ("", RULE, "")
@@ -146,6 +145,6 @@ def _lines(page: LetterPage, links: Links) -> Iterator[str]:
             for line in paragraph.split("\n"):
                 yield from lines_of(line)
         if section.button:
-            yield from ("", f"{section.button.label} {links.mark(section.button.url)}")
+            yield from ("", f"{section.button.label}:", section.button.url)
         for paragraph in section.after:
             yield from ("", *lines_of(paragraph))

@@ -34,8 +34,9 @@ def digest_text(page: DigestPage, shown: Sequence[int]) -> str:
 def framed(page: Page, content: Iterable[str], links: Links) -> str:
     """The content between what every mail begins and ends with, and the addresses of its links."""
     lines = [f"{anchor.label} {links.mark(anchor.url)}" for anchor in page.top]
-    lines += ["", *lines_of(page.brand), *lines_of(page.tagline), RULE, "", *content, "", RULE]
-    lines += [f"{anchor.label} {links.mark(anchor.url)}" for anchor in page.bottom]
+    lines += ["", *lines_of(page.brand), *lines_of(page.tagline), RULE, "", *content]
+    if page.bottom:
+        lines += ["", RULE, *(f"{anchor.label} {links.mark(anchor.url)}" for anchor in page.bottom)]
     for line in page.ending:
         lines += ["", *lines_of(line)]
     if links.numbers:

@@ -23,6 +23,7 @@ from issues.feed import FeedError
 from issues.store import StoreError
 from paperboy import reports
 from subscribers.accounts import AccountError
+from subscribers.models import FREQUENCIES, LANGUAGES
 
 app = typer.Typer(
     help="Newsletter pipeline and scheduled mailer for weekly paper posts.", no_args_is_help=True
@@ -41,7 +42,6 @@ EXPECTED = (
     AddressError,
     EmptyIssueError,
     RenderError,
-    OSError,
 )
 
 
@@ -164,8 +164,8 @@ def add_subscriber(
     as_json: Json = False,
 ) -> None:
     """Sign an address up; without --confirmed it stays pending."""
-    _one_of("language", language, ("ko", "en", "both"))
-    _one_of("frequency", frequency, ("weekly", "daily"))
+    _one_of("language", language, LANGUAGES)
+    _one_of("frequency", frequency, FREQUENCIES)
     value = reports.add_subscriber(email, language, frequency, name, confirmed, _moment(now))
     _print(
         value,
@@ -215,7 +215,8 @@ def digest(
     as_json: Json = False,
 ) -> None:
     """Plan and send the digest of the current slot."""
-    _one_of("frequency", frequency, ("weekly", "daily"))
+    if frequency not in FREQUENCIES:
+        raise typer.BadParameter(f"{frequency!r} is neither weekly nor daily")
     _report(reports.digest(frequency, dry_run, _moment(now)), as_json)
 
 
@@ -223,7 +224,7 @@ def digest(
 def preview(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
     issue: Annotated[
-        str | None, typer.Argument(metavar="[ISSUE]", help="As elsewhere; with --all the newest by default.")
+        str | None, typer.Argument(metavar="ISSUE", help="As elsewhere; with --all the newest by default.")
     ] = None,
     language: Annotated[str | None, typer.Option(help="ko, en or both.")] = None,
     frequency: Annotated[str | None, typer.Option(help="weekly or daily.")] = None,
@@ -240,8 +241,8 @@ def preview(
         return
     if not (issue and language and frequency):
         raise typer.BadParameter("give ISSUE, --language and --frequency, or --all")
-    _one_of("language", language, ("ko", "en", "both"))
-    _one_of("frequency", frequency, ("weekly", "daily"))
+    _one_of("language", language, LANGUAGES)
+    _one_of("frequency", frequency, FREQUENCIES)
     for path in reports.preview(_issue_name(issue), language, frequency, out, _moment(now)):
         typer.echo(path)
 
@@ -311,5 +312,7 @@ def main() -> None:
         sys.exit(f"paperboy: {fault}")
     except SQLAlchemyError as error:
         sys.exit(f"paperboy: the database refused: {str(getattr(error, 'orig', error)).splitlines()[0]}")
+    except OSError as error:
+        sys.exit(f"paperboy: {error.filename}: {error.strerror}" if error.filename else f"paperboy: {error}")
     except EXPECTED as error:
         sys.exit("\n".join(f"paperboy: {line}" for line in str(error).splitlines()) or "paperboy: failed")
