@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from kinds import Kind, by_finding, every_kind
+from kinds import every_kind, summary
 from playwright.sync_api import Page, sync_playwright
 from tools import node_module, program
 
@@ -53,20 +53,22 @@ def looks(request: pytest.FixtureRequest) -> dict[str, Look]:
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 800})
                 looks[f"{kind.name}-{width}"] = Look(page.evaluate(VIOLATIONS), page.evaluate(TOO_WIDE))
-            _picture(page, kind, request.config.getoption("pictures"))
+            _picture(page, kind.name, request.config.getoption("pictures"))
         browser.close()
     return looks
 
 
 def test_axe_finds_no_barrier_in_any_kind_of_mail(looks: dict[str, Look]) -> None:
-    assert by_finding({name: look.violations for name, look in looks.items()}) == {}
+    found = summary({name: look.violations for name, look in looks.items()})
+    assert not found, found
 
 
 def test_nothing_is_wider_than_the_screen(looks: dict[str, Look]) -> None:
-    assert by_finding({name: look.too_wide for name, look in looks.items()}) == {}
+    found = summary({name: look.too_wide for name, look in looks.items()})
+    assert not found, found
 
 
-def _picture(page: Page, kind: Kind, folder: Path | None) -> None:
+def _picture(page: Page, name: str, folder: Path | None) -> None:
     """Pictures of the mail at each width, in its own colours and inverted."""
     if folder is None:
         return
@@ -75,4 +77,4 @@ def _picture(page: Page, kind: Kind, folder: Path | None) -> None:
             page.add_style_tag(content=INVERTED)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
-            page.screenshot(path=folder / f"{kind.name}-{width}-{colours}.png", full_page=True)
+            page.screenshot(path=folder / f"{name}-{width}-{colours}.png", full_page=True)
