@@ -1,29 +1,35 @@
 """Every kind of mail that goes out, made once for all tests that judge finished mails."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from making import HOUSE, NOW, arrivals_of
+from making import HOUSE, NOW, arrivals_of, blocks, issue_of, paper
 
 from emails.previews import Preview, issue_previews, letter_previews
-from issues.feed import Fetched, Validators, read_feed
-from issues.post import parse, parse_week
+from issues.changes import compare
+from issues.feed import Fetched, Post, Validators, read_feed
+from issues.outline import Picture
+from issues.post import IssueContent, Link, PaperContent, parse, parse_week
+from issues.store import Arrival
+from issues.text import Block, Run
 from paperboy.sample.topics import State, feed_xml, published_topics
 
 HOME = "https://forum.example"
 SHARED_FEED = Path(__file__).resolve().parents[2] / "shared/forum/site/base/c/news/14.rss"
-WHOLE = 9655  # the sample post that is shown in every kind; the others differ in their texts only
+EDITED = 9140  # the sample post that an edit corrects, and adds a paper to
 
 
 @cache
 def every_kind() -> tuple[Preview, ...]:
-    """Each letter, each kind of digest of one sample post, and each post's weekly digest."""
-    feeds = {"sample": feed_xml(published_topics(State(), HOME), HOME).encode()}
-    if SHARED_FEED.is_file():
-        feeds["shared"] = SHARED_FEED.read_bytes()
-    digests = [digest for feed, body in feeds.items() for digest in _digests(feed, body)]
+    """The letters, and each post's digests; welcomes and additions of two made for these tests."""
+    posts = {f"sample-{post.topic_id}": post for post in sample_posts()}
+    posts |= {f"shared-{post.topic_id}": post for post in _shared_posts()}
+    digests = [mail for name, post in posts.items() for mail in _digests(name, arrivals_of(_read(post)))]
+    special = {"edited": edited_papers(), "large": arrivals_of(large_issue())}
+    for name, papers in special.items():
+        digests += _digests(name, papers, with_welcomes=True)
     return (*letter_previews(HOUSE, NOW), *digests)
 
 
@@ -36,11 +42,87 @@ def summary(findings: Mapping[str, Iterable[str]]) -> str:
     return "\n".join(f"{finding} ({len(names)}: {', '.join(names)})" for finding, names in mails.items())
 
 
-def _digests(feed: str, body: bytes) -> Iterator[Preview]:
-    for post in read_feed(Fetched(HOME, body, Validators())):
-        if parse_week(post.title) is None:
-            continue
-        *papers, last = arrivals_of(parse(post.title, post.html, post.url))
-        for mail in issue_previews([*papers, replace(last, late=True)], HOUSE, NOW, daily_papers=2):
-            if post.topic_id == WHOLE or mail.name.startswith("weekly"):
-                yield replace(mail, name=f"{feed}-{post.topic_id}-{mail.name}")
+def sample_posts(*, edited: bool = False) -> list[Post]:
+    """The weekly posts of the sample forum, before or after its edit."""
+    return _weekly(feed_xml(published_topics(State(edited=edited), HOME), HOME).encode())
+
+
+def edited_papers() -> list[Arrival]:
+    """The papers of an issue after its edit: one was corrected, one came late."""
+    before, after = (
+        _read(next(post for post in sample_posts(edited=edited) if post.topic_id == EDITED))
+        for edited in (False, True)
+    )
+    changes = compare(before, after)
+    touched = {change.paper for change in (*changes.corrected, *changes.retitled)}
+    return [
+        replace(arrival, late=place is None, corrected=arrival.paper.title_en in touched)
+        for arrival, place in zip(arrivals_of(after), changes.pairs, strict=True)
+    ]
+
+
+def large_issue(papers: int = 15) -> IssueContent:
+    """Papers with more text than a mail holds, and with all that a paper can have."""
+    return issue_of([_large_paper(number) for number in range(1, papers + 1)], summary=_items("요약", 6))
+
+
+def _large_paper(number: int) -> PaperContent:
+    looks = (
+        Run("굵은 말", bold=True),
+        Run("과 "),
+        Run("코드", code=True),
+        Run(", 그리고 "),
+        Run("다른 곳", href=f"https://else.example/{number}?a=1&b=2"),
+        Run("이 있습니다."),
+    )
+    return paper(
+        number,
+        title_ko=f"{number}호 등대: 긴 글 속에서 길을 잃지 않는 검색 머리",
+        title_en=f"Lighthouse {number}: Retrieval Heads That Keep Their Bearings",
+        intro_ko=(
+            *_sentences("추론의 낭비를 줄이는 방법을 소개합니다. ", 3),
+            Block("p", looks),
+            *_items("특징", 4),
+        ),
+        intro_en=(*_sentences("We introduce a way to waste less reasoning. ", 3), *_items("It is fast", 4)),
+        abstract_ko=_sentences("본 논문에서는 새로운 방법을 제안합니다. ", 5),
+        abstract_en=_sentences("In this work we propose a new method. ", 15),
+        notes=blocks("코드는 곧 공개됩니다.", "The weights follow in autumn."),
+        links=(
+            Link(f"https://github.com/example/lighthouse-{number}"),
+            Link(f"https://example.github.io/lighthouse-{number}", "프로젝트 페이지"),
+            Link(f"https://huggingface.co/example/lighthouse-{number}"),
+        ),
+        pictures=(Picture(f"https://forum.example/uploads/{number}.png", 690, 388),),
+        anchor=f"p-1-lighthouse-{number}",
+    )
+
+
+def _sentences(sentence: str, count: int) -> tuple[Block, ...]:
+    return blocks(*(f"{sentence * 6}({number})" for number in range(1, count + 1)))
+
+
+def _items(text: str, count: int) -> tuple[Block, ...]:
+    return blocks(*(f"- {text} {number}: {'말 ' * 20}" for number in range(1, count + 1)))
+
+
+def _digests(name: str, papers: Sequence[Arrival], *, with_welcomes: bool = False) -> Iterator[Preview]:
+    """Of an issue's mails: each weekly one, the first daily ones, the last, and what came late."""
+    mails = {mail.name: mail for mail in issue_previews(papers, HOUSE, NOW, daily_papers=2)}
+    last = [kind for kind in mails if kind.startswith("daily-ko")][-1]
+    for kind, mail in mails.items():
+        is_later = kind.startswith("daily") and not kind.endswith("day-1") and kind != last
+        if not is_later and (with_welcomes or not kind.startswith("welcome")):
+            yield replace(mail, name=f"{name}-{kind}")
+
+
+def _shared_posts() -> list[Post]:
+    return _weekly(SHARED_FEED.read_bytes()) if SHARED_FEED.is_file() else []
+
+
+def _weekly(feed: bytes) -> list[Post]:
+    return [post for post in read_feed(Fetched(HOME, feed, Validators())) if parse_week(post.title)]
+
+
+def _read(post: Post) -> IssueContent:
+    return parse(post.title, post.html, post.url)

@@ -161,7 +161,7 @@ class World:
 def _bare(edition: Edition, **_: object) -> Rendered:
     """The mail of an edition without its design: its papers' titles."""
     titles = "\n".join(paper.title for paper in edition.papers)
-    return Rendered(edition.slot, titles, titles, "0" * 20, Layout((), ()))
+    return Rendered(edition.slot, titles, titles, "0" * 20, Layout((), ()), fill=0.0)
 
 
 def _cooked(number: int, _count: int) -> str:

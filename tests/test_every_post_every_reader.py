@@ -1,4 +1,4 @@
-"""Every post in every language and frequency, sent over SMTP and judged as it arrives."""
+"""Every mail of every post, sent over SMTP and judged as it arrives."""
 
 import importlib.util
 import re
@@ -15,7 +15,7 @@ from making import HOUSE
 from smtp_server import ScriptedServer
 
 from core.database import Database, open_database
-from emails.digests import issue_edition, preview_mail
+from emails.previews import issue_previews
 from emails.render import LIMIT
 from emails.transport import Transport, parse_address
 from emails.wording import say
@@ -24,7 +24,6 @@ from issues.text import has_hangul
 from paperboy.sample.forum import Forum
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
-KINDS = [(language, frequency) for language in ("ko", "en", "both") for frequency in ("weekly", "daily")]
 
 
 class _Page(HTMLParser):
@@ -68,27 +67,21 @@ def shared_feed(shared_forum: Path) -> Iterator[str]:
     server.server_close()
 
 
-def _arrived(database: Database, feed_url: str) -> list[tuple[str, str, EmailMessage]]:
-    """Each issue in each language and frequency, as a mail server received it."""
+def _arrived(database: Database, feed_url: str, posts: int) -> list[tuple[str, EmailMessage]]:
+    """Each mail of each issue with its language, as a mail server received it."""
     ingest.ingest(database.sessions, feed_url=feed_url, allowed_hosts=["127.0.0.1"], now=NOW)
-    kinds: list[tuple[str, str]] = []
-    with ScriptedServer() as server, database.sessions() as session:
+    with database.sessions() as session:
+        issues = [store.whole_issue(issue) for issue in store.every(session)]
+    assert len(issues) == posts
+    sent = [mail for papers in issues for mail in issue_previews(papers, HOUSE, NOW, daily_papers=2)]
+    with ScriptedServer() as server:
         address = parse_address(f"smtp://{server.host}:{server.port}")
         with Transport(address) as transport:
-            for issue in store.every(session):
-                for language, frequency in KINDS:
-                    edition = issue_edition(
-                        store.whole_issue(issue),
-                        slot=f"preview:{issue.week_start}",
-                        language=language,
-                        frequency=frequency,
-                        daily_papers=2,
-                    )
-                    transport.send(preview_mail(edition, HOUSE, NOW)[2])
-                    kinds.append((language, frequency))
-        raw = [message.data for message in server.messages]
-    mails = [message_from_bytes(data, policy=policy.default) for data in raw]
-    return [(*kind, mail) for kind, mail in zip(kinds, mails, strict=True)]
+            for mail in sent:
+                transport.send(mail.message)
+        received = [message_from_bytes(message.data, policy=policy.default) for message in server.messages]
+    languages = [mail.name.split("-day-")[0].rpartition("-")[2] for mail in sent]
+    return list(zip(languages, received, strict=True))
 
 
 def _parts(mail: EmailMessage) -> tuple[EmailMessage, str, str]:
@@ -115,9 +108,7 @@ def _judge(language: str, mail: EmailMessage) -> None:
 
 
 def _judge_all(database: Database, feed_url: str, posts: int) -> None:
-    arrived = _arrived(database, feed_url)
-    assert len(arrived) == posts * len(KINDS)
-    for language, _, mail in arrived:
+    for language, mail in _arrived(database, feed_url, posts):
         _judge(language, mail)
 
 
