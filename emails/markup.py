@@ -21,11 +21,13 @@ def to_html(template: str, page: Page) -> str:
     html = _STYLE_SHEET.sub("", mjml2html(mjml, fonts={}))
     # Screen readers find their way by a main landmark; MJML's article is none.
     html = html.replace('aria-roledescription="email" role="article"', 'role="main"', 1)
+    html = html.replace("word-spacing:normal;", "", 1)  # Outlook does not know it, and it says nothing
     inlined = Premailer(
         html,
         css_text=_looks(),
         allow_network=False,
         disable_leftover_css=True,
+        disable_basic_attributes=["height"],  # a picture has its own
         remove_classes=True,
         cssutils_logging_level=50,
         disable_validation=True,
