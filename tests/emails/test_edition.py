@@ -3,16 +3,29 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import arrivals_of, blocks, edition_of, issue_of, paper, rendered
+from making import arrivals_of, blocks, edition_of, issue_of, paper
 
-from emails.edition import MAX_LINKS, MAX_PAPERS, Edition, choose, compose, portion, slot_of
-from issues.post import Link
+from emails.edition import (
+    MAX_LINKS,
+    MAX_PAPERS,
+    MAX_PICTURED,
+    Edition,
+    EmptyIssueError,
+    choose,
+    compose,
+    portion,
+    portions,
+    slot_of,
+    whole_edition,
+)
+from issues.outline import Picture
+from issues.post import IssueContent, Link
 from issues.store import Arrival
-from issues.text import has_hangul
 
 AUGUST = date(2025, 8, 4)
 
@@ -40,9 +53,10 @@ def numbers(edition: Edition) -> list[int]:
     return [unit.number for unit in edition.papers]
 
 
-def shown_parts(edition: Edition) -> list[list[tuple[str, str, bool]]]:
-    """Name, language and whether there is any text, of each paper's parts."""
-    return [[(part.name, part.language, bool(part.blocks)) for part in unit.parts] for unit in edition.papers]
+def shown_parts(edition: Edition) -> list[list[tuple[str, str]]]:
+    """Name and language of each paper's parts, all of which hold some text."""
+    assert all(part.blocks for part in edition.parts)
+    return [[(part.name, part.language) for part in unit.parts] for unit in edition.papers]
 
 
 def test_an_issue_of_ten_is_read_at_two_a_day_in_five_days() -> None:
@@ -71,6 +85,59 @@ def test_a_daily_reader_gets_each_paper_and_each_overview_once_and_in_order(
     assert [number for day in days for number in numbers(day)] == list(range(1, sum(sizes) + 1))
     begun = [unit.topic_id for day in days for unit in day.issues if unit.parts]
     assert begun == [9001 + index for index in range(len(sizes))]
+
+
+ISSUES = st.builds(issue_of, st.integers(1, 45), summary=st.sampled_from([(), blocks("요약")]))
+LANGUAGES = st.sampled_from(["ko", "en", "both"])
+FREQUENCIES = st.sampled_from(["weekly", "daily"])
+
+
+@given(ISSUES, LANGUAGES, FREQUENCIES, st.integers(0, 50), st.booleans())
+def test_the_portions_of_an_issue_bring_each_paper_once_and_name_those_that_come_next(
+    issue: IssueContent, language: str, frequency: str, daily_papers: int, is_welcome: bool
+) -> None:
+    papers = arrivals_of(issue)
+    days = portions(
+        papers,
+        slot="preview:x",
+        language=language,
+        frequency=frequency,
+        daily_papers=daily_papers,
+        is_welcome=is_welcome,
+    )
+    assert [number for day in days for number in numbers(day)] == list(range(1, len(papers) + 1))
+    for day, after in pairwise(days):
+        assert [unit.number for unit in day.following] == numbers(after)
+    assert days[-1].following == ()
+    assert [day.remaining for day in days] == [len(papers) - numbers(day)[-1] for day in days]
+    is_there = [bool(unit.parts or unit.elsewhere) for day in days for unit in day.issues]
+    assert is_there == [True] + [False] * (len(days) - 1), "the overview comes with the first portion only"
+    assert frequency == "daily" or len(days) == 1
+
+
+@given(ISSUES, st.integers(0, 50))
+def test_the_portions_of_an_issue_are_what_a_reader_gets_day_by_day(
+    issue: IssueContent, daily_papers: int
+) -> None:
+    papers = arrivals_of(issue)
+    days = portions(
+        papers, slot="daily:2025-08-04", language="ko", frequency="daily", daily_papers=daily_papers
+    )
+    assert days == list(mails(papers, daily_papers))
+
+
+def test_a_weekly_mail_names_no_papers_of_tomorrow() -> None:
+    assert edition_of(issue_of(45)).following == ()
+
+
+def test_a_copy_of_a_large_issue_is_one_mail_of_all_its_papers() -> None:
+    whole = whole_edition(arrivals_of(issue_of(45)), slot="resend:9001:x", language="ko")
+    assert (len(whole.papers), whole.remaining) == (45, 0)
+
+
+def test_an_issue_without_a_paper_in_force_makes_no_mail() -> None:
+    with pytest.raises(EmptyIssueError, match="no paper in force"):
+        whole_edition([], slot="resend:9001:x", language="ko")
 
 
 def test_a_weekly_mail_brings_everything_since_the_last_one() -> None:
@@ -125,7 +192,7 @@ def test_a_copy_of_an_issue_has_its_overview_wherever_its_oldest_paper_stands() 
 
 def test_a_korean_edition_has_korean_texts_with_the_english_title_below() -> None:
     edition = edition_of(issue_of(1), language="ko")
-    assert shown_parts(edition) == [[("intro", "ko", True), ("abstract", "ko", True)]]
+    assert shown_parts(edition) == [[("intro", "ko"), ("abstract", "ko")]]
     (unit,) = edition.papers
     assert (unit.title, unit.subtitle, unit.title_language) == (
         "1번째 논문의 제목",
@@ -137,49 +204,62 @@ def test_a_korean_edition_has_korean_texts_with_the_english_title_below() -> Non
 def test_an_edition_in_both_languages_has_korean_then_english_of_each_part() -> None:
     full = paper(intro_en=blocks("The introduction."))
     assert shown_parts(edition_of(issue_of([full]), language="both")) == [
-        [("intro", "ko", True), ("intro", "en", True), ("abstract", "ko", True), ("abstract", "en", True)]
+        [("intro", "ko"), ("intro", "en"), ("abstract", "ko"), ("abstract", "en")]
     ]
 
 
-def test_an_english_edition_says_what_is_only_korean_and_opens_with_the_abstract_instead() -> None:
-    edition = edition_of(issue_of(1), language="en")
-    assert shown_parts(edition) == [[("intro", "en", False), ("abstract", "en", True)]]
-    assert [(part.name, part.opens) for part in edition.papers[0].parts] == [
-        ("intro", False),
-        ("abstract", True),
-    ]
-    assert [(part.name, part.blocks) for part in edition.issues[0].parts] == [("overview", ())]
+def test_an_english_edition_names_what_is_only_korean_and_opens_with_the_abstract_instead() -> None:
+    edition = edition_of(issue_of(1, summary=blocks("요약")), language="en")
+    (unit,) = edition.papers
+    assert [(part.name, part.language, part.opens) for part in unit.parts] == [("abstract", "en", True)]
+    assert unit.elsewhere == ("intro",)
+    (issue,) = edition.issues
+    assert (issue.parts, issue.elsewhere) == ((), ("overview", "summary"))
 
 
-@pytest.mark.parametrize("frequency", ["weekly", "daily"])
-def test_an_english_mail_has_no_korean_but_the_switch_of_language(frequency: str) -> None:
-    korean_only = paper(
-        3,
-        title_en="",
-        abstract_en=(),
-        links=(Link("https://github.com/example/thing", "깃허브"), Link("https://demo.example/x")),
-    )
-    edition = edition_of(
-        issue_of([paper(1), paper(2), korean_only]), language="en", frequency=frequency, daily_papers=0
-    )
-    mail = rendered(edition)
-    for body in (mail.html, mail.text):
-        assert body.count("한국어로 받기") == 1
-        assert not has_hangul(body.replace("한국어로 받기", ""))
-        assert "github.com/example/thing" in body
-    assert not has_hangul(mail.subject)
-
-
-def test_an_english_mail_with_only_korean_titles_still_has_a_subject_and_headings() -> None:
-    mail = rendered(edition_of(issue_of([paper(1, title_en="")]), language="en"))
-    assert "A paper with a title in Korean only" in mail.subject + mail.text
-    assert "<h2></h2>" not in mail.html
+def test_a_paper_with_nothing_in_a_language_has_no_text_there_and_all_of_them_elsewhere() -> None:
+    korean_only = paper(abstract_en=())
+    (unit,) = edition_of(issue_of([korean_only]), language="en").papers
+    assert (unit.parts, unit.elsewhere) == ((), ("intro", "abstract"))
+    (unit,) = edition_of(issue_of([korean_only]), language="both").papers
+    assert unit.elsewhere == ()
 
 
 def test_a_paper_with_a_hundred_links_shows_some_of_them() -> None:
     crowded = paper(links=tuple(Link(f"https://a.example/{number}") for number in range(100)))
     (unit,) = edition_of(issue_of([crowded])).papers
     assert unit.links == crowded.links[:MAX_LINKS]
+
+
+def test_a_link_of_a_paper_leads_to_its_place_on_the_forum() -> None:
+    anchored, bare = edition_of(issue_of([paper(1, anchor="p-1-owl-3"), paper(2)])).papers
+    assert anchored.web == "https://forum.example/t/9001#p-1-owl-3"
+    assert bare.web == "https://forum.example/t/9001"
+
+
+@pytest.mark.parametrize(
+    ("pictures", "shown"),
+    [
+        ([(690, 388)], (690, 388)),
+        ([(0, 0)], None),
+        ([(88, 31), (690, 388)], (690, 388)),
+        ([(690, 0), (400, 300)], (400, 300)),
+        ([(690, 12)], None),
+    ],
+)
+def test_a_paper_shows_its_first_picture_that_tells_its_size_and_is_no_badge(
+    pictures: list[tuple[int, int]], shown: tuple[int, int] | None
+) -> None:
+    made = tuple(Picture(f"https://a.example/{number}", *size) for number, size in enumerate(pictures))
+    (unit,) = edition_of(issue_of([paper(pictures=made)])).papers
+    assert (unit.picture and (unit.picture.width, unit.picture.height)) == shown
+
+
+def test_a_mail_of_many_papers_keeps_its_room_for_texts_and_shows_no_pictures() -> None:
+    picture = Picture("https://a.example/1.png", 690, 388)
+    papers = [paper(number, pictures=(picture,)) for number in range(1, MAX_PICTURED + 2)]
+    assert all(unit.picture for unit in edition_of(issue_of(papers[:-1])).papers)
+    assert not any(unit.picture for unit in edition_of(issue_of(papers)).papers)
 
 
 def test_a_paper_without_a_korean_title_stands_under_its_english_one() -> None:
