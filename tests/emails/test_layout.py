@@ -1,16 +1,19 @@
 """How much of each text a mail shows: within the limit, most important first, papers alike."""
 
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 from making import blocks, edition_of, issue_of, paper
 
-from emails.edition import Edition, Part
-from emails.layout import RANKS, Layout, Piece, Size, fit, size_of
+from emails.edition import Edition
+from emails.layout import NOTHING, ORDINARY, RANKS, Layout, Piece, Size, fit, size_of
 from emails.message import encode
 from issues.text import Block
 
 FRAME = Size(5_000, 6_000)
 NOTE = Size(120, 200)
+SPARE = 600  # bytes that a layout may keep back
 
 
 def paragraphs(count: int, prefix: str = "text") -> tuple[Block, ...]:
@@ -38,49 +41,52 @@ def editions(draw: st.DrawFn) -> Edition:
     return edition_of(issue, language=draw(st.sampled_from(["ko", "en", "both"])))
 
 
-def sizes_of(parts: tuple[Part, ...], draw: st.DataObject) -> dict[Piece, Size]:
+def sizes_of(edition: Edition, draw: st.DataObject) -> dict[Piece, Size]:
     def size() -> Size:
         plain = draw.draw(st.integers(1, 9_000))
         return Size(plain, draw.draw(st.integers(plain, 3 * plain)))
 
-    return {
-        Piece(index, place): size() for index, part in enumerate(parts) for place in range(len(part.blocks))
-    }
+    return {piece: size() for piece in pieces_of(edition)}
 
 
-def notes_of(parts: tuple[Part, ...]) -> dict[int, Size]:
-    return {index: NOTE for index, part in enumerate(parts) if part.blocks}
+def pieces_of(edition: Edition) -> list[Piece]:
+    return [
+        Piece(index, place) for index, part in enumerate(edition.parts) for place in range(len(part.blocks))
+    ]
 
 
-def used(parts: tuple[Part, ...], sizes: dict[Piece, Size], layout: Layout) -> Size:
-    """What the mail takes: its frame, all blocks shown, and a note below each text that was cut."""
+def laid_out(edition: Edition, sizes: dict[Piece, Size], limit: int, note: Size = NOTE) -> Layout:
+    return fit(edition.units, FRAME, sizes, [note] * len(edition.units), limit)
+
+
+def taken(edition: Edition, sizes: dict[Piece, Size], shown: Sequence[int]) -> int:
+    """What the mail takes: its frame, all blocks shown, and a note below each unit that was cut."""
     total = FRAME
-    for index, part in enumerate(parts):
-        for place in range(layout.shown[index]):
-            total += sizes[Piece(index, place)]
-        if layout.shown[index] < len(part.blocks):
-            total += NOTE
-    return total
+    kept = iter(enumerate(shown))
+    for unit in edition.units:
+        is_cut = False
+        for part, (index, count) in zip(unit, kept, strict=False):
+            total += sum((sizes[Piece(index, place)] for place in range(count)), NOTHING)
+            is_cut |= count < len(part.blocks)
+        total += NOTE if is_cut else NOTHING
+    return total.most
 
 
 @given(editions(), st.integers(12_000, 95_000), st.data())
-def test_a_mail_stays_within_its_limit_decoded_and_encoded(
+def test_a_mail_stays_within_its_limit_decoded_and_encoded_notes_included(
     edition: Edition, limit: int, data: st.DataObject
 ) -> None:
-    sizes = sizes_of(edition.parts, data)
-    layout = fit(edition.parts, FRAME, sizes, notes_of(edition.parts), limit)
-    total = used(edition.parts, sizes, layout)
-    everything_cut = used(edition.parts, sizes, Layout((0,) * len(edition.parts), ()))
-    if everything_cut.most + 256 <= limit:  # the layout's spare
-        assert total.most <= limit
+    sizes = sizes_of(edition, data)
+    layout = laid_out(edition, sizes, limit)
+    if taken(edition, sizes, [0] * len(edition.parts)) + SPARE <= limit:
+        assert taken(edition, sizes, layout.shown) <= limit
 
 
 @given(editions(), st.integers(8_000, 95_000), st.data())
 def test_every_text_left_out_is_explained_by_a_block_that_was_larger_than_the_room(
     edition: Edition, limit: int, data: st.DataObject
 ) -> None:
-    sizes = sizes_of(edition.parts, data)
-    layout = fit(edition.parts, FRAME, sizes, notes_of(edition.parts), limit)
+    layout = laid_out(edition, sizes_of(edition, data), limit)
     cut = {
         Piece(index, shown)
         for index, (part, shown) in enumerate(zip(edition.parts, layout.shown, strict=True))
@@ -89,32 +95,45 @@ def test_every_text_left_out_is_explained_by_a_block_that_was_larger_than_the_ro
     assert {entry.piece for entry in layout.cuts} == cut
     assert len(layout.cuts) == len(cut)
     assert all(entry.needed > entry.room for entry in layout.cuts)
-    assert [RANKS.index(entry.rank) for entry in layout.cuts] == sorted(
-        RANKS.index(entry.rank) for entry in layout.cuts
-    )
+    ranks = [RANKS.index(entry.rank) for entry in layout.cuts]
+    assert ranks == sorted(ranks), "the least important is left out first"
+
+
+@given(editions(), st.integers(12_000, 95_000), st.data())
+def test_no_block_that_comes_next_in_its_text_would_still_fit(
+    edition: Edition, limit: int, data: st.DataObject
+) -> None:
+    sizes = sizes_of(edition, data)
+    shown = laid_out(edition, sizes, limit).shown
+    for index, part in enumerate(edition.parts):
+        if shown[index] < len(part.blocks):
+            more = [count + (place == index) for place, count in enumerate(shown)]
+            assert taken(edition, sizes, more) > limit - SPARE
 
 
 @given(editions(), st.data())
 def test_with_room_for_everything_nothing_is_left_out(edition: Edition, data: st.DataObject) -> None:
-    sizes = sizes_of(edition.parts, data)
-    layout = fit(edition.parts, FRAME, sizes, notes_of(edition.parts), 10_000_000)
+    layout = laid_out(edition, sizes_of(edition, data), 10_000_000)
     assert layout == Layout(tuple(len(part.blocks) for part in edition.parts), ())
+
+
+@given(editions(), st.data())
+def test_a_mail_that_fits_as_a_whole_needs_no_room_for_notes(edition: Edition, data: st.DataObject) -> None:
+    sizes = sizes_of(edition, data)
+    everything = tuple(len(part.blocks) for part in edition.parts)
+    limit = taken(edition, sizes, everything) + SPARE
+    assert laid_out(edition, sizes, limit) == Layout(everything, ())
 
 
 @given(editions(), st.integers(8_000, 60_000), st.integers(100, 4_000))
 def test_papers_of_the_same_sizes_are_treated_alike(edition: Edition, limit: int, size: int) -> None:
-    sizes = {
-        Piece(index, place): Size(size, size)
-        for index, part in enumerate(edition.parts)
-        for place in range(len(part.blocks))
-    }
-    no_notes: dict[int, Size] = {}
-    layout = fit(edition.parts, FRAME, sizes, no_notes, limit)
+    sizes = dict.fromkeys(pieces_of(edition), Size(size, size))
+    layout = laid_out(edition, sizes, limit, note=NOTHING)
     for rank in ("intro", "abstract"):
         shown = [
             (kept, len(part.blocks))
             for part, kept in zip(edition.parts, layout.shown, strict=True)
-            if part.name == rank and part.blocks and (rank == "intro" or not part.opens)
+            if part.name == rank and (rank == "intro" or not part.opens)
         ]
         kept_where_cut = [kept for kept, count in shown if kept < count]
         if kept_where_cut:
@@ -128,14 +147,11 @@ def test_papers_of_the_same_sizes_are_treated_alike(edition: Edition, limit: int
 
 @given(editions(), st.integers(6_000, 40_000))
 def test_no_abstract_stands_where_an_equally_long_opening_was_left_out(edition: Edition, limit: int) -> None:
-    sizes = {
-        Piece(index, place): Size(1_500, 2_000)
-        for index, part in enumerate(edition.parts)
-        for place in range(len(part.blocks))
-    }
-    layout = fit(edition.parts, FRAME, sizes, {}, limit)
+    sizes = dict.fromkeys(pieces_of(edition), Size(1_500, 2_000))
+    layout = laid_out(edition, sizes, limit, note=NOTHING)
     pairs = list(zip(edition.parts, layout.shown, strict=True))
-    if any(part.opens and part.blocks and kept == 0 for part, kept in pairs):
+    if any(part.opens and kept == 0 for part, kept in pairs):
+        assert layout.lacks_openings
         assert all(kept <= 1 if part.opens else kept == 0 for part, kept in pairs)
 
 
@@ -143,16 +159,20 @@ def test_in_an_english_mail_no_paper_stands_without_a_text_while_another_has_two
     rich = [paper(number, intro_en=paragraphs(6), abstract_en=paragraphs(6)) for number in range(1, 6)]
     poor = [paper(number, intro_en=(), abstract_en=paragraphs(6)) for number in range(6, 11)]
     edition = edition_of(issue_of(rich + poor), language="en")
-    sizes = {
-        Piece(index, place): Size(1_000, 1_000)
-        for index, part in enumerate(edition.parts)
-        for place in range(len(part.blocks))
-    }
-    layout = fit(edition.parts, FRAME, sizes, {}, 20_000)
+    layout = laid_out(edition, dict.fromkeys(pieces_of(edition), Size(1_000, 1_000)), 20_000)
     assert layout.cuts
-    shown = dict(zip([id(part) for part in edition.parts], layout.shown, strict=True))
-    for unit in edition.papers:
-        assert sum(shown[id(part)] for part in unit.parts) >= 1
+    shown = iter(layout.shown)
+    for unit in edition.units:
+        counts = [next(shown) for _ in unit]
+        assert sum(counts) >= 1 or not unit
+
+
+def test_an_opening_of_a_length_that_nobody_writes_does_not_hold_back_a_paper() -> None:
+    edition = edition_of(issue_of(2, overview=()))
+    for size, holds_back in ((ORDINARY // 2, True), (3 * ORDINARY, False)):
+        sizes = dict.fromkeys(pieces_of(edition), Size(size, size))
+        layout = laid_out(edition, sizes, FRAME.plain + 4_000)
+        assert layout.lacks_openings == holds_back
 
 
 @given(st.text(alphabet=st.sampled_from("ab c한글😀=\n\t&;<>.é"), max_size=2_000))
