@@ -4,20 +4,21 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from math import sqrt
 from urllib.parse import urlsplit
 
-from emails.edition import Edition, IssueUnit, PaperUnit, Part
+from emails.edition import MIN_PICTURE, Edition, IssueUnit, PaperUnit, Part
 from emails.page import Anchor, Page, reader_links
 from emails.subject import days, preheader_of, subject_of
 from emails.width import shorten
 from emails.wording import day_values, say
-from issues.outline import Picture
 from issues.post import Link
 from issues.text import Block, has_hangul
 
 TITLE_WIDTH = 300  # of one paper; so long a title is a mistake in the post
 LABEL_WIDTH = 100
 PICTURE_WIDTH = 600  # pixels of the column
+_AREA = 100  # square pixels of a picture for each character beside it: pictures serve the text
 _CODE = {"github.com", "gitlab.com", "codeberg.org", "bitbucket.org"}
 _PATH_SHOWN = {"github.com": 2, "gitlab.com": 2, "huggingface.co": 2, "arxiv.org": 2, "x.com": 1}
 
@@ -174,7 +175,7 @@ class _Writer:
             subtitle=shorten(paper.subtitle, TITLE_WIDTH),
             web=paper.web,
             marks=tuple(say(self._language, mark) for mark in ("late", "corrected") if getattr(paper, mark)),
-            figure=_figure(paper.picture, title, self._language),
+            figure=_figure(paper, title, self._language),
             unit=self._unit(paper.parts, paper.web),
             links=tuple(_links(paper, self._language)),
         )
@@ -284,9 +285,15 @@ def _host(url: str) -> str:
     return (urlsplit(url).hostname or "").removeprefix("www.")
 
 
-def _figure(picture: Picture | None, title: str, language: str) -> Figure | None:
+def _figure(paper: PaperUnit, title: str, language: str) -> Figure | None:
+    """The paper's picture, no wider than the column and no larger than its texts deserve."""
+    picture = paper.picture
     if picture is None:
         return None
-    scale = min(1, PICTURE_WIDTH / picture.width)
-    size = round(picture.width * scale), max(1, round(picture.height * scale))
-    return Figure(picture.url, *size, alt=say(language, "picture", title=title))
+    characters = sum(len(block.text) for part in paper.parts for block in part.blocks)
+    room = sqrt(_AREA * characters / (picture.width * picture.height))
+    scale = min(1, PICTURE_WIDTH / picture.width, room)
+    width, height = round(picture.width * scale), round(picture.height * scale)
+    if width < MIN_PICTURE:
+        return None
+    return Figure(picture.url, width, height, alt=say(language, "picture", title=title))
