@@ -100,6 +100,9 @@ def fit(
     left out.
     """
     parts = [part for unit in units for part in unit]
+    whole = sum(blocks.values(), frame + Size(_SPARE, _SPARE))
+    if whole.most <= limit:
+        return Layout(tuple(len(part.blocks) for part in parts), ())
     unit_of = [place for place, unit in enumerate(units) for _ in unit]
     unfinished = [sum(bool(part.blocks) for part in unit) for unit in units]
     shown = [0] * len(parts)
