@@ -1,18 +1,25 @@
-"""Accounts: sign up, confirm, change, pause, resume, unsubscribe; every change of a subscriber."""
+"""Accounts: sign up, confirm, change, pause, resume, unsubscribe, forget; every change of a subscriber.
 
+Each change leaves an event, with where it came from: together they are the record of consent.
+"""
+
+import hashlib
+import hmac
 import re
 import secrets
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from issues.models import Issue, Paper
-from subscribers.models import FREQUENCIES, LANGUAGES, Subscriber, Suppression
+from subscribers.models import FREQUENCIES, LANGUAGES, AccountEvent, Forgotten, Subscriber, Suppression
 
 SIGN_UP_EXPIRES = timedelta(days=2)
 NAME_LENGTH = 80
+REASON_LENGTH = 500
 
 
 class AccountError(Exception):
@@ -42,8 +49,20 @@ def find(session: Session, address: str) -> Subscriber | None:
     return session.scalar(select(Subscriber).where(func.lower(Subscriber.email) == wanted.lower()))
 
 
+def by_handle(session: Session, handle: str) -> Subscriber | None:
+    """The subscriber whom a link names."""
+    return session.scalar(select(Subscriber).where(Subscriber.handle == handle))
+
+
 def sign_up(
-    session: Session, address: str, *, language: str, frequency: str, name: str = "", now: datetime
+    session: Session,
+    address: str,
+    *,
+    language: str,
+    frequency: str,
+    name: str = "",
+    now: datetime,
+    origin: str = "",
 ) -> Subscriber:
     """A pending subscriber for the address; one that is known keeps its row and, if active, its state.
 
@@ -56,18 +75,22 @@ def sign_up(
     if known and known.status in {"active", "paused"}:
         return known
     subscriber = known or Subscriber(email=email, cursor=0, handle=secrets.token_hex(8))
-    subscriber.name = _clean_name(name)
+    subscriber.name = clean_line(name, NAME_LENGTH)
     subscriber.language, subscriber.frequency = language, frequency
     subscriber.status, subscriber.created_at, subscriber.ended_at = "pending", now, None
     session.add(subscriber)
+    _note(subscriber, "signed up", now, origin, language=language, frequency=frequency)
     session.flush()
     return subscriber
 
 
-def confirm(session: Session, subscriber: Subscriber, now: datetime) -> None:
+def confirm(
+    session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "", wording: str = ""
+) -> None:
     """Make a pending subscriber active; the first digest brings the latest issue and what follows.
 
     One who left and came back goes on where they stopped if that is later: no paper comes twice.
+    `wording` names the version of the text that was agreed to.
 
     Raises:
         AccountError: the subscriber has not signed up anew since they left, or is suppressed.
@@ -80,10 +103,17 @@ def confirm(session: Session, subscriber: Subscriber, now: datetime) -> None:
         raise AccountError("mails to this address were returned or refused: it cannot be confirmed")
     subscriber.status, subscriber.confirmed_at = "active", now
     subscriber.cursor = max(subscriber.cursor, _before_latest_issue(session))
+    _note(subscriber, "confirmed", now, origin, wording=wording)
 
 
 def change(
-    session: Session, subscriber: Subscriber, *, language: str | None = None, frequency: str | None = None
+    session: Session,
+    subscriber: Subscriber,
+    now: datetime,
+    *,
+    language: str | None = None,
+    frequency: str | None = None,
+    origin: str = "",
 ) -> None:
     """Set language, frequency or both; what was read stays read.
 
@@ -93,31 +123,116 @@ def change(
     _check(language or subscriber.language, frequency or subscriber.frequency)
     subscriber.language = language or subscriber.language
     subscriber.frequency = frequency or subscriber.frequency
+    _note(subscriber, "changed", now, origin, language=subscriber.language, frequency=subscriber.frequency)
     session.flush()
 
 
-def pause(subscriber: Subscriber) -> None:
-    """Hold an active subscriber's mails; papers wait until `resume`.
+def pause(subscriber: Subscriber, now: datetime, *, until: date | None = None, origin: str = "") -> None:
+    """Hold an active subscriber's mails, `until` a day or for good; papers wait until `resume`.
 
     Raises:
         AccountError: the subscriber is not active.
     """
     _move(subscriber, "active", "paused")
+    subscriber.paused_until = until
+    _note(subscriber, "paused", now, origin, until=until.isoformat() if until else "")
 
 
-def resume(subscriber: Subscriber) -> None:
+def resume(subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
     """Mail a paused subscriber again, beginning with what waited.
 
     Raises:
         AccountError: the subscriber is not paused.
     """
     _move(subscriber, "paused", "active")
+    subscriber.paused_until = None
+    _note(subscriber, "resumed", now, origin)
 
 
-def unsubscribe(subscriber: Subscriber, now: datetime) -> None:
-    """End a subscription at once; ending it twice changes nothing."""
+def resume_due(session: Session, now: datetime, today: date) -> int:
+    """Resume all whose pause ends `today` or ended before, and count them."""
+    due = session.scalars(
+        select(Subscriber).where(Subscriber.status == "paused", Subscriber.paused_until <= today)
+    ).all()
+    for subscriber in due:
+        resume(subscriber, now, origin="the pause ended")
+    return len(due)
+
+
+def unsubscribe(subscriber: Subscriber, now: datetime, *, origin: str = "", reason: str = "") -> None:
+    """End a subscription at once; ending it twice changes nothing but the reason."""
     if subscriber.status != "unsubscribed":
+        _note(subscriber, "unsubscribed", now, origin, before=subscriber.status)
         subscriber.status, subscriber.ended_at = "unsubscribed", now
+    if reason:
+        _note(subscriber, "said why", now, origin, reason=clean_line(reason, REASON_LENGTH))
+
+
+def undo_unsubscribe(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
+    """Take an unsubscription back, as a reader who left by mistake does.
+
+    Raises:
+        AccountError: the subscriber has not unsubscribed, never confirmed, or is suppressed.
+    """
+    if subscriber.status != "unsubscribed" or not subscriber.confirmed_at:
+        raise AccountError("there is nothing to take back")
+    if is_suppressed(session, subscriber.email):
+        raise AccountError("mails to this address were returned or refused: sign up again")
+    subscriber.status, subscriber.ended_at = "active", None
+    _note(subscriber, "came back", now, origin)
+
+
+def ask_to_move(session: Session, subscriber: Subscriber, address: str, now: datetime, *, origin: str = "") -> None:
+    """Keep an address that the subscriber wants to be mailed at, until it is confirmed there.
+
+    Raises:
+        AccountError: the address cannot be used.
+    """
+    subscriber.new_email = normal_address(address)
+    _note(subscriber, "asked to move", now, origin)
+    session.flush()
+
+
+def move(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
+    """Mail the subscriber at the address they asked for from now on.
+
+    Raises:
+        AccountError: there is none, or it belongs to another subscription.
+    """
+    if not subscriber.new_email:
+        raise AccountError("this link has been used already")
+    taken = find(session, subscriber.new_email)
+    if taken and taken is not subscriber:
+        raise AccountError("this address has a subscription of its own")
+    subscriber.email, subscriber.new_email = subscriber.new_email, ""
+    _note(subscriber, "moved", now, origin)
+
+
+def revoke_links(subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
+    """End all links sent so far."""
+    subscriber.handle = secrets.token_hex(8)
+    _note(subscriber, "links revoked", now, origin)
+
+
+def forget(session: Session, subscriber: Subscriber, key: bytes, now: datetime) -> None:
+    """Erase the subscriber, and keep a keyed hash of the address so that it is not mailed by mistake.
+
+    What refers to the subscriber elsewhere must be gone already.
+    """
+    digest = forgotten_digest(key, subscriber.email)
+    session.merge(Forgotten(digest=digest, forgotten_at=now))
+    session.delete(subscriber)
+    session.flush()
+
+
+def is_forgotten(session: Session, address: str, key: bytes) -> bool:
+    """Whether the address's owner asked to be forgotten."""
+    return session.get(Forgotten, forgotten_digest(key, normal_address(address))) is not None
+
+
+def forgotten_digest(key: bytes, address: str) -> str:
+    """What is kept of a forgotten address."""
+    return hmac.new(key, b"forgotten\x00" + address.lower().encode(), hashlib.sha256).hexdigest()
 
 
 def suppress(session: Session, address: str, reason: str, now: datetime) -> None:
@@ -134,19 +249,18 @@ def is_suppressed(session: Session, address: str) -> bool:
     return session.get(Suppression, address.lower()) is not None
 
 
-def expire_sign_ups(session: Session, now: datetime) -> int:
-    """Forget sign-ups that were never confirmed in time, and count them.
-
-    One who was a reader before keeps their row, as unsubscribed, for the sake of their cursor.
-    """
+def expired_sign_ups(session: Session, now: datetime) -> Sequence[Subscriber]:
+    """The sign-ups that were not confirmed in time."""
     late = Subscriber.status == "pending", Subscriber.created_at < now - SIGN_UP_EXPIRES
-    expired = session.scalars(select(Subscriber).where(*late)).all()
-    for subscriber in expired:
-        if subscriber.confirmed_at:
-            subscriber.status, subscriber.ended_at = "unsubscribed", now
-    session.flush()
-    session.execute(delete(Subscriber).where(*late))
-    return len(expired)
+    return session.scalars(select(Subscriber).where(*late)).all()
+
+
+def expire(session: Session, subscriber: Subscriber, now: datetime) -> None:
+    """Drop a sign-up; one who was a reader before stays, as unsubscribed, for the sake of their cursor."""
+    if subscriber.confirmed_at:
+        unsubscribe(subscriber, now, origin="the sign-up expired")
+    else:
+        session.delete(subscriber)
 
 
 def _check(language: str, frequency: str) -> None:
@@ -156,8 +270,16 @@ def _check(language: str, frequency: str) -> None:
         raise AccountError(f"frequency {frequency!r} is not one of {', '.join(FREQUENCIES)}")
 
 
-def _clean_name(name: str) -> str:
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029<>\"]+", " ", name).split())[:NAME_LENGTH]
+def clean_line(text: str, length: int) -> str:
+    """One line of at most `length` characters, without what could be more than text in a mail."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029<>\"]+", " ", text).split())[:length]
+
+
+def _note(subscriber: Subscriber, what: str, now: datetime, origin: str, **detail: str) -> None:
+    said = {"from": origin, **detail}
+    subscriber.events.append(
+        AccountEvent(at=now, what=what, detail={name: value for name, value in said.items() if value})
+    )
 
 
 def _move(subscriber: Subscriber, before: str, after: str) -> None:

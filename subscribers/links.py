@@ -1,40 +1,66 @@
-"""Signed links: 128-bit tokens that say nothing readable and serve one purpose each."""
+"""Signed links: short tokens that say nothing readable, serve one purpose each and may grow old."""
 
 import base64
 import hashlib
 import hmac
+from datetime import date
 
-_PURPOSES = ("confirm", "preferences", "unsubscribe", "bounce")
-_HANDLE, _SIGNATURE = 8, 8
+_PURPOSES = ("confirm", "move", "preferences", "unsubscribe", "bounce")
+_DAYS_VALID = {"preferences": 30}  # of the purposes whose links grow old
+_HANDLE, _DAY, _SIGNATURE = 8, 2, 8
+_FIRST_DAY = date(2020, 1, 1).toordinal()
 
 
 class LinkError(Exception):
     """The token was not made here, or for another purpose."""
 
 
-def make_token(key: bytes, purpose: str, handle: str) -> str:
-    """22 characters (RFC 4648, 5) naming a subscriber's `handle` (16 hex digits) for one purpose."""
-    raw = bytes.fromhex(handle)
-    return base64.urlsafe_b64encode(raw + _sign(key, purpose, raw)).rstrip(b"=").decode()
+class ExpiredLinkError(LinkError):
+    """The token was made here, but too long ago; `handle` names whose it was."""
+
+    def __init__(self, handle: str) -> None:
+        super().__init__("this link is too old")
+        self.handle = handle
 
 
-def read_token(key: bytes, purpose: str, token: str) -> str:
+def make_token(key: bytes, purpose: str, handle: str, today: date) -> str:
+    """22 characters (24 where links grow old; RFC 4648, 5) naming a subscriber's `handle` for one purpose.
+
+    A handle is 16 hexadecimal digits.
+    """
+    what = bytes.fromhex(handle)
+    if purpose in _DAYS_VALID:
+        what += (today.toordinal() - _FIRST_DAY).to_bytes(_DAY)
+    return _spelled(key, purpose, what)
+
+
+def read_token(key: bytes, purpose: str, token: str, today: date) -> str:
     """The handle in a token.
 
     Raises:
         LinkError: the token is no valid one for this purpose.
+        ExpiredLinkError: it is too old.
     """
-    try:
-        handle = base64.b64decode(token + "==", altchars=b"-_", validate=True)[:_HANDLE].hex()
-    except ValueError:
-        raise LinkError("this link is not valid") from None
+    what = _decoded(token)[:-_SIGNATURE]
+    length = _HANDLE + _DAY if purpose in _DAYS_VALID else _HANDLE
     # Compared as a whole: base64 has several spellings for the same bytes, and only ours is valid.
-    if not hmac.compare_digest(token, make_token(key, purpose, handle)):
+    if len(what) != length or not hmac.compare_digest(token.encode(), _spelled(key, purpose, what).encode()):
         raise LinkError("this link is not valid")
+    handle, day = what[:_HANDLE].hex(), int.from_bytes(what[_HANDLE:])
+    if purpose in _DAYS_VALID and _FIRST_DAY + day + _DAYS_VALID[purpose] < today.toordinal():
+        raise ExpiredLinkError(handle)
     return handle
 
 
-def _sign(key: bytes, purpose: str, handle: bytes) -> bytes:
+def _decoded(token: str) -> bytes:
+    try:
+        return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
+def _spelled(key: bytes, purpose: str, what: bytes) -> str:
     if purpose not in _PURPOSES:
         raise ValueError(f"no links are made for {purpose!r}")
-    return hmac.new(key, purpose.encode() + b"\x00" + handle, hashlib.sha256).digest()[:_SIGNATURE]
+    signature = hmac.new(key, purpose.encode() + b"\x00" + what, hashlib.sha256).digest()[:_SIGNATURE]
+    return base64.urlsafe_b64encode(what + signature).rstrip(b"=").decode()

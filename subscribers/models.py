@@ -1,8 +1,10 @@
 """The tables of who reads."""
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
 
@@ -15,7 +17,8 @@ class Subscriber(Base):
 
     `status` is pending (not confirmed), active, paused, unsubscribed or bounced. `cursor` is the
     number of the last paper planned for them: what lies above it is unread. `handle` is a random
-    name that their links carry in place of anything readable.
+    name that their links carry in place of anything readable; a new one ends all links. `new_email`
+    is an address asked for and not yet confirmed.
     """
 
     __tablename__ = "subscribers"
@@ -31,6 +34,36 @@ class Subscriber(Base):
     created_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    paused_until: Mapped[date | None]
+    new_email: Mapped[str] = mapped_column(default="")
+    events: Mapped[list["AccountEvent"]] = relationship(
+        order_by="AccountEvent.id", cascade="all, delete-orphan"
+    )
+
+
+class Application(Base):
+    """A sign-up as it came from the form, to be answered by mail; `network` is where from."""
+
+    __tablename__ = "applications"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str]
+    language: Mapped[str]
+    frequency: Mapped[str]
+    network: Mapped[str]
+    received_at: Mapped[datetime]
+
+
+class AccountEvent(Base):
+    """What happened to a subscription and when: the record of consent, and of every change."""
+
+    __tablename__ = "account_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    at: Mapped[datetime]
+    what: Mapped[str]
+    detail: Mapped[dict[str, Any]]
 
 
 class Suppression(Base):
@@ -41,3 +74,12 @@ class Suppression(Base):
     email: Mapped[str] = mapped_column(primary_key=True)
     reason: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class Forgotten(Base):
+    """An address whose owner asked to be forgotten, as a keyed hash: it is not mailed again by mistake."""
+
+    __tablename__ = "forgotten"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    forgotten_at: Mapped[datetime]
