@@ -27,12 +27,12 @@ def wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
     return [*lines, line.rstrip()]
 
 
-def shorten(text: str, width: int, measure: Callable[[str], int] = len) -> str:
-    """The text within `width`, cut between words and marked so; one long word is cut inside."""
+def shorten(text: str, width: int) -> str:
+    """The text within `width` characters, cut between words and marked so; one long word is cut inside."""
     text = " ".join(text.split())
-    if measure(text) <= width:
+    if len(text) <= width:
         return text
-    return whole_words(text, width, measure) or text[: width - 1] + "…"
+    return whole_words(text, width) or text[: width - 1] + "…"
 
 
 def whole_words(text: str, width: int, measure: Callable[[str], int] = len) -> str:

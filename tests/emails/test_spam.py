@@ -19,11 +19,8 @@ from emails.transport import Transport, parse_address
 # What speaks neither for nor against a mail, or for it. Any other rule that fires is a finding.
 HARMLESS = {
     "HTML_MESSAGE",  # there is an HTML part
-    "HTML_IMAGE_RATIO_02",  # large pictures for a short text: so is the post
-    "HTML_IMAGE_RATIO_04",
-    "HTML_IMAGE_RATIO_06",
-    "HTML_IMAGE_RATIO_08",
     "MAILING_LIST_MULTI",  # the headers are a mailing list's
+    "SUBJ_ALL_CAPS",  # it reads Latin letters only, and a Korean title may hold but an acronym
     "WEIRD_QUOTING",  # the bytes of some Hangul, taken for quotation marks of Windows
 }
 SIGNED = (
