@@ -1,6 +1,7 @@
 """A digest from start to end: who is due, what they get, planned, sent and accounted for."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from emails.report import DigestReport, account, edition_entry
 from emails.sending import Clock, Drained, Progress, drain, ignore_progress
 from emails.transport import Transport
 from issues.store import Arrival, arrivals
-from subscribers.audience import Audience, Group, due
+from subscribers.audience import Audience, due
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,15 @@ def preview_digest(
         audience, arrived = _read(session, frequency, slot, local_now, rules, report)
     reasons = Counter(audience.skipped.values())
     for group in audience.groups:
-        mail = _next_mail(arrived, group, slot, frequency, house, rules)
+        mail = next_mail(
+            arrived,
+            group.cursor,
+            slot=slot,
+            language=group.language,
+            frequency=frequency,
+            house=house,
+            rules=rules,
+        )
         if mail is None:
             reasons[_nothing(report)] += len(group.subscriber_ids)
         else:
@@ -93,20 +102,30 @@ def _read(
     return audience, arrived
 
 
-def _next_mail(
-    arrived: list[Arrival], group: Group, slot: str, frequency: str, house: House, rules: Rules
+def next_mail(
+    arrived: Sequence[Arrival],
+    cursor: int,
+    *,
+    slot: str,
+    language: str,
+    frequency: str,
+    house: House,
+    rules: Rules,
+    is_welcome: bool = False,
 ) -> tuple[Edition, Rendered] | None:
-    """The group's next edition, rendered, with as many papers as find room for their openings."""
+    """The next edition of readers at `cursor`, rendered, with as many papers as find room for their
+    openings; None when nothing is unread."""
     most = MAX_PAPERS
     while True:
         edition = choose(
             arrived,
-            group.cursor,
+            cursor,
             slot=slot,
-            language=group.language,
+            language=language,
             frequency=frequency,
             daily_papers=rules.daily_papers,
             most=most,
+            is_welcome=is_welcome,
         )
         if edition is None:
             return None
@@ -140,7 +159,15 @@ def _plan_slot(
         audience, arrived = _read(session, frequency, slot, now, rules, report)
     outcomes = dict(audience.skipped)
     for group in audience.groups:
-        mail = _next_mail(arrived, group, slot, frequency, house, rules)  # no transaction: it takes time
+        mail = next_mail(
+            arrived,
+            group.cursor,
+            slot=slot,
+            language=group.language,
+            frequency=frequency,
+            house=house,
+            rules=rules,
+        )  # no transaction: it takes time
         if mail is None:
             outcomes.update(dict.fromkeys(group.subscriber_ids, _nothing(report)))
             continue
@@ -152,7 +179,7 @@ def _plan_slot(
                 session, row, group.subscriber_ids, cursor=cursor, domain=house.domain, now=now
             )
             if not planned:
-                session.delete(row)
+                outbox.discard(session, row)
         outcomes.update(dict.fromkeys(set(group.subscriber_ids) - set(planned), "changed while planning"))
         outcomes.update(dict.fromkeys(planned, ""))
         if planned:

@@ -145,6 +145,7 @@ def choose(
     frequency: str,
     daily_papers: int,
     most: int = MAX_PAPERS,
+    is_welcome: bool = False,
 ) -> Edition | None:
     """The next edition for readers at `cursor`, of at most `most` papers; None when nothing is unread."""
     unread = [arrival for arrival in arrived if arrival.number > cursor]
@@ -159,6 +160,7 @@ def choose(
         frequency=frequency,
         waiting=unread[count:],
         daily_papers=daily_papers,
+        is_welcome=is_welcome,
     )
 
 

@@ -1,4 +1,5 @@
-"""The mails that are no digest, in the reader's language: confirmation, settings link, farewell, notice.
+"""The mails that are no digest, in the reader's language: confirmation, welcome without papers,
+settings link, reminder, change of address, farewell, notice to operators.
 
 For readers of both languages a letter says everything in Korean, then in English.
 """
@@ -14,7 +15,14 @@ from emails.plain import RULE, Links, framed, lines_of
 from emails.wording import say
 
 SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
-READER_LETTERS = {"confirmation": "confirm", "preferences_link": "preferences", "farewell": "unsubscribe"}
+READER_LETTERS = {  # and where the button of each leads
+    "confirmation": "confirm",
+    "welcome": "preferences",
+    "preferences_link": "preferences",
+    "reminder": "preferences",
+    "move": "move",
+    "farewell": "unsubscribe",
+}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import hashlib
 import quopri
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
@@ -14,6 +14,8 @@ from emails.models import EditionRow
 from emails.personal import fill, greeting, html_greeting
 from subscribers.accounts import NAME_LENGTH
 from subscribers.links import make_token
+
+PAGES = {"confirm": "c", "move": "m", "preferences": "p", "unsubscribe": "u"}  # where each link leads
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,16 @@ class Message:
 
 
 def widest(house: House) -> dict[str, str]:
-    """The longest personal parts that any reader can have."""
+    """The longest personal parts that any reader can have on any day."""
     reader = Reader("reader@example.org", "&" * 80, "0" * 16, "ko")
     # A sign takes up to 5 bytes in HTML (an ampersand) and up to 12 in quoted-printable (an emoji).
     name = "😀" * NAME_LENGTH + "&" * (NAME_LENGTH // 5)
-    return {**_links(house, reader), "greeting": html_greeting("ko", name)}
+    return {**_links(house, reader, date(2026, 1, 1)), "greeting": html_greeting("ko", name)}
 
 
-def filled(content: Content, reader: Reader, house: House) -> tuple[str, str]:
-    """HTML and text with the reader's own parts filled in."""
-    links = _links(house, reader)
+def filled(content: Content, reader: Reader, house: House, now: datetime) -> tuple[str, str]:
+    """HTML and text with the reader's own parts filled in, as of `now`."""
+    links = _links(house, reader, now.date())
     html = fill(
         content.html, content.nonce, {**links, "greeting": html_greeting(content.language, reader.name)}
     )
@@ -88,7 +90,7 @@ def filled(content: Content, reader: Reader, house: House) -> tuple[str, str]:
 
 def build(content: Content, reader: Reader, house: House, *, message_id: str, now: datetime) -> Message:
     """The mail of one reader; the same arguments give the same bytes."""
-    html, text = filled(content, reader, house)
+    html, text = filled(content, reader, house, now)
     boundary = f"=_{hashlib.sha256(message_id.encode()).hexdigest()[:32]}"
     data = b"".join(
         (
@@ -101,14 +103,14 @@ def build(content: Content, reader: Reader, house: House, *, message_id: str, no
             f"--{boundary}--\r\n".encode(),
         )
     )
-    bounce = make_token(house.key, "bounce", reader.handle)
+    bounce = make_token(house.key, "bounce", reader.handle, now.date())
     return Message(f"bounces+{bounce}@{house.domain}", reader.email, data)
 
 
-def _links(house: House, reader: Reader) -> dict[str, str]:
+def _links(house: House, reader: Reader, today: date) -> dict[str, str]:
     return {
-        purpose: f"{house.base_url}/{page}/{make_token(house.key, purpose, reader.handle)}"
-        for purpose, page in (("confirm", "c"), ("preferences", "p"), ("unsubscribe", "u"))
+        purpose: f"{house.base_url}/{page}/{make_token(house.key, purpose, reader.handle, today)}"
+        for purpose, page in PAGES.items()
     }
 
 
@@ -125,21 +127,22 @@ def _headers(content: Content, reader: Reader, house: House, message_id: str, no
         address_header("To", name, reader.email),
         text_header("Subject", content.subject),
         plain_header("Message-ID", f"<{message_id}>"),
-        *(_list_headers(content, reader, house, local) if content.frequency else ()),
+        *(_list_headers(content, reader, house, now.date()) if content.frequency else ()),
         plain_header("Feedback-ID", f"{feedback}:{content.frequency or 'letter'}:{stream}:paperboy"),
         plain_header("Auto-Submitted", "auto-generated"),
         plain_header("Content-Language", "ko, en" if content.language == "both" else content.language),
     ]
 
 
-def _list_headers(content: Content, reader: Reader, house: House, local: str) -> list[bytes]:
-    token = make_token(house.key, "unsubscribe", reader.handle)
+def _list_headers(content: Content, reader: Reader, house: House, today: date) -> list[bytes]:
+    local = house.address.rpartition("@")[0]
+    token = make_token(house.key, "unsubscribe", reader.handle, today)
     mailto = f"mailto:unsubscribe+{token}@{house.domain}?subject=unsubscribe"
     return [
         plain_header(
             "List-Id", f"Paperboy {content.frequency}", f"<{content.frequency}.paperboy.{house.domain}>"
         ),
-        plain_header("List-Unsubscribe", f"<{_links(house, reader)['unsubscribe']}>,", f"<{mailto}>"),
+        plain_header("List-Unsubscribe", f"<{_links(house, reader, today)['unsubscribe']}>,", f"<{mailto}>"),
         plain_header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         plain_header("List-Help", f"<{house.base_url}/>"),
         plain_header("List-Owner", f"<mailto:{local}@{house.domain}>"),

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from emails.edition import Edition
+from emails.letters import Letter
 from emails.models import Delivery, EditionRow
 from emails.render import Rendered
 from emails.replies import Refusal, Verdict
@@ -22,6 +23,9 @@ from subscribers.models import Subscriber
 FIRST_PAUSE = timedelta(minutes=15)
 MOST_ATTEMPTS = 12  # with these pauses, a little over two days
 UNDER_WAY = ("planned", "claimed", "sending", "deferred")
+PROMPT = "prompt"  # in place of a slot: letters and welcomes, which somebody is waiting for
+WELCOME = "welcome"
+_STATUS_FOR_LETTER = {"confirmation": "pending", "farewell": "unsubscribed"}
 
 
 # --- plan ---------------------------------------------------------------------------
@@ -30,7 +34,11 @@ UNDER_WAY = ("planned", "claimed", "sending", "deferred")
 def add_edition(
     session: Session, edition: Edition, rendered: Rendered, after: int, now: datetime
 ) -> EditionRow:
-    """Store a rendered edition; `after` is the cursor it begins behind."""
+    """Store a rendered edition, once; `after` is the cursor it begins behind."""
+    alike = (EditionRow.slot == edition.slot, EditionRow.after == after, EditionRow.nonce == rendered.nonce)
+    known = session.scalar(select(EditionRow).where(*alike, EditionRow.html == rendered.html).limit(1))
+    if known:
+        return known
     row = EditionRow(
         slot=edition.slot,
         language=edition.language,
@@ -48,6 +56,12 @@ def add_edition(
     return row
 
 
+def discard(session: Session, edition: EditionRow) -> None:
+    """Delete an edition that nobody was sent."""
+    if session.scalar(select(Delivery.id).where(Delivery.edition_id == edition.id).limit(1)) is None:
+        session.delete(edition)
+
+
 def plan(
     session: Session,
     edition: EditionRow,
@@ -56,8 +70,10 @@ def plan(
     cursor: int,
     domain: str,
     now: datetime,
+    slot: str = "",
 ) -> list[int]:
-    """Plan an edition for those of the subscribers who still stand where it begins; returns their ids.
+    """Plan an edition, in its own slot or another one, for those of the subscribers who still stand
+    where it begins; returns their ids.
 
     Whoever changed, paused, left or was planned by another run since the audience was read is left
     for the next run.
@@ -77,7 +93,7 @@ def plan(
             .returning(Subscriber.id)
         )
         planned += sorted(session.scalars(moved))
-    session.add_all(_delivery(edition, id_, edition.slot, "digest", domain, now) for id_ in planned)
+    session.add_all(_delivery(edition, id_, slot or edition.slot, "digest", domain, now) for id_ in planned)
     session.flush()
     return planned
 
@@ -90,6 +106,47 @@ def plan_copy(
     session.add(delivery)
     session.flush()
     return delivery
+
+
+def plan_letter(session: Session, letter: Letter, subscriber_id: int, *, domain: str, now: datetime) -> None:
+    """Plan a letter to one reader; letters that are alike are stored once."""
+    alike = (EditionRow.slot == letter.kind, EditionRow.nonce == letter.nonce, EditionRow.html == letter.html)
+    row = session.scalar(select(EditionRow).where(*alike).limit(1))
+    if row is None:
+        row = EditionRow(
+            slot=letter.kind,
+            language=letter.language,
+            frequency="",
+            after=0,
+            papers=[],
+            subject=letter.subject,
+            html=letter.html,
+            text=letter.text,
+            nonce=letter.nonce,
+            created_at=now,
+        )
+        session.add(row)
+        session.flush()
+    slot = f"{letter.kind}:{secrets.token_hex(4)}"
+    session.add(_delivery(row, subscriber_id, slot, "letter", domain, now))
+    session.flush()
+
+
+def wrote_since(session: Session, subscriber_id: int, kinds: Collection[str], since: datetime) -> bool:
+    """Whether a letter of one of the kinds was planned for the reader since a time."""
+    rows = (
+        select(Delivery.id)
+        .join(EditionRow)
+        .where(
+            Delivery.subscriber_id == subscriber_id, EditionRow.slot.in_(kinds), Delivery.planned_at > since
+        )
+    )
+    return session.scalar(rows.limit(1)) is not None
+
+
+def erase(session: Session, subscriber_id: int) -> None:
+    """Delete all deliveries of a subscriber who is to be forgotten."""
+    session.execute(delete(Delivery).where(Delivery.subscriber_id == subscriber_id))
 
 
 def open_copy(session: Session, subscriber_id: int, prefix: str) -> str | None:
@@ -145,13 +202,15 @@ def recover(session: Session, now: datetime) -> None:
 def claim(
     session: Session, *, slot: str | None, now: datetime, repeat_uncertain: bool, limit: int
 ) -> list[Delivery]:
-    """Up to `limit` deliveries that may be sent now, marked as claimed: those least tried first.
+    """Up to `limit` deliveries that may be sent now, marked as claimed: those somebody waits for
+    first, whatever the slot, then those least tried.
 
     So one mail that stops every run cannot stand before all others. Those whose reader has left,
     paused or been suppressed since are skipped instead.
     """
     rows = select(Delivery).where(_is_due(slot, now, repeat_uncertain)).limit(limit)
-    rows = rows.order_by(Delivery.attempts, Delivery.id).execution_options(populate_existing=True)
+    rows = rows.order_by(case((_is_prompt(), 0), else_=1), Delivery.attempts, Delivery.id)
+    rows = rows.execution_options(populate_existing=True)
     rows = rows.options(joinedload(Delivery.subscriber), joinedload(Delivery.edition))
     while found := session.scalars(rows).all():
         claimed = [delivery for delivery in found if _claim(session, delivery, now)]
@@ -181,7 +240,19 @@ def _is_due(slot: str | None, now: datetime, repeat_uncertain: bool) -> ColumnEl
         and_(Delivery.state == "deferred", Delivery.next_attempt_at <= now),
         and_(Delivery.state == "uncertain", Delivery.repeats == 0) if repeat_uncertain else Delivery.id < 0,
     )
-    return and_(due, Delivery.slot == slot) if slot else due
+    if slot is None:
+        return due
+    return and_(due, _is_prompt() if slot == PROMPT else or_(Delivery.slot == slot, _is_prompt()))
+
+
+def _is_prompt() -> ColumnElement[bool]:
+    return or_(Delivery.kind == "letter", Delivery.slot.startswith(f"{WELCOME}:"))
+
+
+def recipient(delivery: Delivery) -> str:
+    """The address that a delivery goes to: a change of address is confirmed at the new one."""
+    moves = delivery.kind == "letter" and delivery.edition.slot == "move"
+    return delivery.subscriber.new_email if moves else delivery.subscriber.email
 
 
 def skip_if_gone(session: Session, delivery: Delivery, now: datetime) -> bool:
@@ -193,11 +264,13 @@ def skip_if_gone(session: Session, delivery: Delivery, now: datetime) -> bool:
 
 
 def _reason_to_skip(session: Session, delivery: Delivery) -> str:
-    if is_suppressed(session, delivery.subscriber.email):
+    address, status = recipient(delivery), delivery.subscriber.status
+    if not address:
+        return "the address was changed already"
+    if is_suppressed(session, address):
         return "suppressed"
-    if delivery.subscriber.status != "active":
-        return delivery.subscriber.status
-    return ""
+    needed = _STATUS_FOR_LETTER.get(delivery.edition.slot, status) if delivery.kind == "letter" else "active"
+    return "" if status == needed else status
 
 
 def _skip(delivery: Delivery, reason: str, now: datetime) -> None:

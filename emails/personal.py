@@ -9,7 +9,7 @@ from markupsafe import escape
 
 from emails.wording import say
 
-PARTS = ("greeting", "confirm", "preferences", "unsubscribe")
+PARTS = ("greeting", "confirm", "move", "preferences", "unsubscribe")
 
 
 def marker(nonce: str, name: str) -> str:

@@ -103,6 +103,6 @@ def _letter_preview(letter: Letter, house: House, now: datetime) -> Preview:
 
 def _preview(name: str, content: Content, house: House, now: datetime, fill: float | None) -> Preview:
     reader = Reader("reader@example.org", "", "0" * 16, content.language)
-    html, text = filled(content, reader, house)
+    html, text = filled(content, reader, house, now)
     message = build(content, reader, house, message_id=f"preview-{name}@{house.domain}", now=now)
     return Preview(name, content.subject, html, text, message, fill)

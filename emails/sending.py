@@ -114,7 +114,7 @@ class _Sender:
         verdict = judge(refusal)
         outbox.settle_refused(delivery, refusal, verdict, self._clock())
         if verdict.suppress:
-            suppress(self._session, delivery.subscriber.email, f"returned: {refusal}", self._clock())
+            suppress(self._session, outbox.recipient(delivery), f"returned: {refusal}", self._clock())
         else:
             self._refused_in_a_row.append(delivery)
         if verdict.stop:
@@ -135,7 +135,7 @@ class _Sender:
         content = self._contents.setdefault(delivery.edition_id, content_of(delivery.edition))
         return build(
             content,
-            Reader(reader.email, reader.name, reader.handle, reader.language),
+            Reader(outbox.recipient(delivery), reader.name, reader.handle, reader.language),
             self._house,
             message_id=delivery.message_id,
             now=self._clock(),

@@ -1,13 +1,14 @@
-"""Upkeep between digests: retries, digests that papers came too late for, expired sign-ups."""
+"""Upkeep between digests: retries, late digests, sign-ups to answer or to drop, pauses that end."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.runs import last_of, record
+from emails.correspondence import answer_applications, expire_sign_ups
 from emails.digests import Office, Rules, retry, run_digest
 from emails.edition import slot_of
 from emails.report import DigestReport
-from subscribers.accounts import expire_sign_ups
+from subscribers.accounts import resume_due
 from subscribers.models import FREQUENCIES
 
 
@@ -26,9 +27,11 @@ class UpkeepReport:
 
 
 def upkeep(office: Office, *, local_now: datetime, rules: Rules) -> UpkeepReport:
-    """Send what is due again, run digests that waited for papers, and forget late sign-ups."""
+    """Send what is due again, run digests that waited for papers, and see to accounts."""
     with office.database.sessions.begin() as session:
         expired = expire_sign_ups(session, local_now)
+        resume_due(session, local_now, local_now.date())
+        answer_applications(session, office.house, local_now)
     report = UpkeepReport(expired, retry(office, rules=rules))
     if not report.retries.stopped:
         report.late = [

@@ -182,7 +182,9 @@ def undo_unsubscribe(session: Session, subscriber: Subscriber, now: datetime, *,
     _note(subscriber, "came back", now, origin)
 
 
-def ask_to_move(session: Session, subscriber: Subscriber, address: str, now: datetime, *, origin: str = "") -> None:
+def ask_to_move(
+    session: Session, subscriber: Subscriber, address: str, now: datetime, *, origin: str = ""
+) -> None:
     """Keep an address that the subscriber wants to be mailed at, until it is confirmed there.
 
     Raises:

@@ -31,7 +31,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_account_events_subscriber_id"), "account_events", ["subscriber_id"], unique=False)
+    op.create_index(
+        op.f("ix_account_events_subscriber_id"), "account_events", ["subscriber_id"], unique=False
+    )
     op.create_table(
         "forgotten",
         sa.Column("digest", sa.String(), nullable=False),

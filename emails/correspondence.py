@@ -1,0 +1,159 @@
+"""What readers ask for and what they are told: each change of an account with the mail it causes.
+
+Every function leaves account and outbox as they belong together; the caller commits and sends.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from emails import outbox
+from emails.digests import Rules, next_mail
+from emails.letters import reader_letter
+from emails.message import House
+from issues.store import arrivals
+from subscribers import accounts
+from subscribers.accounts import AccountError
+from subscribers.models import Application, Subscriber
+
+ONCE_IN = timedelta(days=1)  # between two letters of a kind that anybody can have sent to an address
+
+
+def answer_applications(session: Session, house: House, now: datetime) -> list[str]:
+    """Answer all sign-ups received, by a mail at most; what was done for each: `invited`, `reminded`
+    or `nothing`."""
+    done = []
+    for application in session.scalars(select(Application).order_by(Application.id)).all():
+        done.append(_answer(session, application, house, now))
+        session.delete(application)
+        session.flush()
+    return done
+
+
+def _answer(session: Session, application: Application, house: House, now: datetime) -> str:
+    if accounts.is_suppressed(session, application.email):
+        return "nothing"
+    known = accounts.find(session, application.email)
+    if known and known.status in {"active", "paused"}:
+        return "reminded" if write_once(session, known, "reminder", house, now) else "nothing"
+    if known and outbox.wrote_since(session, known.id, ("confirmation",), now - ONCE_IN):
+        return "nothing"
+    pending = accounts.sign_up(
+        session,
+        application.email,
+        language=application.language,
+        frequency=application.frequency,
+        now=now,
+        origin=application.network,
+    )
+    write(session, pending, "confirmation", house, now)
+    return "invited"
+
+
+def confirm(
+    session: Session, subscriber: Subscriber, house: House, rules: Rules, now: datetime, *, origin: str
+) -> None:
+    """Begin a subscription and welcome the reader, with the latest issue; once confirmed, nothing more.
+
+    Raises:
+        AccountError: the sign-up is no longer open.
+    """
+    if subscriber.status == "active":
+        return
+    if subscriber.status == "pending" and subscriber.created_at + accounts.SIGN_UP_EXPIRES < now:
+        raise AccountError("this confirmation is no longer valid: sign up again")
+    accounts.confirm(session, subscriber, now, origin=origin, wording=_wording(subscriber))
+    session.flush()
+    _welcome(session, subscriber, house, rules, now)
+
+
+def _wording(subscriber: Subscriber) -> str:
+    """Names the version of the text that the subscriber agreed to."""
+    letter = reader_letter("confirmation", subscriber.language, subscriber.frequency)
+    return hashlib.sha256(letter.text.encode()).hexdigest()[:12]
+
+
+def _welcome(session: Session, subscriber: Subscriber, house: House, rules: Rules, now: datetime) -> None:
+    arrived, _ = arrivals(session, now, rules.settle, after=subscriber.cursor)
+    mail = next_mail(
+        arrived,
+        subscriber.cursor,
+        slot=outbox.WELCOME,
+        language=subscriber.language,
+        frequency=subscriber.frequency,
+        house=house,
+        rules=rules,
+        is_welcome=True,
+    )
+    if mail is None:
+        write(session, subscriber, "welcome", house, now)
+        return
+    edition, rendered = mail
+    row = outbox.add_edition(session, edition, rendered, subscriber.cursor, now)
+    outbox.plan(
+        session,
+        row,
+        [subscriber.id],
+        cursor=edition.papers[-1].number,
+        domain=house.domain,
+        now=now,
+        slot=f"{outbox.WELCOME}:{now:%Y%m%dT%H%M%S}",
+    )
+
+
+def end(
+    session: Session, subscriber: Subscriber, house: House, now: datetime, *, origin: str, reason: str = ""
+) -> None:
+    """End a subscription at once and say farewell, the first time."""
+    was_reader = subscriber.status in {"active", "paused"}
+    accounts.unsubscribe(subscriber, now, origin=origin, reason=reason)
+    session.flush()
+    if was_reader:
+        write_once(session, subscriber, "farewell", house, now)
+
+
+def ask_to_move(
+    session: Session, subscriber: Subscriber, address: str, house: House, now: datetime, *, origin: str
+) -> None:
+    """Write to an address that a reader wants to be mailed at, unless it has a subscription of its own.
+
+    Raises:
+        AccountError: it is no address that can be mailed.
+    """
+    accounts.ask_to_move(session, subscriber, address, now, origin=origin)
+    taken = accounts.find(session, subscriber.new_email)
+    if taken is None and not accounts.is_suppressed(session, subscriber.new_email):
+        write_once(session, subscriber, "move", house, now)
+
+
+def forget(session: Session, subscriber: Subscriber, house: House, now: datetime) -> None:
+    """Erase a reader with all that is stored of them."""
+    outbox.erase(session, subscriber.id)
+    accounts.forget(session, subscriber, house.key, now)
+
+
+def expire_sign_ups(session: Session, now: datetime) -> int:
+    """Drop the sign-ups that were not confirmed in time, and count them."""
+    expired = accounts.expired_sign_ups(session, now)
+    for subscriber in expired:
+        if not subscriber.confirmed_at:
+            outbox.erase(session, subscriber.id)
+        accounts.expire(session, subscriber, now)
+    session.flush()
+    return len(expired)
+
+
+def write(session: Session, subscriber: Subscriber, kind: str, house: House, now: datetime) -> None:
+    """Plan a letter to a reader."""
+    letter = reader_letter(kind, subscriber.language, subscriber.frequency)
+    outbox.plan_letter(session, letter, subscriber.id, domain=house.domain, now=now)
+
+
+def write_once(session: Session, subscriber: Subscriber, kind: str, house: House, now: datetime) -> bool:
+    """Plan a letter unless one of its kind was planned within a day; whether it was."""
+    if outbox.wrote_since(session, subscriber.id, (kind,), now - ONCE_IN):
+        return False
+    write(session, subscriber, kind, house, now)
+    return True
