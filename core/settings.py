@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -58,6 +59,14 @@ def _timezone(value: str) -> str:
     return value
 
 
+def _rates(value: str) -> str:
+    try:
+        parse_many(value)
+    except ValueError:
+        raise ValueError("must be like 10 per hour; 30 per day") from None
+    return value
+
+
 class Settings(BaseSettings):
     """Everything an operator can set, as `PAPERBOY_…` in the environment or `.env`."""
 
@@ -76,6 +85,12 @@ class Settings(BaseSettings):
     daily_papers: int = Field(default=2, ge=0, le=100)
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     uncertain: Literal["repeat", "hold"] = "repeat"
+    operator: str = ""
+    sign_ups_per_network: Annotated[str, AfterValidator(_rates)] = "10 per hour; 30 per day"
+    sign_ups_per_domain: Annotated[str, AfterValidator(_rates)] = "500 per hour"
+    sign_ups_in_all: Annotated[str, AfterValidator(_rates)] = "1000 per hour"
+    limits_url: SecretStr | None = None
+    api_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     data_dir: Path = Path("var")
 
     @property

@@ -337,3 +337,22 @@ def states(session: Session, delivery_ids: Collection[int] | None = None) -> Cou
         chunk = rows.where(Delivery.id.in_(ids[start : start + 500]))
         counts.update(dict(session.execute(chunk).all()))
     return counts
+
+
+def count_prompt(session: Session) -> int:
+    """How many deliveries that somebody waits for are planned."""
+    rows = select(func.count()).where(Delivery.state == "planned", _is_prompt())
+    return session.scalar(rows) or 0
+
+
+def history(session: Session, subscriber_id: int) -> list[dict[str, str]]:
+    """What a reader was sent, in order: subject, state and time."""
+    rows = select(Delivery).where(Delivery.subscriber_id == subscriber_id).order_by(Delivery.id)
+    return [
+        {
+            "subject": delivery.edition.subject,
+            "state": delivery.state,
+            "planned_at": delivery.planned_at.isoformat(),
+        }
+        for delivery in session.scalars(rows.options(joinedload(Delivery.edition)))
+    ]

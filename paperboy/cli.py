@@ -291,6 +291,17 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
+def web(
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen at.")] = 8000,
+) -> None:
+    """Serve the pages for readers: subscribe, preferences, unsubscribe, archive."""
+    from paperboy.web.app import serve  # noqa: PLC0415  other commands need no web server
+
+    serve(host, port)
+
+
+@app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the table.")] = False,
     folder: Annotated[Path, typer.Option(metavar="DIR", help="Where the demo keeps its data.")] = Path(

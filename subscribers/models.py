@@ -83,3 +83,13 @@ class Forgotten(Base):
 
     digest: Mapped[str] = mapped_column(primary_key=True)
     forgotten_at: Mapped[datetime]
+
+
+class Attempt(Base):
+    """How often something was tried lately: a counter of `subscribers.limits`, until a time (Unix)."""
+
+    __tablename__ = "attempts"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    expires_at: Mapped[float]

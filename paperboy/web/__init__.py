@@ -1,0 +1,1 @@
+"""The pages for readers: subscribe, confirm, change, leave, and the archive."""

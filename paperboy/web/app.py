@@ -1,0 +1,122 @@
+"""The web application: `create_app` for any ASGI server, `serve` for `paperboy web`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from sqlalchemy import text
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from core.database import Database, open_database
+from core.settings import Settings, load
+from emails import outbox
+from emails.correspondence import answer_applications
+from emails.digests import drain_for
+from emails.office import house_of, open_office, rules_of
+from emails.sending import Clock
+from paperboy.web import api, archive, joining, leaving, preferences
+from paperboy.web.desk import AtDesk, Desk
+from paperboy.web.guard import Guard
+from paperboy.web.pages import message
+from paperboy.web.postman import Postman
+from subscribers.limits import Allowances, SignUpLimits, open_storage
+from subscribers.links import LinkError
+
+
+def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime.now(UTC)) -> FastAPI:
+    """The application by the settings in force; nothing runs before it starts.
+
+    Raises:
+        SettingsError, DatabaseError: it cannot work as things are.
+    """
+    settings = settings or load()
+    database = open_database(settings.database_url)
+    postman = Postman(lambda: _make_round(settings, database, clock))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with postman:
+            yield
+
+    app = FastAPI(
+        title="Paperboy",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=lifespan,
+    )
+    app.state.desk = Desk(
+        settings=settings,
+        database=database,
+        house=house_of(settings),
+        rules=rules_of(settings),
+        limits=_limits(settings, database),
+        clock=clock,
+        nudge=postman.nudge,
+    )
+    for part in (joining, preferences, leaving, archive, api):
+        app.include_router(part.router)
+    app.add_api_route("/style.css", _style, include_in_schema=False)
+    app.add_api_route("/health", _health, include_in_schema=False)
+    app.add_exception_handler(LinkError, _bad_link)
+    app.add_exception_handler(HTTPException, _http_fault)
+    if settings.api_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.api_origins, allow_methods=["POST"], allow_headers=["*"]
+        )
+    app.add_middleware(Guard, host=app.state.desk.host)
+    return app
+
+
+def serve(host: str, port: int) -> None:
+    """Serve the pages until interrupted."""
+    uvicorn.run(create_app(), host=host, port=port, access_log=False, server_header=False)
+
+
+def _limits(settings: Settings, database: Database) -> SignUpLimits:
+    url = settings.limits_url.get_secret_value() if settings.limits_url else ""
+    allowances = Allowances(
+        settings.sign_ups_per_network, settings.sign_ups_per_domain, settings.sign_ups_in_all
+    )
+    return SignUpLimits(open_storage(url, database), allowances)
+
+
+def _make_round(settings: Settings, database: Database, clock: Clock) -> None:
+    """Answer sign-ups, and send what somebody is waiting for."""
+    house = house_of(settings)
+    with database.sessions.begin() as session:
+        answer_applications(session, house, clock())
+        is_idle = not outbox.count_prompt(session)
+    if not is_idle:
+        with open_office(settings, database) as office:
+            drain_for(office, outbox.PROMPT, rules_of(settings))
+
+
+def _style() -> Response:
+    css = files("paperboy.web").joinpath("templates", "style.css").read_text(encoding="utf-8")
+    return Response(css, media_type="text/css", headers={"Cache-Control": "max-age=86400"})
+
+
+def _health(desk: AtDesk) -> Response:
+    with desk.database.sessions() as session:
+        session.execute(text("SELECT 1"))
+    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+def _bad_link(request: Request, _: Exception) -> Response:
+    return message(request, "bad_link", status=404)
+
+
+def _http_fault(request: Request, fault: Exception) -> Response:
+    status = fault.status_code if isinstance(fault, HTTPException) else 500
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"detail": getattr(fault, "detail", "failed")}, status_code=status)
+    if status == 404:
+        return message(request, "not_found", status=404)
+    headers = getattr(fault, "headers", None)
+    return PlainTextResponse(f"{getattr(fault, 'detail', 'failed')}\n", status_code=status, headers=headers)

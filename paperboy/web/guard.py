@@ -1,0 +1,94 @@
+"""What guards the pages: headers, requests from elsewhere, and bodies without end."""
+
+from collections.abc import MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 64 * 1024
+PRIVATE = ("/c/", "/m/", "/p/", "/u/", "/sent")
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "interest-cohort=()",
+}
+_PRIVATE_HEADERS = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}
+
+
+class Guard:
+    """Adds the headers to every answer, and refuses what no page of ours sends."""
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._app = app
+        self._host = host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(message, scope["path"])
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal:
+            await refusal(scope, receive, send_guarded)
+            return
+        await _Bounded(self._app)(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        headers = Headers(scope=scope)
+        if scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
+            if int(_number(headers.get("content-length"))) > MAX_BODY:
+                return PlainTextResponse("too large\n", status_code=413)
+            if not scope["path"].startswith("/api/") and self._is_from_elsewhere(headers):
+                return PlainTextResponse("this form is not ours\n", status_code=403)
+        return None
+
+    def _is_from_elsewhere(self, headers: Headers) -> bool:
+        """Whether a browser says that another site's page sends this; servers say nothing."""
+        if headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+            return True
+        origin = headers.get("origin")
+        return origin is not None and urlsplit(origin).netloc not in {self._host, headers.get("host", "")}
+
+
+class _Bounded:
+    """Ends a request whose body grows over MAX_BODY without having said so."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        taken = 0
+
+        async def receive_bounded() -> MutableMapping[str, Any]:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            return {"type": "http.disconnect"} if taken > MAX_BODY else message
+
+        await self._app(scope, receive_bounded, send)
+
+
+def _add_headers(message: Message, path: str) -> None:
+    headers = MutableHeaders(scope=message)
+    extra = _HEADERS | (_PRIVATE_HEADERS if path.startswith(PRIVATE) else {})
+    for name, value in extra.items():
+        headers.setdefault(name, value)
+
+
+def _number(text: str | None) -> str:
+    return text if text and text.isdecimal() and len(text) < 12 else "0"

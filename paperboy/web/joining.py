@@ -1,0 +1,119 @@
+"""Subscribing: the form, what follows it, and the confirmation."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from emails import correspondence
+from issues import store
+from paperboy.web.desk import AtDesk, Desk, Origin
+from paperboy.web.pages import go, message, page
+from subscribers.accounts import AccountError, normal_address
+from subscribers.models import FREQUENCIES, LANGUAGES, Application
+
+router = APIRouter(include_in_schema=False)
+
+LATEST = 3  # issues on the front page
+
+Field = Annotated[str, Form(max_length=400)]
+
+
+@router.get("/")
+def show_form(request: Request, desk: AtDesk) -> Response:
+    """The form, and the latest issues."""
+    return _form(request, desk)
+
+
+@router.post("/subscribe")
+def subscribe(
+    request: Request,
+    desk: AtDesk,
+    origin: Origin,
+    email: Field = "",
+    language: Field = "",
+    frequency: Field = "",
+    website: Field = "",
+) -> Response:
+    """Take a sign-up; the answer is the same whoever has the address. `website` is for robots only."""
+    if language not in LANGUAGES or frequency not in FREQUENCIES:
+        return _form(request, desk, fault="choose", email=email)
+    try:
+        address = normal_address(email)
+    except AccountError:
+        return _form(request, desk, fault="bad_address", email=email)
+    if not website:
+        exceeded = take_application(desk, address, language, frequency, origin)
+        if exceeded:
+            return message(request, "too_many", status=429)
+    return go("/sent", request)
+
+
+def take_application(desk: Desk, address: str, language: str, frequency: str, origin: str) -> str:
+    """Keep a sign-up for the postman to answer; the name of the limit that it exceeds, or nothing.
+
+    Nothing here depends on who has the address, so neither answer nor time tells.
+    """
+    exceeded = desk.limits.take(origin, address.rpartition("@")[2])
+    if exceeded:
+        return exceeded
+    with desk.database.sessions.begin() as session:
+        session.add(
+            Application(
+                email=address,
+                language=language,
+                frequency=frequency,
+                network=origin,
+                received_at=desk.clock(),
+            )
+        )
+    desk.nudge()
+    return ""
+
+
+@router.get("/sent")
+def show_sent(request: Request) -> Response:
+    """Check your mail."""
+    return message(request, "sent")
+
+
+@router.get("/c/{token}")
+def show_confirmation(request: Request, token: str, desk: AtDesk) -> Response:
+    """A button to confirm with; once confirmed, that it is done."""
+    with desk.database.sessions() as session:
+        reader = desk.reader_of(session, "confirm", token)
+        preferences = f"/p/{desk.token('preferences', reader)}"
+        return page(
+            request,
+            "confirm.html",
+            reader_language=reader.language,
+            reader=reader,
+            action=f"/c/{token}",
+            preferences=preferences,
+        )
+
+
+@router.post("/c/{token}")
+def confirm(request: Request, token: str, desk: AtDesk, origin: Origin) -> Response:
+    """Begin the subscription."""
+    with desk.database.sessions.begin() as session:
+        reader = desk.reader_of(session, "confirm", token)
+        try:
+            correspondence.confirm(session, reader, desk.house, desk.rules, desk.clock(), origin=origin)
+        except AccountError:
+            return message(request, "confirm_late", status=410, reader_language=reader.language)
+    desk.nudge()
+    return go(f"/c/{token}", request)
+
+
+def _form(request: Request, desk: Desk, *, fault: str = "", email: str = "") -> Response:
+    with desk.database.sessions() as session:
+        issues = [issue for issue in store.every(session) if issue.revision][:LATEST]
+        return page(
+            request,
+            "subscribe.html",
+            status=400 if fault else 200,
+            fault=fault,
+            email=email,
+            issues=issues,
+        )

@@ -1,0 +1,69 @@
+"""Rendering: templates, their language, and the answers that every page can give."""
+
+from collections.abc import Mapping
+from functools import cache, partial
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from emails.prose import inline_html
+from paperboy.web.wording import language_of, say
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    reader_language: str = "",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: object,
+) -> HTMLResponse:
+    """A page in the visitor's language."""
+    language = language_of(request, reader_language)
+    other = "ko" if language == "en" else "en"
+    html = (
+        _environment()
+        .get_template(template)
+        .render(
+            language=language,
+            other=other,
+            other_address=str(request.url.include_query_params(lang=other).path)
+            + f"?{request.url.include_query_params(lang=other).query}",
+            say=partial(say, language),
+            **values,
+        )
+    )
+    return HTMLResponse(html, status_code=status, headers={"Content-Language": language, **(headers or {})})
+
+
+def message(
+    request: Request, name: str, *, status: int = 200, reader_language: str = "", **values: object
+) -> HTMLResponse:
+    """A page that says one thing: the phrases `NAME.heading` and `NAME.text`."""
+    return page(
+        request, "message.html", status=status, reader_language=reader_language, name=name, values=values
+    )
+
+
+def go(address: str, request: Request, **query: str) -> RedirectResponse:
+    """Show another page in the same language: what was posted is done (303, RFC 9110, 15.4.4)."""
+    lang = request.query_params.get("lang")
+    if lang in {"ko", "en"}:
+        query["lang"] = str(lang)
+    asked = "&".join(f"{name}={value}" for name, value in query.items())
+    return RedirectResponse(f"{address}?{asked}" if asked else address, status_code=303)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("paperboy.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["inline"] = inline_html
+    return environment
