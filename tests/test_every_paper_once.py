@@ -212,12 +212,15 @@ def _take(world: World, step: tuple[object, ...]) -> None:
             world.join(number, language, frequency)
         case ("switch", int(number), str(language), str(frequency)):
             world.change(
-                number, lambda session, r: accounts.change(session, r, language=language, frequency=frequency)
+                number,
+                lambda session, r: accounts.change(
+                    session, r, world.now, language=language, frequency=frequency
+                ),
             )
         case ("pause", int(number)):
-            world.change(number, lambda _, r: accounts.pause(r))
+            world.change(number, lambda _, r: accounts.pause(r, world.now))
         case ("resume", int(number)):
-            world.change(number, lambda _, r: accounts.resume(r))
+            world.change(number, lambda _, r: accounts.resume(r, world.now))
         case ("leave", int(number)):
             world.change(number, lambda _, r: accounts.unsubscribe(r, world.now))
         case ("morning", fuse, list(refusals)):
@@ -242,7 +245,7 @@ def _settle(world: World) -> None:
     for place in range(len(world.posts)):
         world._ingest(place)
     for number in range(1, 5):
-        world.change(number, lambda _, r: accounts.resume(r))
+        world.change(number, lambda _, r: accounts.resume(r, world.now))
     for _ in range(14):
         world.now += timedelta(days=7)
         for what in ("weekly", "daily", "upkeep"):

@@ -13,17 +13,12 @@ from smtp_server import DROP, ScriptedServer, in_turn
 from sqlalchemy import select
 
 from core.database import Database
-from emails.digests import (
-    DigestReport,
-    issue_edition,
-    preview_digest,
-    preview_mail,
-    resend,
-    retry,
-    run_digest,
-)
+from emails.copies import resend
+from emails.digests import preview_digest, retry, run_digest
+from emails.edition import EmptyIssueError, portions
 from emails.models import Delivery, EditionRow
-from emails.render import RenderError
+from emails.previews import edition_preview
+from emails.report import DigestReport
 from emails.upkeep import upkeep
 from issues.models import Issue
 from issues.post import Link
@@ -146,7 +141,7 @@ def test_a_change_of_language_and_frequency_in_mid_issue_neither_repeats_nor_los
     with database.sessions.begin() as session:
         known = find(session, "a@example.com")
         assert known
-        change(session, known, language="both", frequency="weekly")
+        change(session, known, NOW, language="both", frequency="weekly")
     digest(database, server, "weekly", after=DAY)
     first, second = bodies_of(server, "a@example.com")
     assert [number for number in range(1, 7) if f"{number}번째 논문의 초록입니다." in first] == [1, 2]
@@ -159,7 +154,7 @@ def test_only_active_readers_get_a_digest(database: Database, server: ScriptedSe
     with database.sessions.begin() as session:
         for subscriber in session.scalars(select(Subscriber)):
             if subscriber.email == "paused@example.com":
-                pause(subscriber)
+                pause(subscriber, NOW)
             if subscriber.email == "gone@example.com":
                 unsubscribe(subscriber, NOW)
         sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
@@ -167,7 +162,7 @@ def test_only_active_readers_get_a_digest(database: Database, server: ScriptedSe
     assert got(server) == ["active@example.com"]
 
 
-@pytest.mark.parametrize("leave", [pause, lambda subscriber: unsubscribe(subscriber, NOW)])
+@pytest.mark.parametrize("leave", [pause, unsubscribe])
 def test_one_who_leaves_between_plan_and_send_gets_nothing_and_the_papers_wait(
     database: Database, server: ScriptedServer, leave: object
 ) -> None:
@@ -178,7 +173,7 @@ def test_one_who_leaves_between_plan_and_send_gets_nothing_and_the_papers_wait(
         known = find(session, "a@example.com")
         assert known
         assert known.cursor == 3
-        leave(known)  # type: ignore[operator]
+        leave(known, NOW)  # type: ignore[operator]
         expected = known.status
     report = digest(database, server)
     assert got(server) == ["b@example.com"]
@@ -195,7 +190,7 @@ def test_one_who_paused_before_the_sending_gets_those_papers_in_the_next_digest(
     with database.sessions.begin() as session:
         known = find(session, "a@example.com")
         assert known
-        pause(known)
+        pause(known, NOW)
     digest(database, server)
     with database.sessions.begin() as session:
         known = find(session, "a@example.com")
@@ -400,26 +395,30 @@ def test_nobody_but_an_active_reader_gets_a_copy(
     publish(database)
     subscribe(database, "paused@example.com")
     with database.sessions.begin() as session:
-        pause(session.scalars(select(Subscriber)).one())
+        pause(session.scalars(select(Subscriber)).one(), NOW)
     with pytest.raises(AccountError, match="only active readers are mailed"):
         copy_to(database, server, address)
     assert server.messages == []
 
 
-def test_an_issue_without_papers_cannot_be_sent_by_hand() -> None:
-    with pytest.raises(RenderError, match="no paper in force"):
-        issue_edition([], slot="resend:1:x", language="ko", frequency="weekly", daily_papers=2)
+def test_an_issue_without_papers_cannot_be_sent_by_hand(database: Database, server: ScriptedServer) -> None:
+    publish(database)
+    subscribe(database, "a@example.com")
+    issue, _ = one_issue(database)
+    with office_at(database, server) as office, pytest.raises(EmptyIssueError, match="no paper in force"):
+        resend(office, issue, [], "a@example.com", now=NOW, rules=RULES, dry_run=False)
+    assert server.messages == []
 
 
 def test_a_preview_of_a_mail_is_a_mail_for_nobody(database: Database) -> None:
     publish(database)
     _, papers = one_issue(database)
-    edition = issue_edition(papers, slot="preview", language="en", frequency="daily", daily_papers=2)  # type: ignore[arg-type]
-    html, text, message = preview_mail(edition, HOUSE, NOW)
+    edition = portions(papers, slot="preview", language="en", frequency="daily", daily_papers=2)[0]  # type: ignore[arg-type]
+    preview = edition_preview(edition, "daily-en", HOUSE, NOW)
     assert len(edition.papers) == 2
-    assert "This is the abstract of paper 2." in html
-    assert "This is the abstract of paper 2." in text
-    assert message.envelope_to == "reader@example.org"
+    assert "This is the abstract of paper 2." in preview.html
+    assert "This is the abstract of paper 2." in preview.text
+    assert preview.message.envelope_to == "reader@example.org"
 
 
 def test_how_long_papers_settle_and_how_many_come_a_day_are_settings(

@@ -18,7 +18,7 @@ from emails.models import Delivery, EditionRow
 from emails.sending import Drained, drain
 from emails.transport import SmtpAddress, Transport
 from subscribers.accounts import is_suppressed, suppress
-from subscribers.models import Subscriber
+from subscribers.models import AccountEvent, Subscriber
 
 SLOT = "weekly:2025-W32"
 CONTENT = content_of_edition(edition_of(issue_of(2)))
@@ -357,6 +357,7 @@ def test_a_crash_at_any_step_loses_no_mail_and_repeats_at_most_the_one_in_flight
         with database.sessions.begin() as session:
             session.query(Delivery).delete()
             session.query(EditionRow).delete()
+            session.query(AccountEvent).delete()
             session.query(Subscriber).delete()
         addresses = plan(database, 3)
         first, second = FakeTransport(0, before=True), FakeTransport(0, before=True)

@@ -36,7 +36,7 @@ def test_only_active_readers_of_the_frequency_are_candidates(database: Database)
     with database.sessions() as session:
         active = reader(session, "active@example.com")
         reader(session, "daily@example.com", frequency="daily")
-        pause(reader(session, "paused@example.com"))
+        pause(reader(session, "paused@example.com"), NOW)
         unsubscribe(reader(session, "gone@example.com"), NOW)
         sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
         session.flush()
