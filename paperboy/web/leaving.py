@@ -17,10 +17,16 @@ router = APIRouter(include_in_schema=False)
 @router.get("/u/{token}")
 def show_unsubscribe(request: Request, token: str, desk: AtDesk) -> Response:
     """A button to leave with; once gone, one to take it back."""
+    note = request.query_params.get("done", "")
     with desk.database.sessions() as session:
         reader = desk.reader_of(session, "unsubscribe", token)
         return page(
-            request, "unsubscribe.html", reader_language=reader.language, reader=reader, action=f"/u/{token}"
+            request,
+            "unsubscribe.html",
+            reader_language=reader.language,
+            reader=reader,
+            action=f"/u/{token}",
+            note=note if note in {"told", "back"} else "",
         )
 
 
@@ -40,7 +46,7 @@ def unsubscribe(
     desk.nudge()
     if one_click:
         return PlainTextResponse("unsubscribed\n")
-    return go(f"/u/{token}", request, **({"thanks": "1"} if reason else {}))
+    return go(f"/u/{token}", request, **({"done": "told"} if reason else {}))
 
 
 @router.post("/u/{token}/undo")
@@ -53,4 +59,4 @@ def undo(request: Request, token: str, desk: AtDesk, origin: Origin) -> Response
         except AccountError:
             if reader.status != "active":
                 return message(request, "undo_late", status=409, reader_language=reader.language)
-    return go(f"/u/{token}", request, back="1")
+    return go(f"/u/{token}", request, done="back")

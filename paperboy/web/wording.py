@@ -17,12 +17,12 @@ def say(language: str, phrase: str, /, **values: object) -> str:
 
 
 def language_of(request: Request, reader_language: str = "") -> str:
-    """The page's language: as asked for, else the reader's, else the browser's; Korean first."""
+    """The page's language: as asked for, else the reader's one, else the browser's; Korean first."""
     asked = request.query_params.get("lang", "")
     if asked in LANGUAGES:
         return asked
-    if reader_language:
-        return "en" if reader_language == "en" else "ko"
+    if reader_language in LANGUAGES:
+        return reader_language
     return _preferred(request.headers.get("accept-language", ""))
 
 
