@@ -12,6 +12,8 @@ from emails.markup import to_html
 from emails.page import Anchor, Page
 from emails.personal import marker
 from emails.plain import RULE, Links, framed, lines_of
+from emails.subject import SUBJECT_WIDTH
+from emails.width import columns, whole_words
 from emails.wording import say
 
 SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
@@ -27,7 +29,8 @@ READER_LETTERS = {  # and where the button of each leads
 
 @dataclass(frozen=True)
 class Notice:
-    """What an operator must know: one line each of what happened and what to do, and details by name."""
+    """What an operator must know: `what` in a few words, one line each of what happened and what to do,
+    and details by name."""
 
     what: str
     cause: str
@@ -99,7 +102,7 @@ def operator_notice(notice: Notice, language: str) -> Letter:
     sections = [
         Section(
             spoken,
-            say(spoken, "notice.heading"),
+            notice.what,
             (
                 (say(spoken, "notice.cause"), notice.cause),
                 (say(spoken, "notice.remedy"), notice.remedy),
@@ -113,7 +116,9 @@ def operator_notice(notice: Notice, language: str) -> Letter:
         )
         for spoken in SPOKEN[language]
     ]
-    subject = say(language, "notice.subject", what=notice.what)
+    width = SUBJECT_WIDTH - columns(say(language, "notice.subject", what=""))
+    what = notice.what if columns(notice.what) <= width else whole_words(notice.what, width, columns)
+    subject = say(language, "notice.subject", what=what)
     return _letter("notice", language, nonce, subject, sections, greets=False)
 
 

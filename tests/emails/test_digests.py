@@ -13,17 +13,12 @@ from smtp_server import DROP, ScriptedServer, in_turn
 from sqlalchemy import select
 
 from core.database import Database
-from emails.copies import resend
 from emails.digests import preview_digest, retry, run_digest
-from emails.edition import EmptyIssueError, portions
 from emails.models import Delivery, EditionRow
-from emails.previews import edition_preview
 from emails.report import DigestReport
 from emails.upkeep import upkeep
-from issues.models import Issue
 from issues.post import Link
-from issues.store import whole_issue
-from subscribers.accounts import AccountError, change, find, pause, sign_up, unsubscribe
+from subscribers.accounts import change, find, pause, sign_up, unsubscribe
 from subscribers.models import Subscriber
 
 PUBLISHED = NOW - timedelta(days=1)
@@ -347,78 +342,6 @@ def test_papers_that_do_not_fit_one_mail_come_in_several(database: Database, ser
     with database.sessions() as session:
         numbers = [number for row in session.scalars(select(EditionRow)) for number in row.papers]
     assert numbers == list(range(1, 16))
-
-
-# --- by hand ------------------------------------------------------------------------
-
-
-def one_issue(database: Database) -> tuple[Issue, list[object]]:
-    with database.sessions() as session:
-        issue = session.scalars(select(Issue)).one()
-        return issue, list(whole_issue(issue))
-
-
-def copy_to(
-    database: Database, server: ScriptedServer, address: str, *, dry_run: bool = False
-) -> DigestReport:
-    issue, papers = one_issue(database)
-    with office_at(database, server) as office:
-        return resend(office, issue, papers, address, now=NOW, rules=RULES, dry_run=dry_run)  # type: ignore[arg-type]
-
-
-def test_a_copy_by_hand_brings_the_whole_issue_and_moves_no_cursor(
-    database: Database, server: ScriptedServer
-) -> None:
-    publish(database, 4)
-    subscribe(database, "a@example.com", frequency="daily")
-    digest(database, server, "daily")
-    report = copy_to(database, server, "A@example.com")
-    assert (report.candidates, report.sent, report.balances) == (1, 1, True)
-    assert bodies_of(server, "a@example.com")[1].count("번째 논문의 초록입니다.") == 4
-    assert cursor_of(database, "a@example.com") == 2
-    assert digest(database, server, "daily", after=DAY).sent == 1
-
-
-def test_a_dry_run_of_a_copy_sends_and_stores_nothing(database: Database, server: ScriptedServer) -> None:
-    publish(database)
-    subscribe(database, "a@example.com")
-    report = copy_to(database, server, "a@example.com", dry_run=True)
-    assert (report.planned, report.balances, server.messages) == (1, True, [])
-    with database.sessions() as session:
-        assert session.scalars(select(Delivery)).all() == []
-
-
-@pytest.mark.parametrize("address", ["stranger@example.com", "paused@example.com"])
-def test_nobody_but_an_active_reader_gets_a_copy(
-    database: Database, server: ScriptedServer, address: str
-) -> None:
-    publish(database)
-    subscribe(database, "paused@example.com")
-    with database.sessions.begin() as session:
-        pause(session.scalars(select(Subscriber)).one(), NOW)
-    with pytest.raises(AccountError, match="only active readers are mailed"):
-        copy_to(database, server, address)
-    assert server.messages == []
-
-
-def test_an_issue_without_papers_cannot_be_sent_by_hand(database: Database, server: ScriptedServer) -> None:
-    publish(database)
-    subscribe(database, "a@example.com")
-    issue, _ = one_issue(database)
-    with office_at(database, server) as office, pytest.raises(EmptyIssueError, match="no paper in force"):
-        resend(office, issue, [], "a@example.com", now=NOW, rules=RULES, dry_run=False)
-    assert server.messages == []
-
-
-def test_a_preview_of_a_mail_is_a_mail_for_nobody(database: Database) -> None:
-    publish(database)
-    _, papers = one_issue(database)
-    edition = portions(papers, slot="preview", language="en", frequency="daily", daily_papers=2)[0]  # type: ignore[arg-type]
-    preview = edition_preview(edition, "daily-en", HOUSE, NOW)
-    assert len(edition.papers) == 2
-    assert "This is the abstract of paper 2." in preview.html
-    assert "This is the abstract of paper 2." in preview.text
-    assert preview.message.envelope_to == "reader@example.org"
 
 
 def test_how_long_papers_settle_and_how_many_come_a_day_are_settings(

@@ -141,6 +141,20 @@ def test_the_smaller_encoding_is_chosen(text: str, encoding: str) -> None:
     assert len(body) <= len(base64.encodebytes(text.encode())) * 78 / 77 + 2
 
 
+LINES = st.lists(st.sampled_from(["From ", "From the start", ">From ", "from", "한", "", "x" * 75 + "From "]))
+
+
+@given(LINES)
+@example(["From me"])
+@example(["y" * 74 + " From the soft line break on"])
+def test_no_line_begins_so_that_a_mailbox_would_change_it(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    encoding, body = encode(text)
+    assert not re.search(rb"(?m)^From ", body)
+    part = message_from_bytes(f"Content-Transfer-Encoding: {encoding}\r\n\r\n".encode() + body)
+    assert part.get_payload(decode=True) == text.replace("\n", "\r\n").encode()
+
+
 @given(st.text(alphabet=st.sampled_from("ab 한😀=.\n\r\t"), max_size=300))
 @example("a\r\n.\r\nb")
 @example("trailing \nspace ")

@@ -73,6 +73,7 @@ def words(text: str) -> set[str]:
     return {word.strip(MARKS + "-") for word in text.split()}
 
 
+@settings(deadline=None)
 @given(editions(titled_issues()))
 def test_a_subject_fits_sixty_columns_and_no_word_of_it_is_cut(edition: Edition) -> None:
     subject = digest_page(edition).subject
@@ -82,6 +83,7 @@ def test_a_subject_fits_sixty_columns_and_no_word_of_it_is_cut(edition: Edition)
     assert words(subject) <= known
 
 
+@settings(deadline=None)
 @given(editions(titled_issues()))
 def test_a_subject_names_the_first_paper_wherever_its_first_word_has_room(edition: Edition) -> None:
     subject, said = digest_page(edition).subject, phrase(edition)
@@ -90,6 +92,7 @@ def test_a_subject_names_the_first_paper_wherever_its_first_word_has_room(editio
         assert first in words(subject)
 
 
+@settings(deadline=None)
 @given(editions(titled_issues()))
 def test_names_left_out_of_a_subject_are_announced_by_an_ellipsis(edition: Edition) -> None:
     subject = digest_page(edition).subject
@@ -99,6 +102,7 @@ def test_names_left_out_of_a_subject_are_announced_by_an_ellipsis(edition: Editi
         assert subject.endswith("…")
 
 
+@settings(max_examples=60, deadline=None)
 @given(editions())
 def test_the_preheader_of_any_mail_fills_its_line(edition: Edition) -> None:
     page = digest_page(edition)
@@ -106,6 +110,7 @@ def test_the_preheader_of_any_mail_fills_its_line(edition: Edition) -> None:
     assert page.preheader == " ".join(page.preheader.split())
 
 
+@settings(deadline=None)
 @given(editions(titled_issues()))
 def test_the_preheader_does_not_repeat_the_papers_that_the_subject_names(edition: Edition) -> None:
     subject, named = subject_of(edition)

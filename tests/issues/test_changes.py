@@ -103,9 +103,10 @@ def link_to(url: str) -> tuple[Block, ...]:
         ({"links": (Link("https://twitter.com/a/"),)}, {"links": (Link("http://x.com/a?utm_source=b"),)}),
         ({"notes": link_to("http://a.example/")}, {"notes": link_to("https://a.example")}),
         ({"pictures": (Picture("https://a.example/1", 1, 1),)}, {"pictures": ()}),
+        ({"anchor": "p-1-owl-3"}, {"anchor": "p-1-owl-8"}),
     ],
 )
-def test_emoji_stars_spaces_looks_pictures_and_spellings_of_links_are_no_change(
+def test_emoji_stars_spaces_looks_pictures_places_and_spellings_of_links_are_no_change(
     before: dict[str, object], after: dict[str, object]
 ) -> None:
     assert not changes([paper(1, **before)], [paper(1, **after)])

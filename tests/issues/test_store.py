@@ -86,6 +86,12 @@ def test_another_emoji_set_is_no_new_revision(session: Session) -> None:
     assert len(issue.revisions) == 1
 
 
+def test_other_names_of_headings_are_no_new_revision(session: Session) -> None:
+    issue = take(session, OWL).issue
+    assert take(session, OWL.replace("p-1-h-1", "p-1-h-7"), at=NOW + HOUR).outcome == "unchanged"
+    assert len(issue.revisions) == 1
+
+
 def test_a_paper_added_by_an_edit_joins_the_end_of_the_order_of_arrival_as_late(session: Session) -> None:
     take(session, OWL, HAWK)
     take(session, SWIFT, topic_id=7002)

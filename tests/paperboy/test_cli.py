@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import create_engine
 
 from emails import mailbox
@@ -158,6 +159,55 @@ def test_a_preview_is_a_page_a_text_and_a_mail(paperboy: Paperboy, tmp_path: Pat
     assert ".invalid" not in page, "every personal part is filled in"
 
 
+@pytest.mark.parametrize("issue", [(), ("2025-07-28",)])
+def test_all_previews_are_files_of_every_kind_of_mail_and_a_page_that_shows_each(
+    paperboy: Paperboy, tmp_path: Path, issue: tuple[str, ...]
+) -> None:
+    _json(paperboy("ingest", "--json"))
+    code, out, err = paperboy("preview", *issue, "--all", "--out", "out")
+    assert (code, out, err) == (0, "out/index.html\n", "")
+    folder = tmp_path / "out"
+    names = {path.stem for path in folder.glob("*.eml")}
+    digests = {re.sub(r"-day-\d$", "", name) for name in names}
+    kinds = ("weekly", "daily", "welcome-weekly", "welcome-daily")
+    letters = ("confirmation", "preferences-link", "farewell", "notice")
+    assert digests == {
+        f"{kind}-{language}" for kind in (*kinds, *letters) for language in ("ko", "en", "both")
+    }
+    assert len(list(folder.iterdir())) == 3 * len(names) + 1
+    page = LexborHTMLParser((folder / "index.html").read_bytes())
+    assert {node.attributes["id"] for node in page.css("section")} == names
+    linked = {node.attributes[name] or "" for name in ("href", "src") for node in page.css(f"[{name}]")}
+    files = {path.name for path in folder.iterdir()} - {"index.html"}
+    assert {address for address in linked if not address.startswith("#")} == files
+    shown = page.css_first("body").text()  # type: ignore[union-attr]
+    for name in names:
+        mail = message_from_bytes((folder / f"{name}.eml").read_bytes(), policy=policy.default)
+        assert mail["Subject"] in shown
+        for kind, suffix in (("html", ".html"), ("plain", ".txt")):
+            body = mail.get_body((kind,))
+            assert body is not None
+            written = (folder / f"{name}{suffix}").read_text(encoding="utf-8")
+            assert body.get_content().splitlines() == written.splitlines()
+            assert ".invalid" not in written, "every personal part is filled in"
+    in_the_mail = (folder / "weekly-en.txt").read_text(encoding="utf-8")
+    assert ("/9140" if issue else "/9655") in in_the_mail, "the newest issue, or the one that was named"
+
+
+def test_previews_of_issues_that_cannot_be_had_end_with_one_line(paperboy: Paperboy, tmp_path: Path) -> None:
+    one = ("--language", "ko", "--frequency", "weekly")
+    for arguments in (("--all",), ("1999-01-04", "--all"), ("1999-01-04", *one)):
+        code, out, err = paperboy("preview", *arguments, "--out", "out")
+        assert (code, out) == (1, "")
+        assert re.fullmatch(r"paperboy: .+", err.strip())
+    _json(paperboy("ingest", "--json"))
+    (tmp_path / "file").touch()
+    for arguments in (("--all",), ("2025-07-28", *one)):
+        code, _, err = paperboy("preview", *arguments, "--out", "file")
+        assert code == 1
+        assert re.fullmatch(r"paperboy: .*file.*", err.strip())
+
+
 def test_a_copy_goes_to_active_readers_only(paperboy: Paperboy) -> None:
     _json(paperboy("ingest", "--json", "--now", "2026-03-14T10:00+09:00"))
     _six_readers(paperboy)
@@ -182,6 +232,13 @@ def test_a_copy_goes_to_active_readers_only(paperboy: Paperboy) -> None:
         (("issues", "release", "1999-01-04"), 1),
         (("ingest", "--feed", "http://192.168.0.1/feed.rss"), 1),
         (("no-such-command",), 2),
+        (("preview", "--out", "out"), 2),
+        (("preview", "2025-07-28", "--out", "out"), 2),
+        (("preview", "2025-07-28", "--language", "ko", "--out", "out"), 2),
+        (("preview", "2025-07-28", "--language", "fr", "--frequency", "weekly", "--out", "out"), 2),
+        (("preview", "--all", "--language", "ko", "--out", "out"), 2),
+        (("preview", "soon", "--all", "--out", "out"), 2),
+        (("preview", "--all"), 2),
     ],
 )
 def test_what_cannot_be_done_ends_with_its_exit_code_and_no_traceback(

@@ -1,0 +1,123 @@
+"""A rendered mail as its reader finds it: what both bodies say, link and leave out."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import unquote
+
+from making import HOUSE, rendered, stored
+from selectolax.lexbor import LexborHTMLParser
+
+from emails.edition import Edition, Part
+from emails.message import Reader, encode, filled
+from emails.plain import WIDTH
+from emails.render import Rendered
+from emails.wording import say
+from issues.text import Block
+
+WIDEST_NAMES = ("😀" * 80, "&" * 80, "한" * 80)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One text of an edition: its blocks in the mail, and those left out."""
+
+    part: Part
+    blocks: tuple[Block, ...]
+    left: tuple[Block, ...]
+
+
+class Mail:
+    """The mail of an edition, read by somebody without a name."""
+
+    def __init__(self, edition: Edition) -> None:
+        self.edition = edition
+        self.rendered: Rendered = rendered(edition)
+        self.content = stored(edition, self.rendered)
+        reader = Reader("reader@example.org", "", "0" * 16, edition.language)
+        self.html, self.text = filled(self.content, reader, HOUSE)
+        self.tree = LexborHTMLParser(self.html)
+
+    @cached_property
+    def seen(self) -> str:
+        """What the HTML shows, on one line."""
+        body = self.tree.body
+        assert body
+        return " ".join(body.text(separator=" ").split())
+
+    @cached_property
+    def hrefs(self) -> set[str]:
+        """The addresses that the HTML links."""
+        return {unquote(node.attributes["href"] or "") for node in self.tree.css("a")}
+
+    @cached_property
+    def addresses(self) -> set[str]:
+        """The addresses that the text lists."""
+        listed = self.text.rpartition("=" * WIDTH)[2]
+        return {unquote(found) for found in re.findall(r"(?m)^\[\d+\] (.+)$", listed)}
+
+    @cached_property
+    def titles(self) -> list[str]:
+        """The headings of papers, in order."""
+        return [squeezed(node.text()) for node in self.tree.css("h2[lang]")]
+
+    @cached_property
+    def texts(self) -> list[tuple[str, str, list[str]]]:
+        """Each text in the HTML: its language, its heading, and its paragraphs and list items."""
+        return [
+            (
+                node.attributes["lang"] or "",
+                next(squeezed(heading.text()) for heading in node.css("h2, h3")),
+                [bare(block.text()) for block in node.css("p, li")],
+            )
+            for node in self.tree.css("div[lang]:not([role]), td[lang]")
+        ]
+
+    @cached_property
+    def left_out(self) -> list[tuple[str, str]]:
+        """The lines about what was left out, each with where it leads."""
+        words = say(self.edition.language, "left_out")
+        lines = [node for node in self.tree.css("p") if node.text().startswith(words)]
+        return [(squeezed(line.text()), line.css_first("a").attributes["href"] or "") for line in lines]  # type: ignore[union-attr]
+
+    @cached_property
+    def units(self) -> list[tuple[str, list[Shown]]]:
+        """Each issue's opening and each paper: its place on the forum, and its texts."""
+        counts = iter(self.rendered.layout.shown)
+        webs = [web for issue in self.edition.issues for web in (issue.url, *(p.web for p in issue.papers))]
+        return [
+            (
+                web,
+                [
+                    Shown(part, part.blocks[:count], part.blocks[count:])
+                    for part in unit
+                    for count in [next(counts)]
+                ],
+            )
+            for web, unit in zip(webs, self.edition.units, strict=True)
+        ]
+
+    @property
+    def shown(self) -> Iterator[Shown]:
+        """Each text, in order."""
+        for _, texts in self.units:
+            yield from texts
+
+    @cached_property
+    def biggest(self) -> int:
+        """The most that the HTML part takes, decoded or encoded, for any reader."""
+        sizes = []
+        for name in WIDEST_NAMES:
+            html, _ = filled(self.content, Reader("reader@example.org", name, "0" * 16, "ko"), HOUSE)
+            sizes += [len(html.replace("\n", "\r\n").encode()), len(encode(html)[1])]
+        return max(sizes)
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+def bare(text: str) -> str:
+    """A text without spaces and numbers of links: the same in both bodies, wherever lines are broken."""
+    return "".join(re.sub(r"\[\d+\]", "", text).split())
