@@ -53,7 +53,7 @@ def milliseconds(work: Callable[[], object]) -> float:
 def timings(count: int) -> tuple[float, float, float, float, int]:
     """Whole, HTML, fitting and text in milliseconds, and how many blocks there are to fit."""
     made = edition(count)
-    page = digest_page(made)
+    page = digest_page(made, HOUSE.archive)
     sizes = {
         Piece(part, block): Size(1000, 2500)
         for part, text in enumerate(made.parts)
@@ -62,7 +62,7 @@ def timings(count: int) -> tuple[float, float, float, float, int]:
     notes = [Size(200, 300)] * len(made.units)
     shown = [len(part.blocks) for part in made.parts]
     return (
-        milliseconds(lambda: render(made, widest=widest(HOUSE))),
+        milliseconds(lambda: render(made, archive=HOUSE.archive, widest=widest(HOUSE))),
         milliseconds(lambda: to_html("digest.mjml", page)),
         milliseconds(lambda: fit(made.units, Size(9000, 12000), sizes, notes, LIMIT)),
         milliseconds(lambda: digest_text(page, shown)),
@@ -72,7 +72,9 @@ def timings(count: int) -> tuple[float, float, float, float, int]:
 
 def main() -> None:
     """Print a line for each number of papers."""
-    render(edition(1), widest=widest(HOUSE))  # the first call loads premailer and the templates
+    render(
+        edition(1), archive=HOUSE.archive, widest=widest(HOUSE)
+    )  # the first call loads premailer and the templates
     ten = timings(10)[0]
     sys.stdout.write("papers  blocks   whole ms    html ms     fit ms    text ms   whole / ten papers\n")
     for count in COUNTS:

@@ -43,7 +43,7 @@ def resend(
         left = outbox.open_copy(session, subscriber.id, copies)
         report.slot = left or report.slot
         edition = whole_edition(papers, slot=report.slot, language=subscriber.language)
-        rendered = render(edition, widest=widest(office.house))
+        rendered = render(edition, archive=office.house.archive, widest=widest(office.house))
         report.editions.append(edition_entry(edition, rendered, 1))
         if dry_run:
             report.planned = 1

@@ -87,7 +87,8 @@ class PaperPage:
 
 @dataclass(frozen=True)
 class IssuePage:
-    """An issue's share of the mail; `elsewhere` says which texts the mail's language lacks."""
+    """An issue's share of the mail; `elsewhere` says which texts the mail's language lacks, and `web`
+    is where they are."""
 
     web: str
     elsewhere: str
@@ -114,12 +115,12 @@ class DigestPage(Page):
         return tuple(paper for issue in self.issues for paper in issue.papers)
 
 
-def digest_page(edition: Edition) -> DigestPage:
-    """The edition in words."""
-    language, frequency, writer = edition.language, edition.frequency, _Writer(edition)
+def digest_page(edition: Edition, archive: str) -> DigestPage:
+    """The edition in words; `archive` is the address of the issues on the web."""
+    language, frequency, writer = edition.language, edition.frequency, _Writer(edition, archive)
     nonce = hashlib.sha256(repr(edition).encode()).hexdigest()[:20]
     subject, named = subject_of(edition)
-    top, bottom = reader_links(language, nonce, edition.issues[-1].url)
+    top, bottom = reader_links(language, nonce, writer.web(edition.issues[-1]))
     opening = f"welcome_{frequency}" if edition.is_welcome else edition.occasion
     start = min(issue.week.start for issue in edition.issues)
     end = max(issue.week.end for issue in edition.issues)
@@ -144,7 +145,7 @@ def digest_page(edition: Edition) -> DigestPage:
         total=edition.issues[0].total if len(edition.issues) == 1 else papers,
         remaining=edition.remaining,
         following=tuple(
-            Anchor(_title(paper, language), paper.web, paper.title_language) for paper in edition.following
+            Anchor(_title(paper, language), paper.forum, paper.title_language) for paper in edition.following
         ),
     )
 
@@ -152,20 +153,26 @@ def digest_page(edition: Edition) -> DigestPage:
 class _Writer:
     """Writes an edition's issues and papers, counting units, texts and blocks as they come."""
 
-    def __init__(self, edition: Edition) -> None:
+    def __init__(self, edition: Edition, archive: str) -> None:
         self._edition = edition
+        self._archive = archive
         self._language = edition.language
         self._units = self._texts = self._blocks = self._papers = 0
 
+    def web(self, issue: IssueUnit, language: str = "") -> str:
+        """Where an issue can be read in full, in the mail's language or another one."""
+        return f"{self._archive}/{issue.topic_id}?text={language or self._language}"
+
     def issue(self, issue: IssueUnit) -> IssuePage:
+        web = self.web(issue)
         return IssuePage(
-            web=issue.url,
+            web=self.web(issue, "ko" if self._language == "en" else "en"),
             elsewhere=_elsewhere(issue, self._language),
-            unit=self._unit(issue.parts, issue.url),
-            papers=tuple([self._paper(paper) for paper in issue.papers]),
+            unit=self._unit(issue.parts, web),
+            papers=tuple([self._paper(paper, f"{web}#paper-{paper.number}") for paper in issue.papers]),
         )
 
-    def _paper(self, paper: PaperUnit) -> PaperPage:
+    def _paper(self, paper: PaperUnit, web: str) -> PaperPage:
         self._papers += 1
         title = _title(paper, self._language)
         return PaperPage(
@@ -173,10 +180,10 @@ class _Writer:
             title=title,
             title_language=paper.title_language,
             subtitle=shorten(paper.subtitle, TITLE_WIDTH),
-            web=paper.web,
+            web=web,
             marks=tuple(say(self._language, mark) for mark in ("late", "corrected") if getattr(paper, mark)),
             figure=_figure(paper, title, self._language),
-            unit=self._unit(paper.parts, paper.web),
+            unit=self._unit(paper.parts, web),
             links=tuple(_links(paper, self._language)),
         )
 
@@ -257,7 +264,7 @@ def _links(paper: PaperUnit, language: str) -> Iterator[Linked]:
         for link in paper.links:
             if _kind_of(link) == kind:
                 yield Linked(say(language, f"link_{kind}"), _label(link, language), link.url)
-    yield Linked(say(language, "link_discuss"), say(language, "discuss"), paper.web)
+    yield Linked(say(language, "link_discuss"), say(language, "discuss"), paper.forum)
 
 
 def _kind_of(link: Link) -> str:

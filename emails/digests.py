@@ -131,7 +131,7 @@ def next_mail(
             return None
         count = len(edition.papers)
         try:
-            rendered = render(edition, widest=widest(house))
+            rendered = render(edition, archive=house.archive, widest=widest(house))
         except RenderError:
             if count == 1:
                 raise

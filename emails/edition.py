@@ -44,7 +44,7 @@ class Part:
 class PaperUnit:
     """One paper as a mail shows it; titles it has in no shown language are empty.
 
-    `web` is its place on the forum, `elsewhere` names the texts that the mail's language lacks.
+    `forum` is its place there, `elsewhere` names the texts that the mail's language lacks.
     """
 
     number: int
@@ -52,7 +52,7 @@ class PaperUnit:
     title: str
     subtitle: str
     title_language: Language
-    web: str
+    forum: str
     url: str
     links: tuple[Link, ...]
     picture: Picture | None
@@ -266,7 +266,7 @@ def _paper_unit(arrival: Arrival, cursor: int, language: str, with_pictures: boo
         title=title or subtitle,
         subtitle=subtitle if title else "",
         title_language=title_language,
-        web=f"{arrival.issue.url}#{paper.anchor}" if paper.anchor else arrival.issue.url,
+        forum=f"{arrival.issue.url}#{paper.anchor}" if paper.anchor else arrival.issue.url,
         url=paper.url,
         links=tuple(link for link in paper.links if len(link.url) <= MAX_LINK_ADDRESS)[:MAX_LINKS],
         picture=_picture(paper) if with_pictures else None,

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from email.utils import parseaddr
-from urllib.parse import urlsplit
 
 from emails.headers import address_header, date_header, plain_header, text_header
 from emails.models import EditionRow
@@ -25,12 +24,16 @@ class House:
     sender: str
     base_url: str
     key: bytes
-    feed_home: str
 
     @property
     def address(self) -> str:
         """The sender's address."""
         return parseaddr(self.sender)[1]
+
+    @property
+    def archive(self) -> str:
+        """The address of the issues on the web."""
+        return f"{self.base_url}/archive"
 
     @property
     def domain(self) -> str:
@@ -146,7 +149,7 @@ def _list_headers(content: Content, reader: Reader, house: House, today: date) -
         plain_header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         plain_header("List-Help", f"<{house.base_url}/>"),
         plain_header("List-Owner", f"<mailto:{local}@{house.domain}>"),
-        plain_header("List-Archive", f"<{house.feed_home}>"),
+        plain_header("List-Archive", f"<{house.archive}>"),
         plain_header("List-Post", "NO"),
     ]
 
@@ -176,12 +179,6 @@ def encode(text: str) -> tuple[str, bytes]:
     quoted = re.sub(rb"^From ", b"=46rom ", quoted, flags=re.MULTILINE).replace(b"\n", b"\r\n")
     packed = base64.encodebytes(raw.replace(b"\n", b"\r\n")).replace(b"\n", b"\r\n")
     return ("quoted-printable", quoted) if len(quoted) <= len(packed) else ("base64", packed)
-
-
-def home_of(feed_url: str) -> str:
-    """The forum's front page, from the address of its feed."""
-    parts = urlsplit(feed_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
 
 
 def content_of(row: EditionRow) -> Content:

@@ -8,7 +8,7 @@ from core.database import Database
 from core.settings import Settings, secret_key
 from emails.digests import Office, Rules
 from emails.mailbox import embedded_mailbox
-from emails.message import House, home_of
+from emails.message import House
 from emails.sending import Clock
 from emails.transport import Transport, parse_address
 
@@ -24,7 +24,7 @@ def rules_of(settings: Settings) -> Rules:
 
 def house_of(settings: Settings) -> House:
     """What all mails share, by the settings."""
-    return House(settings.sender, settings.base_url, secret_key(settings), home_of(settings.feed_url))
+    return House(settings.sender, settings.base_url, secret_key(settings))
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def edition_preview(edition: Edition, name: str, house: House, now: datetime) ->
     Raises:
         RenderError: it cannot be made to fit.
     """
-    rendered = render(edition, widest=widest(house))
+    rendered = render(edition, archive=house.archive, widest=widest(house))
     content = Content(
         edition.slot,
         edition.language,

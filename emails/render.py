@@ -37,15 +37,15 @@ class Rendered:
     fill: float
 
 
-def render(edition: Edition, *, widest: Mapping[str, str], limit: int = LIMIT) -> Rendered:
+def render(edition: Edition, *, archive: str, widest: Mapping[str, str], limit: int = LIMIT) -> Rendered:
     """The mail of an edition, its HTML within `limit` bytes, decoded and encoded.
 
-    `widest` holds the longest value of each personal part, so that every reader's mail fits.
+    `archive` is the address of the issues on the web, `widest` holds the longest value of each personal part, so that every reader's mail fits.
 
     Raises:
         RenderError: not even titles and links fit.
     """
-    page = digest_page(edition)
+    page = digest_page(edition, archive)
     full = to_html("digest.mjml", page)
     found = sizes(full)
     frame = size_of(fill(cut(full, lambda _: False), page.nonce, widest))

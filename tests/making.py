@@ -29,7 +29,6 @@ HOUSE = House(
     sender="Paperboy <news@paperboy.example>",
     base_url="https://paperboy.example",
     key=b"a key for tests only",
-    feed_home="https://forum.example/",
 )
 
 
@@ -115,7 +114,7 @@ def edition_of(
 
 def rendered(edition: Edition) -> Rendered:
     """The edition's mail, with room for any reader."""
-    return render(edition, widest=widest(HOUSE))
+    return render(edition, archive=HOUSE.archive, widest=widest(HOUSE))
 
 
 def content_of_edition(edition: Edition) -> Content:

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from emails.prose import prose
 from issues import store
 from issues.models import Issue
-from issues.post import IssueContent, PaperContent
-from issues.text import Block
+from issues.post import PaperContent
+from issues.text import Block, from_json
 from paperboy.web.desk import AtDesk
 from paperboy.web.pages import page
 
@@ -60,16 +60,14 @@ def show_issue(request: Request, topic_id: int, desk: AtDesk, text: Language | N
         issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id, Issue.revision > 0))
         if issue is None:
             raise HTTPException(404)
-        content = store.shown_content(issue)
         return page(
             request,
             "issue.html",
             reader_language=text or "",
             issue=issue,
             text=text or "",
-            content=content,
-            front=_front(content),
-            papers=[(paper, list(_texts(paper))) for paper in content.papers],
+            front=_front(issue),
+            papers=[(paper, list(_texts(paper.paper))) for paper in store.whole_issue(issue)],
             corrections=list(_corrections(issue)),
         )
 
@@ -88,8 +86,8 @@ def show_feed(desk: AtDesk) -> Response:
     return Response(xml, media_type="application/atom+xml")
 
 
-def _front(content: IssueContent) -> list[Text]:
-    texts = [("overview", content.overview), ("summary", content.summary)]
+def _front(issue: Issue) -> list[Text]:
+    texts = [("overview", from_json(issue.overview)), ("summary", from_json(issue.summary))]
     return [Text(name, "ko", prose(blocks)) for name, blocks in texts if blocks]
 
 

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emails.prose import inline_html
+from emails.subject import days
 from paperboy.web.wording import language_of, say
 
 
@@ -66,4 +67,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["inline"] = inline_html
+    environment.globals["days"] = days
     return environment
