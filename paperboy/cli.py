@@ -308,11 +308,12 @@ def demo(
         "var/demo"
     ),
     port: Annotated[int, typer.Option(help="The mailbox page's port.")] = 8025,
+    web_port: Annotated[int, typer.Option(help="The port of the pages for readers.")] = 8000,
 ) -> None:
-    """The whole pipeline on a sample forum, sample readers and an embedded mailbox."""
+    """The whole pipeline on a sample forum, sample readers, an embedded mailbox and the pages."""
     from paperboy.demo import run_demo  # noqa: PLC0415  brings prefect, which takes over a second
 
-    run_demo(folder, once=once, port=port)
+    run_demo(folder, once=once, port=port, web_port=web_port)
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
-"""The demo: three sample weeks through the whole pipeline, by Prefect, into an embedded mailbox."""
+"""The demo: three sample weeks through the whole pipeline, by Prefect, into an embedded mailbox; and the
+pages, to sign up at."""
 
 import logging
 import os
 import shutil
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +21,7 @@ from emails import mailbox
 from paperboy.mailbox_page import serve_mailbox
 from paperboy.sample.data import weeks
 from paperboy.sample.forum import Forum
+from paperboy.web.app import create_app, served
 from subscribers.accounts import confirm, sign_up
 
 READERS = (
@@ -31,14 +34,16 @@ READERS = (
 )
 
 
-def run_demo(folder: Path, *, once: bool, port: int) -> None:
-    """Run the demo in `folder`, anew each time; without `once` the mailbox stays open to look at."""
+def run_demo(folder: Path, *, once: bool, port: int, web_port: int) -> None:
+    """Run the demo in `folder`, anew each time; without `once` mailbox and pages stay open to look at."""
+    if not once:
+        _check_free(port, web_port)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     folder = folder.resolve()
     os.chdir(folder)  # away from the operator's .env
     with Forum() as forum:
-        _set_environment(folder, forum.feed_url)
+        _set_environment(folder, forum.feed_url, web_port)
         database = open_database(load().database_url)
         forum.state.weeks = 0
         _sign_everyone_up(database, _monday(0) - timedelta(days=2))
@@ -46,10 +51,10 @@ def run_demo(folder: Path, *, once: bool, port: int) -> None:
         _run_weeks(forum)
     _print_table(folder / "mailbox")
     if not once:
-        _show_mailbox(folder / "mailbox", port)
+        _show(folder / "mailbox", port, web_port)
 
 
-def _set_environment(folder: Path, feed_url: str) -> None:
+def _set_environment(folder: Path, feed_url: str, web_port: int) -> None:
     for name in [name for name in os.environ if name.startswith(("PAPERBOY_", "PREFECT_"))]:
         del os.environ[name]  # the demo never touches the operator's own database, readers or server
     os.environ |= {
@@ -57,6 +62,7 @@ def _set_environment(folder: Path, feed_url: str) -> None:
         "PAPERBOY_DATA_DIR": str(folder),
         "PAPERBOY_FEED_URL": feed_url,
         "PAPERBOY_ALLOWED_HOSTS": "127.0.0.1",
+        "PAPERBOY_BASE_URL": f"http://127.0.0.1:{web_port}",
         "PAPERBOY_SECRET_KEY": "only for the demo, not a secret",
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -115,10 +121,24 @@ def _print_table(folder: Path) -> None:
     Console(width=None if os.isatty(1) else 120).print(table)
 
 
-def _show_mailbox(folder: Path, port: int) -> None:
-    with _until_interrupted(), serve_mailbox(folder, port) as url:
-        typer.echo(f"The mailbox: {url} (Ctrl+C ends)")
-        signal.pause()
+def _check_free(*ports: int) -> None:
+    """Make sure that the ports can be had, before the work and not after it."""
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise OSError(f"port {port} is in use: choose others with --port and --web-port") from None
+
+
+def _show(folder: Path, port: int, web_port: int) -> None:
+    with _until_interrupted(), served(create_app(), "127.0.0.1", web_port) as pages:
+        with serve_mailbox(folder, port) as url:
+            typer.echo(
+                f"The mailbox: {url}\nThe pages: {pages}/ (sign up; the mail comes to the mailbox; Ctrl+C ends)"
+            )
+            signal.pause()
 
 
 @contextmanager

@@ -1,9 +1,13 @@
 """The web application: `create_app` for any ASGI server, `serve` for `paperboy web`."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
+from queue import SimpleQueue
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -17,6 +21,8 @@ from core.settings import Settings, load
 from emails import outbox
 from emails.correspondence import answer_applications
 from emails.digests import drain_for
+from emails.letters import Notice
+from emails.notices import notify
 from emails.office import house_of, open_office, rules_of
 from emails.sending import Clock
 from paperboy.web import api, archive, joining, leaving, preferences
@@ -27,6 +33,8 @@ from paperboy.web.postman import Postman
 from subscribers.limits import Allowances, SignUpLimits, open_storage
 from subscribers.links import LinkError
 
+logger = logging.getLogger(__name__)
+
 
 def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime.now(UTC)) -> FastAPI:
     """The application by the settings in force; nothing runs before it starts.
@@ -36,7 +44,12 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
     """
     settings = settings or load()
     database = open_database(settings.database_url)
-    postman = Postman(lambda: _make_round(settings, database, clock))
+    notices: SimpleQueue[Notice] = SimpleQueue()
+    postman = Postman(lambda: _make_round(settings, database, clock, notices))
+
+    def alarm(notice: Notice) -> None:
+        notices.put(notice)
+        postman.nudge()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -58,6 +71,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         limits=_limits(settings, database),
         clock=clock,
         nudge=postman.nudge,
+        alarm=alarm,
     )
     for part in (joining, preferences, leaving, archive, api):
         app.include_router(part.router)
@@ -78,6 +92,25 @@ def serve(host: str, port: int) -> None:
     uvicorn.run(create_app(), host=host, port=port, access_log=False, server_header=False)
 
 
+@contextmanager
+def served(app: FastAPI, host: str, port: int) -> Iterator[str]:
+    """Serve the pages while the context lasts (port 0: any); yields their address."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=host, port=port, access_log=False, server_header=False, log_level="warning")
+    )
+    thread = threading.Thread(target=server.run, name="pages")
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise OSError(f"the pages cannot be served at {host}:{port}")
+            time.sleep(0.05)
+        yield f"http://{host}:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
 def _limits(settings: Settings, database: Database) -> SignUpLimits:
     url = settings.limits_url.get_secret_value() if settings.limits_url else ""
     allowances = Allowances(
@@ -86,15 +119,20 @@ def _limits(settings: Settings, database: Database) -> SignUpLimits:
     return SignUpLimits(open_storage(url, database), allowances)
 
 
-def _make_round(settings: Settings, database: Database, clock: Clock) -> None:
+def _make_round(settings: Settings, database: Database, clock: Clock, notices: "SimpleQueue[Notice]") -> None:
     """Answer sign-ups, and send what somebody is waiting for."""
-    house = house_of(settings)
     with database.sessions.begin() as session:
-        answer_applications(session, house, clock())
-        is_idle = not outbox.count_prompt(session)
-    if not is_idle:
-        with open_office(settings, database) as office:
-            drain_for(office, outbox.PROMPT, rules_of(settings))
+        answer_applications(session, house_of(settings), clock())
+        is_idle = notices.empty() and not outbox.count_prompt(session)
+    if is_idle:
+        return
+    with open_office(settings, database) as office:
+        drain_for(office, outbox.PROMPT, rules_of(settings))
+        while not notices.empty():
+            notice = notices.get()
+            logger.warning("%s: %s", notice.what, notice.cause)
+            if settings.operator:
+                notify(office.transport, office.house, settings.operator, notice, clock())
 
 
 def _style() -> Response:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.database import Database
 from core.settings import Settings
 from emails.digests import Rules
+from emails.letters import Notice
 from emails.message import House
 from emails.sending import Clock
 from subscribers import accounts
@@ -22,7 +23,7 @@ from subscribers.models import Subscriber
 
 @dataclass(frozen=True)
 class Desk:
-    """All that a page needs; `nudge` tells the postman that there is mail."""
+    """All that a page needs; `nudge` tells the postman that there is mail, `alarm` to tell the operator."""
 
     settings: Settings
     database: Database
@@ -31,6 +32,7 @@ class Desk:
     limits: SignUpLimits
     clock: Clock
     nudge: Callable[[], None]
+    alarm: Callable[[Notice], None]
 
     @property
     def today(self) -> date:

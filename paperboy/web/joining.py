@@ -6,8 +6,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from emails import correspondence
+from emails.letters import Notice
 from issues import store
-from paperboy.web.desk import AtDesk, Desk, Origin
+from paperboy.web.desk import AtDesk, Desk, Origin, moment_of
 from paperboy.web.pages import go, message, page
 from subscribers.accounts import AccountError, normal_address
 from subscribers.models import FREQUENCIES, LANGUAGES, Application
@@ -55,6 +56,8 @@ def take_application(desk: Desk, address: str, language: str, frequency: str, or
     Nothing here depends on who has the address, so neither answer nor time tells.
     """
     exceeded = desk.limits.take(origin, address.rpartition("@")[2])
+    if exceeded == "total" and desk.limits.is_first_today("spike"):
+        desk.alarm(_spike(desk))
     if exceeded:
         return exceeded
     with desk.database.sessions.begin() as session:
@@ -69,6 +72,15 @@ def take_application(desk: Desk, address: str, language: str, frequency: str, or
         )
     desk.nudge()
     return ""
+
+
+def _spike(desk: Desk) -> Notice:
+    return Notice(
+        what="too many sign-ups",
+        cause=f"More than {desk.settings.sign_ups_in_all} sign-ups came in; others are turned away for now.",
+        remedy="If they are real, raise PAPERBOY_SIGN_UPS_IN_ALL and start the pages anew; else wait.",
+        facts={"time": f"{moment_of(desk):%Y-%m-%d %H:%M}"},
+    )
 
 
 @router.get("/sent")
