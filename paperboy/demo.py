@@ -133,12 +133,14 @@ def _check_free(*ports: int) -> None:
 
 
 def _show(folder: Path, port: int, web_port: int) -> None:
-    with _until_interrupted(), served(create_app(), "127.0.0.1", web_port) as pages:
-        with serve_mailbox(folder, port) as url:
-            typer.echo(
-                f"The mailbox: {url}\nThe pages: {pages}/ (sign up; the mail comes to the mailbox; Ctrl+C ends)"
-            )
-            signal.pause()
+    with (
+        _until_interrupted(),
+        served(create_app(), "127.0.0.1", web_port) as pages,
+        serve_mailbox(folder, port) as mails,
+    ):
+        typer.echo(f"The mailbox: {mails}")
+        typer.echo(f"The pages: {pages}/ (sign up there: the mail comes to the mailbox; Ctrl+C ends)")
+        signal.pause()
 
 
 @contextmanager

@@ -1,33 +1,47 @@
 """Accounts: what readers ask for happens, and no paper comes twice or is lost by it."""
 
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from making import NOW, issue_of, reader, stored_issue
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from core.database import Database
 from subscribers.accounts import (
     NAME_LENGTH,
+    REASON_LENGTH,
     SIGN_UP_EXPIRES,
     AccountError,
+    ask_to_move,
+    by_handle,
     change,
     confirm,
-    expire_sign_ups,
+    expire,
+    expired_sign_ups,
     find,
+    forget,
+    is_forgotten,
     is_suppressed,
+    move,
     normal_address,
     pause,
     resume,
+    resume_due,
+    revoke_links,
     sign_up,
     suppress,
+    undo_unsubscribe,
     unsubscribe,
 )
 from subscribers.links import make_token, read_token
-from subscribers.models import Subscriber
+from subscribers.models import AccountEvent, Forgotten, Subscriber
 
 LATER = NOW + timedelta(days=40)
 KEY = b"a key for tests only"
+TODAY = NOW.date()
 
 
 # --- addresses ----------------------------------------------------------------------
@@ -97,9 +111,9 @@ def test_signing_up_again_changes_nothing_for_an_active_reader(database: Databas
 def test_signing_up_twice_leaves_the_link_of_the_first_mail_valid(database: Database) -> None:
     with database.sessions() as session:
         first = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
-        token = make_token(KEY, "confirm", first.handle)
+        token = make_token(KEY, "confirm", first.handle, NOW.date())
         sign_up(session, "minji@example.com", language="en", frequency="daily", now=NOW)
-        assert read_token(KEY, "confirm", token) == first.handle
+        assert read_token(KEY, "confirm", token, NOW.date()) == first.handle
         assert (first.language, first.frequency) == ("en", "daily")
 
 
@@ -172,12 +186,12 @@ def test_a_change_of_language_or_frequency_keeps_what_was_read(database: Databas
     with database.sessions() as session:
         known = reader(session, language="ko", frequency="weekly")
         known.cursor = 7
-        change(session, known, language="both")
+        change(session, known, NOW, language="both")
         assert (known.language, known.frequency, known.cursor) == ("both", "weekly", 7)
-        change(session, known, frequency="daily")
+        change(session, known, NOW, frequency="daily")
         assert (known.language, known.frequency, known.cursor) == ("both", "daily", 7)
         with pytest.raises(AccountError):
-            change(session, known, language="fr")
+            change(session, known, NOW, language="fr")
         assert known.language == "both"
 
 
@@ -185,24 +199,26 @@ def test_a_pause_keeps_the_papers_waiting(database: Database) -> None:
     with database.sessions() as session:
         known = reader(session)
         known.cursor = 5
-        pause(known)
-        pause(known)
+        pause(known, NOW)
+        pause(known, NOW)
         assert (known.status, known.cursor) == ("paused", 5)
-        resume(known)
-        resume(known)
+        resume(known, NOW)
+        resume(known, NOW)
         assert (known.status, known.cursor) == ("active", 5)
 
 
-@pytest.mark.parametrize("move", [pause, resume])
-def test_only_a_reader_can_pause_or_resume(database: Database, move: type) -> None:
+@pytest.mark.parametrize("act", [pause, resume])
+def test_only_a_reader_can_pause_or_resume(
+    database: Database, act: Callable[[Subscriber, datetime], None]
+) -> None:
     with database.sessions() as session:
         pending = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
         with pytest.raises(AccountError, match="is pending"):
-            move(pending)
+            act(pending, NOW)
         known = reader(session, "gone@example.com")
         unsubscribe(known, NOW)
         with pytest.raises(AccountError, match="is unsubscribed"):
-            move(known)
+            act(known, NOW)
 
 
 def test_leaving_ends_at_once_and_leaving_twice_changes_nothing(database: Database) -> None:
@@ -230,15 +246,293 @@ def test_confirming_twice_changes_nothing(database: Database) -> None:
         assert (known.confirmed_at, known.cursor) == (NOW, 9)
 
 
+# --- pauses with an end -------------------------------------------------------------
+
+
+def test_a_pause_ends_on_its_day_and_not_before(database: Database) -> None:
+    until = date(2025, 9, 1)
+    with database.sessions() as session:
+        known, longer, endless = (reader(session, f"{name}@example.com") for name in "abc")
+        pause(known, NOW, until=until)
+        pause(longer, NOW, until=until + timedelta(days=1))
+        pause(endless, NOW)
+        session.flush()
+        assert resume_due(session, LATER, until - timedelta(days=1)) == 0
+        assert resume_due(session, LATER, until) == 1
+        assert (known.status, known.paused_until) == ("active", None)
+        assert (longer.status, endless.status) == ("paused", "paused")
+        session.flush()
+        assert resume_due(session, LATER, until) == 0, "it is resumed once"
+        assert resume_due(session, LATER, date(2099, 1, 1)) == 1, "a day that was missed is made up for"
+        assert endless.status == "paused", "one without an end waits for its reader"
+
+
+def test_a_pause_can_be_made_longer_and_a_new_one_forgets_the_old_end(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        pause(known, NOW, until=date(2025, 9, 1))
+        pause(known, NOW, until=date(2025, 10, 1))
+        assert known.paused_until == date(2025, 10, 1)
+        resume(known, NOW)
+        pause(known, NOW)
+        assert (known.status, known.paused_until) == ("paused", None)
+
+
+def test_one_who_left_while_paused_is_not_brought_back_when_the_pause_ends(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        pause(known, NOW, until=date(2025, 9, 1))
+        unsubscribe(known, NOW)
+        session.flush()
+        assert resume_due(session, LATER, date(2026, 1, 1)) == 0
+        assert known.status == "unsubscribed"
+
+
+# --- coming back --------------------------------------------------------------------
+
+
+def test_one_who_left_by_mistake_goes_on_where_they_were(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session, language="both", frequency="daily")
+        known.cursor, handle = 5, known.handle
+        unsubscribe(known, NOW)
+        undo_unsubscribe(session, known, NOW)
+        assert (known.status, known.ended_at, known.confirmed_at) == ("active", None, NOW)
+        assert (known.language, known.frequency, known.cursor, known.handle) == ("both", "daily", 5, handle)
+        with pytest.raises(AccountError, match="nothing to take back"):
+            undo_unsubscribe(session, known, NOW)
+
+
+def test_nobody_becomes_a_reader_by_taking_back_what_they_never_had(database: Database) -> None:
+    with database.sessions() as session:
+        never = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
+        for _ in ("while pending", "after leaving"):
+            with pytest.raises(AccountError, match="nothing to take back"):
+                undo_unsubscribe(session, never, NOW)
+            unsubscribe(never, NOW)
+        assert never.status == "unsubscribed"
+
+
+def test_one_whose_mail_was_returned_does_not_come_back_by_a_link(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        unsubscribe(known, NOW)
+        suppress(session, known.email, "returned", NOW)
+        known.status = "unsubscribed"
+        with pytest.raises(AccountError, match="returned or refused"):
+            undo_unsubscribe(session, known, NOW)
+        assert known.status == "unsubscribed"
+
+
+# --- another address ----------------------------------------------------------------
+
+
+def test_a_reader_moves_when_the_new_address_says_so_and_not_before(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session, "minji@example.com")
+        known.cursor = 4
+        ask_to_move(session, known, " Minji@예시.한국 ", NOW)
+        assert (known.email, known.new_email) == ("minji@example.com", "Minji@xn--vv4b11d.xn--3e0b707e")
+        move(session, known, NOW)
+        assert (known.email, known.new_email) == ("Minji@xn--vv4b11d.xn--3e0b707e", "")
+        assert (known.status, known.cursor) == ("active", 4)
+        session.flush()
+        assert find(session, "minji@예시.한국") is known
+        assert find(session, "minji@example.com") is None
+
+
+def test_a_link_to_move_is_good_once(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        with pytest.raises(AccountError, match="used already"):
+            move(session, known, NOW)
+        ask_to_move(session, known, "new@example.com", NOW)
+        move(session, known, NOW)
+        with pytest.raises(AccountError, match="used already"):
+            move(session, known, NOW)
+        assert known.email == "new@example.com"
+
+
+def test_nobody_moves_to_an_address_that_has_a_subscription(database: Database) -> None:
+    with database.sessions() as session:
+        known, other = reader(session, "minji@example.com"), reader(session, "Jihoon@example.com")
+        ask_to_move(session, known, "jihoon@EXAMPLE.com", NOW)
+        with pytest.raises(AccountError, match="subscription of its own"):
+            move(session, known, NOW)
+        session.flush()
+        assert (known.email, other.email) == ("minji@example.com", "Jihoon@example.com")
+
+
+def test_an_address_can_be_written_in_another_case(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session, "minji@example.com")
+        ask_to_move(session, known, "Minji@example.com", NOW)
+        move(session, known, NOW)
+        session.flush()
+        assert known.email == "Minji@example.com"
+
+
+@pytest.mark.parametrize("address", ["", "nobody", "민지@example.com"])
+def test_nobody_asks_to_move_to_what_cannot_be_mailed(database: Database, address: str) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        with pytest.raises(AccountError):
+            ask_to_move(session, known, address, NOW)
+        assert (known.new_email, [event.what for event in known.events]) == ("", ["signed up", "confirmed"])
+
+
+# --- the record of consent ----------------------------------------------------------
+
+
+def noted(subscriber: Subscriber) -> list[tuple[str, dict[str, str]]]:
+    return [(event.what, event.detail) for event in subscriber.events]
+
+
+def test_every_change_is_on_record_with_when_and_where_from(database: Database) -> None:
+    """Read back in a session of its own: what counts is what was stored."""
+    times = [NOW + timedelta(minutes=number) for number in range(11)]
+    with database.sessions.begin() as session:
+        known = sign_up(
+            session, "minji@example.com", language="ko", frequency="weekly", now=times[0], origin="form"
+        )
+        confirm(session, known, times[1], origin="198.51.100.7", wording="v1")
+        change(session, known, times[2], language="both", origin="settings")
+        pause(known, times[3], until=date(2025, 9, 1), origin="settings")
+        resume(known, times[4], origin="settings")
+        pause(known, times[5], origin="settings")
+        unsubscribe(known, times[6], origin="one-click", reason="too  many\r\nmails")
+        undo_unsubscribe(session, known, times[7], origin="farewell")
+        ask_to_move(session, known, "new@example.com", times[8], origin="settings")
+        move(session, known, times[9], origin="203.0.113.9")
+        revoke_links(known, times[10], origin="settings")
+    with database.sessions() as session:
+        kept = session.scalars(select(Subscriber)).one()
+        assert noted(kept) == [
+            ("signed up", {"from": "form", "language": "ko", "frequency": "weekly"}),
+            ("confirmed", {"from": "198.51.100.7", "wording": "v1"}),
+            ("changed", {"from": "settings", "language": "both", "frequency": "weekly"}),
+            ("paused", {"from": "settings", "until": "2025-09-01"}),
+            ("resumed", {"from": "settings"}),
+            ("paused", {"from": "settings"}),
+            ("unsubscribed", {"from": "one-click", "before": "paused"}),
+            ("said why", {"from": "one-click", "reason": "too many mails"}),
+            ("came back", {"from": "farewell"}),
+            ("asked to move", {"from": "settings"}),
+            ("moved", {"from": "203.0.113.9"}),
+            ("links revoked", {"from": "settings"}),
+        ]
+        assert [event.at for event in kept.events] == [*times[:7], times[6], *times[7:]]
+
+
+def test_a_pause_that_ended_by_itself_says_so(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        pause(known, NOW, until=date(2025, 9, 1))
+        session.flush()
+        resume_due(session, LATER, date(2025, 9, 1))
+        assert noted(known)[-1] == ("resumed", {"from": "the pause ended"})
+
+
+def test_nothing_is_on_record_for_what_changed_nothing(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        confirm(session, known, LATER, origin="again")
+        sign_up(session, known.email, language="en", frequency="daily", now=LATER, origin="somebody else")
+        unsubscribe(known, LATER)
+        unsubscribe(known, LATER)
+        assert [what for what, _ in noted(known)] == ["signed up", "confirmed", "unsubscribed"]
+
+
+def test_a_reason_given_later_is_kept_without_leaving_twice(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        unsubscribe(known, NOW)
+        unsubscribe(known, LATER, reason="<b>" + "long " * 500)
+        assert known.ended_at == NOW
+        what, detail = noted(known)[-1]
+        assert (what, len(detail["reason"]) <= REASON_LENGTH) == ("said why", True)
+        assert detail["reason"].startswith("b long long")
+        assert [what for what, _ in noted(known)].count("unsubscribed") == 1
+
+
+# --- links --------------------------------------------------------------------------
+
+
+def test_revoking_ends_every_link_sent_so_far(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        handles = [known.handle]
+        for _ in range(2):
+            revoke_links(known, NOW)
+            session.flush()
+            handles.append(known.handle)
+        assert all(old != new for old, new in pairwise(handles))
+        for purpose in ("confirm", "move", "preferences", "unsubscribe", "bounce"):
+            found = [
+                by_handle(session, read_token(KEY, purpose, make_token(KEY, purpose, h, TODAY), TODAY))
+                for h in handles
+            ]
+            assert found == [None, None, known]
+
+
+# --- forgetting ---------------------------------------------------------------------
+
+
+def everything_stored(session: Session) -> str:
+    """All rows of all tables, as text."""
+    tables = ("subscribers", "account_events", "applications", "forgotten", "suppressions")
+    return "\n".join(str(row) for table in tables for row in session.execute(text(f"SELECT * FROM {table}")))  # noqa: S608
+
+
+def test_of_one_who_is_forgotten_only_a_keyed_hash_is_left(database: Database) -> None:
+    with database.sessions.begin() as session:
+        known = reader(session, "Minji@example.com", name="김민지")
+        ask_to_move(session, known, "minji@elsewhere.example", NOW, origin="198.51.100.7")
+        reader(session, "jihoon@example.com")
+        forget(session, known, KEY, NOW)
+    with database.sessions() as session:
+        left = everything_stored(session)
+        assert not [trace for trace in ("inji", "김민지", "198.51.100.7") if trace in left]
+        assert session.scalars(select(Subscriber.email)).all() == ["jihoon@example.com"]
+        assert {event.subscriber_id for event in session.scalars(select(AccountEvent))} == set(
+            session.scalars(select(Subscriber.id))
+        )
+        (kept,) = session.scalars(select(Forgotten))
+        assert kept.forgotten_at == NOW
+        assert len(kept.digest) == 64
+
+
+def test_a_forgotten_address_is_known_again_by_whoever_has_the_key_and_by_nobody_else(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        forget(session, reader(session, "Minji@예시.한국"), KEY, NOW)
+        assert is_forgotten(session, "minji@예시.한국", KEY)
+        assert not is_forgotten(session, "minji@예시.한국", KEY + b"!")
+        assert not is_forgotten(session, "jihoon@예시.한국", KEY)
+
+
+def test_one_who_is_forgotten_can_sign_up_and_be_forgotten_again(database: Database) -> None:
+    with database.sessions.begin() as session:
+        forget(session, reader(session), KEY, NOW)
+        again = reader(session, now=LATER)
+        assert [event.at for event in again.events] == [LATER, LATER]
+        forget(session, again, KEY, LATER)
+        assert [row.forgotten_at for row in session.scalars(select(Forgotten))] == [LATER]
+
+
 # --- sign-ups that nobody confirmed -------------------------------------------------
 
 
 def test_a_sign_up_that_nobody_confirms_is_forgotten_after_two_days(database: Database) -> None:
     with database.sessions() as session:
-        sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
+        pending = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
         reader(session, "active@example.com")
-        assert expire_sign_ups(session, NOW + SIGN_UP_EXPIRES) == 0
-        assert expire_sign_ups(session, NOW + SIGN_UP_EXPIRES + timedelta(seconds=1)) == 1
+        assert expired_sign_ups(session, NOW + SIGN_UP_EXPIRES) == []
+        late = NOW + SIGN_UP_EXPIRES + timedelta(seconds=1)
+        assert expired_sign_ups(session, late) == [pending]
+        expire(session, pending, late)
+        session.flush()
         assert session.scalars(select(Subscriber.email)).all() == ["active@example.com"]
 
 
@@ -248,8 +542,10 @@ def test_a_former_reader_who_never_confirmed_again_keeps_their_place(database: D
         known.cursor = 6
         unsubscribe(known, NOW)
         sign_up(session, known.email, language="en", frequency="daily", now=NOW)
-        assert expire_sign_ups(session, LATER) == 1
+        assert expired_sign_ups(session, LATER) == [known]
+        expire(session, known, LATER)
         assert (known.status, known.cursor) == ("unsubscribed", 6)
+        assert expired_sign_ups(session, LATER) == []
 
 
 # --- addresses that must not be mailed ----------------------------------------------
