@@ -24,6 +24,8 @@ from issues.store import StoreError
 from paperboy import reports
 from subscribers.accounts import AccountError
 from subscribers.models import FREQUENCIES, LANGUAGES
+from subscribers.sheets import SheetError, write_private
+from subscribers.transfer import Refusal
 
 app = typer.Typer(
     help="Newsletter pipeline and scheduled mailer for weekly paper posts.", no_args_is_help=True
@@ -39,6 +41,7 @@ EXPECTED = (
     FeedError,
     StoreError,
     AccountError,
+    SheetError,
     AddressError,
     EmptyIssueError,
     RenderError,
@@ -203,6 +206,61 @@ def show_subscriber(email: str, as_json: Json = False) -> None:
         _table("Deliveries", ["slot", "state", "papers", "subject", "reply"], rows)
 
     _print(value, as_json, lines)
+
+
+@subscribers_app.command("import")
+def import_subscribers(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with email, language, frequency.")],
+    now: Now = None,
+    as_json: Json = False,
+) -> None:
+    """Take readers over who agreed elsewhere; no mail is sent. Repeating it does no harm.
+
+    The first line names the columns: email, language and frequency, and perhaps name, confirmed_at,
+    status (active or paused) and paused_until. Known addresses stay as they are.
+    """
+    refused: list[Refusal] = []
+
+    def on_refusal(refusal: Refusal) -> None:
+        if as_json:
+            refused.append(refusal)
+        else:
+            typer.echo(f"line {refusal.line}: {refusal.reason}")
+
+    report = reports.import_subscribers(file, _moment(now), on_refusal)
+    value = {"added": report.added, "known": report.known, "refused": [asdict(each) for each in refused]}
+    line = f"{report.added} added, {report.known} known already, {report.refused} refused"
+    _print(value, as_json, lambda: typer.echo(line))
+
+
+@subscribers_app.command("export")
+def export_subscribers(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to; standard output without it.")
+    ] = None,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="Also those who never confirmed, left or could not be reached.")
+    ] = False,
+) -> None:
+    """Write the readers as CSV, for import or a spreadsheet."""
+    lines = reports.export_subscribers(everyone)
+    if file is None:
+        out = typer.get_binary_stream("stdout")
+        for line in lines:
+            out.write(line.encode())
+    else:
+        typer.echo(f"{write_private(file, lines) - 1} subscribers in {file}")
+
+
+@subscribers_app.command("forget")
+def forget_subscriber(email: str, now: Now = None, as_json: Json = False) -> None:
+    """Erase a subscriber with all that is stored of them, at once and for good."""
+    value = reports.forget_subscriber(email, _moment(now))
+    line = (
+        f"Erased {value['email']} (events: {value['events']}, mails: {value['mails']}). "
+        "A keyed hash of the address stays, so that no import brings it back."
+    )
+    _print(value, as_json, lambda: typer.echo(line))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """What the commands do: open what they need, call one function below, return plain values."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -13,8 +14,8 @@ from sqlalchemy.orm import joinedload
 from core import database as core_database
 from core.database import Database, open_database, open_engine
 from core.runs import latest
-from core.settings import Settings, load
-from emails import copies, outbox
+from core.settings import Settings, load, secret_key
+from emails import copies, correspondence, outbox
 from emails.digests import preview_digest, run_digest
 from emails.edition import portions
 from emails.models import Delivery
@@ -27,7 +28,7 @@ from issues.ingest import IngestReport
 from issues.models import Issue
 from issues.text import Block
 from paperboy.preview_files import write_all, write_preview
-from subscribers import accounts
+from subscribers import accounts, transfer
 from subscribers.models import Subscriber
 
 
@@ -124,15 +125,57 @@ def add_subscriber(
     email: str, language: str, frequency: str, name: str, confirmed: bool, now: datetime | None
 ) -> dict[str, Any]:
     """Sign an address up, and confirm it if they agreed already."""
-    _, database = _open()
+    settings, database = _open()
     moment = now or datetime.now(UTC)
     with database.sessions.begin() as session:
+        if not accounts.find(session, email) and accounts.is_forgotten(session, email, secret_key(settings)):
+            raise accounts.AccountError(
+                f"{email} asked to be forgotten: only its owner can sign up again, at {settings.base_url}"
+            )
         subscriber = accounts.sign_up(
             session, email, language=language, frequency=frequency, name=name, now=moment
         )
         if confirmed:
             accounts.confirm(session, subscriber, moment)
         return _subscriber(subscriber)
+
+
+def import_subscribers(
+    path: Path, now: datetime | None, on_refusal: Callable[[transfer.Refusal], None]
+) -> transfer.ImportReport:
+    """Store the readers of a CSV file; each row that is not taken is told at once."""
+    settings, database = _open()
+    return transfer.import_readers(
+        database.sessions,
+        path,
+        key=secret_key(settings),
+        now=now or datetime.now(UTC),
+        zone=settings.zone,
+        on_refusal=on_refusal,
+    )
+
+
+def export_subscribers(everyone: bool) -> Iterator[str]:
+    """The lines of a CSV file of readers."""
+    _, database = _open()
+    return transfer.export_lines(database.sessions, everyone=everyone)
+
+
+def forget_subscriber(email: str, now: datetime | None) -> dict[str, Any]:
+    """Erase a subscriber; what was erased, in numbers."""
+    settings, database = _open()
+    with database.sessions.begin() as session:
+        subscriber = accounts.find(session, email)
+        if subscriber is None:
+            raise accounts.AccountError(f"{email} is not subscribed")
+        mails = select(func.count()).where(Delivery.subscriber_id == subscriber.id)
+        erased = {
+            "email": subscriber.email,
+            "events": len(subscriber.events),
+            "mails": session.scalar(mails) or 0,
+        }
+        correspondence.forget(session, subscriber, house_of(settings), now or datetime.now(UTC))
+        return erased
 
 
 def _subscriber(subscriber: Subscriber) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def sign_up(
     Raises:
         AccountError: the address, language, frequency or name cannot be used.
     """
-    _check(language, frequency)
+    check_choice(language, frequency)
     email = normal_address(address)
     known = find(session, address)
     if known and known.status in {"active", "paused"}:
@@ -102,7 +102,7 @@ def confirm(
     if is_suppressed(session, subscriber.email):
         raise AccountError("mails to this address were returned or refused: it cannot be confirmed")
     subscriber.status, subscriber.confirmed_at = "active", now
-    subscriber.cursor = max(subscriber.cursor, _before_latest_issue(session))
+    subscriber.cursor = max(subscriber.cursor, before_latest_issue(session))
     _note(subscriber, "confirmed", now, origin, wording=wording)
 
 
@@ -120,7 +120,7 @@ def change(
     Raises:
         AccountError: an unknown language or frequency.
     """
-    _check(language or subscriber.language, frequency or subscriber.frequency)
+    check_choice(language or subscriber.language, frequency or subscriber.frequency)
     subscriber.language = language or subscriber.language
     subscriber.frequency = frequency or subscriber.frequency
     _note(subscriber, "changed", now, origin, language=subscriber.language, frequency=subscriber.frequency)
@@ -265,7 +265,12 @@ def expire(session: Session, subscriber: Subscriber, now: datetime) -> None:
         session.delete(subscriber)
 
 
-def _check(language: str, frequency: str) -> None:
+def check_choice(language: str, frequency: str) -> None:
+    """Make sure that there are mails of this kind.
+
+    Raises:
+        AccountError: an unknown language or frequency.
+    """
     if language not in LANGUAGES:
         raise AccountError(f"language {language!r} is not one of {', '.join(LANGUAGES)}")
     if frequency not in FREQUENCIES:
@@ -292,7 +297,8 @@ def _move(subscriber: Subscriber, before: str, after: str) -> None:
     subscriber.status = after
 
 
-def _before_latest_issue(session: Session) -> int:
+def before_latest_issue(session: Session) -> int:
+    """The cursor of a new reader: what they get first is the latest issue."""
     latest = (
         select(Issue.id).where(Issue.revision > 0).order_by(Issue.week_start.desc(), Issue.id.desc()).limit(1)
     )
