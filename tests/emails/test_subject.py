@@ -116,6 +116,22 @@ def test_the_preheader_does_not_repeat_the_papers_that_the_subject_names(edition
     assert not [unit.title for unit in named if unit.title in preheader]
 
 
+@given(editions(titled_issues()))
+def test_no_word_of_a_preheader_is_cut(edition: Edition) -> None:
+    texts = [unit.title for unit in edition.papers]
+    texts += [part.blocks[0].text for part in edition.parts]
+    known = words(say(edition.language, "preheader_more")).union(*map(words, texts)) | {"·"}
+    assert words(digest_page(edition).preheader) <= known
+
+
+@pytest.mark.parametrize("word", ["W" * 300, "https://a.example/" + "long/" * 40])
+def test_a_word_longer_than_the_line_is_passed_over_by_the_preheader(word: str) -> None:
+    issue = issue_of([paper(1, title_ko="등대", intro_ko=blocks(f"등대는 {word} 길을 비춥니다."))])
+    preheader = digest_page(edition_of(issue)).preheader
+    assert preheader.startswith("등대는 길을 비춥니다.")
+    assert PREHEADER[0] <= len(preheader) <= PREHEADER[1]
+
+
 def test_the_preheader_goes_on_with_the_papers_that_the_subject_has_no_room_for() -> None:
     titles = ["짧은 이름", "아주 긴 이름을 가진 두 번째 논문의 제목은 여기까지", "세 번째 논문"]
     issue = issue_of([paper(number, title_ko=title) for number, title in enumerate(titles, 1)])
