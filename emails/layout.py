@@ -33,7 +33,7 @@ class Size:
     @property
     def sent(self) -> int:
         """Bytes on the wire in the smaller of base64 and quoted-printable, line ends included."""
-        return min(-(-self.plain * 78 // 57) + 4, -(-self.quoted * 76 // 72) + 4)
+        return min(-(-self.plain * 78 // 57) + 4, -(-self.quoted * 76 // 73) + 4)
 
     @property
     def most(self) -> int:

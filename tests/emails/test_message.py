@@ -179,7 +179,7 @@ def test_a_korean_sender_and_reader_domain_go_out_in_ascii(korean: Content) -> N
     assert f"<news@{house.domain}>".encode() in message.data
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(max_size=80))
 @example('"Robert"\r\nBcc: everyone@example.com\r\n\r\n<script>alert(1)</script>')
 @example("a@b, c@d; <e@f>")

@@ -4,7 +4,7 @@ import re
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 from wild import SNIPPETS
@@ -53,6 +53,7 @@ def bare(text: str) -> str:
     return "".join(text.split())
 
 
+@settings(max_examples=40)
 @given(sentences())
 def test_an_endless_paragraph_becomes_several_of_whole_sentences_and_loses_nothing(
     written: list[list[Run]],

@@ -90,7 +90,7 @@ def _check_left_out(mail: Mail) -> None:
 # --- any text -----------------------------------------------------------------------
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(editions())
 def test_a_mail_of_any_texts_is_small_enough_complete_in_order_and_safe(edition: Edition) -> None:
     check_whole(edition)

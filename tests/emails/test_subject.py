@@ -73,7 +73,6 @@ def words(text: str) -> set[str]:
     return {word.strip(MARKS + "-") for word in text.split()}
 
 
-@settings(deadline=None)
 @given(editions(titled_issues()))
 def test_a_subject_fits_sixty_columns_and_no_word_of_it_is_cut(edition: Edition) -> None:
     subject = digest_page(edition).subject
@@ -83,7 +82,6 @@ def test_a_subject_fits_sixty_columns_and_no_word_of_it_is_cut(edition: Edition)
     assert words(subject) <= known
 
 
-@settings(deadline=None)
 @given(editions(titled_issues()))
 def test_a_subject_names_the_first_paper_wherever_its_first_word_has_room(edition: Edition) -> None:
     subject, said = digest_page(edition).subject, phrase(edition)
@@ -92,7 +90,6 @@ def test_a_subject_names_the_first_paper_wherever_its_first_word_has_room(editio
         assert first in words(subject)
 
 
-@settings(deadline=None)
 @given(editions(titled_issues()))
 def test_names_left_out_of_a_subject_are_announced_by_an_ellipsis(edition: Edition) -> None:
     subject = digest_page(edition).subject
@@ -102,7 +99,7 @@ def test_names_left_out_of_a_subject_are_announced_by_an_ellipsis(edition: Editi
         assert subject.endswith("…")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(editions())
 def test_the_preheader_of_any_mail_fills_its_line(edition: Edition) -> None:
     page = digest_page(edition)
@@ -110,7 +107,6 @@ def test_the_preheader_of_any_mail_fills_its_line(edition: Edition) -> None:
     assert page.preheader == " ".join(page.preheader.split())
 
 
-@settings(deadline=None)
 @given(editions(titled_issues()))
 def test_the_preheader_does_not_repeat_the_papers_that_the_subject_names(edition: Edition) -> None:
     subject, named = subject_of(edition)
@@ -118,6 +114,22 @@ def test_the_preheader_does_not_repeat_the_papers_that_the_subject_names(edition
     assert PREHEADER[0] <= len(preheader) <= PREHEADER[1]
     assert len(named) <= 1 or all(name_of(unit) in subject for unit in named)
     assert not [unit.title for unit in named if unit.title in preheader]
+
+
+@given(editions(titled_issues()))
+def test_no_word_of_a_preheader_is_cut(edition: Edition) -> None:
+    texts = [unit.title for unit in edition.papers]
+    texts += [part.blocks[0].text for part in edition.parts]
+    known = words(say(edition.language, "preheader_more")).union(*map(words, texts)) | {"·"}
+    assert words(digest_page(edition).preheader) <= known
+
+
+@pytest.mark.parametrize("word", ["W" * 300, "https://a.example/" + "long/" * 40])
+def test_a_word_longer_than_the_line_is_passed_over_by_the_preheader(word: str) -> None:
+    issue = issue_of([paper(1, title_ko="등대", intro_ko=blocks(f"등대는 {word} 길을 비춥니다."))])
+    preheader = digest_page(edition_of(issue)).preheader
+    assert preheader.startswith("등대는 길을 비춥니다.")
+    assert PREHEADER[0] <= len(preheader) <= PREHEADER[1]
 
 
 def test_the_preheader_goes_on_with_the_papers_that_the_subject_has_no_room_for() -> None:
@@ -185,7 +197,6 @@ def test_a_week_around_new_year_is_clear_without_years_and_a_long_time_is_not() 
         assert "2026" in long
 
 
-@settings(deadline=None)
 @given(st.text(max_size=80).map(clean))
 @example("=?utf-8?q?not_encoded?= by hand")
 @example('"quoted" <a@b.example>, x: y; 한글 제목 😀 이어지는 제목')

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from making import blocks, issue_of, paper
 
@@ -141,7 +141,6 @@ _PAPERS = st.builds(
 _ISSUES: st.SearchStrategy[IssueContent] = st.builds(issue_of, st.lists(_PAPERS, max_size=6), overview=_TEXTS)
 
 
-@settings(deadline=None)
 @given(_ISSUES)
 def test_an_issue_does_not_differ_from_itself(issue: IssueContent) -> None:
     found = compare(issue, issue)
@@ -149,7 +148,6 @@ def test_an_issue_does_not_differ_from_itself(issue: IssueContent) -> None:
     assert found.pairs == tuple(range(len(issue.papers)))
 
 
-@settings(deadline=None)
 @given(_ISSUES, _ISSUES)
 def test_every_paper_is_kept_added_or_withdrawn_exactly_once(
     before: IssueContent, after: IssueContent
@@ -161,7 +159,6 @@ def test_every_paper_is_kept_added_or_withdrawn_exactly_once(
     assert len(kept) + len(found.withdrawn) == len(before.papers)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 8), unique=True), st.lists(st.integers(1, 8), unique=True))
 def test_what_an_edit_adds_its_undoing_withdraws(before: list[int], after: list[int]) -> None:
     there = changes([paper(n) for n in before], [paper(n) for n in after])

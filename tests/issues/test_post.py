@@ -622,7 +622,7 @@ def written(lines: Sequence[str]) -> list[str]:
     return [line.removeprefix("- ") for line in lines]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_weeks())
 def test_every_week_that_can_be_written_is_read_back_with_the_same_texts(week: Week) -> None:
     content = parse(week.title, cook_week(week, "https://forum.example"), ADDRESS)
@@ -642,7 +642,7 @@ def test_every_week_that_can_be_written_is_read_back_with_the_same_texts(week: W
         assert len(found.pictures) == paper.pictures
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet=st.sampled_from('<>/="&; \n가aph123논문소개링크'), max_size=300))
 def test_any_characters_at_all_are_read_without_an_error(html: str) -> None:
     parse(TITLE, post_html() + html, ADDRESS)
