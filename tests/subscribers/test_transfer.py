@@ -1,0 +1,408 @@
+"""Import and export of readers: whoever can be a reader becomes one, once; every other row has its reason."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from making import NOW, issue_of, reader, stored_issue
+from sqlalchemy import event, func, select
+from sqlalchemy.orm import Session
+
+from core.database import Database, open_database
+from emails.models import Delivery
+from subscribers import transfer
+from subscribers.accounts import find, forget, pause, sign_up, suppress, unsubscribe
+from subscribers.links import make_token, read_token
+from subscribers.models import AccountEvent, Subscriber
+from subscribers.sheets import SheetError, write_private
+from subscribers.transfer import COLUMNS, ImportReport, Refusal, export_lines, import_readers
+
+KEY = b"a key for tests only"
+SEOUL = ZoneInfo("Asia/Seoul")
+LATER = NOW + timedelta(days=1)
+HEADER = "email,language,frequency,name,confirmed_at\n"
+
+
+@pytest.fixture
+def take(database: Database, tmp_path: Path) -> Callable[..., tuple[ImportReport, list[Refusal]]]:
+    """Imports a text as a file; the report and the refusals, as they were told."""
+
+    def run(
+        text: str | bytes, into: Database = database, now: datetime = NOW
+    ) -> tuple[ImportReport, list[Refusal]]:
+        path = tmp_path / "readers.csv"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        told: list[Refusal] = []
+        report = import_readers(into.sessions, path, key=KEY, now=now, zone=SEOUL, on_refusal=told.append)
+        assert report.refused == len(told)
+        assert all(first.line < second.line for first, second in pairwise(told))
+        return report, told
+
+    return run
+
+
+Take = Callable[..., tuple[ImportReport, list[Refusal]]]
+
+
+def everybody(database: Database) -> list[tuple[str, ...]]:
+    """What matters of all subscribers, in order of address."""
+    with database.sessions() as session:
+        rows = session.scalars(select(Subscriber))
+        return sorted((row.email, row.language, row.frequency, row.name, row.status) for row in rows)
+
+
+def rows_of(count: int, first: int = 0) -> str:
+    return "".join(f"reader{n:05}@example.com,ko,weekly,,\n" for n in range(first, first + count))
+
+
+# --- who comes in -------------------------------------------------------------------
+
+
+def test_those_who_agreed_elsewhere_are_readers_from_the_latest_issue_on(
+    database: Database, take: Take
+) -> None:
+    with database.sessions.begin() as session:
+        stored_issue(session, issue_of(3), topic_id=1)
+        stored_issue(session, issue_of(4, start=date(2025, 8, 4)), topic_id=2)
+    report, told = take(
+        HEADER
+        + "Minji@Example.com,ko,weekly,김민지,2025-01-02T10:00\n"
+        + " jihoon@예시.한국 , BOTH ,Daily,,2024-12-31T23:00:00+00:00\n"
+        + "seoyeon@example.com,en,weekly,,\n"
+    )
+    assert (report, told) == (ImportReport(added=3), [])
+    assert everybody(database) == [
+        ("Minji@example.com", "ko", "weekly", "김민지", "active"),
+        ("jihoon@xn--vv4b11d.xn--3e0b707e", "both", "daily", "", "active"),
+        ("seoyeon@example.com", "en", "weekly", "", "active"),
+    ]
+    with database.sessions() as session:
+        agreed = {row.email[0]: row.confirmed_at for row in session.scalars(select(Subscriber))}
+        assert agreed == {
+            "M": datetime(2025, 1, 2, 1, 0, tzinfo=UTC),
+            "j": datetime(2024, 12, 31, 23, 0, tzinfo=UTC),
+            "s": NOW,
+        }
+        stood = select(Subscriber.cursor, Subscriber.created_at, Subscriber.ended_at).distinct()
+        assert [tuple(row) for row in session.execute(stood)] == [(3, NOW, None)]
+        assert session.scalar(select(func.count(Delivery.id))) == 0, "nobody is mailed by an import"
+
+
+def test_the_record_says_from_which_file_somebody_came(database: Database, take: Take) -> None:
+    take(HEADER + "minji@example.com,ko,weekly,,2025-01-02\njihoon@example.com,en,daily,,\n")
+    with database.sessions() as session:
+        minji, jihoon = (find(session, f"{name}@example.com") for name in ("minji", "jihoon"))
+        assert minji
+        assert jihoon
+        assert [(entry.what, entry.at, entry.detail) for entry in (*minji.events, *jihoon.events)] == [
+            (
+                "imported",
+                NOW,
+                {
+                    "from": "readers.csv",
+                    "language": "ko",
+                    "frequency": "weekly",
+                    "agreed": "2025-01-01T15:00:00+00:00",
+                },
+            ),
+            ("imported", NOW, {"from": "readers.csv", "language": "en", "frequency": "daily"}),
+        ]
+
+
+def test_each_one_has_links_of_their_own(database: Database, take: Take) -> None:
+    take(HEADER + rows_of(50))
+    with database.sessions() as session:
+        handles = session.scalars(select(Subscriber.handle)).all()
+    assert len(set(handles)) == 50
+    today = NOW.date()
+    assert [
+        read_token(KEY, "unsubscribe", make_token(KEY, "unsubscribe", each, today), today) for each in handles
+    ] == handles
+
+
+def test_one_who_paused_comes_in_paused(database: Database, take: Take) -> None:
+    take(
+        "email,language,frequency,status,paused_until\n"
+        "a@example.com,ko,weekly,paused,2025-09-01\n"
+        "b@example.com,ko,weekly,Paused,\n"
+        "c@example.com,ko,weekly,active,2025-09-01\n"
+    )
+    with database.sessions() as session:
+        found = session.scalars(select(Subscriber).order_by(Subscriber.email)).all()
+        assert [(row.status, row.paused_until) for row in found] == [
+            ("paused", date(2025, 9, 1)),
+            ("paused", None),
+            ("active", None),
+        ]
+
+
+# --- who does not -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("minji,ko,weekly", "is not an address"),
+        (",ko,weekly", "is not an address"),
+        ("민지@example.com,ko,weekly", "letters before the @"),
+        ("minji@example.com,fr,weekly", "language 'fr' is not one of ko, en, both"),
+        ("minji@example.com,ko,hourly", "frequency 'hourly' is not one of weekly, daily"),
+        ("minji@example.com", "language '' is not one of"),
+        ("minji@example.com,ko,weekly,,soon", "confirmed_at 'soon' is no time"),
+        ("minji@example.com,ko,weekly,,2025-08-04T08:00:01Z", "between 1990 and now"),
+        ("minji@example.com,ko,weekly,,0001-01-01", "confirmed_at '0001-01-01'"),
+        ("minji@example.com,ko,weekly,,,unsubscribed", "only those who read are taken"),
+        ("minji@example.com,ko,weekly,,,bounced", "only those who read are taken"),
+        ("minji@example.com,ko,weekly,,,pending", "only those who read are taken"),
+        ("minji@example.com,ko,weekly,,,paused,soon", "paused_until 'soon' is no day"),
+        ("minji@example.com,ko,weekly,,,,,extra", "more cells than columns"),
+        ("returned@example.com,ko,weekly", "returned or refused"),
+        ("Forgotten@Example.com,ko,weekly", "asked to be forgotten"),
+        ("FIRST@example.com,en,daily", "the address is in line 2 already"),
+    ],
+)
+def test_a_row_that_cannot_be_taken_is_named_with_its_reason_and_the_others_are_taken(
+    database: Database, take: Take, row: str, reason: str
+) -> None:
+    with database.sessions.begin() as session:
+        suppress(session, "returned@example.com", "returned", NOW)
+        forget(session, reader(session, "forgotten@example.com"), KEY, NOW)
+    header = "email,language,frequency,name,confirmed_at,status,paused_until\n"
+    report, (refusal,) = take(f"{header}first@example.com,ko,weekly\n{row}\nlast@example.com,ko,weekly\n")
+    assert refusal.line == 3
+    assert reason in refusal.reason
+    assert "\n" not in refusal.reason
+    assert report == ImportReport(added=2, refused=1)
+    assert [each[0] for each in everybody(database)] == ["first@example.com", "last@example.com"]
+
+
+def test_whoever_has_a_subscription_keeps_it_as_it_is(database: Database, take: Take) -> None:
+    with database.sessions.begin() as session:
+        reader(session, "Active@example.com", language="ko", frequency="weekly", name="김민지")
+        pause(reader(session, "paused@example.com"), NOW)
+        unsubscribe(reader(session, "left@example.com"), NOW)
+        sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
+        reader(session, "bounced@example.com")
+        suppress(session, "bounced@example.com", "returned", NOW)
+        forget(session, reader(session, "back@example.com"), KEY, NOW)
+        reader(session, "back@example.com")
+    before = everybody(database)
+    names = ("ACTIVE", "paused", "left", "pending", "bounced", "back")
+    text = HEADER + "".join(f"{name}@example.com,en,daily,Mallory,\n" for name in names)
+    assert take(text, now=LATER) == (ImportReport(known=6), [])
+    assert everybody(database) == before
+    with database.sessions() as session:
+        assert "imported" not in set(session.scalars(select(AccountEvent.what)))
+
+
+def test_a_row_that_was_refused_does_not_stand_in_the_way_of_a_right_one(
+    database: Database, take: Take
+) -> None:
+    report, (refusal,) = take(HEADER + "a@example.com,fr,weekly\na@example.com,en,weekly\n")
+    assert (report, refusal.line) == (ImportReport(added=1, refused=1), 2)
+    assert everybody(database) == [("a@example.com", "en", "weekly", "", "active")]
+
+
+def test_one_who_signs_up_while_an_import_runs_is_left_as_they_are(
+    database: Database, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(session: Session, *_: object) -> Iterator[tuple[str, str]]:
+        sign_up(session, "a@example.com", language="ko", frequency="weekly", now=NOW, origin="form")
+        return iter(())
+
+    monkeypatch.setattr(transfer, "_barred", meanwhile)
+    report, _ = take(HEADER + "a@example.com,en,daily,,\nb@example.com,en,daily,,\n")
+    assert report == ImportReport(added=1, known=1)
+    assert [row[1:] for row in everybody(database)] == [
+        ("ko", "weekly", "", "pending"),
+        ("en", "daily", "", "active"),
+    ]
+
+
+# --- large files, stops and repeats -------------------------------------------------
+
+
+def test_a_repeat_adds_nobody(database: Database, take: Take) -> None:
+    text = HEADER + rows_of(30) + "nobody,ko,weekly\n" + rows_of(1)
+    assert take(text)[0] == ImportReport(added=30, refused=2)
+    before = everybody(database)
+    assert take(text, now=LATER)[0] == ImportReport(known=30, refused=2)
+    assert everybody(database) == before
+
+
+def test_what_stands_twice_is_found_however_far_apart(
+    database: Database, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "BATCH", 10)
+    report, told = take(HEADER + rows_of(25) + rows_of(5) + rows_of(1, first=25))
+    assert report == ImportReport(added=26, refused=5)
+    assert [(refusal.line, refusal.reason[-9:]) for refusal in told] == [
+        (line, f"{line - 25:>2} already"[-9:]) for line in range(27, 32)
+    ]
+    assert len(everybody(database)) == 26
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+class Fuse:
+    """Ends the process before the statement of a number; 0 is never."""
+
+    def __init__(self, database: Database) -> None:
+        self.remaining = 0
+        event.listen(database.engine, "before_cursor_execute", self.burn)
+
+    def burn(self, *_: object) -> None:
+        self.remaining -= 1
+        if self.remaining == 0:
+            raise Crash
+
+
+def test_a_stop_at_any_step_stores_nobody_by_halves_and_a_repeat_stores_the_rest(
+    database: Database, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "BATCH", 4)
+    text, fuse, seen = HEADER + rows_of(10), Fuse(database), set()
+    for at in range(1, 100):
+        _delete_everybody(database)
+        fuse.remaining = at
+        try:
+            take(text)
+        except Crash:
+            fuse.remaining = 0
+        else:
+            assert seen == {0, 4, 8}, "it was stopped in each of the three batches"
+            return
+        with database.sessions() as session:
+            stored = session.scalar(select(func.count(Subscriber.id))) or 0
+            assert session.scalar(select(func.count(AccountEvent.id))) == stored
+        seen.add(stored)
+        assert take(text)[0] == ImportReport(added=10 - stored, known=stored)
+        assert len(everybody(database)) == 10
+    pytest.fail("no run came to its end")
+
+
+def _delete_everybody(database: Database) -> None:
+    with database.sessions.begin() as session:
+        session.query(AccountEvent).delete()
+        session.query(Subscriber).delete()
+
+
+def test_the_number_of_statements_does_not_grow_with_the_readers(database: Database, take: Take) -> None:
+    counted = []
+    for count in (10, 1000):
+        statements: list[str] = []
+
+        def note(
+            _connection: Any, _cursor: Any, statement: str, *_: Any, into: list[str] = statements
+        ) -> None:
+            into.append(statement)
+
+        event.listen(database.engine, "before_cursor_execute", note)
+        assert take(HEADER + rows_of(count, first=count))[0].added == count
+        event.remove(database.engine, "before_cursor_execute", note)
+        counted.append(len(statements))
+    assert counted[1] <= counted[0] + 1
+
+
+@pytest.mark.parametrize(
+    "end", [b"\xff\xfe,ko,weekly\n", b'"unclosed@example.com,ko,weekly\n', b"x" * 70_000]
+)
+def test_a_file_that_is_wrong_only_at_its_end_stores_nobody(
+    database: Database, take: Take, monkeypatch: pytest.MonkeyPatch, end: bytes
+) -> None:
+    monkeypatch.setattr(transfer, "BATCH", 5)
+    with pytest.raises(SheetError):
+        take((HEADER + rows_of(50)).encode() + end)
+    assert everybody(database) == []
+
+
+def test_a_file_that_is_not_there_or_lacks_columns_stores_nobody(
+    database: Database, take: Take, tmp_path: Path
+) -> None:
+    with pytest.raises(SheetError, match="frequency"):
+        take("email,language\nminji@example.com,ko\n")
+    with pytest.raises(SheetError, match="No such file"):
+        import_readers(database.sessions, tmp_path / "no.csv", key=KEY, now=NOW, zone=SEOUL, on_refusal=print)
+    assert everybody(database) == []
+
+
+# --- out and in again ---------------------------------------------------------------
+
+
+def export(database: Database, *, everyone: bool = False) -> str:
+    return "".join(export_lines(database.sessions, everyone=everyone))
+
+
+def test_what_is_exported_can_be_imported_and_is_the_same_again(
+    database: Database, take: Take, new_database_url: Callable[[], str]
+) -> None:
+    names = ["김민지", "=HYPERLINK(1)", "'=1", "'t Hooft", 'a, "b"; c', "-", "@home", ""]
+    with database.sessions.begin() as session:
+        for number, name in enumerate(names):
+            language, frequency = ("ko", "en", "both")[number % 3], ("weekly", "daily")[number % 2]
+            reader(
+                session,
+                f"reader{number}@example.com",
+                language=language,
+                frequency=frequency,
+                name=name,
+                now=NOW - timedelta(days=number, microseconds=1),
+            )
+        reader(session, "=cmd+x@example.com")
+        pause(reader(session, "-paused@example.com"), NOW, until=date(2025, 9, 1))
+    text = export(database)
+    assert not [line for line in text.splitlines() if line.startswith(("=", "+", "-", "@"))]
+    other = open_database(new_database_url())
+    assert take(text, into=other) == (ImportReport(added=10), [])
+    assert everybody(other) == everybody(database)
+    assert export(other).count("2025-09-01") == 1
+
+    def agreed(of: Database) -> list[datetime | None]:
+        with of.sessions() as session:
+            return list(session.scalars(select(Subscriber.confirmed_at).order_by(Subscriber.email)))
+
+    assert agreed(other) == agreed(database)
+    other.engine.dispose()
+
+
+def test_only_those_who_read_are_exported_unless_all_are_asked_for(database: Database, take: Take) -> None:
+    with database.sessions.begin() as session:
+        reader(session, "active@example.com")
+        pause(reader(session, "paused@example.com"), NOW)
+        unsubscribe(reader(session, "left@example.com"), NOW)
+        sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
+    lines = export(database).splitlines()
+    assert lines[0].split(",") == list(COLUMNS)
+    assert [line.partition(",")[0] for line in lines[1:]] == ["active@example.com", "paused@example.com"]
+    everyone = export(database, everyone=True)
+    assert len(everyone.splitlines()) == 5
+    _delete_everybody(database)
+    report, told = take(everyone)
+    assert report == ImportReport(added=2, refused=2)
+    assert {refusal.line for refusal in told} == {4, 5}, "nobody becomes a reader again who had left"
+
+
+def test_readers_are_exported_page_by_page_each_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "BATCH", 2)
+    with database.sessions.begin() as session:
+        addresses = [reader(session, f"reader{number}@example.com").email for number in range(5)]
+    assert [line.partition(",")[0] for line in export(database).splitlines()[1:]] == addresses
+
+
+def test_a_slow_reader_of_an_export_holds_nobody_up(database: Database, tmp_path: Path) -> None:
+    with database.sessions.begin() as session:
+        reader(session, "a@example.com")
+    lines = export_lines(database.sessions, everyone=False)
+    next(lines)
+    assert next(lines).startswith("a@example.com")
+    with database.sessions.begin() as session:
+        reader(session, "b@example.com")
+    assert write_private(tmp_path / "rest.csv", lines) == 1
