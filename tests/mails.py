@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote
 
-from making import HOUSE, rendered, stored
+from making import HOUSE, NOW, rendered, stored
 from selectolax.lexbor import LexborHTMLParser
 
-from emails.edition import Edition, Part
+from emails.edition import Edition, IssueUnit, Part
 from emails.message import Reader, encode, filled
 from emails.plain import WIDTH
 from emails.render import Rendered
@@ -36,7 +36,7 @@ class Mail:
         self.rendered: Rendered = rendered(edition)
         self.content = stored(edition, self.rendered)
         reader = Reader("reader@example.org", "", "0" * 16, edition.language)
-        self.html, self.text = filled(self.content, reader, HOUSE)
+        self.html, self.text = filled(self.content, reader, HOUSE, NOW)
         self.tree = LexborHTMLParser(self.html)
 
     @cached_property
@@ -83,9 +83,9 @@ class Mail:
 
     @cached_property
     def units(self) -> list[tuple[str, list[Shown]]]:
-        """Each issue's opening and each paper: its place on the forum, and its texts."""
+        """Each issue's opening and each paper: its place in the archive, and its texts."""
         counts = iter(self.rendered.layout.shown)
-        webs = [web for issue in self.edition.issues for web in (issue.url, *(p.web for p in issue.papers))]
+        webs = [web for issue in self.edition.issues for web in webs_of(issue, self.edition.language)]
         return [
             (
                 web,
@@ -109,9 +109,15 @@ class Mail:
         """The most that the HTML part takes, decoded or encoded, for any reader."""
         sizes = []
         for name in WIDEST_NAMES:
-            html, _ = filled(self.content, Reader("reader@example.org", name, "0" * 16, "ko"), HOUSE)
+            html, _ = filled(self.content, Reader("reader@example.org", name, "0" * 16, "ko"), HOUSE, NOW)
             sizes += [len(html.replace("\n", "\r\n").encode()), len(encode(html)[1])]
         return max(sizes)
+
+
+def webs_of(issue: IssueUnit, language: str) -> list[str]:
+    """Where an issue and each of its papers stand in the archive."""
+    web = f"{HOUSE.archive}/{issue.topic_id}?text={language}"
+    return [web, *(f"{web}#paper-{paper.number}" for paper in issue.papers)]
 
 
 def squeezed(text: str) -> str:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mails import Mail, bare, squeezed
+from mails import Mail, bare, squeezed, webs_of
 from making import HOUSE, arrivals_of, blocks, content_of_edition, edition_of, issue_of, paper
 from selectolax.lexbor import LexborHTMLParser
 from wild import editions
@@ -40,7 +40,7 @@ def days_of(papers: list[Arrival], language: str, frequency: str = "daily") -> l
 @languages
 def test_the_links_to_read_on_the_web_and_to_unsubscribe_stand_above_the_first_heading(language: str) -> None:
     content = content_of_edition(edition_of(issue_of(), language=language))
-    html, text = filled(content, Reader("reader@example.org", "", "0" * 16, language), HOUSE)
+    html, text = filled(content, Reader("reader@example.org", "", "0" * 16, language), HOUSE, NOW)
     for above in (
         html.partition("<h1")[0].rpartition("</title>")[2],
         text.partition(say(language, "brand"))[0],
@@ -64,11 +64,12 @@ def test_both_bodies_end_with_how_to_change_pause_and_stop_and_with_why_the_mail
 
 
 @languages
-def test_the_contents_list_each_paper_with_a_link_to_its_place_on_the_forum(language: str) -> None:
+def test_the_contents_list_each_paper_with_a_link_to_its_place_in_the_archive(language: str) -> None:
     papers = [paper(number, anchor=f"p-1-owl-{number}") for number in (1, 2, 3)]
     mail = Mail(edition_of(issue_of(papers), language=language))
     listed = [(squeezed(node.text()), node.attributes["href"]) for node in mail.tree.css("ol > li > a")]
-    assert listed == [(unit.title, unit.web) for unit in mail.edition.papers]
+    webs = webs_of(mail.edition.issues[0], language)[1:]
+    assert listed == [(unit.title, web) for unit, web in zip(mail.edition.papers, webs, strict=True)]
     assert len({web for _, web in listed}) == 3
     numbered = {found[1]: found[2] for found in re.finditer(r"(?m)^\[(\d+)\] (.+)$", mail.text)}
     lines = re.findall(r"(?m)^ *\d+\. (.*?) \[(\d+)\]", mail.text)
@@ -94,7 +95,7 @@ def test_a_daily_mail_says_which_of_how_many_papers_it_brings_and_which_come_tom
     for mail, after in pairwise(mails):
         following = mail.tree.css("h2:not([lang]) ~ ul a[lang]")
         assert [node.text() for node in following] == after.titles
-        assert {unit.web for unit in after.edition.papers} <= mail.hrefs
+        assert {unit.forum for unit in after.edition.papers} <= mail.hrefs
         told = mail.text.rpartition(f"# {say(language, 'following')}")[2]
         assert all(title in told for title in after.titles)
         assert say(language, "remaining", count=mail.edition.remaining) in mail.seen

@@ -233,8 +233,8 @@ def test_a_paper_with_a_hundred_links_shows_some_of_them() -> None:
 
 def test_a_link_of_a_paper_leads_to_its_place_on_the_forum() -> None:
     anchored, bare = edition_of(issue_of([paper(1, anchor="p-1-owl-3"), paper(2)])).papers
-    assert anchored.web == "https://forum.example/t/9001#p-1-owl-3"
-    assert bare.web == "https://forum.example/t/9001"
+    assert anchored.forum == "https://forum.example/t/9001#p-1-owl-3"
+    assert bare.forum == "https://forum.example/t/9001"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from making import HOUSE, NOW
 from selectolax.lexbor import LexborHTMLParser
 
 from emails.letters import READER_LETTERS, SPOKEN, Letter, Notice, operator_notice, reader_letter
-from emails.message import Content, Reader, build, filled
+from emails.message import PAGES, Content, Reader, build, filled
 from emails.previews import NOTICE, letter_previews
 from emails.width import columns
 from emails.wording import say
@@ -24,7 +24,6 @@ from subscribers.links import read_token
 
 HANDLE = "0123456789abcdef"
 MINJI = Reader("minji@example.com", "김민지", HANDLE, "ko")
-PAGES = {"confirm": "c", "preferences": "p", "unsubscribe": "u"}
 KINDS = list(product(READER_LETTERS, SPOKEN, ("weekly", "daily")))
 letters = pytest.mark.parametrize(("kind", "language", "frequency"), KINDS)
 
@@ -36,7 +35,7 @@ def content_of(letter: Letter) -> Content:
 def mail_of(letter: Letter, reader: Reader = MINJI) -> tuple[str, str, EmailMessage]:
     content = content_of(letter)
     data = build(content, reader, HOUSE, message_id="0f@paperboy.example", now=NOW).data
-    return *filled(content, reader, HOUSE), message_from_bytes(data, policy=modern_policy)
+    return *filled(content, reader, HOUSE, NOW), message_from_bytes(data, policy=modern_policy)
 
 
 def every_letter() -> list[Letter]:
@@ -59,7 +58,7 @@ def test_the_button_of_a_letter_is_the_readers_own_link_in_both_bodies(
     for address in in_text:
         page, token = address.removeprefix("https://paperboy.example/").split("/")
         assert page == PAGES[purpose]
-        assert read_token(HOUSE.key, purpose, token) == HANDLE
+        assert read_token(HOUSE.key, purpose, token, NOW.date()) == HANDLE
 
 
 @letters

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from making import HOUSE, NOW, content_of_edition, edition_of, issue_of
 
-from emails.message import Content, Message, Reader, build, content_of, encode, filled, home_of
+from emails.message import Content, Message, Reader, build, content_of, encode, filled
 from emails.models import EditionRow
 from subscribers.links import read_token
 
@@ -207,7 +207,3 @@ def test_a_stored_edition_gives_the_same_mail(korean: Content) -> None:
         created_at=NOW,
     )
     assert content_of(row) == korean
-
-
-def test_the_archive_is_the_forum_that_the_feed_is_from() -> None:
-    assert home_of("https://forum.example:8443/c/news/14.rss?x=1") == "https://forum.example:8443/"

@@ -49,7 +49,7 @@ def _check_papers(mail: Mail) -> None:
     for title in mail.titles:
         at = bare(mail.text).index(f"#{bare(title)}", at)
     for unit in mail.edition.papers:
-        assert {unit.url, unit.web, *(link.url for link in unit.links)} <= mail.hrefs
+        assert {unit.url, unit.forum, *(link.url for link in unit.links)} <= mail.hrefs
 
 
 def _check_texts(mail: Mail) -> None:
