@@ -300,7 +300,7 @@ def _figure(paper: PaperUnit, title: str, language: str) -> Figure | None:
     characters = sum(len(block.text) for part in paper.parts for block in part.blocks)
     room = sqrt(_AREA * characters / (picture.width * picture.height))
     scale = min(1, PICTURE_WIDTH / picture.width, room)
-    width, height = round(picture.width * scale), round(picture.height * scale)
+    width, height = round(picture.width * scale), max(1, round(picture.height * scale))
     if width < MIN_PICTURE:
         return None
     return Figure(picture.url, width, height, alt=say(language, "picture", title=title))
