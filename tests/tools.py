@@ -1,4 +1,4 @@
-"""The tools from outside that judge finished mails: where they are, and what their absence means."""
+"""The tools from outside that judge finished mails and pages: where they are, and what their absence means."""
 
 import os
 import shutil
@@ -10,6 +10,24 @@ from typing import NoReturn
 import pytest
 
 MAIL_CHECKS = Path(__file__).parent / "mail_checks"
+# What Chromium runs with, and what it is asked about a page.
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
+VIOLATIONS = """async () => (await axe.run()).violations.map(
+    ({id, impact, help, nodes}) => `${impact} ${id}: ${help}, at ${nodes[0].html.slice(0, 150)}`)"""
+TOO_WIDE = """() => {
+    const elements = [...document.querySelectorAll("body *")].filter(
+        (element) => element.getBoundingClientRect().right > innerWidth);
+    const page = document.documentElement.scrollWidth > innerWidth ? ["the page scrolls"] : [];
+    return [...page, ...elements.map((element) => element.outerHTML.slice(0, 150))];
+}"""
 
 
 def program(name: str) -> str:

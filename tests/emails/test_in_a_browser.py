@@ -6,26 +6,9 @@ from typing import NamedTuple
 import pytest
 from kinds import every_kind, summary
 from playwright.sync_api import Page, sync_playwright
-from tools import node_module, program
+from tools import SWITCHES, TOO_WIDE, VIOLATIONS, node_module, program
 
 WIDTHS = (375, 700)
-SWITCHES = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-)
-VIOLATIONS = """async () => (await axe.run()).violations.map(
-    ({id, impact, help, nodes}) => `${impact} ${id}: ${help}, at ${nodes[0].html.slice(0, 150)}`)"""
-TOO_WIDE = """() => {
-    const elements = [...document.querySelectorAll("body *")].filter(
-        (element) => element.getBoundingClientRect().right > innerWidth);
-    const page = document.documentElement.scrollWidth > innerWidth ? ["the page scrolls"] : [];
-    return [...page, ...elements.map((element) => element.outerHTML.slice(0, 150))];
-}"""
 # What dark modes do that turn all colours around, but leave pictures alone.
 INVERTED = "html { background: #fff } html, img { filter: invert(1) hue-rotate(180deg) }"
 
