@@ -166,7 +166,7 @@ def add_subscriber(
     now: Now = None,
     as_json: Json = False,
 ) -> None:
-    """Sign an address up; without --confirmed it stays pending."""
+    """Sign an address up; without --confirmed a mail asks its owner to confirm."""
     _one_of("language", language, LANGUAGES)
     _one_of("frequency", frequency, FREQUENCIES)
     value = reports.add_subscriber(email, language, frequency, name, confirmed, _moment(now))

@@ -137,6 +137,8 @@ def add_subscriber(
         )
         if confirmed:
             accounts.confirm(session, subscriber, moment)
+        elif subscriber.status == "pending":
+            correspondence.write_once(session, subscriber, "confirmation", house_of(settings), moment)
         return _subscriber(subscriber)
 
 

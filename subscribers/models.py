@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import Double, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
@@ -92,4 +92,4 @@ class Attempt(Base):
 
     key: Mapped[str] = mapped_column(primary_key=True)
     count: Mapped[int]
-    expires_at: Mapped[float]
+    expires_at: Mapped[float] = mapped_column(Double)

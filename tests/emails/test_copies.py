@@ -31,7 +31,7 @@ def issue(database: Database) -> Issue:
     with database.sessions.begin() as session:
         stored = stored_issue(session, issue_of(4))
         reader(session, "minji@example.com", language="both", frequency="daily").cursor = 2
-        pause(reader(session, "paused@example.com"))
+        pause(reader(session, "paused@example.com"), NOW)
         return stored
 
 

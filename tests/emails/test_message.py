@@ -60,7 +60,7 @@ def test_a_mail_has_every_header_that_mailbox_providers_ask_for(korean: Content)
         "List-Id": "Paperboy weekly <weekly.paperboy.paperboy.example>",
         "List-Help": "<https://paperboy.example/>",
         "List-Owner": "<mailto:news@paperboy.example>",
-        "List-Archive": "<https://forum.example/>",
+        "List-Archive": "<https://paperboy.example/archive>",
         "List-Post": "NO",
         "Feedback-ID": "weekly-2025-W32:weekly:weekly:paperboy",
         "Message-ID": f"<{MESSAGE_ID}>",

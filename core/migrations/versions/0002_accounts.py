@@ -44,7 +44,7 @@ def upgrade() -> None:
         "attempts",
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.Column("expires_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
 
