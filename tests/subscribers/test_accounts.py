@@ -273,6 +273,8 @@ def test_a_pause_can_be_made_longer_and_a_new_one_forgets_the_old_end(database: 
         pause(known, NOW, until=date(2025, 9, 1))
         pause(known, NOW, until=date(2025, 10, 1))
         assert known.paused_until == date(2025, 10, 1)
+        pause(known, NOW)
+        assert known.paused_until is None, "one without an end replaces one with an end"
         resume(known, NOW)
         pause(known, NOW)
         assert (known.status, known.paused_until) == ("paused", None)

@@ -180,6 +180,15 @@ def test_a_row_that_cannot_be_taken_is_named_with_its_reason_and_the_others_are_
     assert [each[0] for each in everybody(database)] == ["first@example.com", "last@example.com"]
 
 
+def test_refused_rows_are_told_in_the_order_of_the_file(database: Database, take: Take) -> None:
+    with database.sessions.begin() as session:
+        suppress(session, "returned@example.com", "returned", NOW)
+        forget(session, reader(session, "forgotten@example.com"), KEY, NOW)
+    names = ("nobody", "forgotten@example.com", "", "returned@example.com", "a@example.com", "nobody")
+    _, told = take(HEADER + "".join(f"{name},ko,weekly,,\n" for name in names))
+    assert [refusal.line for refusal in told] == [2, 3, 4, 5, 7]
+
+
 def test_whoever_has_a_subscription_keeps_it_as_it_is(database: Database, take: Take) -> None:
     with database.sessions.begin() as session:
         reader(session, "Active@example.com", language="ko", frequency="weekly", name="김민지")
