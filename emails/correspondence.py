@@ -13,11 +13,13 @@ from emails import outbox
 from emails.digests import Rules, next_mail
 from emails.letters import reader_letter
 from emails.message import House
+from emails.render import RenderError
 from issues.store import arrivals
 from subscribers import accounts
 from subscribers.accounts import AccountError
 from subscribers.models import Application, Subscriber
 
+MOVES = 3  # letters a day to addresses that a reader wants to move to: people mistype
 ONCE_IN = timedelta(days=1)  # between two letters of a kind that anybody can have sent to an address
 
 
@@ -26,7 +28,10 @@ def answer_applications(session: Session, house: House, now: datetime) -> list[s
     or `nothing`."""
     done = []
     for application in session.scalars(select(Application).order_by(Application.id)).all():
-        done.append(_answer(session, application, house, now))
+        try:
+            done.append(_answer(session, application, house, now))
+        except AccountError:  # the form took an address that is refused today
+            done.append("nothing")
         session.delete(application)
         session.flush()
     return done
@@ -38,7 +43,7 @@ def _answer(session: Session, application: Application, house: House, now: datet
     known = accounts.find(session, application.email)
     if known and known.status in {"active", "paused"}:
         return "reminded" if write_once(session, known, "reminder", house, now) else "nothing"
-    if known and outbox.wrote_since(session, known.id, ("confirmation",), now - ONCE_IN):
+    if known and _was_invited(session, known, now):
         return "nothing"
     pending = accounts.sign_up(
         session,
@@ -50,6 +55,14 @@ def _answer(session: Session, application: Application, house: House, now: datet
     )
     write(session, pending, "confirmation", house, now)
     return "invited"
+
+
+def _was_invited(session: Session, known: Subscriber, now: datetime) -> bool:
+    """Whether a confirmation is open already; one who left since may be asked anew."""
+    since = now - ONCE_IN
+    if known.status != "pending" and known.ended_at:
+        since = max(since, known.ended_at)
+    return outbox.letters_since(session, known.id, "confirmation", since) > 0
 
 
 def confirm(
@@ -77,16 +90,19 @@ def _wording(subscriber: Subscriber) -> str:
 
 def _welcome(session: Session, subscriber: Subscriber, house: House, rules: Rules, now: datetime) -> None:
     arrived, _ = arrivals(session, now, rules.settle, after=subscriber.cursor)
-    mail = next_mail(
-        arrived,
-        subscriber.cursor,
-        slot=outbox.WELCOME,
-        language=subscriber.language,
-        frequency=subscriber.frequency,
-        house=house,
-        rules=rules,
-        is_welcome=True,
-    )
+    try:
+        mail = next_mail(
+            arrived,
+            subscriber.cursor,
+            slot=outbox.WELCOME,
+            language=subscriber.language,
+            frequency=subscriber.frequency,
+            house=house,
+            rules=rules,
+            is_welcome=True,
+        )
+    except RenderError:  # the digest's run will tell the operator; the reader is welcome all the same
+        mail = None
     if mail is None:
         write(session, subscriber, "welcome", house, now)
         return
@@ -125,12 +141,12 @@ def ask_to_move(
     accounts.ask_to_move(session, subscriber, address, now, origin=origin)
     taken = accounts.find(session, subscriber.new_email)
     if taken is None and not accounts.is_suppressed(session, subscriber.new_email):
-        write_once(session, subscriber, "move", house, now)
+        write_once(session, subscriber, "move", house, now, most=MOVES)
 
 
 def forget(session: Session, subscriber: Subscriber, house: House, now: datetime) -> None:
-    """Erase a reader with all that is stored of them."""
-    outbox.erase(session, subscriber.id)
+    """Erase all that is stored of a reader."""
+    outbox.call_off(session, subscriber.id)
     accounts.forget(session, subscriber, house.key, now)
 
 
@@ -139,7 +155,7 @@ def expire_sign_ups(session: Session, now: datetime) -> int:
     expired = accounts.expired_sign_ups(session, now)
     for subscriber in expired:
         if not subscriber.confirmed_at:
-            outbox.erase(session, subscriber.id)
+            outbox.call_off(session, subscriber.id)
         accounts.expire(session, subscriber, now)
     session.flush()
     return len(expired)
@@ -151,9 +167,11 @@ def write(session: Session, subscriber: Subscriber, kind: str, house: House, now
     outbox.plan_letter(session, letter, subscriber.id, domain=house.domain, now=now)
 
 
-def write_once(session: Session, subscriber: Subscriber, kind: str, house: House, now: datetime) -> bool:
-    """Plan a letter unless one of its kind was planned within a day; whether it was."""
-    if outbox.wrote_since(session, subscriber.id, (kind,), now - ONCE_IN):
+def write_once(
+    session: Session, subscriber: Subscriber, kind: str, house: House, now: datetime, *, most: int = 1
+) -> bool:
+    """Plan a letter unless as many of its kind were planned within a day; whether it was."""
+    if outbox.letters_since(session, subscriber.id, kind, now - ONCE_IN) >= most:
         return False
     write(session, subscriber, kind, house, now)
     return True

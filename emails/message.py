@@ -111,8 +111,10 @@ def build(content: Content, reader: Reader, house: House, *, message_id: str, no
 
 
 def _links(house: House, reader: Reader, today: date) -> dict[str, str]:
+    about = {"move": reader.email}  # confirms this address and no other
     return {
-        purpose: f"{house.base_url}/{page}/{make_token(house.key, purpose, reader.handle, today)}"
+        purpose: f"{house.base_url}/{page}/"
+        + make_token(house.key, purpose, reader.handle, today, about.get(purpose, ""))
         for purpose, page in PAGES.items()
     }
 

@@ -18,14 +18,14 @@ from emails.models import Delivery, EditionRow
 from emails.render import Rendered
 from emails.replies import Refusal, Verdict
 from subscribers.accounts import is_suppressed
-from subscribers.models import Subscriber
+from subscribers.models import AccountEvent, Subscriber
 
 FIRST_PAUSE = timedelta(minutes=15)
 MOST_ATTEMPTS = 12  # with these pauses, a little over two days
 UNDER_WAY = ("planned", "claimed", "sending", "deferred")
 PROMPT = "prompt"  # in place of a slot: letters and welcomes, which somebody is waiting for
 WELCOME = "welcome"
-_STATUS_FOR_LETTER = {"confirmation": "pending", "farewell": "unsubscribed"}
+_STATUS_FOR_LETTER = {"confirmation": "pending", "welcome": "active", "farewell": "unsubscribed"}
 
 
 # --- plan ---------------------------------------------------------------------------
@@ -132,21 +132,28 @@ def plan_letter(session: Session, letter: Letter, subscriber_id: int, *, domain:
     session.flush()
 
 
-def wrote_since(session: Session, subscriber_id: int, kinds: Collection[str], since: datetime) -> bool:
-    """Whether a letter of one of the kinds was planned for the reader since a time."""
-    rows = (
-        select(Delivery.id)
-        .join(EditionRow)
-        .where(
-            Delivery.subscriber_id == subscriber_id, EditionRow.slot.in_(kinds), Delivery.planned_at > since
-        )
+def letters_since(session: Session, subscriber_id: int, kind: str, since: datetime) -> int:
+    """How many letters of a kind were planned for the reader since a time."""
+    rows = select(func.count(Delivery.id)).join(EditionRow)
+    rows = rows.where(
+        Delivery.subscriber_id == subscriber_id, EditionRow.slot == kind, Delivery.planned_at > since
     )
-    return session.scalar(rows.limit(1)) is not None
+    return session.scalar(rows) or 0
 
 
-def erase(session: Session, subscriber_id: int) -> None:
-    """Delete all deliveries of a subscriber who is to be forgotten."""
-    session.execute(delete(Delivery).where(Delivery.subscriber_id == subscriber_id))
+def call_off(session: Session, subscriber_id: int) -> None:
+    """Skip what was to go to a subscriber who is forgotten, and keep no server's words about them."""
+    theirs = update(Delivery).where(Delivery.subscriber_id == subscriber_id)
+    session.execute(theirs.where(Delivery.state.in_(("planned", "deferred"))).values(state="skipped"))
+    session.execute(theirs.values(reply=""))
+
+
+def erase_forgotten(session: Session) -> None:
+    """Delete the empty rows of forgotten subscribers. Only for the holder of the outbox."""
+    gone = select(Subscriber.id).where(Subscriber.status == "forgotten")
+    session.execute(delete(Delivery).where(Delivery.subscriber_id.in_(gone)))
+    session.execute(delete(AccountEvent).where(AccountEvent.subscriber_id.in_(gone)))
+    session.execute(delete(Subscriber).where(Subscriber.status == "forgotten"))
 
 
 def open_copy(session: Session, subscriber_id: int, prefix: str) -> str | None:
@@ -265,6 +272,8 @@ def skip_if_gone(session: Session, delivery: Delivery, now: datetime) -> bool:
 
 def _reason_to_skip(session: Session, delivery: Delivery) -> str:
     address, status = recipient(delivery), delivery.subscriber.status
+    if status == "forgotten":
+        return status
     if not address:
         return "the address was changed already"
     if is_suppressed(session, address):

@@ -49,6 +49,7 @@ def drain(
     with exclusive(database.engine, "outbox"):
         with database.sessions.begin() as session:
             outbox.recover(session, clock())
+            outbox.erase_forgotten(session)
         with database.sessions() as session:
             sender = _Sender(session, transport, house, clock, drained)
             while not drained.stopped:

@@ -17,8 +17,15 @@ class UpkeepReport:
     """What one upkeep did; `late` are digests run again because papers had to settle the first time."""
 
     expired: int
+    resumed: int
+    answered: int
     retries: DigestReport
     late: list[DigestReport] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was done for accounts."""
+        return {"expired": self.expired, "resumed": self.resumed, "answered": self.answered}
 
     @property
     def fault(self) -> str:
@@ -30,9 +37,9 @@ def upkeep(office: Office, *, local_now: datetime, rules: Rules) -> UpkeepReport
     """Send what is due again, run digests that waited for papers, and see to accounts."""
     with office.database.sessions.begin() as session:
         expired = expire_sign_ups(session, local_now)
-        resume_due(session, local_now, local_now.date())
-        answer_applications(session, office.house, local_now)
-    report = UpkeepReport(expired, retry(office, rules=rules))
+        resumed = resume_due(session, local_now, local_now.date())
+        answered = len(answer_applications(session, office.house, local_now))
+    report = UpkeepReport(expired, resumed, answered, retry(office, rules=rules))
     if not report.retries.stopped:
         report.late = [
             run_digest(office, frequency, local_now=local_now, rules=rules)
@@ -40,7 +47,7 @@ def upkeep(office: Office, *, local_now: datetime, rules: Rules) -> UpkeepReport
             if _waited(office, slot_of(frequency, local_now))
         ]
     with office.database.sessions.begin() as session:
-        record(session, "upkeep", {"expired": expired, **report.retries.as_json()}, local_now)
+        record(session, "upkeep", {**report.counts, **report.retries.as_json()}, local_now)
     return report
 
 

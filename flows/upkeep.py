@@ -17,7 +17,7 @@ def upkeep(now: datetime | None = None) -> dict[str, Any]:
     with open_office(settings, database, now and moment(now)) as office:
         report = upkeeping.upkeep(office, local_now=settings.local(moment(now)), rules=rules_of(settings))
     result = {
-        "expired": report.expired,
+        **report.counts,
         "retries": report.retries.as_json(),
         "late": [late.as_json() for late in report.late],
     }

@@ -11,13 +11,22 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import func, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from issues.models import Issue, Paper
-from subscribers.models import FREQUENCIES, LANGUAGES, AccountEvent, Forgotten, Subscriber, Suppression
+from subscribers.models import (
+    FREQUENCIES,
+    LANGUAGES,
+    AccountEvent,
+    Application,
+    Forgotten,
+    Subscriber,
+    Suppression,
+)
 
 SIGN_UP_EXPIRES = timedelta(days=2)
+AWAY = timedelta(days=30)
 NAME_LENGTH = 80
 REASON_LENGTH = 500
 
@@ -121,6 +130,8 @@ def change(
         AccountError: an unknown language or frequency.
     """
     check_choice(language or subscriber.language, frequency or subscriber.frequency)
+    if language in {None, subscriber.language} and frequency in {None, subscriber.frequency}:
+        return
     subscriber.language = language or subscriber.language
     subscriber.frequency = frequency or subscriber.frequency
     _note(subscriber, "changed", now, origin, language=subscriber.language, frequency=subscriber.frequency)
@@ -139,11 +150,13 @@ def pause(subscriber: Subscriber, now: datetime, *, until: date | None = None, o
 
 
 def resume(subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
-    """Mail a paused subscriber again, beginning with what waited.
+    """Mail a paused subscriber again, beginning with what waited; an active one is mailed already.
 
     Raises:
-        AccountError: the subscriber is not paused.
+        AccountError: the subscriber is neither.
     """
+    if subscriber.status == "active":
+        return
     _move(subscriber, "paused", "active")
     subscriber.paused_until = None
     _note(subscriber, "resumed", now, origin)
@@ -169,7 +182,8 @@ def unsubscribe(subscriber: Subscriber, now: datetime, *, origin: str = "", reas
 
 
 def undo_unsubscribe(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
-    """Take an unsubscription back, as a reader who left by mistake does.
+    """Take an unsubscription back, as a reader who left by mistake does; what they missed since comes,
+    but after AWAY only the latest issue.
 
     Raises:
         AccountError: the subscriber has not unsubscribed, never confirmed, or is suppressed.
@@ -178,7 +192,10 @@ def undo_unsubscribe(session: Session, subscriber: Subscriber, now: datetime, *,
         raise AccountError("there is nothing to take back")
     if is_suppressed(session, subscriber.email):
         raise AccountError("mails to this address were returned or refused: sign up again")
-    subscriber.status, subscriber.ended_at = "active", None
+    if subscriber.ended_at and subscriber.ended_at + AWAY < now:
+        subscriber.cursor = max(subscriber.cursor, before_latest_issue(session))
+    subscriber.status = "paused" if subscriber.paused_until else "active"
+    subscriber.ended_at = None
     _note(subscriber, "came back", now, origin)
 
 
@@ -196,7 +213,7 @@ def ask_to_move(
 
 
 def move(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
-    """Mail the subscriber at the address they asked for from now on.
+    """Mail the subscriber at the address they asked for from now on; links in the old mailbox end.
 
     Raises:
         AccountError: there is none, or it belongs to another subscription.
@@ -207,6 +224,7 @@ def move(session: Session, subscriber: Subscriber, now: datetime, *, origin: str
     if taken and taken is not subscriber:
         raise AccountError("this address has a subscription of its own")
     subscriber.email, subscriber.new_email = subscriber.new_email, ""
+    subscriber.handle = secrets.token_hex(8)
     _note(subscriber, "moved", now, origin)
 
 
@@ -217,13 +235,22 @@ def revoke_links(subscriber: Subscriber, now: datetime, *, origin: str = "") -> 
 
 
 def forget(session: Session, subscriber: Subscriber, key: bytes, now: datetime) -> None:
-    """Erase the subscriber, and keep a keyed hash of the address so that it is not mailed by mistake.
+    """Strip the subscriber of all that is personal, and keep a keyed hash of the address so that it is
+    not mailed by mistake. The empty row goes with the next round of the outbox."""
+    address = subscriber.email
+    session.merge(Forgotten(digest=forgotten_digest(key, address), forgotten_at=now))
+    lowered = address.lower()
+    session.execute(delete(Application).where(func.lower(Application.email) == lowered))
+    session.execute(delete(Suppression).where(Suppression.email == lowered))
+    drop(session, subscriber)
 
-    What refers to the subscriber elsewhere must be gone already.
-    """
-    digest = forgotten_digest(key, subscriber.email)
-    session.merge(Forgotten(digest=digest, forgotten_at=now))
-    session.delete(subscriber)
+
+def drop(session: Session, subscriber: Subscriber) -> None:
+    """Strip a subscriber of all that is personal; a mail on its way may still refer to the empty row."""
+    subscriber.email = f"forgotten-{subscriber.id}"
+    subscriber.name = subscriber.new_email = ""
+    subscriber.handle, subscriber.status = secrets.token_hex(8), "forgotten"
+    subscriber.events.clear()
     session.flush()
 
 
@@ -242,8 +269,9 @@ def suppress(session: Session, address: str, reason: str, now: datetime) -> None
     if not is_suppressed(session, address):
         session.add(Suppression(email=address.lower(), reason=reason, created_at=now))
     subscriber = session.scalar(select(Subscriber).where(func.lower(Subscriber.email) == address.lower()))
-    if subscriber:
-        subscriber.status, subscriber.ended_at = "bounced", now
+    if subscriber and subscriber.status != "bounced":
+        _note(subscriber, "bounced", now, "", before=subscriber.status)
+        subscriber.status, subscriber.ended_at = "bounced", subscriber.ended_at or now
 
 
 def is_suppressed(session: Session, address: str) -> bool:
@@ -252,9 +280,11 @@ def is_suppressed(session: Session, address: str) -> bool:
 
 
 def expired_sign_ups(session: Session, now: datetime) -> Sequence[Subscriber]:
-    """The sign-ups that were not confirmed in time."""
-    late = Subscriber.status == "pending", Subscriber.created_at < now - SIGN_UP_EXPIRES
-    return session.scalars(select(Subscriber).where(*late)).all()
+    """Those who signed up and did not confirm in time, whether they waited or said no."""
+    waited = Subscriber.status == "pending"
+    said_no = and_(Subscriber.status == "unsubscribed", Subscriber.confirmed_at.is_(None))
+    late = Subscriber.created_at < now - SIGN_UP_EXPIRES
+    return session.scalars(select(Subscriber).where(late, or_(waited, said_no))).all()
 
 
 def expire(session: Session, subscriber: Subscriber, now: datetime) -> None:
@@ -262,7 +292,7 @@ def expire(session: Session, subscriber: Subscriber, now: datetime) -> None:
     if subscriber.confirmed_at:
         unsubscribe(subscriber, now, origin="the sign-up expired")
     else:
-        session.delete(subscriber)
+        drop(session, subscriber)
 
 
 def check_choice(language: str, frequency: str) -> None:

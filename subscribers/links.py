@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from datetime import date
 
 _PURPOSES = ("confirm", "move", "preferences", "unsubscribe", "bounce")
@@ -23,19 +24,22 @@ class ExpiredLinkError(LinkError):
         self.handle = handle
 
 
-def make_token(key: bytes, purpose: str, handle: str, today: date) -> str:
+def make_token(key: bytes, purpose: str, handle: str, today: date, about: str = "") -> str:
     """22 characters (24 where links grow old; RFC 4648, 5) naming a subscriber's `handle` for one purpose.
 
-    A handle is 16 hexadecimal digits.
+    A handle is 16 hexadecimal digits. `about` is what else the link stands for: it says nothing of it,
+    and ends when that changes.
     """
     what = bytes.fromhex(handle)
     if purpose in _DAYS_VALID:
         what += (today.toordinal() - _FIRST_DAY).to_bytes(_DAY)
-    return _spelled(key, purpose, what)
+    return _spelled(key, purpose, what, about)
 
 
-def read_token(key: bytes, purpose: str, token: str, today: date) -> str:
-    """The handle in a token.
+def read_token(
+    key: bytes, purpose: str, token: str, today: date, about: Callable[[str], str] = lambda _: ""
+) -> str:
+    """The handle in a token; `about` tells by a handle what a link of this purpose is about now.
 
     Raises:
         LinkError: the token is no valid one for this purpose.
@@ -44,9 +48,10 @@ def read_token(key: bytes, purpose: str, token: str, today: date) -> str:
     what = _decoded(token)[:-_SIGNATURE]
     length = _HANDLE + _DAY if purpose in _DAYS_VALID else _HANDLE
     # Compared as a whole: base64 has several spellings for the same bytes, and only ours is valid.
-    if len(what) != length or not hmac.compare_digest(token.encode(), _spelled(key, purpose, what).encode()):
-        raise LinkError("this link is not valid")
     handle, day = what[:_HANDLE].hex(), int.from_bytes(what[_HANDLE:])
+    spelled = _spelled(key, purpose, what, about(handle))
+    if len(what) != length or not hmac.compare_digest(token.encode(), spelled.encode()):
+        raise LinkError("this link is not valid")
     if purpose in _DAYS_VALID and _FIRST_DAY + day + _DAYS_VALID[purpose] < today.toordinal():
         raise ExpiredLinkError(handle)
     return handle
@@ -59,8 +64,9 @@ def _decoded(token: str) -> bytes:
         return b""
 
 
-def _spelled(key: bytes, purpose: str, what: bytes) -> str:
+def _spelled(key: bytes, purpose: str, what: bytes, about: str) -> str:
     if purpose not in _PURPOSES:
         raise ValueError(f"no links are made for {purpose!r}")
-    signature = hmac.new(key, purpose.encode() + b"\x00" + what, hashlib.sha256).digest()[:_SIGNATURE]
+    said = b"\x00".join([purpose.encode(), what, *([about.lower().encode()] if about else [])])
+    signature = hmac.new(key, said, hashlib.sha256).digest()[:_SIGNATURE]
     return base64.urlsafe_b64encode(what + signature).rstrip(b"=").decode()

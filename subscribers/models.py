@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Double, ForeignKey
+from sqlalchemy import Double, ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
@@ -15,7 +15,8 @@ FREQUENCIES = ("weekly", "daily")
 class Subscriber(Base):
     """A person who asked for mails.
 
-    `status` is pending (not confirmed), active, paused, unsubscribed or bounced. `cursor` is the
+    `status` is pending (not confirmed), active, paused, unsubscribed, bounced, or forgotten (an empty
+    row, soon to go). `cursor` is the
     number of the last paper planned for them: what lies above it is unread. `handle` is a random
     name that their links carry in place of anything readable; a new one ends all links. `new_email`
     is an address asked for and not yet confirmed.
@@ -39,6 +40,9 @@ class Subscriber(Base):
     events: Mapped[list["AccountEvent"]] = relationship(
         order_by="AccountEvent.id", cascade="all, delete-orphan"
     )
+
+
+Index("subscribers_by_address", func.lower(Subscriber.email), unique=True)
 
 
 class Application(Base):

@@ -55,7 +55,13 @@ class Desk:
             LinkError: nobody's.
             ExpiredLinkError: it is too old.
         """
-        subscriber = accounts.by_handle(session, read_token(self.house.key, purpose, token, self.today))
+
+        def about(handle: str) -> str:
+            found = accounts.by_handle(session, handle) if purpose == "move" else None
+            return found.new_email if found else ""
+
+        handle = read_token(self.house.key, purpose, token, self.today, about)
+        subscriber = accounts.by_handle(session, handle)
         if subscriber is None:
             raise LinkError("this link is not valid")
         return subscriber

@@ -1,5 +1,6 @@
 """Subscribing: the form, what follows it, and the confirmation."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -16,6 +17,7 @@ from subscribers.models import FREQUENCIES, LANGUAGES, Application
 router = APIRouter(include_in_schema=False)
 
 LATEST = 3  # issues on the front page
+JUST_CONFIRMED = timedelta(hours=1)  # then the page leads on; later the link is an old one like any other
 
 Field = Annotated[str, Form(max_length=400)]
 
@@ -94,7 +96,8 @@ def show_confirmation(request: Request, token: str, desk: AtDesk) -> Response:
     """A button to confirm with; once confirmed, that it is done."""
     with desk.database.sessions() as session:
         reader = desk.reader_of(session, "confirm", token)
-        preferences = f"/p/{desk.token('preferences', reader)}"
+        is_fresh = reader.confirmed_at and reader.confirmed_at + JUST_CONFIRMED > desk.clock()
+        preferences = f"/p/{desk.token('preferences', reader)}" if is_fresh else ""
         return page(
             request,
             "confirm.html",

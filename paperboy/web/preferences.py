@@ -112,7 +112,7 @@ def move(request: Request, token: str, desk: AtDesk, origin: Origin, email: Fiel
 
 @router.get("/m/{token}")
 def show_move(request: Request, token: str, desk: AtDesk) -> Response:
-    """A button to confirm a new address with; once confirmed, that it is done."""
+    """A button to confirm a new address with; the link ends with its use."""
     with desk.database.sessions() as session:
         reader = desk.reader_of(session, "move", token)
         return page(
@@ -129,7 +129,7 @@ def confirm_move(request: Request, token: str, desk: AtDesk, origin: Origin) -> 
             accounts.move(session, reader, desk.clock(), origin=origin)
         except AccountError:
             return message(request, "move_late", status=410, reader_language=reader.language)
-    return go(f"/m/{token}", request)
+        return message(request, "moved", reader_language=reader.language)
 
 
 @router.post("/p/{token}/revoke")

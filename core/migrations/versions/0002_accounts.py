@@ -11,6 +11,7 @@ def upgrade() -> None:
     """Make the tables and columns."""
     op.add_column("subscribers", sa.Column("paused_until", sa.Date(), nullable=True))
     op.add_column("subscribers", sa.Column("new_email", sa.String(), nullable=False, server_default=""))
+    op.create_index("subscribers_by_address", "subscribers", [sa.text("lower(email)")], unique=True)
     op.create_table(
         "applications",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -53,5 +54,6 @@ def downgrade() -> None:
     """Drop them again."""
     for table in ("attempts", "forgotten", "account_events", "applications"):
         op.drop_table(table)
+    op.drop_index("subscribers_by_address", table_name="subscribers")
     op.drop_column("subscribers", "new_email")
     op.drop_column("subscribers", "paused_until")
