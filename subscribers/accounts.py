@@ -8,10 +8,12 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress as suppress_error
 from datetime import date, datetime, timedelta
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from issues.models import Issue, Paper
@@ -235,8 +237,7 @@ def revoke_links(subscriber: Subscriber, now: datetime, *, origin: str = "") -> 
 
 
 def forget(session: Session, subscriber: Subscriber, key: bytes, now: datetime) -> None:
-    """Strip the subscriber of all that is personal, and keep a keyed hash of the address so that it is
-    not mailed by mistake. The empty row goes with the next round of the outbox."""
+    """Erase the subscriber, and keep a keyed hash of the address so that it is not mailed by mistake."""
     address = subscriber.email
     session.merge(Forgotten(digest=forgotten_digest(key, address), forgotten_at=now))
     lowered = address.lower()
@@ -246,12 +247,15 @@ def forget(session: Session, subscriber: Subscriber, key: bytes, now: datetime) 
 
 
 def drop(session: Session, subscriber: Subscriber) -> None:
-    """Strip a subscriber of all that is personal; a mail on its way may still refer to the empty row."""
+    """Erase a subscriber; a row that mails still refer to is emptied, and goes when the outbox lets it."""
     subscriber.email = f"forgotten-{subscriber.id}"
     subscriber.name = subscriber.new_email = ""
     subscriber.handle, subscriber.status = secrets.token_hex(8), "forgotten"
     subscriber.events.clear()
     session.flush()
+    with suppress_error(IntegrityError), session.begin_nested():
+        session.delete(subscriber)
+        session.flush()
 
 
 def is_forgotten(session: Session, address: str, key: bytes) -> bool:
