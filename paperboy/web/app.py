@@ -11,6 +11,7 @@ from queue import SimpleQueue
 
 import uvicorn
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
     app.add_api_route("/health", _health, include_in_schema=False)
     app.add_exception_handler(LinkError, _bad_link)
     app.add_exception_handler(HTTPException, _http_fault)
+    app.add_exception_handler(RequestValidationError, _unreadable)
     if settings.api_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.api_origins, allow_methods=["POST"], allow_headers=["*"]
@@ -156,5 +158,18 @@ def _http_fault(request: Request, fault: Exception) -> Response:
         return JSONResponse({"detail": getattr(fault, "detail", "failed")}, status_code=status)
     if status == 404:
         return message(request, "not_found", status=404)
+    if status == 400:
+        return message(request, "bad_form", status=400)
     headers = getattr(fault, "headers", None)
     return PlainTextResponse(f"{getattr(fault, 'detail', 'failed')}\n", status_code=status, headers=headers)
+
+
+def _unreadable(request: Request, fault: Exception) -> Response:
+    """What no page of ours sends: an address that names nothing, or a form that is none."""
+    if request.url.path.startswith("/api/") and isinstance(fault, RequestValidationError):
+        # Without the input: not all of it can be written as UTF-8.
+        details = [{name: error[name] for name in ("loc", "msg", "type")} for error in fault.errors()]
+        return JSONResponse({"detail": details}, status_code=422)
+    if request.method == "GET":
+        return message(request, "not_found", status=404)
+    return message(request, "bad_form", status=400)

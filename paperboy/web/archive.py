@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
@@ -23,6 +23,7 @@ router = APIRouter(include_in_schema=False)
 
 FEED_ENTRIES = 20
 Language = Literal["ko", "en", "both"]
+TopicId = Annotated[int, Path(le=2**63 - 1)]  # what the database can look for
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def show_archive(request: Request, desk: AtDesk) -> Response:
 
 
 @router.get("/archive/{topic_id}")
-def show_issue(request: Request, topic_id: int, desk: AtDesk, text: Language | None = None) -> Response:
+def show_issue(request: Request, topic_id: TopicId, desk: AtDesk, text: Language | None = None) -> Response:
     """One issue in full; `text` chooses the language of its texts, else it is the page's."""
     with desk.database.sessions() as session:
         issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id, Issue.revision > 0))

@@ -46,13 +46,15 @@ class Guard:
         if refusal:
             await refusal(scope, receive, send_guarded)
             return
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server sends no body (RFC 9110, 9.3.2)
         await _Bounded(self._app)(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)
         if scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
             if int(_number(headers.get("content-length"))) > MAX_BODY:
-                return PlainTextResponse("too large\n", status_code=413)
+                return _too_large()
             if not scope["path"].startswith("/api/") and self._is_from_elsewhere(headers):
                 return PlainTextResponse("this form is not ours\n", status_code=403)
         return None
@@ -66,7 +68,7 @@ class Guard:
         if site is not None:
             return site not in {"same-origin", "none"}
         origin = headers.get("origin", "null")
-        return origin != "null" and urlsplit(origin).netloc not in {self._host, headers.get("host", "")}
+        return origin != "null" and _host_in(origin) not in {self._host, headers.get("host", "")}
 
 
 class _Bounded:
@@ -77,6 +79,7 @@ class _Bounded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         taken = 0
+        is_refused = False
 
         async def receive_bounded() -> MutableMapping[str, Any]:
             nonlocal taken
@@ -84,7 +87,19 @@ class _Bounded:
             taken += len(message.get("body", b""))
             return {"type": "http.disconnect"} if taken > MAX_BODY else message
 
-        await self._app(scope, receive_bounded, send)
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal is_refused
+            if taken <= MAX_BODY:
+                await send(message)
+            elif not is_refused:
+                is_refused = True
+                await _too_large()(scope, receive, send)
+
+        await self._app(scope, receive_bounded, send_unless_refused)
+
+
+def _too_large() -> PlainTextResponse:
+    return PlainTextResponse("too large\n", status_code=413)
 
 
 def _add_headers(message: Message, path: str) -> None:
@@ -96,3 +111,10 @@ def _add_headers(message: Message, path: str) -> None:
 
 def _number(text: str | None) -> str:
     return text if text and text.isdecimal() and len(text) < 12 else "0"
+
+
+def _host_in(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""

@@ -172,10 +172,9 @@ def _act(request: Request, desk: Desk, token: str, done: str, act: Any, *, fault
     with desk.database.sessions.begin() as session:
         reader = desk.reader_of(session, "preferences", token)
         try:
-            act(session, reader)
+            with session.begin_nested():
+                act(session, reader)
         except (AccountError, ValueError):
-            session.rollback()
-            reader = desk.reader_of(session, "preferences", token)
             return _page(request, desk, reader, token, fault=fault)
     desk.nudge()
     return go(f"/p/{token}", request, done=done)
