@@ -1,0 +1,84 @@
+"""Fixtures for the pages: the app at work, with and without issues, and a browser."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from site_at_work import Site, open_site
+from tools import SWITCHES, program
+
+from core.database import Database, open_database
+from issues.ingest import ingest
+from paperboy.sample.forum import Forum
+
+
+@pytest.fixture(scope="session")
+def sample_file(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the sample forum's issues, one of them corrected, to copy."""
+    path = tmp_path_factory.mktemp("sample") / "paperboy.db"
+    shutil.copy(sqlite_template, path)
+    database = open_database(f"sqlite:///{path}")
+    now = datetime.now(UTC)
+    with Forum() as forum:
+        for days, edited in ((3, False), (2, True)):
+            forum.state.edited = edited
+            ingest(
+                database.sessions,
+                feed_url=forum.feed_url,
+                allowed_hosts=["127.0.0.1"],
+                now=now - timedelta(days=days),
+            )
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    database.engine.dispose()
+    return path
+
+
+@pytest.fixture
+def sample_database(sample_file: Path, tmp_path: Path) -> Iterator[Database]:
+    """A fresh SQLite database with the sample's issues."""
+    yield from _opened(sample_file, tmp_path)
+
+
+@pytest.fixture
+def sample_site(sample_database: Database, tmp_path: Path) -> Iterator[Site]:
+    """The app at work with the sample's issues."""
+    with open_site(sample_database, tmp_path) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def still_site(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The app at work with the sample's issues, for all tests of a file: they must not be in each other's way."""
+    folder = tmp_path_factory.mktemp("site")
+    for database in _opened(sample_file, folder):
+        with open_site(database, folder) as site:
+            yield site
+
+
+@pytest.fixture
+def site(database: Database, tmp_path: Path) -> Iterator[Site]:
+    """The app at work with a database of each kind, without issues."""
+    with open_site(database, tmp_path) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for the tests of one file: while it is open, its event loop is in the way of others."""
+    path = program("chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=SWITCHES)
+        yield opened
+        opened.close()
+
+
+def _opened(file: Path, folder: Path) -> Iterator[Database]:
+    path = folder / "paperboy.db"
+    shutil.copy(file, path)
+    database = open_database(f"sqlite:///{path}")
+    yield database
+    database.engine.dispose()
