@@ -189,7 +189,8 @@ def list_subscribers() -> list[dict[str, Any]]:
     """All subscribers in brief."""
     _, database = _open()
     with database.sessions() as session:
-        return [_subscriber(row) for row in session.scalars(select(Subscriber).order_by(Subscriber.id))]
+        rows = select(Subscriber).where(Subscriber.status != "forgotten").order_by(Subscriber.id)
+        return [_subscriber(row) for row in session.scalars(rows)]
 
 
 def show_subscriber(email: str) -> dict[str, Any]:

@@ -247,8 +247,9 @@ def export_lines(sessions: Sessions, *, everyone: bool) -> Iterator[str]:
 
 def _page(sessions: Sessions, last: int, *, everyone: bool) -> Sequence[Subscriber]:
     rows = select(Subscriber).where(Subscriber.id > last).order_by(Subscriber.id).limit(BATCH)
+    wanted = Subscriber.status != "forgotten" if everyone else Subscriber.status.in_(READING)
     with sessions() as session:
-        return session.scalars(rows if everyone else rows.where(Subscriber.status.in_(READING))).all()
+        return session.scalars(rows.where(wanted)).all()
 
 
 def _spelled(cell: date | str | None) -> str:

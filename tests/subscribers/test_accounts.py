@@ -37,7 +37,7 @@ from subscribers.accounts import (
     unsubscribe,
 )
 from subscribers.links import make_token, read_token
-from subscribers.models import AccountEvent, Forgotten, Subscriber
+from subscribers.models import AccountEvent, Application, Forgotten, Subscriber
 
 LATER = NOW + timedelta(days=40)
 KEY = b"a key for tests only"
@@ -305,6 +305,30 @@ def test_one_who_left_by_mistake_goes_on_where_they_were(database: Database) -> 
             undo_unsubscribe(session, known, NOW)
 
 
+@pytest.mark.parametrize(("away", "cursor"), [(timedelta(days=30), 1), (timedelta(days=31), 8)])
+def test_one_who_takes_it_back_after_a_month_begins_with_the_latest_issue(
+    database: Database, away: timedelta, cursor: int
+) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        known.cursor = 1
+        unsubscribe(known, NOW)
+        for week in range(3):
+            issue = issue_of(4, start=date(2025, 8, 4) + timedelta(weeks=week))
+            stored_issue(session, issue, topic_id=week + 1)
+        undo_unsubscribe(session, known, NOW + away)
+        assert (known.status, known.cursor) == ("active", cursor)
+
+
+def test_one_who_left_during_a_pause_and_takes_it_back_is_still_paused(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        pause(known, NOW, until=date(2025, 9, 1))
+        unsubscribe(known, NOW)
+        undo_unsubscribe(session, known, NOW)
+        assert (known.status, known.paused_until) == ("paused", date(2025, 9, 1))
+
+
 def test_nobody_becomes_a_reader_by_taking_back_what_they_never_had(database: Database) -> None:
     with database.sessions() as session:
         never = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
@@ -332,11 +356,12 @@ def test_one_whose_mail_was_returned_does_not_come_back_by_a_link(database: Data
 def test_a_reader_moves_when_the_new_address_says_so_and_not_before(database: Database) -> None:
     with database.sessions() as session:
         known = reader(session, "minji@example.com")
-        known.cursor = 4
+        known.cursor, handle = 4, known.handle
         ask_to_move(session, known, " Minji@예시.한국 ", NOW)
         assert (known.email, known.new_email) == ("minji@example.com", "Minji@xn--vv4b11d.xn--3e0b707e")
         move(session, known, NOW)
         assert (known.email, known.new_email) == ("Minji@xn--vv4b11d.xn--3e0b707e", "")
+        assert known.handle != handle, "links in the old mailbox end"
         assert (known.status, known.cursor) == ("active", 4)
         session.flush()
         assert find(session, "minji@예시.한국") is known
@@ -439,10 +464,24 @@ def test_nothing_is_on_record_for_what_changed_nothing(database: Database) -> No
     with database.sessions() as session:
         known = reader(session)
         confirm(session, known, LATER, origin="again")
+        resume(known, LATER, origin="again")
+        change(session, known, LATER, language="ko", frequency="weekly", origin="again")
+        change(session, known, LATER, origin="again")
         sign_up(session, known.email, language="en", frequency="daily", now=LATER, origin="somebody else")
         unsubscribe(known, LATER)
         unsubscribe(known, LATER)
         assert [what for what, _ in noted(known)] == ["signed up", "confirmed", "unsubscribed"]
+
+
+def test_an_address_that_cannot_be_reached_is_on_record_once(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        unsubscribe(known, NOW)
+        for at in (LATER, LATER + timedelta(days=1)):
+            suppress(session, known.email, "returned", at)
+        assert noted(known)[-1] == ("bounced", {"before": "unsubscribed"})
+        assert [what for what, _ in noted(known)].count("bounced") == 1
+        assert known.ended_at == NOW, "it had ended already"
 
 
 def test_a_reason_given_later_is_kept_without_leaving_twice(database: Database) -> None:
@@ -523,7 +562,35 @@ def test_one_who_is_forgotten_can_sign_up_and_be_forgotten_again(database: Datab
         assert [row.forgotten_at for row in session.scalars(select(Forgotten))] == [LATER]
 
 
+def test_forgetting_takes_with_it_what_else_names_the_address(database: Database) -> None:
+    with database.sessions.begin() as session:
+        known = reader(session, "Minji@example.com")
+        for address in ("minji@EXAMPLE.com", "jihoon@example.com"):
+            session.add(
+                Application(
+                    email=address, language="ko", frequency="weekly", network="198.51.100.7", received_at=NOW
+                )
+            )
+        suppress(session, known.email, "returned: 550 <Minji@example.com> unknown", NOW)
+        forget(session, known, KEY, NOW)
+    with database.sessions() as session:
+        assert "inji" not in everything_stored(session)
+        assert session.scalars(select(Application.email)).all() == ["jihoon@example.com"]
+
+
 # --- sign-ups that nobody confirmed -------------------------------------------------
+
+
+def test_a_stranger_who_said_no_to_a_sign_up_is_forgotten_like_one_who_said_nothing(
+    database: Database,
+) -> None:
+    with database.sessions() as session:
+        stranger = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
+        unsubscribe(stranger, NOW)
+        unsubscribe(reader(session, "left@example.com"), NOW)
+        session.flush()
+        assert expired_sign_ups(session, NOW + SIGN_UP_EXPIRES) == []
+        assert expired_sign_ups(session, LATER) == [stranger]
 
 
 def test_a_sign_up_that_nobody_confirms_is_forgotten_after_two_days(database: Database) -> None:

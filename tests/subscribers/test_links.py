@@ -68,6 +68,27 @@ def test_links_are_made_for_known_purposes_only(purpose: str) -> None:
         make_token(KEY, purpose, "0" * 16, TODAY)
 
 
+# --- links about something that can change ------------------------------------------
+
+
+@given(handles, purposes)
+def test_a_link_about_an_address_is_good_for_that_address_only(handle: str, purpose: str) -> None:
+    token = make_token(KEY, purpose, handle, TODAY, "Minji@example.com")
+    assert read_token(KEY, purpose, token, TODAY, {handle: "minji@EXAMPLE.com"}.__getitem__) == handle
+    for other in ("victim@example.com", "", "minji@example.co"):
+        with pytest.raises(LinkError):
+            read_token(KEY, purpose, token, TODAY, lambda _, other=other: other)
+    with pytest.raises(LinkError):
+        read_token(KEY, purpose, token, TODAY)
+
+
+@given(handles, purposes)
+def test_a_link_does_not_show_what_it_is_about(handle: str, purpose: str) -> None:
+    tokens = {make_token(KEY, purpose, handle, TODAY, about) for about in ("", "a@example.com", "b" * 200)}
+    assert len(tokens) == 3
+    assert {len(token) for token in tokens} == {LENGTHS[purpose]}
+
+
 # --- links that grow old ------------------------------------------------------------
 
 

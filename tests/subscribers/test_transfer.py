@@ -397,6 +397,17 @@ def test_only_those_who_read_are_exported_unless_all_are_asked_for(database: Dat
     assert {refusal.line for refusal in told} == {4, 5}, "nobody becomes a reader again who had left"
 
 
+def test_the_empty_row_of_one_who_is_forgotten_is_not_exported(database: Database) -> None:
+    with database.sessions.begin() as session:
+        reader(session, "minji@example.com").status = "forgotten"  # while a mail on its way refers to it
+        reader(session, "jihoon@example.com")
+    for everyone in (False, True):
+        assert [line.partition(",")[0] for line in export(database, everyone=everyone).splitlines()] == [
+            "email",
+            "jihoon@example.com",
+        ]
+
+
 def test_readers_are_exported_page_by_page_each_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
