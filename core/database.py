@@ -55,7 +55,11 @@ def open_engine(url: str) -> Engine:
         address = make_url(url)
         if address.get_backend_name() == "sqlite" and address.database:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(address, pool_pre_ping=address.get_backend_name() != "sqlite")
+        engine = create_engine(
+            address,
+            pool_pre_ping=address.get_backend_name() != "sqlite",
+            hide_parameters=True,  # a fault that is logged names no address
+        )
     except OSError as error:
         raise DatabaseError(f"PAPERBOY_DATABASE_URL cannot be used: {error}") from None
     except (ArgumentError, ValueError):  # their texts can hold the password
