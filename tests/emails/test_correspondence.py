@@ -8,13 +8,13 @@ from email.policy import default as modern_policy
 
 import pytest
 from making import HOUSE, NOW, RULES, issue_of, office_at, reader, stored_issue
-from smtp_server import ScriptedServer
+from smtp_server import Message, ScriptedServer
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
 from emails import correspondence
-from emails.correspondence import answer_applications
+from emails.correspondence import MOVES, answer_applications
 from emails.digests import drain_for, run_digest
 from emails.message import PAGES
 from emails.models import Delivery, EditionRow
@@ -23,7 +23,7 @@ from emails.upkeep import UpkeepReport, upkeep
 from emails.wording import say
 from subscribers import accounts
 from subscribers.accounts import SIGN_UP_EXPIRES, AccountError, find
-from subscribers.links import read_token
+from subscribers.links import LinkError, read_token
 from subscribers.models import AccountEvent, Application, Forgotten, Subscriber
 
 MINJI = "minji@example.com"
@@ -276,6 +276,28 @@ def test_one_who_left_can_come_back(database: Database) -> None:
     assert [kind for _, kind, _ in outbox(database)] == ["farewell", "confirmation", "welcome"]
 
 
+def test_one_who_left_can_come_back_the_same_day_but_is_not_written_to_again_and_again(
+    database: Database,
+) -> None:
+    apply(database)
+    confirm(database)
+    end(database, after=HOUR)
+    assert apply(database, after=2 * HOUR) == ["invited"]
+    assert apply(database, after=3 * HOUR) == ["nothing"]
+    confirm(database, after=3 * HOUR)
+    assert status_of(database) == "active"
+
+
+def test_an_application_that_cannot_be_answered_does_not_stop_the_others(database: Database) -> None:
+    with database.sessions.begin() as session:
+        for address in ("nobody", MINJI):
+            session.add(
+                Application(email=address, language="ko", frequency="weekly", network="", received_at=NOW)
+            )
+    with database.sessions.begin() as session:
+        assert answer_applications(session, HOUSE, NOW) == ["nothing", "invited"]
+
+
 # --- the welcome --------------------------------------------------------------------
 
 
@@ -447,6 +469,35 @@ def test_nobody_is_written_to_at_an_address_that_cannot_be_moved_to(database: Da
     assert outbox(database) == []
 
 
+def test_the_link_sent_to_one_address_does_not_confirm_another(
+    database: Database, server: ScriptedServer
+) -> None:
+    """Else a reader could subscribe any address, by asking for an own one first."""
+    subscribe(database)
+    ask_to_move(database, "mine@example.com")
+    send(database, server)
+    ask_to_move(database, "victim@example.com")
+    token = re.search(r"/m/([\w-]+)", bodies(server, 0)[0])
+    assert token
+    read_token(HOUSE.key, "move", token[1], NOW.date(), lambda _: "mine@example.com")
+    with pytest.raises(LinkError):
+        read_token(HOUSE.key, "move", token[1], NOW.date(), lambda _: "victim@example.com")
+
+
+def test_a_mistyped_address_can_be_mended_at_once_but_nobody_is_written_to_all_day(
+    database: Database, server: ScriptedServer
+) -> None:
+    subscribe(database)
+    addresses = [f"new{number}@example.com" for number in range(5)]
+    for address in addresses:
+        ask_to_move(database, address)
+        send(database, server)
+    assert recipients(server) == addresses[:MOVES]
+    ask_to_move(database, "tomorrow@example.com", after=DAY)
+    send(database, server, after=DAY)
+    assert recipients(server)[MOVES:] == ["tomorrow@example.com"]
+
+
 # --- letters that are out of date ---------------------------------------------------
 
 
@@ -455,6 +506,7 @@ def test_nobody_is_written_to_at_an_address_that_cannot_be_moved_to(database: Da
     [
         ("confirmed already", "confirmation", "active"),
         ("left before confirming", "confirmation", "unsubscribed"),
+        ("left at once", "welcome", "unsubscribed"),
         ("took it back", "farewell", "active"),
         ("moved already", "move", "the address was changed already"),
         ("returned", "reminder", "suppressed"),
@@ -475,7 +527,10 @@ def test_a_letter_that_is_out_of_date_is_not_sent(
         )
     else:
         subscribe(database)
-        if kind == "farewell":
+        if kind == "welcome":
+            act(database, lambda session, known: correspondence.write(session, known, kind, HOUSE, NOW))
+            act(database, lambda _, known: accounts.unsubscribe(known, NOW))
+        elif kind == "farewell":
             end(database)
             act(database, lambda session, known: accounts.undo_unsubscribe(session, known, NOW))
         elif kind == "move":
@@ -616,3 +671,27 @@ def test_one_who_was_forgotten_can_sign_up_again_by_themselves(database: Databas
     assert apply(database) == ["invited"]
     confirm(database)
     assert status_of(database) == "active"
+
+
+@pytest.mark.parametrize("who", ["the one whose mail is being taken", "one who comes next"])
+def test_one_who_is_forgotten_during_a_digest_does_not_stop_it(database: Database, who: str) -> None:
+    publish(database)
+    addresses = [f"reader{number}@example.com" for number in range(3)]
+    for address in addresses:
+        subscribe(database, address)
+    gone = addresses[0 if who.startswith("the one") else 2]
+
+    def forget_at_first(message: Message) -> None:
+        if message.rcpt == addresses[:1]:
+            act(database, lambda session, known: correspondence.forget(session, known, HOUSE, NOW), gone)
+
+    with ScriptedServer(on_body=forget_at_first) as server, office_at(database, server) as office:
+        report = run_digest(office, "weekly", local_now=NOW, rules=RULES)
+        assert (report.balances, report.stopped) == (True, "")
+        assert recipients(server) == [to for to in addresses if to != gone or gone == addresses[0]]
+        drain_for(office, None, RULES)  # the next round of the outbox
+    with database.sessions() as session:
+        assert session.scalars(select(Subscriber.email).order_by(Subscriber.id)).all() == [
+            address for address in addresses if address != gone
+        ]
+        assert session.scalar(select(func.count(Delivery.id))) == 2
