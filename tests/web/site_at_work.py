@@ -20,9 +20,13 @@ from sqlalchemy.orm import Session
 
 from core.database import Database
 from core.settings import Settings
+from emails.correspondence import write
+from emails.digests import Office, retry, run_digest
 from emails.message import PAGES
 from emails.models import Delivery
+from emails.office import house_of, open_office, rules_of
 from emails.outbox import UNDER_WAY
+from emails.report import DigestReport
 from paperboy.web.app import create_app, served
 from subscribers.accounts import find
 from subscribers.links import make_token
@@ -87,6 +91,28 @@ class Site:
         """The path of a link as a mail of some days ago brought it."""
         day = self.clock().date() - timedelta(days=days_ago)
         return f"/{PAGES[purpose]}/{make_token(KEY.encode(), purpose, self.known(address).handle, day)}"
+
+    def write(self, kind: str, address: str) -> None:
+        """Have a letter written and sent."""
+        with self.database.sessions.begin() as session:
+            write(session, self.known(address), kind, house_of(self.settings), self.clock())
+        self.send(lambda office: retry(office, rules=rules_of(self.settings)))
+
+    def digest(self, frequency: str = "weekly") -> DigestReport:
+        """The frequency's next digest, as the schedule runs it."""
+        return self.send(
+            lambda office: run_digest(
+                office,
+                frequency,
+                local_now=self.settings.local(self.clock()),
+                rules=rules_of(self.settings),
+            )
+        )
+
+    def send(self, work: Callable[[Office], DigestReport]) -> DigestReport:
+        """Work with an open office."""
+        with open_office(self.settings, self.database) as office:
+            return work(office)
 
     def mails(self, to: str = "") -> list[EmailMessage]:
         """The mails that the server took so far: all, or those to an address."""

@@ -1,0 +1,73 @@
+"""Programs open every link of every mail before its reader does; nothing may come of that."""
+
+import pytest
+from playwright.sync_api import Browser
+from site_at_work import Site, links_of, path_in
+
+
+@pytest.fixture
+def links(sample_site: Site) -> list[str]:
+    """The addresses of our own in one mail of each kind, each to a reader in the state it was written in."""
+    site = sample_site
+    site.sign_up("pending@example.com")
+    site.sign_up("new@example.com", language="both")
+    site.client.post(path_in(site.mail("new@example.com"), "c"))
+    site.add("active@example.com")
+    site.digest()
+    site.add("quiet@example.com", language="en")
+    site.write("preferences_link", "quiet@example.com")
+    site.sign_up("quiet@example.com")
+    site.client.post(
+        site.link("preferences", "quiet@example.com") + "/move", data={"email": "next@example.com"}
+    )
+    site.add("gone@example.com")
+    site.client.post(site.link("unsubscribe", "gone@example.com"))
+    for address, count in {"new": 2, "active": 1, "quiet": 2, "next": 1, "gone": 1}.items():
+        site.mail(f"{address}@example.com", count)
+    site.settle()
+    found = {link.partition("#")[0] for mail in site.mails() for link in links_of(mail)}
+    return sorted(link for link in found if link.startswith(site.url))
+
+
+def test_a_scanner_with_scripts_changes_nothing(
+    sample_site: Site, links: list[str], browser: Browser
+) -> None:
+    pages = {link.removeprefix(sample_site.url).split("/")[1].partition("?")[0] for link in links}
+    assert {"c", "m", "p", "u", "archive"} <= pages
+    before = sample_site.rows()
+    statuses = _open_all(browser, links)
+    sample_site.settle()
+    assert set(statuses) == {200}
+    assert sample_site.rows() == before
+
+
+def _open_all(browser: Browser, links: list[str]) -> list[int]:
+    """Open all links at once, and wait until each page is idle; the statuses."""
+    context = browser.new_context()
+    pages = [context.new_page() for _ in links]
+    answers = [page.goto(link) for page, link in zip(pages, links, strict=True)]
+    for page in pages:
+        page.wait_for_load_state("networkidle")
+    context.close()
+    return [answer.status for answer in answers if answer]
+
+
+def test_asking_for_the_head_of_a_page_changes_nothing_and_is_answered_as_the_page_would_be(
+    sample_site: Site, links: list[str]
+) -> None:
+    before = sample_site.rows()
+    for link in links:
+        answer = sample_site.client.head(link)
+        assert (answer.status_code, answer.content) == (200, b""), link
+    sample_site.settle()
+    assert sample_site.rows() == before
+
+
+def test_what_only_a_button_does_is_no_link(sample_site: Site) -> None:
+    address = sample_site.add("minji@example.com")
+    preferences, leaving = (sample_site.link(purpose, address) for purpose in ("preferences", "unsubscribe"))
+    before = sample_site.rows()
+    for path in ("save", "pause", "resume", "move", "revoke", "forget", "fresh"):
+        assert sample_site.client.get(f"{preferences}/{path}").status_code == 405
+    assert sample_site.client.get(f"{leaving}/undo").status_code == 405
+    assert sample_site.rows() == before

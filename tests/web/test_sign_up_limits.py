@@ -1,0 +1,121 @@
+"""How many sign-ups are taken: per network, per mail domain and in all; and who is told of too many."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from site_at_work import Site, open_site, until
+
+from core.database import Database
+from subscribers.limits import Allowances, SignUpLimits, open_storage
+
+
+class WithLimits(Protocol):
+    """Opens the site with limits."""
+
+    def __call__(self, **settings: Any) -> AbstractContextManager[Site]: ...
+
+
+@pytest.fixture
+def site_with(database: Database, tmp_path: Path) -> WithLimits:
+    """Opens the site with limits, on a database of each kind."""
+
+    @contextmanager
+    def opened(**settings: Any) -> Iterator[Site]:
+        with open_site(database, tmp_path, **settings) as site:
+            yield site
+
+    return opened
+
+
+def statuses(site: Site, networks: list[str], domain: str = "example.com") -> list[int]:
+    """The answers to a sign-up of a new address from each network."""
+    return [
+        site.sign_up(f"reader{number}@{domain}", network).status_code
+        for number, network in enumerate(networks)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("same", "other"),
+    [
+        (["198.51.100.1", "198.51.100.255", "198.51.100.77"], "198.51.101.1"),
+        (["2001:db8::1", "2001:db8::ffff:1:2:3", "2001:db8:0:0:9::"], "2001:db8:0:1::1"),
+    ],
+)
+def test_a_network_is_a_24th_of_ipv4_or_a_64th_of_ipv6(
+    site_with: WithLimits, same: list[str], other: str
+) -> None:
+    with site_with(sign_ups_per_network="2 per hour") as site:
+        assert statuses(site, same) == [303, 303, 429]
+        assert site.sign_up("other@example.com", other).status_code == 303
+        site.settle()
+        assert len(site.mails()) == 3
+
+
+def test_a_sender_who_writes_networks_into_the_header_is_counted_by_the_last_one(
+    site_with: WithLimits,
+) -> None:
+    with site_with(sign_ups_per_network="2 per hour") as site:
+        forged = [f"203.0.113.{number}, 198.51.100.7" for number in range(3)]
+        spread = [f"{number}.0.113.9, 198.51.100.7" for number in range(1, 4)]
+        assert statuses(site, forged) == [303, 303, 429]
+        assert statuses(site, spread) == [429, 429, 429]
+
+
+def test_a_mail_domain_has_a_limit_from_wherever_it_is_signed_up(site_with: WithLimits) -> None:
+    networks = [f"198.51.{number}.1" for number in range(3)]
+    with site_with(sign_ups_per_domain="2 per hour") as site:
+        assert statuses(site, networks, "Example.COM") == [303, 303, 429]
+        assert statuses(site, networks[:1], "example.org") == [303]
+
+
+def test_the_limit_in_all_tells_the_operator_once_a_day_and_names_no_reader(site_with: WithLimits) -> None:
+    with site_with(sign_ups_in_all="2 per hour", operator="op@paperboy.example") as site:
+        networks = [f"198.51.{number}.1" for number in range(5)]
+        assert statuses(site, networks) == [303, 303, 429, 429, 429]
+        notice = site.mail("op@paperboy.example")
+        until(lambda: len(site.mails()) == 3, "two confirmations and the notice")
+        site.settle()
+        assert len(site.mails("op@paperboy.example")) == 1
+        assert "PAPERBOY_SIGN_UPS_IN_ALL" in str(notice.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+        assert "reader" not in str(notice.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("language", "words"), [("ko", "잠시 뒤에 다시"), ("en", "Please try again later")])
+def test_whoever_comes_too_often_is_told_so_in_their_language(
+    site_with: WithLimits, language: str, words: str
+) -> None:
+    with site_with(sign_ups_per_network="1 per hour") as site:
+        site.sign_up("a@example.com")
+        form = {"email": "b@example.com", "language": "ko", "frequency": "weekly"}
+        forwarded = {"X-Forwarded-For": "198.51.100.7"}
+        answer = site.client.post(f"/subscribe?lang={language}", data=form, headers=forwarded)
+        assert (answer.status_code, words in answer.text) == (429, True)
+        answer = site.client.post("/api/subscribers", json=form, headers=forwarded)
+        assert (answer.status_code, answer.json()["detail"]) == (429, "too many sign-ups; try again later")
+
+
+def test_sign_ups_at_the_same_time_lose_no_count(database: Database) -> None:
+    allowances = Allowances("50 per hour", "1000 per hour", "1000 per hour")
+    limits = SignUpLimits(open_storage("", database), allowances)
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(lambda _: limits.take("198.51.100.0/24", "example.com"), range(120)))
+    assert (taken.count(""), taken.count("network")) == (50, 70)
+
+
+def test_many_sign_ups_at_once_for_one_address_bring_one_mail_and_one_row(site_with: WithLimits) -> None:
+    with site_with() as site:
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda _: site.sign_up("minji@example.com"), range(60)))
+        assert {answer.status_code for answer in answers} == {303}
+        site.settle()
+        assert len(site.mails("minji@example.com")) == 1
+        assert [event["what"] for event in site.events("minji@example.com")] == ["signed up"]
+        site.clock.ahead = timedelta(days=1, minutes=1)
+        site.sign_up("minji@example.com")
+        site.mail("minji@example.com", 2)
