@@ -114,7 +114,7 @@ class _Sender:
     def _refused(self, delivery: Delivery, refusal: Refusal) -> None:
         verdict = judge(refusal)
         outbox.settle_refused(delivery, refusal, verdict, self._clock())
-        if verdict.suppress:
+        if verdict.suppress and self._is_known(delivery):
             suppress(self._session, outbox.recipient(delivery), f"returned: {refusal}", self._clock())
         else:
             self._refused_in_a_row.append(delivery)
@@ -130,6 +130,11 @@ class _Sender:
             )
         if self._drained.stopped:
             self._session.commit()
+
+    def _is_known(self, delivery: Delivery) -> bool:
+        """Whether the reader has not been forgotten while their mail was on its way."""
+        self._session.refresh(delivery.subscriber)
+        return delivery.subscriber.status != "forgotten"
 
     def _message(self, delivery: Delivery) -> Message:
         reader = delivery.subscriber

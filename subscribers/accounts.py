@@ -112,7 +112,7 @@ def confirm(
         raise AccountError("this confirmation is no longer valid: sign up again")
     if is_suppressed(session, subscriber.email):
         raise AccountError("mails to this address were returned or refused: it cannot be confirmed")
-    subscriber.status, subscriber.confirmed_at = "active", now
+    subscriber.status, subscriber.confirmed_at, subscriber.paused_until = "active", now, None
     subscriber.cursor = max(subscriber.cursor, before_latest_issue(session))
     _note(subscriber, "confirmed", now, origin, wording=wording)
 
