@@ -7,7 +7,7 @@ from itertools import groupby
 from math import sqrt
 from urllib.parse import urlsplit
 
-from emails.edition import MIN_PICTURE, Edition, IssueUnit, PaperUnit, Part
+from emails.edition import MIN_PICTURE, Edition, IssueUnit, PaperUnit, Part, subject_week
 from emails.page import Anchor, Page, reader_links
 from emails.subject import days, preheader_of, subject_of
 from emails.width import shorten
@@ -122,8 +122,7 @@ def digest_page(edition: Edition, archive: str) -> DigestPage:
     subject, named = subject_of(edition)
     top, bottom = reader_links(language, nonce, writer.web(edition.issues[-1]))
     opening = f"welcome_{frequency}" if edition.is_welcome else edition.occasion
-    start = min(issue.week.start for issue in edition.issues)
-    end = max(issue.week.end for issue in edition.issues)
+    start, end = subject_week(edition.issues)
     names = {name: say(language, name) for name in (f"language_{language}", frequency)}
     papers = len(edition.papers)
     return DigestPage(

@@ -319,5 +319,6 @@ def _parts(paper: PaperContent, language: str) -> tuple[tuple[Part, ...], tuple[
 
 
 def subject_week(issues: Sequence[IssueUnit]) -> tuple[date, date]:
-    """The days that an edition's issues cover together."""
-    return min(issue.week.start for issue in issues), max(issue.week.end for issue in issues)
+    """The days that an edition's issues cover together, those aside that it only adds papers to."""
+    fresh = [issue for issue in issues if not all(paper.late for paper in issue.papers)] or issues
+    return min(issue.week.start for issue in fresh), max(issue.week.end for issue in fresh)

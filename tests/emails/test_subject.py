@@ -1,5 +1,6 @@
 """What an inbox shows of a digest: a subject and a preheader that fit, cut nothing and repeat nothing."""
 
+from dataclasses import replace
 from datetime import date
 from email import message_from_bytes
 from email.policy import default as modern_policy
@@ -13,7 +14,7 @@ from wild import editions
 from emails.digest_page import digest_page
 from emails.edition import Edition, compose, subject_week
 from emails.message import Content, Reader, build
-from emails.subject import dates, name_of, preheader_of, subject_of
+from emails.subject import dates, days, name_of, preheader_of, subject_of
 from emails.width import columns
 from emails.wording import say
 from issues.post import IssueContent
@@ -211,3 +212,13 @@ def test_any_title_arrives_in_the_subject_line_as_it_was_written(title: str) -> 
     parsed = message_from_bytes(message.data, policy=modern_policy)
     assert parsed["Subject"] == subject
     assert parsed["To"].addresses[0].addr_spec == "reader@example.org"
+
+
+def test_a_paper_added_to_an_older_issue_does_not_stretch_the_days_that_a_mail_is_about() -> None:
+    older, newer = issue_of(1, start=date(2025, 7, 28)), issue_of(2, start=date(2026, 3, 2))
+    first, *others = arrivals_of(older, newer)
+    late = [replace(first, number=9, late=True), *(replace(one, number=one.number + 9) for one in others)]
+    edition = compose(late, 8, slot="weekly:2026-W11", language="ko", frequency="weekly")
+    page = digest_page(edition, HOUSE.archive)
+    assert page.subject.startswith("3/2~3/8 ")
+    assert page.kicker.startswith(days("ko", date(2026, 3, 2), date(2026, 3, 8)))
