@@ -76,7 +76,8 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
     )
     for part in (joining, preferences, leaving, archive, api):
         app.include_router(part.router)
-    app.add_api_route("/style.css", _style, include_in_schema=False)
+    for path, answer in (("/style.css", _style), ("/icon.svg", _icon), ("/robots.txt", _robots)):
+        app.add_api_route(path, answer, include_in_schema=False)
     app.add_api_route("/health", _health, include_in_schema=False)
     app.add_exception_handler(LinkError, _bad_link)
     app.add_exception_handler(HTTPException, _http_fault)
@@ -138,8 +139,20 @@ def _make_round(settings: Settings, database: Database, clock: Clock, notices: "
 
 
 def _style() -> Response:
-    css = files("paperboy.web").joinpath("templates", "style.css").read_text(encoding="utf-8")
-    return Response(css, media_type="text/css", headers={"Cache-Control": "max-age=86400"})
+    return _file("style.css", "text/css")
+
+
+def _icon() -> Response:
+    return _file("icon.svg", "image/svg+xml")
+
+
+def _file(name: str, media_type: str) -> Response:
+    text = files("paperboy.web").joinpath("templates", name).read_text(encoding="utf-8")
+    return Response(text, media_type=media_type, headers={"Cache-Control": "max-age=86400"})
+
+
+def _robots() -> Response:
+    return PlainTextResponse("User-agent: *\nAllow: /\n")  # pages with tokens say noindex themselves
 
 
 def _health(desk: AtDesk) -> Response:
