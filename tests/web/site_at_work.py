@@ -90,7 +90,9 @@ class Site:
     def link(self, purpose: str, address: str, *, days_ago: int = 0) -> str:
         """The path of a link as a mail of some days ago brought it."""
         day = self.clock().date() - timedelta(days=days_ago)
-        return f"/{PAGES[purpose]}/{make_token(KEY.encode(), purpose, self.known(address).handle, day)}"
+        known = self.known(address)
+        about = known.new_email if purpose == "move" else ""
+        return f"/{PAGES[purpose]}/{make_token(KEY.encode(), purpose, known.handle, day, about)}"
 
     def write(self, kind: str, address: str) -> None:
         """Have a letter written and sent."""

@@ -1,0 +1,145 @@
+"""The archive: every text of every issue, its corrections, where mails lead, and the feed."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+import pytest
+from kinds import EDITED
+from making import blocks, issue_of, paper, stored_issue
+from selectolax.lexbor import LexborHTMLParser
+from site_at_work import Site, links_of
+
+from emails.prose import prose
+from issues import store
+from issues.store import Arrival
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
+HOSTILE = '</title><script>alert("1")</script> & {{ 7 * 7 }}'
+
+
+def bare(text: str) -> str:
+    """A text without spaces, and without what a page writes around links."""
+    return "".join(text.split())
+
+
+def papers_of(site: Site) -> Iterator[tuple[int, list[Arrival]]]:
+    """Each issue's topic and papers."""
+    with site.database.sessions() as session:
+        yield from [(issue.topic_id, list(store.whole_issue(issue))) for issue in store.every(session)]
+
+
+def tree(site: Site, path: str) -> LexborHTMLParser:
+    answer = site.client.get(path)
+    assert answer.status_code == 200
+    return LexborHTMLParser(answer.text)
+
+
+@pytest.mark.parametrize("text", SPOKEN)
+def test_an_issue_has_every_text_in_its_language_and_none_in_another(still_site: Site, text: str) -> None:
+    issues = list(papers_of(still_site))
+    assert len(issues) == 3
+    for topic_id, papers in issues:
+        page = tree(still_site, f"/archive/{topic_id}?text={text}")
+        assert len(page.css("article")) == len(papers)
+        for arrival in papers:
+            article = page.css_first(f"#paper-{arrival.number}")
+            assert article is not None
+            shown = bare(article.text())
+            for language in ("ko", "en"):
+                for name in ("intro", "abstract"):
+                    for block in prose(getattr(arrival.paper, f"{name}_{language}")):
+                        assert (bare(block.text) in shown) == (language in SPOKEN[text]), block.text
+            title = arrival.paper.title_en if text == "en" else arrival.paper.title_ko
+            assert bare(title) in shown
+            linked = {node.attributes["href"] for node in article.css(".links a")}
+            assert {arrival.paper.url, *(link.url for link in arrival.paper.links)} - {""} <= linked
+
+
+def test_corrections_are_shown_before_and_after_and_the_paper_points_to_them(still_site: Site) -> None:
+    page = tree(still_site, f"/archive/{EDITED}?lang=en")
+    before, after = ([node.text() for node in page.css(f"#corrections {tag}")] for tag in ("del", "ins"))
+    with still_site.database.sessions() as session:
+        changes = store.find(session, f"{EDITED}").revisions[-1].changes
+    corrected = [*changes.get("retitled", ()), *changes.get("corrected", ())]
+    assert corrected
+    assert sorted(before) == sorted(change["before"] for change in corrected)
+    assert sorted(after) == sorted(change["after"] for change in corrected)
+    assert page.css("article a[href='#corrections']")
+
+
+def test_every_link_of_a_digest_into_the_archive_leads_to_its_place(sample_site: Site) -> None:
+    sample_site.add("minji@example.com", language="both")
+    sample_site.digest()
+    mail = sample_site.mail("minji@example.com")
+    places = [urlsplit(link) for link in links_of(mail) if "/archive/" in link]
+    assert any(place.fragment for place in places)
+    for place in places:
+        page = tree(sample_site, f"{place.path}?{place.query}")
+        assert not place.fragment or page.css(f"#{place.fragment}"), place
+
+
+@pytest.mark.parametrize("path", ["/", "/archive", f"/archive/{EDITED}", f"/archive/{EDITED}?text=both"])
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_no_link_within_the_pages_leads_nowhere(still_site: Site, path: str, language: str) -> None:
+    sign = "&" if "?" in path else "?"
+    page = tree(still_site, f"{path}{sign}lang={language}")
+    links = [node.attributes["href"] or "" for node in page.css("a, link")]
+    for link in {link for link in links if link.startswith("/")}:
+        answer = still_site.client.get(link)
+        assert answer.status_code == 200, link
+        assert "amp;" not in link
+        asked = re.search(r"text=(\w+)", link)
+        if asked:
+            assert LexborHTMLParser(answer.text).css(f"a[href*='text={asked[1]}'][aria-current]")
+    assert all(page.css(link) for link in links if link.startswith("#"))
+
+
+def test_the_feed_has_an_entry_for_each_issue_the_newest_first(still_site: Site) -> None:
+    answer = still_site.client.get("/archive.atom")
+    assert answer.headers["content-type"].startswith("application/atom+xml")
+    feed = ET.fromstring(answer.content)  # noqa: S314 (our own)
+    assert feed.tag == f"{ATOM}feed"
+    entries = feed.findall(f"{ATOM}entry")
+    assert len(entries) == 3
+    for name in ("id", "title", "updated", "author"):
+        assert feed.find(f"{ATOM}{name}") is not None
+    ids = [entry.findtext(f"{ATOM}id") or "" for entry in entries]
+    assert len(set(ids)) == 3
+    for entry in entries:
+        assert entry.findtext(f"{ATOM}title")
+        assert re.fullmatch(r"[\d-]+T[\d:.]+\+00:00", entry.findtext(f"{ATOM}updated") or "")
+        link = entry.find(f"{ATOM}link")
+        assert link is not None
+        assert still_site.client.get(link.attrib["href"]).status_code == 200
+    assert ids == sorted(ids, key=lambda name: _week(still_site, name), reverse=True)
+
+
+def test_what_a_title_or_text_holds_is_shown_and_never_obeyed(site: Site) -> None:
+    hostile = paper(
+        1, title_ko=HOSTILE, title_en=HOSTILE, intro_ko=blocks(HOSTILE), url="https://a.example/?a=1&b=2"
+    )
+    with site.database.sessions.begin() as session:
+        stored_issue(session, issue_of([hostile]), now=site.clock() - timedelta(days=1))
+    for path in ("/", "/archive", "/archive/9001?text=both"):
+        page = tree(site, path)
+        assert not page.css("script")
+        assert page.body is not None
+        assert bare(HOSTILE) in bare(page.body.text())
+    summary = ET.fromstring(site.client.get("/archive.atom").content).findtext(f".//{ATOM}summary") or ""  # noqa: S314
+    assert HOSTILE in summary
+
+
+def test_a_held_issue_is_in_no_list(site: Site) -> None:
+    with site.database.sessions.begin() as session:
+        stored_issue(session).revision = 0
+    assert site.client.get("/archive/9001").status_code == 404
+    assert "9001" not in site.client.get("/archive").text + site.client.get("/archive.atom").text
+
+
+def _week(site: Site, address: str) -> str:
+    with site.database.sessions() as session:
+        return f"{store.find(session, address.rpartition('/')[2]).week_start}"

@@ -1,0 +1,60 @@
+"""The JSON interface keeps to its own description, whatever it is sent."""
+
+import json
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from site_at_work import CHOICE, Site
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def described(still_site: Site) -> schemathesis.BaseSchema:
+    """The description that the running app gives of itself."""
+    return schemathesis.openapi.from_url(f"{still_site.url}/api/openapi.json")
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_no_answer_is_a_server_error_or_not_in_the_description(
+    described: schemathesis.BaseSchema, mode: GenerationMode
+) -> None:
+    """What the description allows, and what it does not."""
+
+    @settings(max_examples=100, suppress_health_check=list(HealthCheck))
+    @given(case=described["/api/subscribers"]["POST"].as_strategy(generation_mode=mode))
+    def check(case: schemathesis.Case) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "email", ["\ud800@example.com", "a\x00@example.com", "nobody", "x" * 500, "김@example.com"]
+)
+def test_an_address_that_cannot_be_mailed_is_refused_as_described(still_site: Site, email: str) -> None:
+    body = json.dumps({"email": email, **CHOICE})
+    answer = still_site.client.post(
+        "/api/subscribers", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body", "email"]
+
+
+def test_a_sign_up_by_json_is_answered_by_the_same_mail_as_one_by_the_form(still_site: Site) -> None:
+    answer = still_site.client.post("/api/subscribers", json={"email": "json@example.com", **CHOICE})
+    assert answer.status_code == 202
+    assert still_site.mail("json@example.com")["Feedback-ID"].startswith("confirmation")
