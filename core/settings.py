@@ -67,6 +67,12 @@ def _rates(value: str) -> str:
     return value
 
 
+def _redis_address(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("redis://", "rediss://")):
+        raise ValueError("must be like redis://host:6379/0")
+    return value
+
+
 class Settings(BaseSettings):
     """Everything an operator can set, as `PAPERBOY_…` in the environment or `.env`."""
 
@@ -89,7 +95,7 @@ class Settings(BaseSettings):
     sign_ups_per_network: Annotated[str, AfterValidator(_rates)] = "10 per hour; 30 per day"
     sign_ups_per_domain: Annotated[str, AfterValidator(_rates)] = "500 per hour"
     sign_ups_in_all: Annotated[str, AfterValidator(_rates)] = "1000 per hour"
-    limits_url: SecretStr | None = None
+    limits_url: Annotated[SecretStr, AfterValidator(_redis_address)] | None = None
     api_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     data_dir: Path = Path("var")
 

@@ -29,7 +29,6 @@ class Text:
 
     index: int
     first: int
-    name: str
     language: str
     heading: str
     listed: str
@@ -195,7 +194,6 @@ class _Writer:
         text = Text(
             index=self._texts,
             first=self._blocks,
-            name=part.name,
             language=part.language,
             heading=say(part.language, part.name),
             listed=_listed(part, self._language),

@@ -17,7 +17,7 @@ from emails.report import DigestReport, account, edition_entry
 from emails.sending import Clock, Drained, Progress, drain, ignore_progress
 from emails.transport import Transport
 from issues.store import Arrival, arrivals
-from subscribers.audience import Audience, due
+from subscribers.audience import Audience, Group, due
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,7 @@ def preview_digest(
         audience, arrived = _read(session, frequency, slot, local_now, rules, report)
     reasons = Counter(audience.skipped.values())
     for group in audience.groups:
-        mail = next_mail(
-            arrived,
-            group.cursor,
-            slot=slot,
-            language=group.language,
-            frequency=frequency,
-            house=house,
-            rules=rules,
-        )
+        mail = _mail_of(group, arrived, slot, frequency, house, rules)
         if mail is None:
             reasons[_nothing(report)] += len(group.subscriber_ids)
         else:
@@ -141,6 +133,21 @@ def next_mail(
         most = count - max(1, count // 8)
 
 
+def _mail_of(
+    group: Group, arrived: Sequence[Arrival], slot: str, frequency: str, house: House, rules: Rules
+) -> tuple[Edition, Rendered] | None:
+    """The group's next edition."""
+    return next_mail(
+        arrived,
+        group.cursor,
+        slot=slot,
+        language=group.language,
+        frequency=frequency,
+        house=house,
+        rules=rules,
+    )
+
+
 def _nothing(report: DigestReport) -> str:
     return "new papers still settle" if report.waiting else "nothing new"
 
@@ -159,15 +166,7 @@ def _plan_slot(
         audience, arrived = _read(session, frequency, slot, now, rules, report)
     outcomes = dict(audience.skipped)
     for group in audience.groups:
-        mail = next_mail(
-            arrived,
-            group.cursor,
-            slot=slot,
-            language=group.language,
-            frequency=frequency,
-            house=house,
-            rules=rules,
-        )  # no transaction: it takes time
+        mail = _mail_of(group, arrived, slot, frequency, house, rules)  # no transaction: it takes time
         if mail is None:
             outcomes.update(dict.fromkeys(group.subscriber_ids, _nothing(report)))
             continue

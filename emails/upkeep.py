@@ -9,6 +9,7 @@ from emails.digests import Office, Rules, retry, run_digest
 from emails.edition import slot_of
 from emails.report import DigestReport
 from subscribers.accounts import resume_due
+from subscribers.limits import DatabaseStorage
 from subscribers.models import FREQUENCIES
 
 
@@ -39,6 +40,7 @@ def upkeep(office: Office, *, local_now: datetime, rules: Rules) -> UpkeepReport
         expired = expire_sign_ups(session, local_now)
         resumed = resume_due(session, local_now, local_now.date())
         answered = len(answer_applications(session, office.house, local_now))
+    DatabaseStorage(office.database).drop_expired()
     report = UpkeepReport(expired, resumed, answered, retry(office, rules=rules))
     if not report.retries.stopped:
         report.late = [

@@ -1,1 +1,1 @@
-"""Who reads: accounts, signed links, and who is due."""
+"""Who reads: accounts, signed links, limits, who is due, import and export."""

@@ -130,7 +130,9 @@ def _make_round(settings: Settings, database: Database, clock: Clock, notices: "
     if is_idle:
         return
     with open_office(settings, database) as office:
-        drain_for(office, outbox.PROMPT, rules_of(settings))
+        drained = drain_for(office, outbox.PROMPT, rules_of(settings))
+        if drained.stopped:
+            logger.error("letters wait: %s", drained.stopped)
         while not notices.empty():
             notice = notices.get()
             logger.warning("%s: %s", notice.what, notice.cause)

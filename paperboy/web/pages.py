@@ -1,6 +1,5 @@
 """Rendering: templates, their language, and the answers that every page can give."""
 
-from collections.abc import Mapping
 from functools import cache, partial
 
 from fastapi import Request
@@ -18,34 +17,29 @@ def page(
     *,
     reader_language: str = "",
     status: int = 200,
-    headers: Mapping[str, str] | None = None,
     **values: object,
 ) -> HTMLResponse:
     """A page in the visitor's language."""
     language = language_of(request, reader_language)
     other = "ko" if language == "en" else "en"
+    switched = request.url.include_query_params(lang=other)
     html = (
         _environment()
         .get_template(template)
         .render(
             language=language,
             other=other,
-            other_address=str(request.url.include_query_params(lang=other).path)
-            + f"?{request.url.include_query_params(lang=other).query}",
+            other_address=f"{switched.path}?{switched.query}",
             say=partial(say, language),
             **values,
         )
     )
-    return HTMLResponse(html, status_code=status, headers={"Content-Language": language, **(headers or {})})
+    return HTMLResponse(html, status_code=status, headers={"Content-Language": language})
 
 
-def message(
-    request: Request, name: str, *, status: int = 200, reader_language: str = "", **values: object
-) -> HTMLResponse:
+def message(request: Request, name: str, *, status: int = 200, reader_language: str = "") -> HTMLResponse:
     """A page that says one thing: the phrases `NAME.heading` and `NAME.text`."""
-    return page(
-        request, "message.html", status=status, reader_language=reader_language, name=name, values=values
-    )
+    return page(request, "message.html", status=status, reader_language=reader_language, name=name)
 
 
 def go(address: str, request: Request, **query: str) -> RedirectResponse:

@@ -1,6 +1,7 @@
 """What readers ask for and are told: one mail for each occasion, to the right address, with links that work."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from email import message_from_bytes
@@ -24,7 +25,7 @@ from emails.wording import say
 from subscribers import accounts
 from subscribers.accounts import SIGN_UP_EXPIRES, AccountError, find
 from subscribers.links import LinkError, read_token
-from subscribers.models import AccountEvent, Application, Forgotten, Subscriber
+from subscribers.models import AccountEvent, Application, Attempt, Forgotten, Subscriber
 
 MINJI = "minji@example.com"
 PUBLISHED = NOW - timedelta(days=1)
@@ -695,3 +696,14 @@ def test_one_who_is_forgotten_during_a_digest_does_not_stop_it(database: Databas
             address for address in addresses if address != gone
         ]
         assert session.scalar(select(func.count(Delivery.id))) == 2
+
+
+def test_counts_of_sign_ups_that_have_run_out_do_not_pile_up(
+    database: Database, server: ScriptedServer
+) -> None:
+    with database.sessions.begin() as session:
+        session.add(Attempt(key="over", count=3, expires_at=1.0))
+        session.add(Attempt(key="running", count=3, expires_at=time.time() + 3600))
+    keep_up(database, server)
+    with database.sessions() as session:
+        assert session.scalars(select(Attempt.key)).all() == ["running"]

@@ -1,0 +1,15 @@
+"""Settings that cannot be used are told in one line each, before anything runs."""
+
+import pytest
+
+from core.settings import SettingsError, load
+
+
+@pytest.mark.parametrize("address", ["http://counts.example", "memory://", "redis:", "soon"])
+def test_an_address_for_counting_sign_ups_that_is_no_redis_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("PAPERBOY_LIMITS_URL", address)
+    with pytest.raises(SettingsError) as told:
+        load()
+    assert str(told.value).splitlines() == ["PAPERBOY_LIMITS_URL: must be like redis://host:6379/0"]
