@@ -19,6 +19,8 @@ from emails.transport import Transport
 from issues.store import Arrival, arrivals
 from subscribers.audience import Audience, Group, due
 
+INTERVALS = {"weekly": timedelta(days=7), "daily": timedelta(days=1)}
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -88,7 +90,13 @@ def preview_digest(
 def _read(
     session: Session, frequency: str, slot: str, now: datetime, rules: Rules, report: DigestReport
 ) -> tuple[Audience, list[Arrival]]:
-    audience = due(session, frequency, outbox.planned_in(session, slot), outbox.under_way(session))
+    audience = due(
+        session,
+        frequency,
+        outbox.planned_in(session, slot),
+        outbox.under_way(session),
+        since=now - INTERVALS[frequency],
+    )
     first_cursor = min((group.cursor for group in audience.groups), default=0)
     arrived, report.waiting = arrivals(session, now, rules.settle, after=first_cursor)
     return audience, arrived

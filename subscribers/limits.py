@@ -4,16 +4,21 @@ import ipaddress
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from limits import RateLimitItem, parse_many
 from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import Database
 from subscribers.models import Attempt
+
+REDIS_ANSWERS = 5  # seconds that it may take to
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,18 @@ class SignUpLimits:
 
 
 def open_storage(url: str, database: Database) -> Storage:
-    """Where counts are kept: at `url` (Redis), or in the database when there is none."""
+    """Where counts are kept: at `url` (Redis), or in the database when there is none.
+
+    Redis away raises the `StorageError` of `limits`, where counts are asked for.
+    """
     if url:
-        return storage_from_string(url)  # type: ignore[return-value]  # synchronous by its scheme
+        # One retry is for a connection that Redis has ended meanwhile; a reader does not wait for more.
+        options: dict[str, Any] = {
+            "retry": Retry(NoBackoff(), 1),
+            "socket_timeout": REDIS_ANSWERS,
+            "socket_connect_timeout": REDIS_ANSWERS,
+        }
+        return storage_from_string(url, wrap_exceptions=True, **options)  # type: ignore[return-value]  # synchronous by its scheme
     return DatabaseStorage(database)
 
 

@@ -1,11 +1,15 @@
 """Who is due: everybody who should be, once, grouped by what they get; the others with a reason."""
 
+from datetime import timedelta
+
 from making import NOW, reader
 
 from core.database import Database
 from subscribers.accounts import pause, sign_up, suppress, unsubscribe
 from subscribers.audience import Group, due
 from subscribers.models import Subscriber
+
+LAST_WEEK = NOW - timedelta(days=7)
 
 
 def test_readers_who_stand_at_one_place_and_read_one_language_share_an_edition(database: Database) -> None:
@@ -21,7 +25,7 @@ def test_readers_who_stand_at_one_place_and_read_one_language_share_an_edition(d
             subscriber = reader(session, f"{name}@example.com", language=language)
             subscriber.cursor = cursor
             ids[name] = subscriber.id
-        audience = due(session, "weekly", set(), set())
+        audience = due(session, "weekly", set(), set(), since=LAST_WEEK)
     assert set(audience.groups) == {
         Group("ko", 0, (ids["a"], ids["b"])),
         Group("ko", 3, (ids["c"],)),
@@ -32,17 +36,23 @@ def test_readers_who_stand_at_one_place_and_read_one_language_share_an_edition(d
     assert audience.candidates == 5
 
 
-def test_only_active_readers_of_the_frequency_are_candidates(database: Database) -> None:
+def test_only_active_readers_of_the_frequency_are_due_and_who_left_or_pauses_is_named(
+    database: Database,
+) -> None:
     with database.sessions() as session:
         active = reader(session, "active@example.com")
         reader(session, "daily@example.com", frequency="daily")
-        pause(reader(session, "paused@example.com"), NOW)
-        unsubscribe(reader(session, "gone@example.com"), NOW)
+        paused = reader(session, "paused@example.com")
+        pause(paused, NOW)
+        gone = reader(session, "gone@example.com")
+        unsubscribe(gone, NOW)
+        unsubscribe(reader(session, "gone-long-ago@example.com"), LAST_WEEK)
         sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
         session.flush()
-        audience = due(session, "weekly", set(), set())
-        assert audience.groups == (Group("ko", 0, (active.id,)),)
-        assert audience.candidates == 1
+        audience = due(session, "weekly", set(), set(), since=LAST_WEEK)
+    assert audience.groups == (Group("ko", 0, (active.id,)),)
+    assert audience.skipped == {paused.id: "paused", gone.id: "unsubscribed"}
+    assert audience.candidates == 3
 
 
 def test_a_candidate_who_is_left_out_has_a_reason(database: Database) -> None:
@@ -53,7 +63,7 @@ def test_a_candidate_who_is_left_out_has_a_reason(database: Database) -> None:
         restored = session.get_one(Subscriber, returned)
         restored.status = "active"  # by hand, in the table: the suppression still holds
         session.flush()
-        audience = due(session, "weekly", {has_mail}, {has_mail, waits})
+        audience = due(session, "weekly", {has_mail}, {has_mail, waits}, since=LAST_WEEK)
     assert audience.skipped == {
         has_mail: "planned earlier in this slot",
         waits: "an earlier mail is still under way",
