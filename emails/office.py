@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from core.database import Database
 from core.settings import Settings, secret_key
-from emails.digests import Office, Rules
+from emails.digests import Rules
 from emails.mailbox import embedded_mailbox
 from emails.message import House
-from emails.sending import Clock
-from emails.transport import Transport, parse_address
+from emails.pace import Speed
+from emails.sending import Clock, Office
+from emails.transport import Transport, parse_addresses
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -41,5 +42,7 @@ def open_office(settings: Settings, database: Database, now: datetime | None = N
         address = nullcontext(settings.smtp_url.get_secret_value())
     else:
         address = embedded_mailbox(settings.mailbox_dir)  # type: ignore[assignment]  # both give an address
-    with address as url, Transport(parse_address(url)) as transport:
-        yield Office(database, transport, house_of(settings), clock)
+    with address as urls:
+        transport = Transport(parse_addresses(urls))
+        speed = Speed(settings.connections, settings.mails_per_second, settings.mails_per_hour)
+        yield Office(database, transport, house_of(settings), clock, speed)

@@ -1,5 +1,6 @@
 """What tests of several packages make: papers and issues, parsed or stored, and readers."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,11 +12,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from emails.digests import Office, Rules
+from emails.digests import Rules
 from emails.edition import Edition, choose
 from emails.message import Content, House, widest
 from emails.render import Rendered, render
-from emails.transport import SmtpAddress, Transport
+from emails.sending import Clock, Office
+from emails.smtp import SmtpAddress
+from emails.transport import Transport
 from issues.models import Issue, Paper, Revision
 from issues.post import IssueContent, PaperContent, Week
 from issues.store import Arrival, IssueFacts, content_to_json, paper_to_json
@@ -191,7 +194,15 @@ def reader(
 
 
 @contextmanager
-def office_at(database: Database, server: ScriptedServer, now: datetime = NOW) -> Iterator[Office]:
-    """All that sending needs, by a connection to the server, with the clock stopped at `now`."""
-    with Transport(SmtpAddress(server.host, server.port, "none")) as transport:
-        yield Office(database, transport, HOUSE, lambda: now)
+def office_at(
+    database: Database, server: ScriptedServer, now: datetime = NOW, **terms: Any
+) -> Iterator[Office]:
+    """All that sending needs, by one connection to the server, with a clock that starts at `now`."""
+    transport = Transport([SmtpAddress(server.host, server.port, "none")])
+    yield Office(database, transport, HOUSE, clock_from(now), **terms)
+
+
+def clock_from(now: datetime) -> Clock:
+    """A clock that starts at `now`, as mails that wait for their turn need one that goes on."""
+    started = time.monotonic()
+    return lambda: now + timedelta(seconds=time.monotonic() - started)

@@ -21,11 +21,11 @@ from core.database import Database, open_database
 from core.settings import Settings, load
 from emails import outbox
 from emails.correspondence import answer_applications
-from emails.digests import drain_for
 from emails.letters import Notice
 from emails.notices import notify
 from emails.office import house_of, open_office, rules_of
-from emails.sending import Clock
+from emails.planning import PROMPT
+from emails.sending import Clock, drain
 from paperboy.web import api, archive, joining, leaving, preferences
 from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.guard import Guard
@@ -126,11 +126,11 @@ def _make_round(settings: Settings, database: Database, clock: Clock, notices: "
     """Answer sign-ups, and send what somebody is waiting for."""
     with database.sessions.begin() as session:
         answer_applications(session, house_of(settings), clock())
-        is_idle = notices.empty() and not outbox.count_prompt(session)
+        is_idle = notices.empty() and not outbox.count_due(session, PROMPT, clock())
     if is_idle:
         return
     with open_office(settings, database) as office:
-        drained = drain_for(office, outbox.PROMPT, rules_of(settings))
+        drained = drain(office, PROMPT, repeat_uncertain=rules_of(settings).repeat_uncertain)
         if drained.stopped:
             logger.error("letters wait: %s", drained.stopped)
         while not notices.empty():
