@@ -151,7 +151,8 @@ def plan(
         return Planned(0, None)
     reach = Subscriber.id.between(after_id + 1, last_id)
     deliveries = _deliveries(edition, slot, domain, now).where(fits, reach)
-    made = session.execute(insert(Delivery).from_select(_COLUMNS, deliveries, include_defaults=False))
+    rows = insert(Delivery).from_select(_COLUMNS, deliveries, include_defaults=False)
+    made = session.execute(rows.execution_options(preserve_rowcount=True))
     moved = update(Subscriber).where(reach, Subscriber.cursor == edition.after, _has(edition, slot))
     session.execute(moved.values(cursor=cursor).execution_options(synchronize_session=False))
     return Planned(made.rowcount, last_id)  # type: ignore[attr-defined]  # an INSERT counts its rows

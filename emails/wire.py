@@ -3,11 +3,13 @@
 import binascii
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from emails.personal import gaps
 
 GAP = 8  # bytes that a gap can cost beyond its value: line ends around it
-_LINE = 57  # bytes that make a line of 76 characters in base64
+_LINE, _WIDTH = 57, 76  # bytes that make a line in base64, and its characters
+_MOST_PLANS = 200  # of a body: the lengths of names and links
 _SOFT_BREAK = b"=\r\n"
 
 
@@ -46,43 +48,69 @@ class _QuotedPieces:
         return parts
 
 
+@dataclass(frozen=True)
+class _Gap:
+    """A value's surroundings: what is encoded together with it, and the whole lines behind."""
+
+    before: bytes
+    after: bytes
+    lines: bytes
+
+
 class _PackedPieces:
-    """Texts in base64. What a value pushes out of step with groups of three bytes and with whole lines
-    is encoded anew; the rest of a text is encoded once for each of the three steps it can begin at."""
+    """Texts in base64. What a value pushes out of step with groups of three bytes and with whole lines is
+    encoded anew with it; where that begins and ends depends on the lengths of the values alone."""
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._pieces = pieces
+        self._first, self._rest = _whole_lines(pieces[0])
         self._encoded: dict[tuple[int, int], tuple[bytes, bytes]] = {}
+        self._plans: dict[tuple[int, ...], tuple[list[_Gap], bytes]] = {}
 
     def around(self, values: Sequence[bytes]) -> list[bytes]:
         """The texts with a value between each and the next."""
-        parts: list[bytes] = []
-        carried = b""
-        for index, piece in enumerate(self._pieces):
-            step = -len(carried) % 3
-            if len(piece) < step:  # too short to bring it back into step
-                carried += piece
-            else:
-                parts.append(_packed(carried + piece[:step]))
-                lines, carried = self._lines(index, step)
-                parts.append(lines)
-            carried += values[index] if index < len(values) else b""
-        parts.append(_packed(carried))
+        lengths = tuple(map(len, values))
+        gaps, end = self._plans.get(lengths) or self._plan(lengths)
+        parts = [self._first]
+        raw = b""
+        for gap, value in zip(gaps, values, strict=True):
+            raw = b"".join((raw, gap.before, value, gap.after))
+            if gap.lines:
+                parts += (_packed(raw), gap.lines)
+                raw = b""
+        parts.append(_packed(raw + end))
         return parts
 
-    def _lines(self, index: int, step: int) -> tuple[bytes, bytes]:
-        """The whole lines of a text from `step` on, encoded, and the bytes behind them."""
-        if (index, step) not in self._encoded:
-            piece = self._pieces[index][step:]
-            whole = len(piece) - len(piece) % _LINE
-            self._encoded[index, step] = _packed(piece[:whole]), piece[whole:]
-        return self._encoded[index, step]
+    def _plan(self, lengths: tuple[int, ...]) -> tuple[list[_Gap], bytes]:
+        gaps: list[_Gap] = []
+        before, taken = self._rest, 0
+        for index, length in enumerate(lengths, 1):
+            taken += len(before) + length
+            step = -taken % 3
+            if len(self._pieces[index]) < step + _LINE:  # no whole line: it goes with the next value
+                gaps.append(_Gap(before, self._pieces[index], b""))
+                taken, before = taken + len(self._pieces[index]), b""
+                continue
+            if (index, step) not in self._encoded:
+                self._encoded[index, step] = _whole_lines(self._pieces[index][step:])
+            lines, rest = self._encoded[index, step]
+            gaps.append(_Gap(before, self._pieces[index][:step], lines))
+            taken, before = 0, rest
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
+        self._plans[lengths] = gaps, before
+        return gaps, before
+
+
+def _whole_lines(piece: bytes) -> tuple[bytes, bytes]:
+    """The lines that a text fills, encoded, and the bytes behind them."""
+    whole = len(piece) - len(piece) % _LINE
+    return _packed(piece[:whole]), piece[whole:]
 
 
 def _packed(raw: bytes) -> bytes:
-    lines = [
-        binascii.b2a_base64(raw[start : start + _LINE], newline=False) for start in range(0, len(raw), _LINE)
-    ]
+    encoded = binascii.b2a_base64(raw, newline=False)
+    lines = [encoded[start : start + _WIDTH] for start in range(0, len(encoded), _WIDTH)]
     return b"\r\n".join((*lines, b""))
 
 

@@ -1,6 +1,7 @@
 """Signed links: short tokens that say nothing readable, serve one purpose each and may grow old."""
 
 import base64
+import binascii
 import hmac
 from collections.abc import Callable
 from datetime import date
@@ -9,6 +10,7 @@ from functools import lru_cache
 _PURPOSES = ("confirm", "move", "preferences", "unsubscribe", "bounce")
 _DAYS_VALID = {"preferences": 30}  # of the purposes whose links grow old
 _HANDLE, _DAY, _SIGNATURE = 8, 2, 8
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _FIRST_DAY = date(2020, 1, 1).toordinal()
 
 
@@ -71,7 +73,8 @@ def _spelled(key: bytes, purpose: str, what: bytes, about: str) -> str:
     keyed = _keyed(key).copy()
     keyed.update(said)
     signature = keyed.digest()[:_SIGNATURE]
-    return base64.urlsafe_b64encode(what + signature).rstrip(b"=").decode()
+    spelled = binascii.b2a_base64(what + signature, newline=False).translate(_URL_SAFE)
+    return spelled.rstrip(b"=").decode()
 
 
 @lru_cache(maxsize=4)
