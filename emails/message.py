@@ -107,6 +107,8 @@ class Template:
         self._links = {*self._text.names, *self._html.names} & set(PAGES)
         if content.frequency:
             self._links.add("unsubscribe")
+        plain, plain_in_html = greeting(content.language, ""), html_greeting(content.language, "")
+        self._plain_greetings = plain.encode(), plain_in_html.encode()
         boundary = f"=_{hashlib.sha256(content.nonce.encode()).hexdigest()[:32]}"  # no encoded text has "=_"
         self._headers = b"".join(_headers_of_all(content, house, boundary))
         self._before_text = _part_head("text/plain", self._text, boundary)
@@ -119,7 +121,8 @@ class Template:
         Raises:
             ValueError: it cannot be written, as a part of a header is not ASCII.
         """
-        house, language = self._house, self._content.language
+        house = self._house
+        text_greeting, greeting_in_html = self._greetings(reader.name)
         links = _links(self._links, house, reader, now.date())
         values = {name: link.encode() for name, link in links.items()}
         data = b"".join(
@@ -127,14 +130,21 @@ class Template:
                 *_headers_of_one(self._content, reader, house, links, message_id, now),
                 self._headers,
                 self._before_text,
-                *self._text.filled({**values, "greeting": greeting(language, reader.name).encode()}),
+                *self._text.filled({**values, "greeting": text_greeting}),
                 self._before_html,
-                *self._html.filled({**values, "greeting": html_greeting(language, reader.name).encode()}),
+                *self._html.filled({**values, "greeting": greeting_in_html}),
                 self._end,
             )
         )
         bounce = make_token(house.key, "bounce", reader.handle, now.date())
         return Message(f"bounces+{bounce}@{house.domain}", reader.email, data)
+
+    def _greetings(self, name: str) -> tuple[bytes, bytes]:
+        """The greeting in the text and in the HTML."""
+        if not name:
+            return self._plain_greetings
+        language = self._content.language
+        return greeting(language, name).encode(), html_greeting(language, name).encode()
 
 
 def _links(purposes: Iterable[str], house: House, reader: Reader, today: date) -> dict[str, str]:

@@ -38,7 +38,7 @@ class Hold:
 
 @dataclass(frozen=True)
 class Claim:
-    """A delivery that a sender holds; `was` is the state it was taken from."""
+    """A delivery that a sender holds; `was` is the state it was taken from, `due_at` since when it was due."""
 
     id: int
     edition_id: int
@@ -48,6 +48,7 @@ class Claim:
     message_id: str
     attempts: int
     was: str
+    due_at: datetime
     reader: Reader
 
 
@@ -87,21 +88,24 @@ def claim(
     Those that another sender held and was sending when it fell silent become uncertain.
     """
     due = (
-        select(Delivery.id, Delivery.state, Delivery.repeats)
+        select(Delivery.id, Delivery.state, Delivery.repeats, Delivery.due_at)
         .where(Delivery.queue == queue, Delivery.due_at <= now, Delivery.claim != hold.token)
         .order_by(Delivery.due_at, Delivery.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     while rows := session.execute(due).all():
-        lost = [id_ for id_, state, _ in rows if state == "sending"]
+        lost = [id_ for id_, state, *_ in rows if state == "sending"]
         mark_uncertain(session, lost, now)
         spent = [
-            id_ for id_, state, repeats in rows if state == "uncertain" and (repeats or not repeat_uncertain)
+            id_
+            for id_, state, repeats, _ in rows
+            if state == "uncertain" and (repeats or not repeat_uncertain)
         ]
         _change(session, spent, due_at=None)
-        taken = {id_: state for id_, state, _ in rows if id_ not in {*lost, *spent}}
-        again = [id_ for id_, state in taken.items() if state == "uncertain"]
+        left_out = {*lost, *spent}
+        taken = {id_: (state, since) for id_, state, _, since in rows if id_ not in left_out}
+        again = [id_ for id_, (state, _) in taken.items() if state == "uncertain"]
         _change(session, again, repeats=Delivery.repeats + 1)
         _change(session, list(taken), state="claimed", claim=hold.token, due_at=hold.until)
         if taken:
@@ -109,7 +113,7 @@ def claim(
     return []
 
 
-def _claims(session: Session, taken: dict[int, str]) -> list[Claim]:
+def _claims(session: Session, taken: dict[int, tuple[str, datetime]]) -> list[Claim]:
     rows = session.execute(
         select(
             Delivery.id,
@@ -139,7 +143,7 @@ def _claims(session: Session, taken: dict[int, str]) -> list[Claim]:
             slot if kind == "letter" else "",
             message_id,
             attempts,
-            taken[id_],
+            *taken[id_],
             Reader(new_email if kind == "letter" and slot == "move" else email, name, handle, language),
         )
         for (
@@ -168,10 +172,10 @@ def renew(session: Session, ids: Sequence[int], hold: Hold) -> None:
     _change(session, ids, _is_held(hold.token), due_at=hold.until)
 
 
-def put_back(session: Session, ids: Sequence[int], hold: Hold, due_at: datetime) -> None:
-    """Claimed deliveries that this sender does not try wait for the next."""
+def put_back(session: Session, ids: Sequence[int], hold: Hold) -> None:
+    """Claimed deliveries that this sender does not try wait for the next, before those it has tried."""
     mine = (_is_held(hold.token), Delivery.state == "claimed")
-    _change(session, ids, *mine, state="planned", due_at=due_at, claim="")
+    _change(session, ids, *mine, state="planned", due_at=Delivery.planned_at, claim="")
 
 
 def next_release(session: Session, queues: Sequence[str], hold: Hold) -> datetime | None:
@@ -243,7 +247,7 @@ def _reason_to_skip(claim: Claim, row: Row[*tuple[Any, ...]]) -> str:
     moves = claim.letter == "move"
     if row.status == "forgotten":
         return "forgotten"
-    if claim.reader.email != (row.new_email if moves else row.email):
+    if not claim.reader.email or claim.reader.email != (row.new_email if moves else row.email):
         return "the address was changed already"
     if row.is_new_suppressed if moves else row.is_suppressed:
         return "suppressed"
@@ -272,7 +276,7 @@ def sent(claim: Claim, reply: str, now: datetime) -> Outcome:
 def refused(claim: Claim, refusal: Refusal, verdict: Verdict, now: datetime) -> Outcome:
     """The server has not taken the message, or nobody knows; a deferred one fails in the end."""
     if refusal.phase in BEFORE_MESSAGE:  # nothing of this mail was tried
-        return Outcome(claim.id, "planned", str(refusal), claim.attempts, now, None)
+        return Outcome(claim.id, "planned", str(refusal), claim.attempts, claim.due_at, None)
     attempts, state = claim.attempts + 1, str(verdict.state)
     if state in {"planned", "deferred"} and attempts >= MOST_ATTEMPTS:
         state = "failed"
@@ -372,7 +376,7 @@ def erase_forgotten(session: Session) -> None:
 def states(session: Session) -> Counter[str]:
     """How many deliveries are in each state."""
     rows = select(Delivery.state, func.count()).group_by(Delivery.state)
-    return Counter(dict(session.execute(rows).tuples().all()))
+    return Counter(dict(session.execute(rows).all()))
 
 
 def account_of(session: Session, slot: str) -> Counter[tuple[str, str]]:

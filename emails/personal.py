@@ -5,7 +5,6 @@ A mail is rendered once for all who get the same; each marker is an address no t
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 from markupsafe import escape
 
@@ -32,13 +31,11 @@ def gaps(text: str, nonce: str) -> tuple[list[str], list[str]]:
     return pieces[::2], pieces[1::2]
 
 
-@lru_cache(maxsize=1024)
 def greeting(language: str, name: str) -> str:
     """The greeting of one reader as text."""
     return say(language, "greeting", name=name) if name else say(language, "greeting_plain")
 
 
-@lru_cache(maxsize=1024)
 def html_greeting(language: str, name: str) -> str:
     """The greeting of one reader, escaped for HTML."""
     return str(escape(greeting(language, name)))

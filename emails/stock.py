@@ -81,7 +81,7 @@ class Stock:
         """Whatever was claimed and not tried waits for the next run."""
         left = [claim.id for claim in self._at_hand]
         self._at_hand.clear()
-        await self._ledger.do(lambda session, hold, now: outbox.put_back(session, left, hold, now))
+        await self._ledger.do(lambda session, hold, _now: outbox.put_back(session, left, hold))
 
     def _claim(self, session: Session, hold: Hold, now: datetime, limit: int) -> list[Claim]:
         for queue in self._queues(session):

@@ -1,7 +1,8 @@
 """What tests of several packages make: papers and issues, parsed or stored, and readers."""
 
+import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from core.database import Database
 from emails.digests import Rules
 from emails.edition import Edition, choose
-from emails.message import Content, House, widest
+from emails.message import Content, House, Message, widest
 from emails.render import Rendered, render
 from emails.sending import Clock, Office
 from emails.smtp import SmtpAddress
@@ -200,6 +201,18 @@ def office_at(
     """All that sending needs, by one connection to the server, with a clock that starts at `now`."""
     transport = Transport([SmtpAddress(server.host, server.port, "none")])
     yield Office(database, transport, HOUSE, clock_from(now), **terms)
+
+
+def hand_over(server: ScriptedServer, messages: Iterable[Message]) -> None:
+    """Send messages to the server, one after the other."""
+
+    async def send_all() -> None:
+        line = Transport([SmtpAddress(server.host, server.port, "none")]).line()
+        for message in messages:
+            await line.send(message)
+        await line.close()
+
+    asyncio.run(send_all())
 
 
 def clock_from(now: datetime) -> Clock:

@@ -149,16 +149,21 @@ def test_the_smaller_encoding_is_chosen(text: str, encoding: str) -> None:
     assert len(body) <= len(base64.encodebytes(text.encode())) * 78 / 77 + 2
 
 
-LINES = st.lists(st.sampled_from(["From ", "From the start", ">From ", "from", "한", "", "x" * 75 + "From "]))
+LINES = st.lists(
+    st.sampled_from(
+        [".", "..", ". x", "From ", "From the start", ">From ", "from", "한", "", "x" * 75 + "From "]
+    )
+)
 
 
 @given(LINES)
 @example(["From me"])
 @example(["y" * 74 + " From the soft line break on"])
-def test_no_line_begins_so_that_a_mailbox_would_change_it(lines: list[str]) -> None:
+@example([".", "x" * 75 + ".", "y" * 74 + ".."])
+def test_no_line_begins_so_that_a_server_or_a_mailbox_would_change_it(lines: list[str]) -> None:
     text = "\n".join(lines)
     encoding, body = encode(text)
-    assert not re.search(rb"(?m)^From ", body)
+    assert not re.search(rb"(?m)^(From |\.)", body)
     part = message_from_bytes(f"Content-Transfer-Encoding: {encoding}\r\n\r\n".encode() + body)
     assert part.get_payload(decode=True) == text.replace("\n", "\r\n").encode()
 
@@ -192,7 +197,7 @@ def test_every_gap_is_filled_where_it_stands_whatever_lies_around_it(
     encoded = b"".join(body.filled({name: value.encode() for name, value in filled.items()}))
     assert encoded == b"".join(body.filled({name: value.encode() for name, value in filled.items()}))
     assert max(len(line) for line in encoded.split(b"\r\n")) <= 76
-    assert not re.search(rb"\r(?!\n)|(?<!\r)\n", encoded)
+    assert not re.search(rb"\r(?!\n)|(?<!\r)\n|(?m:^\.)", encoded)
     part = message_from_bytes(f"Content-Transfer-Encoding: {body.encoding}\r\n\r\n".encode() + encoded)
     expected = "".join(piece + filled[name] for piece, name in pieces) + end
     assert part.get_payload(decode=True) == expected.replace("\n", "\r\n").encode()
