@@ -1,7 +1,7 @@
 """A digest from start to end: who is due, what they get, planned, sent and accounted for."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,10 +37,12 @@ def run_digest(
     local_now: datetime,
     rules: Rules,
     progress: Progress = ignore_progress,
+    call_others: Callable[[str], None] = lambda _slot: None,
 ) -> DigestReport:
     """Plan the frequency's digest of the slot of `local_now`, send it, and account for everyone.
 
-    A second run of a slot plans only those who have nothing in it yet, and sends what is due.
+    A second run of a slot plans only those who have nothing in it yet, and sends what is due. When all is
+    planned, `call_others` may start further senders for the slot.
     """
     slot = slot_of(frequency, local_now)
     report = DigestReport(slot)
@@ -48,6 +50,7 @@ def run_digest(
         before = outbox.account_of(session, slot)
     report.candidates = before.total()
     _plan_slot(office.database.sessions, frequency, office.house, local_now, rules, report)
+    call_others(slot)
     report.stopped = drain(office, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress).stopped
     with office.database.sessions.begin() as session:
         account(report, before, outbox.account_of(session, slot))

@@ -1,5 +1,6 @@
 """Opens what sending stands on, from the settings: database, mail server or mailbox, house and rules."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -28,16 +29,23 @@ def house_of(settings: Settings) -> House:
     return House(settings.sender, settings.base_url, secret_key(settings))
 
 
+def clock_from(now: datetime | None) -> Clock:
+    """The clock, or one that starts at `now`: it goes on, as some mails wait for their turn."""
+    if now is None:
+        return lambda: datetime.now(UTC)
+    started = time.monotonic()
+    return lambda: now + timedelta(seconds=time.monotonic() - started)
+
+
 @contextmanager
 def open_office(settings: Settings, database: Database, now: datetime | None = None) -> Iterator[Office]:
     """All that sending needs; without PAPERBOY_SMTP_URL the embedded mailbox takes the mails.
 
-    `now` stops the clock there.
+    The clock starts at `now`, if that is given.
 
     Raises:
         AddressError: PAPERBOY_SMTP_URL cannot be used.
     """
-    clock: Clock = (lambda: now) if now else (lambda: datetime.now(UTC))
     if settings.smtp_url:
         address = nullcontext(settings.smtp_url.get_secret_value())
     else:
@@ -45,4 +53,4 @@ def open_office(settings: Settings, database: Database, now: datetime | None = N
     with address as urls:
         transport = Transport(parse_addresses(urls))
         speed = Speed(settings.connections, settings.mails_per_second, settings.mails_per_hour)
-        yield Office(database, transport, house_of(settings), clock, speed)
+        yield Office(database, transport, house_of(settings), clock_from(now), speed)

@@ -104,7 +104,7 @@ def claim(
         ]
         _change(session, spent, due_at=None)
         left_out = {*lost, *spent}
-        taken = {id_: (state, since) for id_, state, _, since in rows if id_ not in left_out}
+        taken = {id_: (state, since or now) for id_, state, _, since in rows if id_ not in left_out}
         again = [id_ for id_, (state, _) in taken.items() if state == "uncertain"]
         _change(session, again, repeats=Delivery.repeats + 1)
         _change(session, list(taken), state="claimed", claim=hold.token, due_at=hold.until)

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +20,7 @@ from core.settings import SettingsError
 from emails.edition import EmptyIssueError
 from emails.render import RenderError
 from emails.report import DigestReport
+from emails.sending import Progress
 from emails.transport import AddressError
 from issues.feed import FeedError
 from issues.store import StoreError
@@ -275,7 +278,9 @@ def digest(
     """Plan and send the digest of the current slot."""
     if frequency not in FREQUENCIES:
         raise typer.BadParameter(f"{frequency!r} is neither weekly nor daily")
-    _report(reports.digest(frequency, dry_run, _moment(now)), as_json)
+    with _progress_bar() as progress:
+        report = reports.digest(frequency, dry_run, _moment(now), progress)
+    _report(report, as_json)
 
 
 @app.command()
@@ -315,6 +320,15 @@ def resend(
 ) -> None:
     """Send one reader a copy of a whole issue."""
     _report(reports.resend(_issue_name(issue), to, dry_run, _moment(now)), as_json)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Progress]:
+    """A bar on the terminal, gone when all is done; nothing where nobody looks."""
+    bar = ProgressBar(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    with bar:
+        task = bar.add_task("mails", total=None)
+        yield lambda done, planned: bar.update(task, completed=done, total=planned)
 
 
 def _report(report: DigestReport, as_json: bool) -> None:

@@ -1,7 +1,6 @@
 """What tests of several packages make: papers and issues, parsed or stored, and readers."""
 
 import asyncio
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,8 +15,9 @@ from core.database import Database
 from emails.digests import Rules
 from emails.edition import Edition, choose
 from emails.message import Content, House, Message, widest
+from emails.office import clock_from
 from emails.render import Rendered, render
-from emails.sending import Clock, Office
+from emails.sending import Office
 from emails.smtp import SmtpAddress
 from emails.transport import Transport
 from issues.models import Issue, Paper, Revision
@@ -213,9 +213,3 @@ def hand_over(server: ScriptedServer, messages: Iterable[Message]) -> None:
         await line.close()
 
     asyncio.run(send_all())
-
-
-def clock_from(now: datetime) -> Clock:
-    """A clock that starts at `now`, as mails that wait for their turn need one that goes on."""
-    started = time.monotonic()
-    return lambda: now + timedelta(seconds=time.monotonic() - started)

@@ -248,7 +248,7 @@ def test_a_reader_for_whom_somebody_signs_up_is_reminded_once_a_day_and_nothing_
     assert done == [["reminded"], ["nothing"], ["nothing"], ["reminded"]]
     assert [kind for _, kind, _ in outbox(database)] == ["reminder", "reminder"]
     assert _state(database) == before
-    send(database, server)
+    send(database, server, after=DAY)
     assert recipients(server) == [MINJI, MINJI]
     assert links(server, 0) == {("preferences", handle_of(database))}
 
