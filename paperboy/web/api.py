@@ -34,6 +34,7 @@ class Answer(BaseModel):
         400: {"model": Answer, "description": "The body is no JSON text."},
         413: {"description": "The body is too large.", "content": {"text/plain": {}}},
         429: {"model": Answer, "description": "Too many sign-ups."},
+        503: {"model": Answer, "description": "Away for a moment: try again after `Retry-After` seconds."},
     },
 )
 def sign_up(wanted: SignUp, desk: AtDesk, origin: Origin) -> Answer:
