@@ -1,6 +1,7 @@
 """axe judges every page in every state and both languages, at the width of a phone."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from kinds import EDITED, summary
@@ -57,8 +58,12 @@ def _tomorrow(site: Site) -> str:
 
 
 def test_axe_finds_no_barrier_and_nothing_is_wider_than_a_phone(
-    still_site: Site, browser: Browser, pages: dict[str, str | tuple[str, dict[str, str]]]
+    still_site: Site,
+    browser: Browser,
+    pages: dict[str, str | tuple[str, dict[str, str]]],
+    request: pytest.FixtureRequest,
 ) -> None:
+    pictures: Path | None = request.config.getoption("pictures")
     axe = node_module("axe-core/axe.min.js").read_text()
     context = browser.new_context(viewport={"width": 375, "height": 800}, bypass_csp=True)
     page, found = context.new_page(), {}
@@ -76,5 +81,9 @@ def test_axe_finds_no_barrier_and_nothing_is_wider_than_a_phone(
             page.evaluate(axe)
             assert page.get_attribute("html", "lang") == language
             found[f"{name} in {language}"] = [*page.evaluate(VIOLATIONS), *page.evaluate(TOO_WIDE)]
+            if pictures:
+                page.screenshot(
+                    path=pictures / f"page-{name.replace(' ', '-')}-{language}.png", full_page=True
+                )
     context.close()
     assert not summary(found), summary(found)
