@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from datetime import date
 from importlib.resources import files
 
 import pytest
@@ -11,6 +12,7 @@ from site_at_work import Site
 
 from core.wording import read_phrases
 from issues.text import has_hangul
+from paperboy.web.wording import spell_day
 
 WEB = files("paperboy.web")
 KO, EN = (read_phrases("paperboy.web", language) for language in ("ko", "en"))
@@ -56,13 +58,17 @@ def phrases_asked() -> Iterator[str]:
     constants += [node.value for tree in templates for node in tree.find_all(nodes.Const)]
     words = {value for value in constants if isinstance(value, str) and value.isidentifier()}
     for node in code:
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "message":
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in {"message", "say"}
+        ):
             name = ast.literal_eval(node.args[1])
-            yield from (f"{name}.heading", f"{name}.text")
+            yield from (name,) if node.func.id == "say" else (f"{name}.heading", f"{name}.text")
     for tree in templates:
         for said in tree.find_all(nodes.Call):
-            if isinstance(said.node, nodes.Name) and said.node.name == "say":
-                yield pattern_of(said.args[0], f"(?:{'|'.join(sorted(words))})")
+            if isinstance(said.node, nodes.Name) and said.node.name in {"say", "say_in"}:
+                yield pattern_of(said.args[said.node.name == "say_in"], f"(?:{'|'.join(sorted(words))})")
 
 
 def pattern_of(phrase: nodes.Expr, some_word: str) -> str:
@@ -72,6 +78,11 @@ def pattern_of(phrase: nodes.Expr, some_word: str) -> str:
     if isinstance(phrase, nodes.Add):
         return pattern_of(phrase.left, some_word) + pattern_of(phrase.right, some_word)
     return some_word
+
+
+@pytest.mark.parametrize(("language", "spelled"), [("ko", "2026년 3월 2일"), ("en", "March 2, 2026")])
+def test_a_day_is_spelled_as_people_write_it(language: str, spelled: str) -> None:
+    assert spell_day(language, date(2026, 3, 2)) == spelled
 
 
 @pytest.mark.parametrize(
