@@ -15,6 +15,7 @@ from site_at_work import Site, links_of
 from emails.prose import prose
 from issues import store
 from issues.store import Arrival
+from issues.text import has_hangul
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
@@ -69,6 +70,8 @@ def test_corrections_are_shown_before_and_after_and_the_paper_points_to_them(sti
     assert sorted(before) == sorted(change["before"] for change in corrected)
     assert sorted(after) == sorted(change["after"] for change in corrected)
     assert page.css("article a[href='#corrections']")
+    languages = {(node.attributes["lang"], has_hangul(node.text())) for node in page.css("#corrections p")}
+    assert languages <= {("ko", True), ("en", False)}
 
 
 def test_every_link_of_a_digest_into_the_archive_leads_to_its_place(sample_site: Site) -> None:
