@@ -6,7 +6,15 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from limits.errors import StorageError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
@@ -15,7 +23,8 @@ from subscribers.links import LinkError
 
 logger = logging.getLogger(__name__)
 
-AWAY = (OperationalError, InterfaceError, PoolTimeoutError, StorageError)
+_AWAY = (DatabaseError, InterfaceError, PoolTimeoutError, StorageError)
+_OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)  # of DatabaseError: what we asked
 _SOON = {"Retry-After": "30", "Cache-Control": "no-store"}
 
 
@@ -24,8 +33,13 @@ def answer_faults(app: FastAPI) -> None:
     app.add_exception_handler(LinkError, _bad_link)
     app.add_exception_handler(HTTPException, _http_fault)
     app.add_exception_handler(RequestValidationError, _unreadable)
-    for kind in AWAY:
+    for kind in _AWAY:
         app.add_exception_handler(kind, _away)
+
+
+def is_away(fault: Exception) -> bool:
+    """Whether the database (a file that is garbled or full, too) or Redis is at fault, and not the code."""
+    return isinstance(fault, _AWAY) and not isinstance(fault, _OURS)
 
 
 def trouble_of(fault: Exception) -> str:
@@ -41,6 +55,8 @@ def _first_line(fault: BaseException) -> str:
 
 
 def _away(request: Request, fault: Exception) -> Response:
+    if not is_away(fault):
+        raise fault
     # Without the path: it holds a reader's link.
     logger.error("a page is refused: %s", trouble_of(fault))
     if request.url.path == "/health":

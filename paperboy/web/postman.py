@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from paperboy.web.faults import AWAY, trouble_of
+from paperboy.web.faults import is_away, trouble_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +52,11 @@ class Postman:
     def _round(self) -> None:
         try:
             self._note(self._make_round())
-        except AWAY as fault:
-            self._note(trouble_of(fault))
         except Exception as fault:
             # Whatever it was: the letters stay planned, and the next round tries again.
-            if self._is_new(f"{type(fault).__name__} at {_place_of(fault)}"):
+            if is_away(fault):
+                self._note(trouble_of(fault))
+            elif self._is_new(f"{type(fault).__name__} at {_place_of(fault)}"):
                 logger.exception("letters could not be sent")
 
     def _note(self, trouble: str) -> None:

