@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paperboy.web.pages import message as message_page
+from paperboy.web.pages import message
 
 MAX_BODY = 64 * 1024
 PRIVATE = ("/c/", "/m/", "/p/", "/u/", "/sent")
@@ -104,7 +104,7 @@ class _Bounded:
 def _too_large(scope: Scope) -> Response:
     if scope["path"].startswith("/api/"):
         return JSONResponse({"detail": "the body is over 64 KB"}, status_code=413)
-    return message_page(Request(scope), "too_large", status=413)
+    return message(Request(scope), "too_large", status=413)
 
 
 def _add_headers(message: Message, path: str) -> None:
