@@ -17,11 +17,12 @@ HEADINGS = {
     "ko": (
         "논문 소식 구독",
         "메일함을 확인해 주세요",
-        "구독을 시작할까요?",
+        "구독을 시작하시겠습니까?",
         "구독이 시작되었습니다",
         "구독 설정",
-        "구독을 해지할까요?",
+        "구독을 해지하시겠습니까?",
         "구독이 해지되었습니다",
+        "다시 구독하고 계십니다",
     ),
     "en": (
         "Subscribe to the paper digest",
@@ -31,11 +32,12 @@ HEADINGS = {
         "Your subscription",
         "End the subscription?",
         "Your subscription has ended",
+        "You are subscribed again",
     ),
 }
 DONE = {
-    "ko": ("저장했습니다.", "쉬기로 했습니다.", "다시 보내드립니다.", "다시 구독하기로 하셨습니다."),
-    "en": ("Saved.", "Paused.", "Mails begin again.", "You are subscribed again"),
+    "ko": ("저장했습니다.", "발송을 잠시 멈췄습니다.", "발송을 다시 시작합니다."),
+    "en": ("Saved.", "Paused.", "Mails begin again."),
 }
 
 
@@ -85,8 +87,8 @@ def visit(request: pytest.FixtureRequest, browser: Browser, sample_site: Site) -
 def test_a_reader_subscribes_chooses_pauses_leaves_and_comes_back(visit: tuple[str, Visit]) -> None:
     language, reader = visit
     site, address = reader.site, "minji@example.com"
-    form, sent, asked, begun, settings, leaving, gone = HEADINGS[language]
-    saved, paused, resumed, back = DONE[language]
+    form, sent, asked, begun, settings, leaving, gone, again = HEADINGS[language]
+    saved, paused, resumed = DONE[language]
 
     reader.go("/")
     assert reader.page.is_checked(f"input[value={language}]")
@@ -128,7 +130,7 @@ def test_a_reader_subscribes_chooses_pauses_leaves_and_comes_back(visit: tuple[s
 
     reader.go(path_in(farewell, "u"))
     reader.press("form[action*=undo] button")
-    assert back in reader.said
+    assert reader.seen[-1] == again
     assert site.known(address).status == "active"
     assert not reader.too_wide, "\n".join(reader.too_wide)
 
@@ -157,3 +159,18 @@ def test_all_is_reached_by_keyboard(visit: tuple[str, Visit]) -> None:
     with reader.page.expect_navigation():
         reader.page.keyboard.press("Enter")
     reader.site.mail("keys@example.com")
+
+
+def test_an_address_that_was_mistyped_is_asked_for_again_with_all_that_was_chosen(
+    visit: tuple[str, Visit],
+) -> None:
+    _, reader = visit
+    reader.go("/")
+    reader.page.evaluate("document.querySelector('form').noValidate = true")
+    reader.page.fill("#email", "minji@")
+    reader.page.check("input[value=both]")
+    reader.page.check("input[value=daily]")
+    reader.press("main button")
+    assert reader.page.input_value("#email") == "minji@"
+    assert reader.page.is_checked("input[value=both]")
+    assert reader.page.is_checked("input[value=daily]")
