@@ -55,6 +55,8 @@ def open_engine(url: str) -> Engine:
         address = make_url(url)
         if address.get_backend_name() == "sqlite" and address.database:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        if address.get_backend_name() == "postgresql":  # a reader does not wait for minutes to be told
+            address = address.update_query_dict({"connect_timeout": "10", **address.query})
         engine = create_engine(
             address,
             pool_pre_ping=address.get_backend_name() != "sqlite",

@@ -222,18 +222,27 @@ def import_subscribers(
     The first line names the columns: email, language and frequency, and perhaps name, confirmed_at,
     status (active or paused) and paused_until. Known addresses stay as they are.
     """
-    refused: list[Refusal] = []
+    if as_json:
+        _import_as_json(file, _moment(now))
+        return
+    report = reports.import_subscribers(
+        file, _moment(now), lambda refusal: typer.echo(f"line {refusal.line}: {refusal.reason}")
+    )
+    typer.echo(f"{report.added} added, {report.known} known already, {report.refused} refused")
+
+
+def _import_as_json(file: Path, now: datetime | None) -> None:
+    """Write one JSON object, refusal by refusal: a file can have more of them than memory holds."""
+    before = '{"refused": ['
 
     def on_refusal(refusal: Refusal) -> None:
-        if as_json:
-            refused.append(refusal)
-        else:
-            typer.echo(f"line {refusal.line}: {refusal.reason}")
+        nonlocal before
+        typer.echo(f"{before}\n  {json.dumps(asdict(refusal), ensure_ascii=False)}", nl=False)
+        before = ","
 
-    report = reports.import_subscribers(file, _moment(now), on_refusal)
-    value = {"added": report.added, "known": report.known, "refused": [asdict(each) for each in refused]}
-    line = f"{report.added} added, {report.known} known already, {report.refused} refused"
-    _print(value, as_json, lambda: typer.echo(line))
+    report = reports.import_subscribers(file, now, on_refusal)
+    begin = "\n]" if report.refused else f"{before}]"
+    typer.echo(f'{begin}, "added": {report.added}, "known": {report.known}}}')
 
 
 @subscribers_app.command("export")

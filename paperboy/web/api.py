@@ -32,8 +32,9 @@ class Answer(BaseModel):
     status_code=202,
     responses={
         400: {"model": Answer, "description": "The body is no JSON text."},
-        413: {"description": "The body is too large.", "content": {"text/plain": {}}},
+        413: {"model": Answer, "description": "The body is over 64 KB."},
         429: {"model": Answer, "description": "Too many sign-ups."},
+        503: {"model": Answer, "description": "Away for a moment: try again after `Retry-After` seconds."},
     },
 )
 def sign_up(wanted: SignUp, desk: AtDesk, origin: Origin) -> Answer:

@@ -3,18 +3,17 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
-from queue import SimpleQueue
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import text
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from core.database import Database, open_database
@@ -25,16 +24,18 @@ from emails.letters import Notice
 from emails.notices import notify
 from emails.office import house_of, open_office, rules_of
 from emails.planning import PROMPT
-from emails.sending import Clock, drain
+from emails.replies import Refusal
+from emails.sending import Clock, Office, drain
 from paperboy.web import api, archive, joining, leaving, preferences
 from paperboy.web.desk import AtDesk, Desk
+from paperboy.web.faults import answer_faults
 from paperboy.web.guard import Guard
-from paperboy.web.pages import message
 from paperboy.web.postman import Postman
 from subscribers.limits import Allowances, SignUpLimits, open_storage
-from subscribers.links import LinkError
 
 logger = logging.getLogger(__name__)
+
+MOST_NOTICES = 20  # that wait for the mail server; the newest are kept
 
 
 def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime.now(UTC)) -> FastAPI:
@@ -45,12 +46,14 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
     """
     settings = settings or load()
     database = open_database(settings.database_url)
-    notices: SimpleQueue[Notice] = SimpleQueue()
+    notices: deque[Notice] = deque(maxlen=MOST_NOTICES)
     postman = Postman(lambda: _make_round(settings, database, clock, notices))
 
     def alarm(notice: Notice) -> None:
-        notices.put(notice)
-        postman.nudge()
+        logger.warning("%s: %s", notice.what, notice.cause)
+        if settings.operator:
+            notices.append(notice)
+            postman.nudge()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -79,9 +82,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
     for path, answer in (("/style.css", _style), ("/icon.svg", _icon), ("/robots.txt", _robots)):
         app.add_api_route(path, answer, include_in_schema=False)
     app.add_api_route("/health", _health, include_in_schema=False)
-    app.add_exception_handler(LinkError, _bad_link)
-    app.add_exception_handler(HTTPException, _http_fault)
-    app.add_exception_handler(RequestValidationError, _unreadable)
+    answer_faults(app)
     if settings.api_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.api_origins, allow_methods=["POST"], allow_headers=["*"]
@@ -122,22 +123,29 @@ def _limits(settings: Settings, database: Database) -> SignUpLimits:
     return SignUpLimits(open_storage(url, database), allowances)
 
 
-def _make_round(settings: Settings, database: Database, clock: Clock, notices: "SimpleQueue[Notice]") -> None:
-    """Answer sign-ups, and send what somebody is waiting for."""
+def _make_round(settings: Settings, database: Database, clock: Clock, notices: deque[Notice]) -> str:
+    """Answer sign-ups, and send what somebody is waiting for; what keeps it back, or nothing."""
     with database.sessions.begin() as session:
         answer_applications(session, house_of(settings), clock())
-        is_idle = notices.empty() and not outbox.count_due(session, PROMPT, clock())
+        is_idle = not notices and not outbox.count_due(session, PROMPT, clock())
     if is_idle:
-        return
-    with open_office(settings, database) as office:
+        return ""
+    with open_office(settings, database) as opened:
+        office = replace(opened, clock=clock)
         drained = drain(office, PROMPT, repeat_uncertain=rules_of(settings).repeat_uncertain)
-        if drained.stopped:
-            logger.error("letters wait: %s", drained.stopped)
-        while not notices.empty():
-            notice = notices.get()
-            logger.warning("%s: %s", notice.what, notice.cause)
-            if settings.operator:
-                notify(office.transport, office.house, settings.operator, notice, clock())
+        return drained.stopped or _tell(office, settings.operator, notices)
+
+
+def _tell(office: Office, operator: str, notices: deque[Notice]) -> str:
+    """Send the notices to the operator; those that are not taken stay for the next round."""
+    for notice in tuple(notices):
+        try:
+            notify(office.transport, office.house, operator, notice, office.clock())
+        except Refusal as refusal:
+            return f"a notice to the operator: {refusal}"
+        with suppress(ValueError):  # newer ones have pushed it out meanwhile
+            notices.remove(notice)
+    return ""
 
 
 def _style() -> Response:
@@ -161,30 +169,3 @@ def _health(desk: AtDesk) -> Response:
     with desk.database.sessions() as session:
         session.execute(text("SELECT 1"))
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
-
-
-def _bad_link(request: Request, _: Exception) -> Response:
-    return message(request, "bad_link", status=404)
-
-
-def _http_fault(request: Request, fault: Exception) -> Response:
-    status = fault.status_code if isinstance(fault, HTTPException) else 500
-    if request.url.path.startswith("/api/"):
-        return JSONResponse({"detail": getattr(fault, "detail", "failed")}, status_code=status)
-    if status == 404:
-        return message(request, "not_found", status=404)
-    if status == 400:
-        return message(request, "bad_form", status=400)
-    headers = getattr(fault, "headers", None)
-    return PlainTextResponse(f"{getattr(fault, 'detail', 'failed')}\n", status_code=status, headers=headers)
-
-
-def _unreadable(request: Request, fault: Exception) -> Response:
-    """What no page of ours sends: an address that names nothing, or a form that is none."""
-    if request.url.path.startswith("/api/") and isinstance(fault, RequestValidationError):
-        # Without the input: not all of it can be written as UTF-8.
-        details = [{name: error[name] for name in ("loc", "msg", "type")} for error in fault.errors()]
-        return JSONResponse({"detail": details}, status_code=422)
-    if request.method == "GET":
-        return message(request, "not_found", status=404)
-    return message(request, "bad_form", status=400)

@@ -1,8 +1,8 @@
 """The archive: every issue in each language, with what was corrected, and a feed of it (RFC 4287)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
@@ -14,14 +14,17 @@ from starlette.exceptions import HTTPException
 from emails.prose import prose
 from issues import store
 from issues.models import Issue
-from issues.post import PaperContent
-from issues.text import Block, from_json
-from paperboy.web.desk import AtDesk
+from issues.post import PaperContent, title_key
+from issues.store import Arrival
+from issues.text import Block, from_json, has_hangul
+from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.pages import page
+from paperboy.web.wording import language_of
 
 router = APIRouter(include_in_schema=False)
 
 FEED_ENTRIES = 20
+ON_EVERY_PAGE = {"title_en", "url", "links"}  # parts that are on the page whatever its language
 Language = Literal["ko", "en", "both"]
 TopicId = Annotated[int, Path(le=2**63 - 1)]  # what the database can look for
 
@@ -36,12 +39,23 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Correction:
-    """What an edit changed: the part of a paper (or of the issue), before and after."""
+class Title:
+    """A title in the language that the page has it in."""
 
-    at: datetime
-    paper: str
-    field: str
+    text: str
+    language: str
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What an edit changed in a text: of a paper in force (by its number), of one since withdrawn, or of
+    the issue, whose title is empty.
+    """
+
+    day: date
+    number: int | None
+    title: Title
+    language: str
     before: str
     after: str
 
@@ -57,19 +71,30 @@ def show_archive(request: Request, desk: AtDesk) -> Response:
 @router.get("/archive/{topic_id}")
 def show_issue(request: Request, topic_id: TopicId, desk: AtDesk, text: Language | None = None) -> Response:
     """One issue in full; `text` chooses the language of its texts, else it is the page's."""
+    chosen = text or language_of(request)
+    spoken = ("ko", "en") if chosen == "both" else (chosen,)
     with desk.database.sessions() as session:
         issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id, Issue.revision > 0))
         if issue is None:
             raise HTTPException(404)
+        papers = store.whole_issue(issue)
         return page(
             request,
             "issue.html",
-            reader_language=text or "",
+            reader_language=chosen,
             issue=issue,
-            text=text or "",
-            front=_front(issue),
-            papers=[(paper, list(_texts(paper.paper))) for paper in store.whole_issue(issue)],
-            corrections=list(_corrections(issue)),
+            chosen=chosen,
+            is_both=chosen == "both",
+            front=[text for text in _front(issue) if text.language in spoken],
+            papers=[
+                (
+                    arrival,
+                    _title(arrival.paper, spoken),
+                    [text for text in _texts(arrival.paper) if text.language in spoken],
+                )
+                for arrival in papers
+            ],
+            corrections=list(_corrections(desk, issue, papers, spoken)),
         )
 
 
@@ -102,10 +127,41 @@ def _texts(paper: PaperContent) -> Iterator[Text]:
         yield Text("notes", "ko", prose(paper.notes))
 
 
-def _corrections(issue: Issue) -> Iterator[Correction]:
-    """What edits changed since the issue came out, the newest first."""
+def _title(paper: PaperContent, spoken: Sequence[str]) -> Title:
+    """A paper's title in the first of the languages that has one."""
+    is_english = paper.title_en and ("ko" not in spoken or not paper.title_ko)
+    return Title(paper.title_en, "en") if is_english else Title(paper.title_ko, "ko")
+
+
+def _corrections(
+    desk: Desk, issue: Issue, papers: Sequence[Arrival], spoken: Sequence[str]
+) -> Iterator[Correction]:
+    """What edits changed in the texts on the page since the issue came out, the newest first."""
+    known = {title_key(arrival.paper.title_en or arrival.paper.title_ko): arrival for arrival in papers}
+    for seen_at, change in _changes(issue):
+        name, field = change["paper"], change["field"]
+        arrival = known.get(title_key(name))
+        if arrival and field == "title_en":
+            known[title_key(change["before"])] = arrival  # older edits call it so
+        language = "en" if field.endswith("_en") or field in ON_EVERY_PAGE else "ko"
+        if language in spoken or field in ON_EVERY_PAGE:
+            yield Correction(
+                day=desk.settings.local(seen_at).date(),
+                number=arrival.number if arrival else None,
+                title=_title(arrival.paper, spoken) if arrival else _title_of_old(name),
+                language=language,
+                before=change["before"],
+                after=change["after"],
+            )
+
+
+def _changes(issue: Issue) -> Iterator[tuple[datetime, dict[str, str]]]:
     for revision in reversed(issue.revisions):
         if revision.number <= issue.revision:
             for kind in ("retitled", "corrected"):
                 for change in revision.changes.get(kind, ()):
-                    yield Correction(revision.seen_at, **change)
+                    yield revision.seen_at, change
+
+
+def _title_of_old(name: str) -> Title:
+    return Title(name, "ko" if has_hangul(name) else "en")

@@ -5,8 +5,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from paperboy.web.pages import message
 
 MAX_BODY = 64 * 1024
 PRIVATE = ("/c/", "/m/", "/p/", "/u/", "/sent")
@@ -50,11 +53,11 @@ class Guard:
             scope = {**scope, "method": "GET"}  # the server sends no body (RFC 9110, 9.3.2)
         await _Bounded(self._app)(scope, receive, send_guarded)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
             if int(_number(headers.get("content-length"))) > MAX_BODY:
-                return _too_large()
+                return _too_large(scope)
             if not scope["path"].startswith("/api/") and self._is_from_elsewhere(headers):
                 return PlainTextResponse("this form is not ours\n", status_code=403)
         return None
@@ -93,13 +96,15 @@ class _Bounded:
                 await send(message)
             elif not is_refused:
                 is_refused = True
-                await _too_large()(scope, receive, send)
+                await _too_large(scope)(scope, receive, send)
 
         await self._app(scope, receive_bounded, send_unless_refused)
 
 
-def _too_large() -> PlainTextResponse:
-    return PlainTextResponse("too large\n", status_code=413)
+def _too_large(scope: Scope) -> Response:
+    if scope["path"].startswith("/api/"):
+        return JSONResponse({"detail": "the body is over 64 KB"}, status_code=413)
+    return message(Request(scope), "too_large", status=413)
 
 
 def _add_headers(message: Message, path: str) -> None:

@@ -39,12 +39,13 @@ def subscribe(
     website: Field = "",
 ) -> Response:
     """Take a sign-up; the answer is the same whoever has the address. `website` is for robots only."""
+    given = {"email": email, "chosen_language": language, "chosen_frequency": frequency}
     if language not in LANGUAGES or frequency not in FREQUENCIES:
-        return _form(request, desk, fault="choose", email=email)
+        return _form(request, desk, fault="choose", **given)
     try:
         address = normal_address(email)
     except AccountError:
-        return _form(request, desk, fault="bad_address", email=email)
+        return _form(request, desk, fault="bad_address", **given)
     if not website:
         exceeded = take_application(desk, address, language, frequency, origin)
         if exceeded:
@@ -121,7 +122,15 @@ def confirm(request: Request, token: str, desk: AtDesk, origin: Origin) -> Respo
     return go(f"/c/{token}", request)
 
 
-def _form(request: Request, desk: Desk, *, fault: str = "", email: str = "") -> Response:
+def _form(
+    request: Request,
+    desk: Desk,
+    *,
+    fault: str = "",
+    email: str = "",
+    chosen_language: str = "",
+    chosen_frequency: str = "weekly",
+) -> Response:
     with desk.database.sessions() as session:
         issues = [issue for issue in store.every(session) if issue.revision][:LATEST]
         return page(
@@ -130,5 +139,7 @@ def _form(request: Request, desk: Desk, *, fault: str = "", email: str = "") -> 
             status=400 if fault else 200,
             fault=fault,
             email=email,
+            chosen_language=chosen_language,
+            chosen_frequency=chosen_frequency,
             issues=issues,
         )

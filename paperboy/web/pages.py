@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emails.prose import inline_html
 from emails.subject import days
-from paperboy.web.wording import language_of, say
+from paperboy.web.wording import language_of, say, spell_day
 
 
 def page(
@@ -61,5 +61,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["inline"] = inline_html
-    environment.globals["days"] = days
+    environment.globals.update(days=days, spell_day=spell_day, say_in=say)
     return environment

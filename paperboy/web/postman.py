@@ -6,16 +6,22 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from paperboy.web.faults import is_away, trouble_of
+
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = 60  # seconds, after a fault or for what another process left
 
 
 class Postman:
-    """Makes his `round` soon after each nudge, one at a time."""
+    """Makes his `round` soon after each nudge, one at a time; it returns what keeps letters back, or nothing.
 
-    def __init__(self, make_round: Callable[[], None]) -> None:
+    A trouble is logged when it begins, changes and ends, not at every round.
+    """
+
+    def __init__(self, make_round: Callable[[], str]) -> None:
         self._make_round = make_round
+        self._trouble = ""
         self._bell = threading.Event()
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._work, name="postman", daemon=True)
@@ -45,7 +51,26 @@ class Postman:
 
     def _round(self) -> None:
         try:
-            self._make_round()
-        except Exception:
+            self._note(self._make_round())
+        except Exception as fault:
             # Whatever it was: the letters stay planned, and the next round tries again.
-            logger.exception("letters could not be sent")
+            if is_away(fault):
+                self._note(trouble_of(fault))
+            elif self._is_new(f"{type(fault).__name__} at {_place_of(fault)}"):
+                logger.exception("letters could not be sent")
+
+    def _note(self, trouble: str) -> None:
+        if self._is_new(trouble):
+            logger.warning("letters wait: %s" if trouble else "letters go out again%s", trouble)
+
+    def _is_new(self, trouble: str) -> bool:
+        before, self._trouble = self._trouble, trouble
+        return trouble != before
+
+
+def _place_of(fault: Exception) -> str:
+    """Where it was raised: the same mistake of ours can come with another text each time."""
+    trace = fault.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""

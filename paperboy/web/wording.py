@@ -1,5 +1,8 @@
 """The fixed phrases of the pages, and the language that a visitor reads them in."""
 
+from calendar import month_name
+from datetime import date
+
 from fastapi import Request
 
 from core.wording import fill_in, read_phrases
@@ -14,6 +17,12 @@ def say(language: str, phrase: str, /, **values: object) -> str:
         KeyError: there is no such phrase, or a brace is not filled.
     """
     return fill_in(read_phrases("paperboy.web", language), phrase, values)
+
+
+def spell_day(language: str, day: date) -> str:
+    """A day as people write it."""
+    month = month_name[day.month] if language == "en" else day.month
+    return say(language, "day", year=day.year, month=month, day=day.day)
 
 
 def language_of(request: Request, reader_language: str = "") -> str:

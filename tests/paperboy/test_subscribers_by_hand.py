@@ -9,8 +9,10 @@ import pytest
 
 from core.database import open_database
 from core.settings import load, secret_key
+from paperboy import reports
 from paperboy.cli import main
 from subscribers.accounts import confirm, find, is_forgotten, sign_up
+from subscribers.transfer import ImportReport, Refusal
 
 Paperboy = Callable[..., tuple[int, str, str]]
 FILE = (
@@ -56,6 +58,35 @@ def test_an_import_reports_as_json(paperboy: Paperboy) -> None:
     report = json.loads(out)
     assert (code, report["added"], report["known"]) == (0, 2, 0)
     assert [refusal["line"] for refusal in report["refused"]] == [3]
+
+
+def test_an_import_without_refusals_and_one_that_is_no_csv_are_told_as_json_too(paperboy: Paperboy) -> None:
+    Path("good.csv").write_text("email,language,frequency\nminji@example.com,ko,weekly\n", encoding="utf-8")
+    _, out, _ = paperboy("import", "good.csv", "--json")
+    assert json.loads(out) == {"refused": [], "added": 1, "known": 0}
+    Path("bad.csv").write_text("nothing", encoding="utf-8")
+    assert paperboy("import", "bad.csv", "--json")[:2] == (1, "")
+
+
+def test_refusals_are_written_as_json_while_the_import_runs(
+    paperboy: Paperboy, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    parts: list[str] = []
+
+    def import_slowly(_file: Path, _now: object, on_refusal: Callable[[Refusal], None]) -> ImportReport:
+        for line in (2, 5, 9):
+            on_refusal(Refusal(line, 'no "address"'))
+            parts.append(capsysbinary.readouterr().out.decode())
+        return ImportReport(added=1, known=2, refused=3)
+
+    monkeypatch.setattr(reports, "import_subscribers", import_slowly)
+    rest = paperboy("import", "readers.csv", "--json")[1]
+    assert all(f'"line": {line}' in part for line, part in zip((2, 5, 9), parts, strict=True))
+    assert json.loads("".join([*parts, rest])) == {
+        "refused": [{"line": line, "reason": 'no "address"'} for line in (2, 5, 9)],
+        "added": 1,
+        "known": 2,
+    }
 
 
 def test_an_export_is_what_an_import_takes(paperboy: Paperboy) -> None:

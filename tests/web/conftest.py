@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from redis_server import RedisServer
 from site_at_work import Site, open_site
 from tools import SWITCHES, program
 
@@ -64,6 +65,13 @@ def site(database: Database, tmp_path: Path) -> Iterator[Site]:
     """The app at work with a database of each kind, without issues."""
     with open_site(database, tmp_path) as site:
         yield site
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    with RedisServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -183,9 +183,10 @@ def _path(address: str) -> str:
 @contextmanager
 def open_site(database: Database, folder: Path, **settings: Any) -> Iterator[Site]:
     """The app at work with a mail server, on a free port; limits are out of the way unless they are set."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with ScriptedServer() as server:
+    with socket.socket() as kept, ScriptedServer() as server:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))  # nobody else gets the port while it is bound; the app may listen on it
+        port = kept.getsockname()[1]
         made = Settings(
             _env_file=None,  # type: ignore[call-arg]
             **{

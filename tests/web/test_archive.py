@@ -1,8 +1,9 @@
 """The archive: every text of every issue, its corrections, where mails lead, and the feed."""
 
 import re
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
@@ -10,11 +11,16 @@ import pytest
 from kinds import EDITED
 from making import blocks, issue_of, paper, stored_issue
 from selectolax.lexbor import LexborHTMLParser
-from site_at_work import Site, links_of
+from site_at_work import Site, links_of, open_site
+from sqlalchemy.orm import Session
 
+from core.database import Database
 from emails.prose import prose
 from issues import store
-from issues.store import Arrival
+from issues.changes import Changes, FieldChange
+from issues.models import Revision
+from issues.store import Arrival, changes_to_json
+from issues.text import has_hangul
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
@@ -60,7 +66,7 @@ def test_an_issue_has_every_text_in_its_language_and_none_in_another(still_site:
 
 
 def test_corrections_are_shown_before_and_after_and_the_paper_points_to_them(still_site: Site) -> None:
-    page = tree(still_site, f"/archive/{EDITED}?lang=en")
+    page = tree(still_site, f"/archive/{EDITED}?text=ko")
     before, after = ([node.text() for node in page.css(f"#corrections {tag}")] for tag in ("del", "ins"))
     with still_site.database.sessions() as session:
         changes = store.find(session, f"{EDITED}").revisions[-1].changes
@@ -69,6 +75,79 @@ def test_corrections_are_shown_before_and_after_and_the_paper_points_to_them(sti
     assert sorted(before) == sorted(change["before"] for change in corrected)
     assert sorted(after) == sorted(change["after"] for change in corrected)
     assert page.css("article a[href='#corrections']")
+
+
+def edited(session: Session, seen_at: datetime, *changes: FieldChange) -> None:
+    """An issue of two papers and an edit of it."""
+    issue = stored_issue(session, issue_of(2))
+    retitled = [change for change in changes if change.field.startswith("title")]
+    corrected = [change for change in changes if change not in retitled]
+    content = issue.revisions[0].content
+    issue.revisions.append(
+        Revision(
+            number=2,
+            title=issue.title,
+            raw_html="",
+            content=content,
+            changes=changes_to_json(Changes(retitled=tuple(retitled), corrected=tuple(corrected))),
+            problems=[],
+            seen_at=seen_at,
+        )
+    )
+    issue.revision = 2
+
+
+FIRST, SECOND = (f"The title of paper {number}" for number in (1, 2))
+EDITS = (
+    FieldChange(FIRST, "title_en", "An old title", FIRST),
+    FieldChange(FIRST, "intro_ko", "4배", "5배"),
+    FieldChange(SECOND, "abstract_en", "four", "five"),
+    FieldChange(SECOND, "url", "https://a.example", "https://b.example"),
+    FieldChange("A paper since withdrawn", "abstract_en", "six", "seven"),
+    FieldChange("", "overview", "넷", "다섯"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "titles"),
+    [
+        ("ko", [0, 1, 3, 5], {"1번째 논문의 제목", "2번째 논문의 제목", ""}),
+        ("en", [0, 2, 3, 4], {FIRST, SECOND, "A paper since withdrawn"}),
+        ("both", range(6), {"1번째 논문의 제목", "2번째 논문의 제목", "A paper since withdrawn", ""}),
+    ],
+)
+def test_corrections_are_those_of_the_texts_on_the_page_under_the_titles_that_papers_have_there(
+    site: Site, text: str, shown: Sequence[int], titles: set[str]
+) -> None:
+    with site.database.sessions.begin() as session:
+        edited(session, site.clock(), *EDITS)
+    page = tree(site, f"/archive/9001?text={text}")
+    found = sorted(node.text() for node in page.css("#corrections ins"))
+    assert found == sorted(EDITS[place].after for place in shown)
+    headings = page.css("#corrections h3")
+    assert {span.text() for node in headings for span in node.css("span")} == titles - {""}
+    for node in page.css("#corrections [lang]"):
+        assert (node.attributes["lang"] == "ko") == has_hangul(node.text())
+
+
+def test_only_papers_whose_text_on_the_page_was_corrected_point_to_the_corrections(site: Site) -> None:
+    with site.database.sessions.begin() as session:
+        edited(session, site.clock(), *EDITS[1:3])
+    for text, number in (("ko", 1), ("en", 2)):
+        page = tree(site, f"/archive/9001?text={text}")
+        assert [node.attributes["id"] for node in page.css("article:has(a[href='#corrections'])")] == [
+            f"paper-{number}"
+        ]
+
+
+def test_a_correction_is_dated_by_the_day_in_the_time_zone_of_the_settings(
+    database: Database, tmp_path: Path
+) -> None:
+    with database.sessions.begin() as session:
+        edited(session, datetime(2026, 1, 31, 16, tzinfo=UTC), *EDITS)
+    for timezone, day in (("Asia/Seoul", "2026년 2월 1일"), ("Europe/London", "2026년 1월 31일")):
+        with open_site(database, tmp_path, timezone=timezone) as site:
+            assert day in tree(site, "/archive/9001?text=ko").css("#corrections h3")[0].text()
 
 
 def test_every_link_of_a_digest_into_the_archive_leads_to_its_place(sample_site: Site) -> None:

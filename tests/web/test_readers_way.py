@@ -9,17 +9,20 @@ from playwright.sync_api import Browser, Page
 from site_at_work import Site, links_of, path_in
 from tools import TOO_WIDE
 
+from paperboy.web.wording import spell_day
+
 WIDTHS = (375, 1280)
 LOCALES = {"ko": "ko-KR", "en": "en-GB"}
 HEADINGS = {
     "ko": (
         "논문 소식 구독",
         "메일함을 확인해 주세요",
-        "구독을 시작할까요?",
+        "구독을 시작하시겠습니까?",
         "구독이 시작되었습니다",
         "구독 설정",
-        "구독을 해지할까요?",
+        "구독을 해지하시겠습니까?",
         "구독이 해지되었습니다",
+        "다시 구독하고 계십니다",
     ),
     "en": (
         "Subscribe to the paper digest",
@@ -29,11 +32,12 @@ HEADINGS = {
         "Your subscription",
         "End the subscription?",
         "Your subscription has ended",
+        "You are subscribed again",
     ),
 }
 DONE = {
-    "ko": ("저장했습니다.", "쉬기로 했습니다.", "다시 보내드립니다.", "다시 구독하기로 하셨습니다."),
-    "en": ("Saved.", "Paused.", "Mails begin again.", "You are subscribed again"),
+    "ko": ("저장했습니다.", "발송을 잠시 멈췄습니다.", "발송을 다시 시작합니다."),
+    "en": ("Saved.", "Paused.", "Mails begin again."),
 }
 
 
@@ -83,8 +87,8 @@ def visit(request: pytest.FixtureRequest, browser: Browser, sample_site: Site) -
 def test_a_reader_subscribes_chooses_pauses_leaves_and_comes_back(visit: tuple[str, Visit]) -> None:
     language, reader = visit
     site, address = reader.site, "minji@example.com"
-    form, sent, asked, begun, settings, leaving, gone = HEADINGS[language]
-    saved, paused, resumed, back = DONE[language]
+    form, sent, asked, begun, settings, leaving, gone, again = HEADINGS[language]
+    saved, paused, resumed = DONE[language]
 
     reader.go("/")
     assert reader.page.is_checked(f"input[value={language}]")
@@ -109,7 +113,7 @@ def test_a_reader_subscribes_chooses_pauses_leaves_and_comes_back(visit: tuple[s
     reader.press("form[action*=pause] button")
     assert reader.said == paused
     assert (site.known(address).status, site.known(address).paused_until) == ("paused", until)
-    assert f"{until}" in reader.page.inner_text("main")
+    assert spell_day(language, until) in reader.page.inner_text("main")
     reader.press("form[action*=resume] button")
     assert reader.said == resumed
     assert site.known(address).status == "active"
@@ -126,7 +130,7 @@ def test_a_reader_subscribes_chooses_pauses_leaves_and_comes_back(visit: tuple[s
 
     reader.go(path_in(farewell, "u"))
     reader.press("form[action*=undo] button")
-    assert back in reader.said
+    assert reader.seen[-1] == again
     assert site.known(address).status == "active"
     assert not reader.too_wide, "\n".join(reader.too_wide)
 
@@ -155,3 +159,18 @@ def test_all_is_reached_by_keyboard(visit: tuple[str, Visit]) -> None:
     with reader.page.expect_navigation():
         reader.page.keyboard.press("Enter")
     reader.site.mail("keys@example.com")
+
+
+def test_an_address_that_was_mistyped_is_asked_for_again_with_all_that_was_chosen(
+    visit: tuple[str, Visit],
+) -> None:
+    _, reader = visit
+    reader.go("/")
+    reader.page.evaluate("document.querySelector('form').noValidate = true")
+    reader.page.fill("#email", "minji@")
+    reader.page.check("input[value=both]")
+    reader.page.check("input[value=daily]")
+    reader.press("main button")
+    assert reader.page.input_value("#email") == "minji@"
+    assert reader.page.is_checked("input[value=both]")
+    assert reader.page.is_checked("input[value=daily]")

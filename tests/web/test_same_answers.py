@@ -7,31 +7,45 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from making import reader
 from site_at_work import CHOICE, Site
 
 from emails.correspondence import forget
 from emails.office import house_of
-from subscribers.accounts import sign_up, suppress
+from subscribers.accounts import pause, sign_up, suppress, unsubscribe
 
-NEW, ACTIVE, PENDING, GONE, SUPPRESSED, FORGOTTEN = NAMES = tuple(
-    f"{name}@example.com" for name in ("new", "active", "pending", "gone", "suppressed", "forgotten")
+KINDS = ("new", "active", "paused", "pending", "gone", "suppressed", "forgotten")
+NEW, ACTIVE, PAUSED, PENDING, GONE, SUPPRESSED, FORGOTTEN = NAMES = tuple(
+    f"{kind}@example.com" for kind in KINDS
 )
-ROUNDS = 28
+ROUNDS = 16
 
 
 @pytest.fixture
 def peopled(site: Site) -> Site:
     """A site where addresses stand in every way they can."""
-    for address in (ACTIVE, GONE, FORGOTTEN):
-        site.add(address)
-    with site.database.sessions.begin() as session:
-        sign_up(session, PENDING, language="ko", frequency="weekly", now=site.clock())
-        suppress(session, SUPPRESSED, "returned", site.clock())
-    with site.database.sessions.begin() as session:
-        forget(session, session.merge(site.known(FORGOTTEN)), house_of(site.settings), site.clock())
-    site.client.post(site.link("unsubscribe", GONE))
-    site.settle()
+    for kind, address in zip(KINDS, NAMES, strict=True):
+        bring_about(site, kind, address)
     return site
+
+
+def bring_about(site: Site, kind: str, address: str) -> None:
+    """Let an address stand as its kind says; of a new one nothing is known."""
+    now = site.clock()
+    with site.database.sessions.begin() as session:
+        if kind == "suppressed":
+            suppress(session, address, "returned", now)
+        elif kind == "pending":
+            sign_up(session, address, language="ko", frequency="weekly", now=now)
+        elif kind != "new":
+            known = reader(session, address, now=now)
+            session.flush()
+            if kind == "paused":
+                pause(known, now)
+            elif kind == "gone":
+                unsubscribe(known, now)
+            elif kind == "forgotten":
+                forget(session, known, house_of(site.settings), now)
 
 
 def by_form(site: Site, address: str) -> httpx.Response:
@@ -66,12 +80,13 @@ def test_only_the_owner_of_an_address_learns_by_mail_what_it_stands_for(peopled:
     assert got == {
         NEW: ["confirmation"],
         ACTIVE: ["reminder"],
+        PAUSED: ["reminder"],
         PENDING: ["confirmation"],
-        GONE: ["farewell", "confirmation"],
+        GONE: ["confirmation"],
         SUPPRESSED: [],
         FORGOTTEN: ["confirmation"],
     }
-    assert len(peopled.mails()) == before + 5
+    assert len(peopled.mails()) == before + 6
 
 
 def test_a_known_address_is_reminded_once_a_day_and_stays_as_it_is(peopled: Site) -> None:
@@ -88,22 +103,32 @@ def test_a_known_address_is_reminded_once_a_day_and_stays_as_it_is(peopled: Site
 
 
 def test_the_time_of_an_answer_does_not_tell_who_has_the_address(sample_site: Site) -> None:
-    site = sample_site
-    site.add(ACTIVE)
-    with site.database.sessions.begin() as session:
-        suppress(session, SUPPRESSED, "returned", site.clock())
-    times: dict[str, list[float]] = {"new": [], "again new": [], ACTIVE: [], SUPPRESSED: []}
+    # What comes about by chance does not do so three times; what the code does comes every time.
+    found = []
+    for attempt in range(3):
+        times = _times(sample_site, attempt)
+        medians = {kind: statistics.median(taken) for kind, taken in times.items()}
+        spread = statistics.median(abs(one - medians[kind]) for kind, taken in times.items() for one in taken)
+        apart = max(medians.values()) - min(medians.values())
+        if apart < max(2 * spread, 0.25 * min(medians.values())):
+            return
+        found.append(medians)
+    pytest.fail(f"{found}")
+
+
+def _times(site: Site, attempt: int) -> dict[str, list[float]]:
+    """How long sign-ups of each kind of address took, each time with an address that was not tried before."""
+    times: dict[str, list[float]] = {kind: [] for kind in (*KINDS, "new again")}
     for number in range(ROUNDS):
         # One after the other in each round, in another order each time: what else the machine does is
         # shared by all. Two kinds of new addresses show how far apart the same thing can seem.
-        names = list(times)
-        for name in names[number % 4 :] + names[: number % 4]:
-            address = name if "@" in name else f"{name.replace(' ', '-')}-{number}@example.com"
+        turn = number % len(times)
+        kinds = [*times]
+        for kind in kinds[turn:] + kinds[:turn]:
+            address = f"{kind.replace(' ', '-')}-{attempt}-{number}@example.com"
+            bring_about(site, kind.partition(" ")[0], address)
             site.settle()
             begin = time.perf_counter()
-            site.sign_up(address)
-            times[name].append(time.perf_counter() - begin)
-    medians = {name: statistics.median(taken) for name, taken in times.items()}
-    spread = statistics.median(abs(one - medians[name]) for name, taken in times.items() for one in taken)
-    apart = max(medians.values()) - min(medians.values())
-    assert apart < max(2 * spread, 0.25 * min(medians.values())), medians
+            assert site.sign_up(address).status_code == 303
+            times[kind].append(time.perf_counter() - begin)
+    return times

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from redis_server import RedisServer
 from site_at_work import Site, open_site, until
 
 from core.database import Database
@@ -100,9 +101,13 @@ def test_whoever_comes_too_often_is_told_so_in_their_language(
         assert (answer.status_code, answer.json()["detail"]) == (429, "too many sign-ups; try again later")
 
 
-def test_sign_ups_at_the_same_time_lose_no_count(database: Database) -> None:
+@pytest.mark.parametrize("counted_in", ["the database", "Redis"])
+def test_sign_ups_at_the_same_time_lose_no_count(
+    database: Database, counted_in: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("redis_server").url if counted_in == "Redis" else ""
     allowances = Allowances("50 per hour", "1000 per hour", "1000 per hour")
-    limits = SignUpLimits(open_storage("", database), allowances)
+    limits = SignUpLimits(open_storage(url, database), allowances)
     with ThreadPoolExecutor(8) as threads:
         taken = list(threads.map(lambda _: limits.take("198.51.100.0/24", "example.com"), range(120)))
     assert (taken.count(""), taken.count("network")) == (50, 70)
@@ -119,3 +124,25 @@ def test_many_sign_ups_at_once_for_one_address_bring_one_mail_and_one_row(site_w
         site.clock.ahead = timedelta(days=1, minutes=1)
         site.sign_up("minji@example.com")
         site.mail("minji@example.com", 2)
+
+
+def test_with_redis_two_apps_count_together_and_nothing_is_counted_in_the_database(
+    site_with: WithLimits, redis_server: RedisServer
+) -> None:
+    limits = {"limits_url": redis_server.url, "sign_ups_per_network": "3 per hour"}
+    with site_with(**limits) as one, site_with(**limits) as other:
+        assert one.database is other.database
+        answers = [
+            statuses(site, ["198.51.100.7"], domain)
+            for site, domain in (
+                (one, "a.kr"),
+                (other, "b.kr"),
+                (one, "c.kr"),
+                (other, "d.kr"),
+                (one, "e.kr"),
+            )
+        ]
+        assert answers == [[303], [303], [303], [429], [429]]
+        assert statuses(other, ["198.51.101.7"], "f.kr") == [303]
+        assert any("198.51.100.0" in key for key in redis_server.counted())
+        assert not one.rows()["attempts"]
