@@ -11,6 +11,7 @@ from functools import cached_property
 from emails.headers import address_header, date_header, plain_header, text_header
 from emails.models import EditionRow
 from emails.personal import fill, greeting, html_greeting
+from emails.signing import Signer
 from emails.wire import Body
 from subscribers.accounts import NAME_LENGTH
 from subscribers.links import make_token
@@ -20,11 +21,13 @@ PAGES = {"confirm": "c", "move": "m", "preferences": "p", "unsubscribe": "u"}  #
 
 @dataclass(frozen=True)
 class House:
-    """What all mails share: the sender, where its pages are, and the key that signs links."""
+    """What all mails share: the sender, where its pages are, the key that signs links, and what signs the
+    mails, if that is not left to the mail server."""
 
     sender: str
     base_url: str
     key: bytes
+    signer: Signer | None = None
 
     @property
     def address(self) -> str:
@@ -136,6 +139,8 @@ class Template:
                 self._end,
             )
         )
+        if house.signer:
+            data = house.signer.signature(data, house.domain) + data
         bounce = make_token(house.key, "bounce", reader.handle, now.date())
         return Message(f"bounces+{bounce}@{house.domain}", reader.email, data)
 

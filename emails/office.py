@@ -12,6 +12,7 @@ from emails.mailbox import embedded_mailbox
 from emails.message import House
 from emails.pace import Speed
 from emails.sending import Clock, Office
+from emails.signing import read_signer
 from emails.transport import Transport, parse_addresses
 
 
@@ -25,8 +26,14 @@ def rules_of(settings: Settings) -> Rules:
 
 
 def house_of(settings: Settings) -> House:
-    """What all mails share, by the settings."""
-    return House(settings.sender, settings.base_url, secret_key(settings))
+    """What all mails share, by the settings.
+
+    Raises:
+        SigningError: the key for DKIM cannot be used.
+    """
+    file = settings.dkim_key_file
+    signer = read_signer(settings.dkim_selector, file) if file else None
+    return House(settings.sender, settings.base_url, secret_key(settings), signer)
 
 
 def clock_from(now: datetime | None) -> Clock:

@@ -21,6 +21,7 @@ from emails.edition import EmptyIssueError
 from emails.render import RenderError
 from emails.report import DigestReport
 from emails.sending import Progress
+from emails.signing import SigningError
 from emails.transport import AddressError
 from issues.feed import FeedError
 from issues.store import StoreError
@@ -46,6 +47,7 @@ EXPECTED = (
     AccountError,
     SheetError,
     AddressError,
+    SigningError,
     EmptyIssueError,
     RenderError,
 )

@@ -29,6 +29,7 @@ from emails.edition import Edition
 from emails.layout import Layout
 from emails.message import Message
 from emails.models import Delivery, EditionRow
+from emails.office import clock_from
 from emails.render import Rendered
 from emails.replies import Refusal
 from emails.sending import Office
@@ -154,7 +155,7 @@ class World:
                 act(session, reader)
 
     def run(self, what: str) -> None:
-        office = Office(self.database, self.postman, HOUSE, lambda: self.now, lease=timedelta(0))
+        office = Office(self.database, self.postman, HOUSE, clock_from(self.now), lease=timedelta(0))
         try:
             if what == "upkeep":
                 upkeep(office, local_now=self.now, rules=RULES)

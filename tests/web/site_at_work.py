@@ -25,7 +25,6 @@ from emails.digests import Office, retry, run_digest
 from emails.message import PAGES
 from emails.models import Delivery
 from emails.office import house_of, open_office, rules_of
-from emails.outbox import UNDER_WAY
 from emails.report import DigestReport
 from paperboy.web.app import create_app, served
 from subscribers.accounts import find
@@ -145,7 +144,7 @@ class Site:
     def _open_work(self) -> int:
         with self.database.sessions() as session:
             applications = _count(session, Application.id)
-            return applications + _count(session, Delivery.id, Delivery.state.in_(UNDER_WAY))
+            return applications + _count(session, Delivery.id, Delivery.due_at.is_not(None))
 
 
 def _count(session: Session, column: Any, *conditions: Any) -> int:
