@@ -122,7 +122,7 @@ class Ledger:
         now = self._clock()
         # One connection for the whole run: taking one from the pool costs a question to the server.
         self._connection = self._connection or self._database.engine.connect()
-        with Session(self._connection, expire_on_commit=False) as session, session.begin():
+        with self._database.sessions(bind=self._connection) as session, session.begin():
             return work(session, Hold(self._token, now + self._lease), now)
 
 

@@ -4,8 +4,9 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -111,9 +112,9 @@ class Site:
         )
 
     def send(self, work: Callable[[Office], DigestReport]) -> DigestReport:
-        """Work with an open office."""
-        with open_office(self.settings, self.database) as office:
-            return work(office)
+        """Work with an open office; in a thread, as a browser's loop may be running in this one."""
+        with open_office(self.settings, self.database) as office, ThreadPoolExecutor(1) as thread:
+            return thread.submit(work, replace(office, clock=self.clock)).result()
 
     def mails(self, to: str = "") -> list[EmailMessage]:
         """The mails that the server took so far: all, or those to an address."""
