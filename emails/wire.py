@@ -118,9 +118,10 @@ def _quoted(raw: bytes) -> bytes:
     quoted = binascii.b2a_qp(raw, istext=True)
     # A line that begins with "From " becomes ">From " in some mailboxes, and DKIM fails; one that begins with
     # a dot would have to be marked on its way (RFC 5321, 4.5.2).
-    quoted = re.sub(rb"^(?:F(?=rom )|\.)", _escaped, quoted, flags=re.MULTILINE)
+    quoted = re.sub(rb"^(?:\.+(?:F(?=rom ))?|F(?=rom ))", _escaped, quoted, flags=re.MULTILINE)
     return quoted.replace(b"\n", b"\r\n")
 
 
-def _escaped(sign: re.Match[bytes]) -> bytes:
-    return b"=%02X" % sign[0][0]
+def _escaped(signs: re.Match[bytes]) -> bytes:
+    """The signs, each on a line of its own: the rest of theirs may have no room for more."""
+    return b"".join(b"=%02X=\n" % sign for sign in signs[0])

@@ -159,11 +159,13 @@ LINES = st.lists(
 @given(LINES)
 @example(["From me"])
 @example(["y" * 74 + " From the soft line break on"])
-@example([".", "x" * 75 + ".", "y" * 74 + ".."])
+@example([".", "x" * 75 + ".", "y" * 74 + ".." + "z" * 74])
+@example([".From here on"])
 def test_no_line_begins_so_that_a_server_or_a_mailbox_would_change_it(lines: list[str]) -> None:
     text = "\n".join(lines)
     encoding, body = encode(text)
     assert not re.search(rb"(?m)^(From |\.)", body)
+    assert max(map(len, body.split(b"\r\n"))) <= 76
     part = message_from_bytes(f"Content-Transfer-Encoding: {encoding}\r\n\r\n".encode() + body)
     assert part.get_payload(decode=True) == text.replace("\n", "\r\n").encode()
 
