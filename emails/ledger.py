@@ -48,6 +48,7 @@ class Ledger:
     ) -> None:
         self._database, self._token, self._clock, self._lease = database, token, clock, lease
         self._connection: Connection | None = None
+        self._session: Session | None = None
         self.lines = 1  # that may be waiting
         self._entries: list[_Entry] = []
         self._gathered = asyncio.Event()
@@ -82,9 +83,10 @@ class Ledger:
 
     def close(self) -> None:
         """Give the connection back."""
-        if self._connection:
-            self._connection.close()
-            self._connection = None
+        for opened in (self._session, self._connection):
+            if opened:
+                opened.close()
+        self._session = self._connection = None
 
     async def _write(self) -> None:
         try:
@@ -120,10 +122,12 @@ class Ledger:
 
     def _transact(self, work: Callable[[Session, Hold, datetime], T]) -> T:
         now = self._clock()
-        # One connection for the whole run: taking one from the pool costs a question to the server.
-        self._connection = self._connection or self._database.engine.connect()
-        with self._database.sessions(bind=self._connection) as session, session.begin():
-            return work(session, Hold(self._token, now + self._lease), now)
+        if self._session is None:
+            # One connection for the whole run: taking one from the pool costs a question to the server.
+            self._connection = self._database.engine.connect()
+            self._session = self._database.sessions(bind=self._connection)
+        with self._session.begin():
+            return work(self._session, Hold(self._token, now + self._lease), now)
 
 
 def _is_away(error: DBAPIError) -> bool:

@@ -28,6 +28,72 @@ HELD = ("claimed", "sending")
 _STATUS_FOR_LETTER = {"confirmation": "pending", "welcome": "active", "farewell": "unsubscribed"}
 
 
+def _is_suppressed(address: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(Suppression.email == func.lower(address))
+
+
+# Of tables and made once, as they run for every few mails: to build a statement takes longer than to run it.
+_deliveries, _subscribers, _editions = Delivery.__table__, Subscriber.__table__, EditionRow.__table__
+_DUE = (
+    select(
+        *_deliveries.c["id", "edition_id", "subscriber_id", "kind", "message_id"],
+        *_deliveries.c["state", "attempts", "repeats", "due_at"],
+        _editions.c.slot.label("edition_slot"),
+        *_subscribers.c["email", "new_email", "name", "handle", "language"],
+    )
+    .join_from(_deliveries, _subscribers)
+    .join(_editions)
+    .where(
+        _deliveries.c.queue == bindparam("queue"),
+        _deliveries.c.due_at <= bindparam("now"),
+        _deliveries.c.claim != bindparam("token"),
+    )
+    .order_by(_deliveries.c.due_at, _deliveries.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(of=_deliveries, skip_locked=True)
+)
+_is_held_by_token = and_(
+    _deliveries.c.claim == bindparam("b_token"), or_(*(_deliveries.c.state == state for state in HELD))
+)
+_SEND_PLAIN = (
+    update(_deliveries)  # type: ignore[arg-type]  # the table of a class, which its type does not say
+    .where(
+        _deliveries.c.id == bindparam("b_id"),
+        _is_held_by_token,
+        exists().where(
+            _subscribers.c.id == bindparam("b_reader"),
+            _subscribers.c.status == "active",
+            _subscribers.c.email == bindparam("b_email"),
+            ~_is_suppressed(_subscribers.c.email),
+        ),
+    )
+    .values(state="sending", attempts=bindparam("attempts"))
+)
+_HELD_NOW = (
+    select(
+        _deliveries.c.id,
+        *_subscribers.c["status", "email", "new_email"],
+        _is_suppressed(_subscribers.c.email).label("is_suppressed"),
+        _is_suppressed(_subscribers.c.new_email).label("is_new_suppressed"),
+    )
+    .join_from(_deliveries, _subscribers)
+    .where(_deliveries.c.id.in_(bindparam("ids", expanding=True)), _is_held_by_token)
+    .with_for_update(of=_deliveries)
+)
+_SETTLE = (
+    update(_deliveries)  # type: ignore[arg-type]  # likewise
+    .where(
+        _deliveries.c.id == bindparam("b_id"),
+        _deliveries.c.claim == bindparam("b_token"),
+        # One that was taken for lost meanwhile, and not yet repeated, is settled all the same.
+        or_(*(_deliveries.c.state == state for state in (*HELD, "uncertain"))),
+    )
+    .values(
+        claim="", **{name: bindparam(name) for name in ("state", "reply", "attempts", "due_at", "settled_at")}
+    )
+)
+
+
 @dataclass(frozen=True)
 class Hold:
     """Who claims deliveries, and until when nobody else takes them if the holder is silent."""
@@ -87,70 +153,39 @@ def claim(
 
     Those that another sender held and was sending when it fell silent become uncertain.
     """
-    due = (
-        select(Delivery.id, Delivery.state, Delivery.repeats, Delivery.due_at)
-        .where(Delivery.queue == queue, Delivery.due_at <= now, Delivery.claim != hold.token)
-        .order_by(Delivery.due_at, Delivery.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    while rows := session.execute(due).all():
-        lost = [id_ for id_, state, *_ in rows if state == "sending"]
+    connection = session.connection()
+    due = {"queue": queue, "now": now, "token": hold.token, "most": limit}
+    while rows := connection.execute(_DUE, due).all():
+        lost = [row.id for row in rows if row.state == "sending"]
         mark_uncertain(session, lost, now)
-        spent = [
-            id_
-            for id_, state, repeats, _ in rows
-            if state == "uncertain" and (repeats or not repeat_uncertain)
-        ]
+        uncertain = [row for row in rows if row.state == "uncertain"]
+        spent = [row.id for row in uncertain if row.repeats or not repeat_uncertain]
         _change(session, spent, due_at=None)
         left_out = {*lost, *spent}
-        taken = {id_: (state, since or now) for id_, state, _, since in rows if id_ not in left_out}
-        again = [id_ for id_, (state, _) in taken.items() if state == "uncertain"]
+        taken = [row for row in rows if row.id not in left_out]
+        again = [row.id for row in uncertain if row.id not in left_out]
         _change(session, again, repeats=Delivery.repeats + 1)
-        _change(session, list(taken), state="claimed", claim=hold.token, due_at=hold.until)
+        _change(session, [row.id for row in taken], state="claimed", claim=hold.token, due_at=hold.until)
         if taken:
-            return _claims(session, taken)
+            return [_claim_of(row) for row in taken]
     return []
 
 
-def _claims(session: Session, taken: dict[int, tuple[str, datetime]]) -> list[Claim]:
-    rows = session.execute(
-        select(
-            Delivery.id,
-            Delivery.edition_id,
-            Delivery.subscriber_id,
-            Delivery.kind,
-            EditionRow.slot,
-            Delivery.message_id,
-            Delivery.attempts,
-            Subscriber.email,
-            Subscriber.new_email,
-            Subscriber.name,
-            Subscriber.handle,
-            Subscriber.language,
-        )
-        .join(Subscriber)
-        .join(EditionRow)
-        .where(Delivery.id.in_(taken))
-        .order_by(Delivery.id)
+def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
+    letter = row.edition_slot if row.kind == "letter" else ""
+    email = row.new_email if letter == "move" else row.email
+    return Claim(
+        row.id,
+        row.edition_id,
+        row.subscriber_id,
+        row.kind,
+        letter,
+        row.message_id,
+        row.attempts,
+        row.state,
+        row.due_at,
+        Reader(email, row.name, row.handle, row.language),
     )
-    return [
-        Claim(
-            id_,
-            edition_id,
-            subscriber_id,
-            kind,
-            slot if kind == "letter" else "",
-            message_id,
-            attempts,
-            *taken[id_],
-            Reader(new_email if kind == "letter" and slot == "move" else email, name, handle, language),
-        )
-        for (
-            id_, edition_id, subscriber_id, kind, slot, message_id, attempts,
-            email, new_email, name, handle, language,
-        ) in rows
-    ]  # fmt: skip
 
 
 def mark_uncertain(session: Session, ids: Sequence[int], now: datetime) -> None:
@@ -194,53 +229,44 @@ def announce(session: Session, claims: Sequence[Claim], hold: Hold, now: datetim
     Gives an empty reason by id for each that may go out now. Those whose reader has left, paused or been
     suppressed are skipped, with the reason; those that another sender has taken are not named.
     """
-    connection = session.connection()
-    held = {"ids": [claim.id for claim in claims], "token": hold.token}
-    found = {row.id: row for row in connection.execute(_HELD_NOW, held)}
+    digests = [claim for claim in claims if not claim.letter]
+    if _announce_plain(session, digests, hold) == len(digests):
+        reasons = {claim.id: "" for claim in digests}
+        claims = [claim for claim in claims if claim.letter]
+    else:
+        reasons = {}
+    return {**reasons, **_announce_each(session, claims, hold, now)} if claims else reasons
+
+
+def _announce_plain(session: Session, digests: Sequence[Claim], hold: Hold) -> int:
+    """Announce those with nothing against them; how many."""
+    if not digests:
+        return 0
+    rows = [
+        {
+            "b_id": claim.id,
+            "b_token": hold.token,
+            "b_reader": claim.subscriber_id,
+            "b_email": claim.reader.email,
+            "attempts": claim.attempts + 1,
+        }
+        for claim in digests
+    ]
+    return session.connection().execute(_SEND_PLAIN, rows).rowcount
+
+
+def _announce_each(session: Session, claims: Sequence[Claim], hold: Hold, now: datetime) -> dict[int, str]:
+    """Look at each, and skip those with a reason."""
+    held = {"ids": [claim.id for claim in claims], "b_token": hold.token}
+    found = {row.id: row for row in session.connection().execute(_HELD_NOW, held)}
     mine = [claim for claim in claims if claim.id in found]
     reasons = {claim.id: _reason_to_skip(claim, found[claim.id]) for claim in mine}
     for claim in mine:
         if reasons[claim.id]:
             _skip(session, claim, reasons[claim.id], now)
-    if granted := [claim.id for claim in mine if not reasons[claim.id]]:
-        connection.execute(_SEND, {"ids": granted})
+        else:
+            _change(session, [claim.id], state="sending", attempts=claim.attempts + 1)
     return reasons
-
-
-def _is_suppressed(address: ColumnElement[str]) -> ColumnElement[bool]:
-    return exists().where(Suppression.email == func.lower(address))
-
-
-# Of tables and made once, as they run for every few mails: to build a statement takes longer than to run it.
-_deliveries, _subscribers = Delivery.__table__, Subscriber.__table__
-_HELD_NOW = (
-    select(
-        _deliveries.c.id,
-        _subscribers.c.status,
-        _subscribers.c.email,
-        _subscribers.c.new_email,
-        _is_suppressed(_subscribers.c.email).label("is_suppressed"),
-        _is_suppressed(_subscribers.c.new_email).label("is_new_suppressed"),
-    )
-    .join_from(_deliveries, _subscribers)
-    .where(
-        _deliveries.c.id.in_(bindparam("ids", expanding=True)),
-        _deliveries.c.claim == bindparam("token"),
-        or_(*(_deliveries.c.state == state for state in HELD)),
-    )
-    .with_for_update(of=_deliveries)
-)
-_SEND = (
-    update(_deliveries)  # type: ignore[arg-type]  # the table of a class, which its type does not say
-    .where(_deliveries.c.id.in_(bindparam("ids", expanding=True)))
-    .values(state="sending", attempts=_deliveries.c.attempts + 1)
-)
-_SETTLE = update(_deliveries).where(  # type: ignore[arg-type]  # likewise
-    _deliveries.c.id == bindparam("b_id"),
-    _deliveries.c.claim == bindparam("b_token"),
-    # One that was taken for lost meanwhile, and not yet repeated, is settled all the same.
-    or_(*(_deliveries.c.state == state for state in (*HELD, "uncertain"))),
-)
 
 
 def _reason_to_skip(claim: Claim, row: Row[*tuple[Any, ...]]) -> str:
@@ -325,7 +351,6 @@ def settle(session: Session, outcomes: Sequence[Outcome], hold: Hold, now: datet
                 "attempts": outcome.attempts,
                 "due_at": outcome.due_at,
                 "settled_at": outcome.settled_at,
-                "claim": "",
             }
             for outcome in outcomes
         ],
