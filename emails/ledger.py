@@ -48,7 +48,6 @@ class Ledger:
     ) -> None:
         self._database, self._token, self._clock, self._lease = database, token, clock, lease
         self._connection: Connection | None = None
-        self._session: Session | None = None
         self.lines = 1  # that may be waiting
         self._entries: list[_Entry] = []
         self._gathered = asyncio.Event()
@@ -67,6 +66,16 @@ class Ledger:
 
     async def do(self, work: Callable[[Session, Hold, datetime], T]) -> T:
         """Do one piece of work in a transaction, again while the database is away."""
+
+        def in_session(connection: Connection, hold: Hold, now: datetime) -> T:
+            with self._database.sessions(bind=connection) as session:
+                done = work(session, hold, now)
+                session.flush()
+                return done
+
+        return await self._do(in_session)
+
+    async def _do(self, work: Callable[[Connection, Hold, datetime], T]) -> T:
         loop = asyncio.get_running_loop()
         ends = loop.time() + PATIENCE.total_seconds()
         pause = 0.5
@@ -83,10 +92,9 @@ class Ledger:
 
     def close(self) -> None:
         """Give the connection back."""
-        for opened in (self._session, self._connection):
-            if opened:
-                opened.close()
-        self._session = self._connection = None
+        if self._connection:
+            self._connection.close()
+            self._connection = None
 
     async def _write(self) -> None:
         try:
@@ -103,13 +111,13 @@ class Ledger:
         outcomes = [entry.outcome for entry in entries if entry.outcome]
         claims = [entry.claim for entry in entries if entry.claim]
 
-        def settle_and_announce(session: Session, hold: Hold, now: datetime) -> dict[int, str]:
+        def settle_and_announce(connection: Connection, hold: Hold, now: datetime) -> dict[int, str]:
             if outcomes:
-                outbox.settle(session, outcomes, hold, now)
-            return outbox.announce(session, claims, hold, now) if claims else {}
+                outbox.settle(connection, outcomes, hold, now)
+            return outbox.announce(connection, claims, hold, now) if claims else {}
 
         try:
-            reasons = await self.do(settle_and_announce)
+            reasons = await self._do(settle_and_announce)
         except BaseException as error:  # noqa: BLE001  whatever it was, it is the waiting lines' to raise
             for entry in entries:
                 if not entry.answer.done():
@@ -120,14 +128,12 @@ class Ledger:
                 reason = reasons.get(entry.claim.id) if entry.claim else None
                 entry.answer.set_result(TAKEN if reason is None else SKIPPED if reason else GO)
 
-    def _transact(self, work: Callable[[Session, Hold, datetime], T]) -> T:
+    def _transact(self, work: Callable[[Connection, Hold, datetime], T]) -> T:
         now = self._clock()
-        if self._session is None:
-            # One connection for the whole run: taking one from the pool costs a question to the server.
-            self._connection = self._database.engine.connect()
-            self._session = self._database.sessions(bind=self._connection)
-        with self._session.begin():
-            return work(self._session, Hold(self._token, now + self._lease), now)
+        # One connection for the whole run: taking one from the pool costs a question to the server.
+        self._connection = self._connection or self._database.engine.connect()
+        with self._connection.begin():
+            return work(self._connection, Hold(self._token, now + self._lease), now)
 
 
 def _is_away(error: DBAPIError) -> bool:

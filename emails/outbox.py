@@ -12,9 +12,22 @@ from datetime import datetime, timedelta
 from random import uniform
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, joinedload
 
+from core.database import Prepared
 from emails.message import Reader
 from emails.models import Delivery, EditionRow
 from emails.planning import PROMPT
@@ -38,7 +51,7 @@ _DUE = (
     select(
         *_deliveries.c["id", "edition_id", "subscriber_id", "kind", "message_id"],
         *_deliveries.c["state", "attempts", "repeats", "due_at"],
-        _editions.c.slot.label("edition_slot"),
+        _editions.c.slot,
         *_subscribers.c["email", "new_email", "name", "handle", "language"],
     )
     .join_from(_deliveries, _subscribers)
@@ -55,7 +68,7 @@ _DUE = (
 _is_held_by_token = and_(
     _deliveries.c.claim == bindparam("b_token"), or_(*(_deliveries.c.state == state for state in HELD))
 )
-_SEND_PLAIN = (
+_SEND_DIGESTS = Prepared(
     update(_deliveries)  # type: ignore[arg-type]  # the table of a class, which its type does not say
     .where(
         _deliveries.c.id == bindparam("b_id"),
@@ -80,7 +93,7 @@ _HELD_NOW = (
     .where(_deliveries.c.id.in_(bindparam("ids", expanding=True)), _is_held_by_token)
     .with_for_update(of=_deliveries)
 )
-_SETTLE = (
+_SETTLE = Prepared(
     update(_deliveries)  # type: ignore[arg-type]  # likewise
     .where(
         _deliveries.c.id == bindparam("b_id"),
@@ -172,19 +185,24 @@ def claim(
 
 
 def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
-    letter = row.edition_slot if row.kind == "letter" else ""
-    email = row.new_email if letter == "move" else row.email
+    (
+        id_, edition_id, subscriber_id, kind, message_id,
+        state, attempts, _, due_at,
+        slot,
+        email, new_email, name, handle, language,
+    ) = row  # fmt: skip
+    letter = slot if kind == "letter" else ""
     return Claim(
-        row.id,
-        row.edition_id,
-        row.subscriber_id,
-        row.kind,
+        id_,
+        edition_id,
+        subscriber_id,
+        kind,
         letter,
-        row.message_id,
-        row.attempts,
-        row.state,
-        row.due_at,
-        Reader(email, row.name, row.handle, row.language),
+        message_id,
+        attempts,
+        state,
+        due_at,
+        Reader(new_email if letter == "move" else email, name, handle, language),
     )
 
 
@@ -223,22 +241,22 @@ def next_release(session: Session, queues: Sequence[str], hold: Hold) -> datetim
 # --- announce -----------------------------------------------------------------------
 
 
-def announce(session: Session, claims: Sequence[Claim], hold: Hold, now: datetime) -> dict[int, str]:
+def announce(connection: Connection, claims: Sequence[Claim], hold: Hold, now: datetime) -> dict[int, str]:
     """Mark deliveries as sending: a crash from here on leaves them uncertain.
 
     Gives an empty reason by id for each that may go out now. Those whose reader has left, paused or been
     suppressed are skipped, with the reason; those that another sender has taken are not named.
     """
     digests = [claim for claim in claims if not claim.letter]
-    if _announce_plain(session, digests, hold) == len(digests):
-        reasons = {claim.id: "" for claim in digests}
-        claims = [claim for claim in claims if claim.letter]
-    else:
-        reasons = {}
-    return {**reasons, **_announce_each(session, claims, hold, now)} if claims else reasons
+    if len(digests) == len(claims) and _announce_digests(connection, digests, hold) == len(digests):
+        return {claim.id: "" for claim in digests}
+    with Session(connection) as session:
+        reasons = _announce_each(session, claims, hold, now)
+        session.flush()
+        return reasons
 
 
-def _announce_plain(session: Session, digests: Sequence[Claim], hold: Hold) -> int:
+def _announce_digests(connection: Connection, digests: Sequence[Claim], hold: Hold) -> int:
     """Announce those with nothing against them; how many."""
     if not digests:
         return 0
@@ -252,7 +270,7 @@ def _announce_plain(session: Session, digests: Sequence[Claim], hold: Hold) -> i
         }
         for claim in digests
     ]
-    return session.connection().execute(_SEND_PLAIN, rows).rowcount
+    return _SEND_DIGESTS.run(connection, rows)
 
 
 def _announce_each(session: Session, claims: Sequence[Claim], hold: Hold, now: datetime) -> dict[int, str]:
@@ -333,15 +351,13 @@ def unwritable(claim: Claim, reason: str, now: datetime) -> Outcome:
     return Outcome(claim.id, "failed", f"cannot be written: {reason}"[:500], claim.attempts, None, now)
 
 
-def settle(session: Session, outcomes: Sequence[Outcome], hold: Hold, now: datetime) -> None:
+def settle(connection: Connection, outcomes: Sequence[Outcome], hold: Hold, now: datetime) -> None:
     """Write down what has become of deliveries, of those that this sender still holds."""
-    for outcome in outcomes:
-        # Whoever was forgotten while their mail was on its way leaves no address behind.
-        if outcome.dead_address and find(session, outcome.dead_address):
-            suppress(session, outcome.dead_address, f"returned: {outcome.reply}", now)
-            session.flush()
-    session.connection().execute(
-        _SETTLE,
+    if dead := [outcome for outcome in outcomes if outcome.dead_address]:
+        with Session(connection) as session:
+            _suppress_dead(session, dead, now)
+    _SETTLE.run(
+        connection,
         [
             {
                 "b_id": outcome.id,
@@ -355,6 +371,14 @@ def settle(session: Session, outcomes: Sequence[Outcome], hold: Hold, now: datet
             for outcome in outcomes
         ],
     )
+
+
+def _suppress_dead(session: Session, outcomes: Sequence[Outcome], now: datetime) -> None:
+    for outcome in outcomes:
+        # Whoever was forgotten while their mail was on its way leaves no address behind.
+        if find(session, outcome.dead_address):
+            suppress(session, outcome.dead_address, f"returned: {outcome.reply}", now)
+            session.flush()
 
 
 def take_back_failed(session: Session, ids: Sequence[int], now: datetime) -> int:
