@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import uniform
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -115,8 +115,7 @@ class Hold:
     until: datetime
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A delivery that a sender holds; `was` is the state it was taken from, `due_at` since when it was due."""
 
     id: int
@@ -131,8 +130,7 @@ class Claim:
     reader: Reader
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What has become of a claimed delivery: its new state, when it is due again, and what the server said.
 
     `dead_address` is one that must not be mailed any more.

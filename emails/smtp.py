@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from emails.message import Message
 from emails.replies import Phase, Refusal
@@ -47,8 +47,7 @@ class SmtpAddress:
     weight: int = 1
 
 
-@dataclass(frozen=True)
-class _Reply:
+class _Reply(NamedTuple):
     code: int
     text: str
 
@@ -56,8 +55,7 @@ class _Reply:
         return f"{self.code} {self.text}"
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     phase: Phase
     line: str
     good: int  # the first digit of the reply that lets the dialogue go on
@@ -109,6 +107,8 @@ class Connection(asyncio.Protocol):
         self._lost = ""  # why nothing more will come
         self._is_writing = False  # bytes given to the transport have not all left it
         self._needs_reset = False
+        self._deadline = 0.0  # of the present answer, by the clock of the loop
+        self._alarm: asyncio.TimerHandle | None = None
 
     @property
     def is_open(self) -> bool:
@@ -290,13 +290,37 @@ class Connection(asyncio.Protocol):
         if len(self._replies) < count and not self._lost:
             loop = asyncio.get_running_loop()
             self._wanted, self._waiter = count, loop.create_future()
-            late = loop.call_later(seconds, self._break_off, f"no answer within {seconds:g} seconds")
+            self._watch(loop.time() + seconds)
             try:
                 await self._waiter
             finally:
-                late.cancel()
                 self._waiter = None
-        return [self._replies.popleft() for _ in range(min(count, len(self._replies)))]
+        replies = self._replies
+        if len(replies) <= count:
+            self._replies = deque()
+            return list(replies)
+        return [replies.popleft() for _ in range(count)]
+
+    def _watch(self, deadline: float) -> None:
+        """Break off at the deadline, unless the answer is there by then or a later deadline is set."""
+        self._deadline = deadline
+        # One alarm for many answers: to set and cancel one for each takes longer than to read it.
+        if self._alarm is None or self._alarm.when() > deadline:
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._alarm:
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._waiter is None:
+            return
+        if asyncio.get_running_loop().time() < self._deadline:
+            self._set_alarm()
+        else:
+            self._break_off("no answer in time")
 
     def _break_off(self, reason: str) -> None:
         self._lost = self._lost or reason

@@ -110,6 +110,8 @@ def _whole_lines(piece: bytes) -> tuple[bytes, bytes]:
 
 def _packed(raw: bytes) -> bytes:
     encoded = binascii.b2a_base64(raw, newline=False)
+    if len(raw) <= _LINE:
+        return encoded + b"\r\n" if encoded else b""
     lines = [encoded[start : start + _WIDTH] for start in range(0, len(encoded), _WIDTH)]
     return b"\r\n".join((*lines, b""))
 
