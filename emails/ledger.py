@@ -7,6 +7,7 @@ while one is under way share the next.
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +32,15 @@ TAKEN: Answer = "taken"  # another sender holds it by now
 
 GATHER = 0.002  # seconds that a commit waits for half of the lines
 PATIENCE = timedelta(minutes=10)  # with a database that is away, before the run ends
+
+# What may pass, in SQLite's codes: the file is locked, the disk is full or fails, the file is not to be had.
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+}
 
 
 @dataclass
@@ -66,17 +76,21 @@ class Ledger:
 
     async def do(self, work: Callable[[Session, Hold, datetime], T]) -> T:
         """Do one piece of work in a transaction, again while the database is away."""
+        return await self.again(lambda: self._transact(work))
+
+    async def again(self, work: Callable[[], T]) -> T:
+        """Do what needs the database, again while it is away."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + PATIENCE.total_seconds()
         pause = 0.5
         while True:
             try:
-                return self._transact(work)
+                return work()
             except DBAPIError as error:
                 self.close()
                 if not _is_away(error) or loop.time() > ends:
                     raise
-                logger.warning("the database is away, the run waits: %s", str(error.orig).splitlines()[0])
+                logger.warning("the database is away, the run waits: %s", _first_line(error))
             await asyncio.sleep(pause)
             pause = min(pause * 2, 15)
 
@@ -128,4 +142,10 @@ class Ledger:
 
 def _is_away(error: DBAPIError) -> bool:
     """Whether the database may come back: it is starting, full, locked or cannot be reached."""
+    if isinstance(error.orig, sqlite3.Error):  # its OperationalError is a missing table as well
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _PASSING
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]

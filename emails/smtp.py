@@ -330,6 +330,8 @@ class Connection(asyncio.Protocol):
         *lines, rest = self._received.split(b"\n")
         self._received = rest
         for line in lines:
+            if self._lost:  # what follows garbage answers nothing
+                return
             self._take(bytes(line))
         if len(rest) > _LONGEST_LINE:
             self._break_off("the server sent a line without an end")
