@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from email import message_from_bytes
 
 import pytest
-from making import HOUSE, NOW, content_of_edition, edition_of, issue_of, reader
+from making import HOUSE, NOW, reader
+from sendings import SLOT, deliveries, edition_row, got, message_ids, plan, send, states
 from smtp_server import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
 from sqlalchemy import func, select
 
@@ -17,77 +18,14 @@ from emails import outbox, planning, stock
 from emails.message import Message
 from emails.models import Delivery, EditionRow
 from emails.outbox import Hold
-from emails.sending import LEASE, Drained, Office, drain
-from emails.smtp import SmtpAddress
+from emails.sending import Office, drain
 from emails.transport import Line, Transport
 from subscribers.accounts import is_suppressed, suppress
 from subscribers.models import AccountEvent, Subscriber
 
-SLOT = "weekly:2025-W32"
-CONTENT = content_of_edition(edition_of(issue_of(2)))
-
 
 class Crash(BaseException):
     """The process dies here."""
-
-
-def edition_row(*, language: str = "ko", after: int = 0) -> EditionRow:
-    return EditionRow(
-        slot=CONTENT.slot,
-        language=language,
-        frequency=CONTENT.frequency,
-        after=after,
-        papers=[1, 2],
-        subject=CONTENT.subject,
-        html=CONTENT.html,
-        text=CONTENT.text,
-        nonce=CONTENT.nonce,
-        created_at=NOW,
-    )
-
-
-def plan(database: Database, count: int) -> list[str]:
-    """Plan one edition for so many new readers, each at a domain of their own; their addresses, in the
-    order of sending."""
-    addresses = [f"reader{number}@example{number}.com" for number in range(count)]
-    with database.sessions.begin() as session:
-        for address in addresses:
-            reader(session, address)
-        row = edition_row()
-        session.add(row)
-        session.flush()
-        assert planning.plan(session, row, cursor=2, domain=HOUSE.domain, now=NOW).count == count
-    return addresses
-
-
-def send(
-    database: Database,
-    server: ScriptedServer,
-    *,
-    now: datetime = NOW,
-    repeat_uncertain: bool = True,
-    lease: timedelta = LEASE,
-) -> Drained:
-    transport = Transport([SmtpAddress(server.host, server.port, "none")])
-    office = Office(database, transport, HOUSE, lambda: now, lease=lease)
-    return drain(office, None, repeat_uncertain=repeat_uncertain)
-
-
-def deliveries(database: Database) -> list[Delivery]:
-    with database.sessions() as session:
-        return list(session.scalars(select(Delivery).order_by(Delivery.id)))
-
-
-def states(database: Database) -> Counter[str]:
-    return Counter(delivery.state for delivery in deliveries(database))
-
-
-def got(server: ScriptedServer) -> list[str]:
-    return [message.rcpt[0] for message in server.messages]
-
-
-def message_ids(server: ScriptedServer) -> list[str]:
-    return [str(message_from_bytes(message.data)["Message-ID"]) for message in server.messages]
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-import trustme
 from smtp_server import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
 
 from emails import transport as transport_module
@@ -22,25 +21,6 @@ LOGIN_IN_URL = "paperboy%40example.org:pass%3Aword%40%2F%25"
 
 def message(number: int = 1, data: bytes = b"Subject: Hello\r\n\r\nHello\r\n") -> Message:
     return Message(f"bounces+{number}@paperboy.example", f"reader{number}@example.com", data)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
 
 
 def url(server: ScriptedServer, *, scheme: str = "smtp", login: str = "", **options: object) -> str:
