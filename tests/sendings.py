@@ -1,7 +1,7 @@
 """What tests of sending share: deliveries planned for new readers, sent, and what became of each."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from typing import Any
 
@@ -9,7 +9,7 @@ from making import HOUSE, NOW, content_of_edition, edition_of, issue_of, reader
 from smtp_server import ScriptedServer
 from sqlalchemy import select
 
-from core.database import Database
+from core.database import Database, open_database
 from emails import planning
 from emails.models import Delivery, EditionRow
 from emails.sending import LEASE, Drained, Office, drain
@@ -62,6 +62,13 @@ def send(
     clock = now if callable(now) else lambda: now
     office = Office(database, transport, HOUSE, clock, lease=lease, **terms)
     return drain(office, None, repeat_uncertain=repeat_uncertain)
+
+
+def send_by_address(url: str, server: tuple[str, int], lease: timedelta, repeat_uncertain: bool) -> None:
+    """Drain in a process of its own, by the real clock."""
+    database, transport = open_database(url), Transport([SmtpAddress(*server, "none")])
+    office = Office(database, transport, HOUSE, lambda: datetime.now(UTC), lease=lease)
+    drain(office, None, repeat_uncertain=repeat_uncertain)
 
 
 def deliveries(database: Database) -> list[Delivery]:
