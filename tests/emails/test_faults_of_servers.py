@@ -5,8 +5,11 @@ import os
 import shutil
 import socket
 import ssl
+import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -271,4 +274,59 @@ def test_a_connection_that_fails_between_two_mails_costs_neither_of_them_a_delay
     assert states(database) == {"sent": 3}
     assert got(server) == addresses
     assert server.sessions == 2
+    assert_balance(database, drained)
+
+
+# --- a server that others wrote -----------------------------------------------------
+
+SINK = shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+@contextmanager
+def smtp_sink(*switches: str) -> Iterator[SmtpAddress]:
+    """Postfix's server for tests, with its own ways to fail."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    as_whom = ["-u", "nobody"] if os.geteuid() == 0 else []  # it refuses to run as root
+    process = subprocess.Popen([str(SINK), *as_whom, *switches, f"127.0.0.1:{port}", "16"])  # noqa: S603
+    try:
+        ends = time.monotonic() + 30
+        while not _listens(port):
+            assert process.poll() is None
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+        yield SmtpAddress("127.0.0.1", port, "none")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.skipif(SINK is None, reason="smtp-sink (of the package postfix) is not installed")
+@pytest.mark.parametrize(
+    ("switches", "state"),
+    [
+        (["-q", "."], "uncertain"),  # takes the message, then drops the connection
+        (["-q", "data"], "deferred"),
+        (["-q", "rcpt"], "deferred"),
+        (["-Q", "."], "deferred"),  # 421
+        (["-r", "rcpt"], "deferred"),
+        (["-f", "."], "failed"),
+        (["-p"], "sent"),  # no pipelining
+        ([], "sent"),
+    ],
+)
+def test_what_postfix_s_own_test_server_does_to_every_mail_is_what_the_ledger_says(
+    database: Database, switches: list[str], state: str
+) -> None:
+    plan(database, MAILS)
+    with smtp_sink(*switches) as address:
+        office = Office(database, Transport([address]), HOUSE, lambda: NOW)
+        drained = drain(office, None, repeat_uncertain=False)
+    assert (drained.stopped, states(database)) == ("", {state: MAILS})
     assert_balance(database, drained)
