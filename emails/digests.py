@@ -49,11 +49,13 @@ def run_digest(
     with office.database.sessions() as session:
         before = outbox.account_of(session, slot)
     report.candidates = before.total()
-    _plan_slot(office.database.sessions, frequency, office.house, local_now, rules, report)
+    planned, missed = _plan_slot(office.database.sessions, frequency, office.house, local_now, rules, report)
     call_others(slot)
     report.stopped = drain(office, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress).stopped
     with office.database.sessions.begin() as session:
-        account(report, before, outbox.account_of(session, slot))
+        after = outbox.account_of(session, slot)
+        _count_missed(report, missed, by_others=max(after.total() - before.total() - planned, 0))
+        account(report, before, after)
         record(session, "digest", report.as_json(), local_now, slot=slot, waiting=report.waiting)
     return report
 
@@ -159,21 +161,36 @@ def _nothing(report: DigestReport) -> str:
 
 def _plan_slot(
     sessions: Sessions, frequency: str, house: House, now: datetime, rules: Rules, report: DigestReport
-) -> None:
-    """Plan group by group; the report counts the candidates, and those who are skipped."""
+) -> tuple[int, int]:
+    """Plan group by group: for how many readers, and how many found no place in a mail that was for them.
+
+    The report counts the candidates, except for the latter, and those who are skipped.
+    """
     with sessions() as session:
         audience, arrived = _read(session, frequency, now, rules, report)
     del audience.skipped[PLANNED_EARLIER]  # counted by what has become of their mails
     report.skip(audience.skipped)
     report.candidates += audience.skipped.total()
+    all_planned = missed = 0
     for group in audience.groups:
         mail = _mail_of(group, arrived, report.slot, frequency, house, rules)  # no transaction: it takes time
-        planned = _plan_group(sessions, group, mail, house, now) if mail else 0
-        report.candidates += max(group.readers, planned)
-        why = "changed while planning" if mail else _nothing(report)
-        report.skip(Counter({why: max(group.readers - planned, 0)}))
-        if mail and planned:
+        if mail is None:
+            report.candidates += group.readers
+            report.skip(Counter({_nothing(report): group.readers}))
+            continue
+        planned = _plan_group(sessions, group, mail, house, now)
+        report.candidates += planned
+        all_planned, missed = all_planned + planned, missed + max(group.readers - planned, 0)
+        if planned:
             report.editions.append(edition_entry(*mail, planned))
+    return all_planned, missed
+
+
+def _count_missed(report: DigestReport, missed: int, *, by_others: int) -> None:
+    """Account for readers whom this run found due and did not plan: another run of the slot did at the same
+    time, or they changed."""
+    report.candidates += max(missed, by_others)
+    report.skip(Counter({"changed while planning": max(missed - by_others, 0)}))
 
 
 def _plan_group(

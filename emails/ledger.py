@@ -1,13 +1,15 @@
 """The ledger of a run: what its lines settle and announce, committed together.
 
-It writes in the event loop itself: no line can go on before its commit, and those that become ready
-while one is under way share the next.
+It writes in a thread of its own, so that mails go out while the disk or the database takes its time; the
+lines that become ready meanwhile share the next commit.
 """
 
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
@@ -32,6 +34,15 @@ TAKEN: Answer = "taken"  # another sender holds it by now
 GATHER = 0.002  # seconds that a commit waits for half of the lines
 PATIENCE = timedelta(minutes=10)  # with a database that is away, before the run ends
 
+# What may pass, in SQLite's codes: the file is locked, the disk is full or fails, the file is not to be had.
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+}
+
 
 @dataclass
 class _Entry:
@@ -47,7 +58,8 @@ class Ledger:
         self, database: Database, token: str, clock: Callable[[], datetime], lease: timedelta
     ) -> None:
         self._database, self._token, self._clock, self._lease = database, token, clock, lease
-        self._connection: Connection | None = None
+        self._pen = ThreadPoolExecutor(1, "ledger")
+        self._connection: Connection | None = None  # used in the thread alone
         self.lines = 1  # that may be waiting
         self._entries: list[_Entry] = []
         self._gathered = asyncio.Event()
@@ -73,25 +85,30 @@ class Ledger:
                 session.flush()
                 return done
 
-        return await self._do(in_session)
+        return await self.again(lambda: self._transact(in_session))
 
-    async def _do(self, work: Callable[[Connection, Hold, datetime], T]) -> T:
+    async def again(self, work: Callable[[], T]) -> T:
+        """Do what needs the database, again while it is away."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + PATIENCE.total_seconds()
         pause = 0.5
         while True:
             try:
-                return self._transact(work)
+                return await loop.run_in_executor(self._pen, work)
             except DBAPIError as error:
-                self.close()
+                await loop.run_in_executor(self._pen, self._disconnect)
                 if not _is_away(error) or loop.time() > ends:
                     raise
-                logger.warning("the database is away, the run waits: %s", str(error.orig).splitlines()[0])
+                logger.warning("the database is away, the run waits: %s", _first_line(error))
             await asyncio.sleep(pause)
             pause = min(pause * 2, 15)
 
     def close(self) -> None:
         """Give the connection back."""
+        self._pen.submit(self._disconnect)
+        self._pen.shutdown()
+
+    def _disconnect(self) -> None:
         if self._connection:
             self._connection.close()
             self._connection = None
@@ -117,7 +134,7 @@ class Ledger:
             return outbox.announce(connection, claims, hold, now) if claims else {}
 
         try:
-            reasons = await self._do(settle_and_announce)
+            reasons = await self.again(lambda: self._transact(settle_and_announce))
         except BaseException as error:  # noqa: BLE001  whatever it was, it is the waiting lines' to raise
             for entry in entries:
                 if not entry.answer.done():
@@ -138,4 +155,10 @@ class Ledger:
 
 def _is_away(error: DBAPIError) -> bool:
     """Whether the database may come back: it is starting, full, locked or cannot be reached."""
+    if isinstance(error.orig, sqlite3.Error):  # its OperationalError is a missing table as well
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _PASSING
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]

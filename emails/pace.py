@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from limits import RateLimitItemPerHour
 from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -52,22 +51,28 @@ class Metronome:
 
 
 class Quota:
-    """Counts the mails of an hour, of all senders."""
+    """Counts the mails of an hour, of all senders: first counted, then claimed, so that no two take the
+    same ones."""
 
     def __init__(self, storage: Storage, per_hour: int) -> None:
         self._item = RateLimitItemPerHour(per_hour) if per_hour else None
-        self._limiter = FixedWindowRateLimiter(storage)
+        self._storage = storage
 
-    def left(self, most: int) -> int:
-        """How many of `most` mails may be claimed now."""
+    def take(self, most: int) -> int:
+        """Count as many of `most` mails as the hour has left, and say how many these are."""
         if self._item is None:
             return most
-        return min(most, self._limiter.get_window_stats(self._item, "mails").remaining)
+        too_many = min(max(self._add(self._item, most) - self._item.amount, 0), most)
+        self.give_back(too_many)
+        return most - too_many
 
-    def count(self, mails: int) -> None:
-        """Mails were claimed."""
-        if self._item:
-            self._limiter.hit(self._item, "mails", cost=mails)
+    def give_back(self, mails: int) -> None:
+        """Mails were counted that are not sent now."""
+        if self._item and mails:
+            self._add(self._item, -mails)
+
+    def _add(self, item: RateLimitItemPerHour, mails: int) -> int:
+        return self._storage.incr(item.key_for("mails"), item.get_expiry(), mails)
 
 
 class Domains:
@@ -102,7 +107,7 @@ class Domains:
         if domain not in self._paces:
             return None
         interval, next_at = self._paces[domain]
-        if next_at > now:
+        if now < next_at <= now + timedelta(seconds=LONGEST_INTERVAL):  # later: the clock was set back
             return next_at
         self._paces[domain] = (interval, now + timedelta(seconds=interval))
         return None

@@ -9,7 +9,8 @@ Phase = Literal["connect", "ehlo", "tls", "login", "mail", "rcpt", "data", "body
 BEFORE_MESSAGE = {"connect", "ehlo", "tls", "login"}
 
 NO_SUCH_ADDRESS = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"}
-OUR_FAULT = re.compile(r"5\.(?:7\.\d+|6\.\d+|3\.4|1\.7|1\.8|5\.\d+)$")
+# 5.6.7 is about one reader's address, which this server cannot take (RFC 6531): the others get their mail.
+OUR_FAULT = re.compile(r"5\.(?:7\.\d+|6\.(?!7$)\d+|3\.4|1\.7|1\.8|5\.\d+)$")
 
 
 @dataclass(eq=False)

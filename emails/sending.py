@@ -1,6 +1,7 @@
 """The sending loop: lines that take a claim, build, announce, send and settle; it stops for faults of ours."""
 
 import asyncio
+import logging
 import re
 import secrets
 from collections import Counter
@@ -23,6 +24,8 @@ from emails.replies import Refusal, judge
 from emails.stock import Stock
 from emails.transport import Line, Transport
 from subscribers.limits import DatabaseStorage
+
+logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 MOST_TEMPLATES = 32  # kept in memory; each takes a few hundred kilobytes
@@ -76,7 +79,8 @@ def _alone_on_sqlite(office: Office) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
-    with exclusive(engine, "outbox"):
+    waits = "another sender is at work on this database: waiting for it to end"
+    with exclusive(engine, "outbox", lambda: logger.warning(waits)):
         with office.database.sessions.begin() as session:
             outbox.recover(session, office.clock())
         yield
@@ -98,6 +102,7 @@ class _Run:
         self._templates: dict[int, Template] = {}
         self._uncertain: set[int] = set()
         self._result = Drained()
+        self._due = 0  # deliveries at the start, which the progress is told of
 
     async def drain(self) -> Drained:
         """Everything, from the first claim to the last commit."""
@@ -105,8 +110,12 @@ class _Run:
             await self._ledger.do(lambda session, _hold, _now: outbox.erase_forgotten(session))
             await self._ledger.do(self._domains.read)
             await self._stock.refill()
+            self._due = len(self._stock) + await self._ledger.do(
+                lambda session, _hold, now: outbox.count_due(session, self._queue, now)
+            )
             await self._run_lines(min(self._office.speed.connections, max(len(self._stock), 1)))
             await self._end()
+            self._tell()
         finally:
             self._ledger.close()
         return self._result
@@ -131,17 +140,19 @@ class _Run:
     async def _watch(self) -> None:
         """Keep the claims, keep what was learned of domains, and tell how far the run is."""
         loop = asyncio.get_running_loop()
-        due = await self._ledger.do(lambda session, _hold, now: outbox.count_due(session, self._queue, now))
-        total, renewed = due + len(self._stock), loop.time()
+        renewed = loop.time()
         while True:
-            done = sum(self._result.states.values())
-            self._progress(done, max(total, done))
+            self._tell()
             await asyncio.sleep(TICK)
             if self._domains.has_changed:
                 await self._ledger.do(self._domains.write)
             if loop.time() - renewed > self._office.lease.total_seconds() / 3:
                 await self._stock.renew()
                 renewed = loop.time()
+
+    def _tell(self) -> None:
+        done = self._result.states.total()
+        self._progress(done, max(self._due, done))
 
     async def _end(self) -> None:
         await self._ledger.do(self._domains.write)
@@ -190,6 +201,7 @@ class _Run:
         """The message, or why there is none now."""
         now = self._office.clock()
         if later := self._domains.turn(claim.reader.email, now):
+            self._stock.postponed += 1
             return outbox.postponed(claim, later)
         template = self._templates.get(claim.edition_id) or await self._read_template(claim.edition_id)
         try:

@@ -242,8 +242,9 @@ class Connection(asyncio.Protocol):
     async def _send_body(self, data: bytes) -> _Reply:
         self._open_transport.writelines((data, b".\r\n"))
         reply = await self._next("ack")
-        if self._is_writing:  # an answer to less than the whole text
+        if self._is_writing:  # an answer to less than the whole text: no good one can be meant
             self.abort()
+            self._check("body", reply, 0)
         self._check("ack", reply, 2)
         return reply
 
@@ -334,7 +335,9 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        transport.set_write_buffer_limits(high=0)  # to be told when all has left
+        # To be told when all has left. An encrypted transport would take a limit of 0 as reached by nothing,
+        # and call for a pause when all has left.
+        transport.set_write_buffer_limits(high=1, low=0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
@@ -354,6 +357,8 @@ class Connection(asyncio.Protocol):
         *lines, rest = self._received.split(b"\n")
         self._received = rest
         for line in lines:
+            if self._lost:  # what follows garbage answers nothing
+                return
             self._take(bytes(line))
         if len(rest) > _LONGEST_LINE:
             self._break_off("the server sent a line without an end")

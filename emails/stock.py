@@ -36,6 +36,7 @@ class Stock:
         self._held: set[int] = set()
         self._one_at_a_time = asyncio.Lock()
         self.is_closed = False
+        self.postponed = 0  # claims that count in the quota, and were not sent
 
     def __len__(self) -> int:
         """How many claims are at hand."""
@@ -57,13 +58,13 @@ class Stock:
 
     async def refill(self) -> bool:
         """Claim a batch; whether there was anything."""
-        limit = self._quota.left(BATCH)
+        limit = await self._ledger.again(lambda: self._quota.take(BATCH))
         if not limit:
             await asyncio.sleep(LOOK_AGAIN)  # until the hour is over
             return True
         claims = await self._ledger.do(lambda session, hold, now: self._claim(session, hold, now, limit))
-        if claims:
-            self._quota.count(len(claims))
+        unused, self.postponed = limit - len(claims) + self.postponed, 0
+        await self._ledger.again(lambda: self._quota.give_back(unused))
         self._at_hand.extend(claims)
         self._held.update(claim.id for claim in claims)
         return bool(claims)

@@ -406,7 +406,8 @@ def main() -> None:
     except FaultError as fault:
         sys.exit(f"paperboy: {fault}")
     except SQLAlchemyError as error:
-        sys.exit(f"paperboy: the database refused: {str(getattr(error, 'orig', error)).splitlines()[0]}")
+        reason, *_ = str(getattr(error, "orig", error)).strip().split("\n")
+        sys.exit(f"paperboy: the database refused: {reason}")
     except OSError as error:
         sys.exit(f"paperboy: {error.filename}: {error.strerror}" if error.filename else f"paperboy: {error}")
     except EXPECTED as error:

@@ -36,6 +36,7 @@ OUR_FAULT = Verdict("planned", stop=True)
         ("rcpt", 550, "5.2.1 Mailbox disabled", NEVER),
         ("rcpt", 550, "No such user here", NEVER),
         ("rcpt", 550, "5.1.11 Not in the table", NEVER),
+        ("rcpt", 553, "5.6.7 Not an address in ASCII", NEVER),
         # our fault
         ("rcpt", 550, "5.7.1 Relaying denied", OUR_FAULT),
         ("ack", 550, "5.7.26 Unauthenticated mail is prohibited", OUR_FAULT),

@@ -8,86 +8,25 @@ from datetime import datetime, timedelta
 from email import message_from_bytes
 
 import pytest
-from making import HOUSE, NOW, content_of_edition, edition_of, issue_of, reader
+from making import HOUSE, NOW, office_at, reader
+from sendings import SLOT, deliveries, edition_row, got, message_ids, plan, send, states
 from smtp_server import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
 from sqlalchemy import func, select
 
 from core.database import Database
-from emails import outbox, planning, stock
+from emails import outbox, planning, sending, stock
 from emails.message import Message
 from emails.models import Delivery, EditionRow
 from emails.outbox import Hold
-from emails.sending import LEASE, Drained, Office, drain
-from emails.smtp import SmtpAddress
+from emails.pace import Speed
+from emails.sending import Office, drain
 from emails.transport import Line, Transport
 from subscribers.accounts import is_suppressed, suppress
 from subscribers.models import AccountEvent, Subscriber
 
-SLOT = "weekly:2025-W32"
-CONTENT = content_of_edition(edition_of(issue_of(2)))
-
 
 class Crash(BaseException):
     """The process dies here."""
-
-
-def edition_row(*, language: str = "ko", after: int = 0) -> EditionRow:
-    return EditionRow(
-        slot=CONTENT.slot,
-        language=language,
-        frequency=CONTENT.frequency,
-        after=after,
-        papers=[1, 2],
-        subject=CONTENT.subject,
-        html=CONTENT.html,
-        text=CONTENT.text,
-        nonce=CONTENT.nonce,
-        created_at=NOW,
-    )
-
-
-def plan(database: Database, count: int) -> list[str]:
-    """Plan one edition for so many new readers, each at a domain of their own; their addresses, in the
-    order of sending."""
-    addresses = [f"reader{number}@example{number}.com" for number in range(count)]
-    with database.sessions.begin() as session:
-        for address in addresses:
-            reader(session, address)
-        row = edition_row()
-        session.add(row)
-        session.flush()
-        assert planning.plan(session, row, cursor=2, domain=HOUSE.domain, now=NOW).count == count
-    return addresses
-
-
-def send(
-    database: Database,
-    server: ScriptedServer,
-    *,
-    now: datetime = NOW,
-    repeat_uncertain: bool = True,
-    lease: timedelta = LEASE,
-) -> Drained:
-    transport = Transport([SmtpAddress(server.host, server.port, "none")])
-    office = Office(database, transport, HOUSE, lambda: now, lease=lease)
-    return drain(office, None, repeat_uncertain=repeat_uncertain)
-
-
-def deliveries(database: Database) -> list[Delivery]:
-    with database.sessions() as session:
-        return list(session.scalars(select(Delivery).order_by(Delivery.id)))
-
-
-def states(database: Database) -> Counter[str]:
-    return Counter(delivery.state for delivery in deliveries(database))
-
-
-def got(server: ScriptedServer) -> list[str]:
-    return [message.rcpt[0] for message in server.messages]
-
-
-def message_ids(server: ScriptedServer) -> list[str]:
-    return [str(message_from_bytes(message.data)["Message-ID"]) for message in server.messages]
 
 
 @pytest.fixture
@@ -486,3 +425,40 @@ def test_no_address_of_a_reader_stands_in_the_reason_of_a_stop(database: Databas
         stopped = send(database, server).stopped
     assert "5.7.1 <address>: Relay access denied" in stopped
     assert "reader0" not in stopped
+
+
+# --- progress -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_progress_is_told_from_none_to_all_of_what_is_due(
+    database: Database, monkeypatch: pytest.MonkeyPatch, connections: int
+) -> None:
+    monkeypatch.setattr(stock, "BATCH", 3)
+    monkeypatch.setattr(sending, "TICK", 0.001)
+    plan(database, 10)
+    replies = [None, "550 5.1.1 No such user", "451 4.7.1 Later", TAKE_AND_DROP]
+    told: list[tuple[int, int]] = []
+    with (
+        ScriptedServer(on_body=in_turn(*replies)) as server,
+        office_at(database, server, speed=Speed(connections)) as office,
+    ):
+        drained = drain(
+            office, SLOT, repeat_uncertain=False, progress=lambda done, due: told.append((done, due))
+        )
+    assert told[0] == (0, 10)
+    assert told[-1] == (10, 10)
+    assert {due for _, due in told} == {10}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert drained.states == states(database) == {"sent": 7, "failed": 1, "deferred": 1, "uncertain": 1}
+
+
+def test_a_run_that_stops_tells_how_far_it_came(database: Database) -> None:
+    plan(database, 5)
+    told: list[tuple[int, int]] = []
+    with (
+        ScriptedServer(on_mail=in_turn(None, None, "550 5.7.1 Sender refused")) as server,
+        office_at(database, server) as office,
+    ):
+        drain(office, SLOT, repeat_uncertain=True, progress=lambda done, due: told.append((done, due)))
+    assert told[-1] == (2, 5)
