@@ -18,15 +18,16 @@ from emails.pace import Domains
 from emails.smtp import Connection
 from emails.transport import Line
 
+CONNECTIONS = 4  # of each sender; half of them are offered PIPELINING
 BATCH = 20  # mails: about so many pass between two events that do not come with every mail
 
 
 @dataclass(frozen=True)
 class Point:
-    """A place to die: `every` so many mails it is passed about once (0: once in a run).
+    """A place to die: about every so many mails it is passed once (0: once in a run).
 
-    Those that are `slow` are passed once in a while, however many mails there are. One that is about the
-    death or the end of a run needs another kill before, or an interruption.
+    What is `slow` comes once in a while, however many mails there are. What is about the death of another
+    needs a kill before, and what is about the end of a run an interruption.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Fuse:
-    """To die when the point is passed for the `nth` time."""
+    """To die when the point is passed for the `nth` time; at a random moment, after so many milliseconds."""
 
     point: Point
     nth: int
@@ -48,31 +49,32 @@ def _around(name: str, **traits: Any) -> list[Point]:
     return [Point(f"{when} {name}", **traits) for when in ("before", "after")]
 
 
+FINAL_DOT = Point("after the final dot")
+RANDOM = Point("at a random moment")  # it is for the parent to kill then
 _STEPS = ("MAIL", "RCPT", "DATA")
 _CUTS = ("before the body", "within the body", "before the final dot", "within the final dot")
 POINTS: tuple[Point, ...] = (
     *_around("the commit of a plan", every=BATCH),
     *_around("the commit of erasing", every=0),
     *_around("the commit of a claim", every=BATCH),
-    *_around("the commit of a take-over", every=0, slow=True, needs_dead=True),
-    *_around("the commit of announcing", every=BATCH),
-    *_around("the commit of settling", every=BATCH),
-    *_around("the commit of settling and announcing"),
+    *_around("the commit of a take-over", every=0, needs_dead=True),
+    *_around("the commit of announcing", every=2 * BATCH),
+    *_around("the commit of settling", every=2 * BATCH),
+    *_around("the commit of settling and announcing", every=CONNECTIONS),
     *_around("the commit of renewing", every=0, slow=True),
     *_around("the commit of paces", every=BATCH),
     *_around("the commit of putting back", needs_interruption=True),
     Point("before connecting", every=BATCH),
     *_around("the greeting", every=BATCH),
     *_around("EHLO", every=BATCH),
-    *(point for verb in _STEPS for point in _around(verb)),
-    *(point for verb in _STEPS for point in _around(f"{verb} in a pipeline")),
+    *(point for verb in _STEPS for point in _around(verb, every=2)),
+    *(point for verb in _STEPS for point in _around(f"{verb} in a pipeline", every=2)),
     *(Point(name) for name in _CUTS),
-    *_around("the final dot")[1:],
+    FINAL_DOT,
     Point("before the answer is judged"),
     Point("after the answer is judged"),
     *_around("QUIT", every=BATCH),
 )
-FINAL_DOT = next(point for point in POINTS if point.name == "after the final dot")
 
 
 class _Burning:

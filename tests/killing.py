@@ -10,15 +10,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import inf
 from multiprocessing.connection import wait
 from random import Random
 from string import ascii_letters
+from typing import Self
 
-from fuses import BATCH, FINAL_DOT, Fuse, Point, plant
+from fuses import BATCH, CONNECTIONS, FINAL_DOT, RANDOM, Fuse, Point, plant
 from making import HOUSE, edition_of, issue_of, rendered
 from sink import UNKNOWN, Sink
 from sqlalchemy import Row, delete, func, insert, select
@@ -36,44 +37,68 @@ from emails.transport import Transport
 from subscribers.audience import Group
 from subscribers.models import AccountEvent, Subscriber, Suppression
 
-CONNECTIONS = 4
 PATIENCE = 60  # seconds without the end of any sender: something hangs
-
-
-@dataclass(frozen=True)
-class Moment:
-    """To be killed by somebody else, so many seconds after the start."""
-
-    seconds: float
-
-
-End = Fuse | Moment
+MOST_STORIES = 20  # until each point has had its kill
+LATEST = 1000  # milliseconds after its start a sender is killed at a random moment
 
 
 @dataclass
 class Account:
-    """What became of a story's readers.
+    """What became of the readers of one story, or of several.
 
     `repeated` counts mails that arrived twice; `uncertain` those that were marked so, and `unknown` those
     of them that a second kill has left so for good. Each fault is a sentence.
     """
 
-    kills: int = 0
+    kills: Counter[Point] = field(default_factory=Counter)
     lost: int = 0
     repeated: int = 0
     uncertain: int = 0
     unknown: int = 0
     faults: Counter[str] = field(default_factory=Counter)
 
+    def __add__(self, other: Self) -> "Account":
+        return Account(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+def kill_at(url: str, points: Sequence[Point], *, readers: int, workers: int, random: Random) -> Account:
+    """Tell stories of so many readers and of senders at work at once until each point has had its kill."""
+    account, missing = Account(), Counter(points)
+    mails = readers // (len(points) * workers)  # between two kills, about
+    for _ in range(MOST_STORIES):
+        account += Story(url, readers, workers, _fuses(list(missing.elements()), mails, random)).tell()
+        missing = Counter(points) - account.kills
+        if not missing:
+            return account
+    account.faults["nobody came to: " + ", ".join(point.name for point in missing)] += 1
+    return account
+
+
+def _fuses(points: list[Point], mails: int, random: Random) -> list[Fuse]:
+    """A fuse for each point, of a length that lets all of them burn down."""
+    random.shuffle(points)
+    found: list[Fuse] = []
+    # The mails of the dead are the last that are due.
+    for point in sorted(points, key=lambda point: point.needs_dead):
+        most = mails // point.every if point.every else 1
+        if point.needs_dead:
+            found.append(Fuse(FINAL_DOT, random.randint(1, 2)))
+        elif point.needs_interruption:
+            most = BATCH // 2  # so that there is something to put back
+        elif point == RANDOM:
+            most = LATEST
+        found.append(Fuse(point, random.randint(1, max(most, 1))))
+    return found
+
 
 @dataclass(frozen=True)
 class Story:
-    """So many readers, and senders at work at once; how each of them dies is told by `ends`."""
+    """So many readers, and senders at work at once; each dies by the next of the fuses."""
 
     url: str
     readers: int
     workers: int
-    ends: Sequence[End]
+    fuses: Sequence[Fuse]
 
     @property
     def lease(self) -> timedelta:
@@ -83,34 +108,20 @@ class Story:
     @property
     def speed(self) -> Speed:
         """As fast as possible, unless the story is about what happens once in a while."""
-        is_slow = any(isinstance(end, Fuse) and end.point.slow for end in self.ends)
+        is_slow = any(fuse.point.slow for fuse in self.fuses)
         return Speed(CONNECTIONS, per_second=int(40 / self.lease.total_seconds()) if is_slow else 0)
 
     def tell(self) -> Account:
-        """Send, kill and replace until every end has come and all is drained."""
+        """Send, kill and replace until all is drained."""
         account = Account()
+        _mail()  # made before anyone is forked
         with opened(self.url) as database:
             _seed(database, self.readers)
-        _mail()
         with Sink() as sink:
             _Crew(self, sink, account).work()
         with opened(self.url) as database:
             _take_stock(self, database, sink.stored, account)
         return account
-
-
-def fuses(points: Sequence[Point], *, readers: int, workers: int, random: Random) -> list[Fuse]:
-    """A fuse for each point, of a length that lets all of them burn down with so many readers."""
-    mails = readers // (len(points) * workers)
-    found: list[Fuse] = []
-    for point in points:
-        if point.needs_dead:
-            found.append(Fuse(FINAL_DOT, random.randint(1, max(mails // 2, 1))))
-        most = mails // point.every if point.every else 1
-        if point.needs_interruption:
-            most = BATCH // 2  # so that there is something to put back
-        found.append(Fuse(point, random.randint(1, max(most, 1))))
-    return found
 
 
 @contextmanager
@@ -175,17 +186,17 @@ def _mail() -> tuple[Edition, Rendered]:
 class _Sender:
     """A process that plans and sends until nothing is left, or it dies."""
 
-    def __init__(self, story: Story, server: SmtpAddress, end: End | None) -> None:
-        fuse = end if isinstance(end, Fuse) else None
+    def __init__(self, story: Story, server: SmtpAddress, fuse: Fuse | None) -> None:
+        self.point = fuse.point if fuse else None
+        self._dies_at = time.monotonic() + fuse.nth / 1000 if fuse and fuse.point == RANDOM else inf
         self._process = multiprocessing.get_context("fork").Process(
             target=_plan_and_send, args=(story, server, fuse)
         )
         self._process.start()
         self.sentinel = self._process.sentinel
-        self._dies_at = time.monotonic() + end.seconds if isinstance(end, Moment) else inf
 
     def time_left(self) -> float:
-        return self._dies_at - time.monotonic()
+        return max(self._dies_at - time.monotonic(), 0)
 
     def kill(self) -> None:
         self._process.kill()
@@ -200,7 +211,7 @@ def _plan_and_send(story: Story, server: SmtpAddress, fuse: Fuse | None) -> None
     transport.MESSAGES_PER_CONNECTION = BATCH // 2
     sending.TICK = story.lease.total_seconds() / 10
     with opened(story.url) as database:
-        if fuse:
+        if fuse and fuse.point != RANDOM:
             plant(fuse, database.engine)
         edition, _ = _mail()
         group = Group(edition.language, cursor=0, readers=story.readers)
@@ -219,7 +230,7 @@ class _Crew:
     def __init__(self, story: Story, sink: Sink, account: Account) -> None:
         self._story, self._account = story, account
         self._server = SmtpAddress(sink.host, sink.port, "none")
-        self._ends = deque(story.ends)
+        self._fuses = deque(story.fuses)
         self._crew: list[_Sender] = []
 
     def work(self) -> None:
@@ -228,36 +239,31 @@ class _Crew:
                 self._hire()
             while self._crew:
                 self._attend()
-            self._hire()  # what the last to die left behind, the others may have not waited for
-            while self._crew:
-                self._attend()
         finally:
             for sender in self._crew:
                 sender.kill()
-        if missed := len(self._story.ends) - self._account.kills:
-            self._account.faults[f"{missed} kills did not happen"] += 1
 
     def _hire(self) -> None:
-        end = self._ends.popleft() if self._ends else None
-        self._crew.append(_Sender(self._story, self._server, end))
+        fuse = self._fuses.popleft() if self._fuses else None
+        self._crew.append(_Sender(self._story, self._server, fuse))
 
     def _attend(self) -> None:
         """Wait for the next end of a sender, or bring it about."""
         next_kill = min(sender.time_left() for sender in self._crew)
-        ended = wait([sender.sentinel for sender in self._crew], max(min(next_kill, PATIENCE), 0))
+        ended = wait([sender.sentinel for sender in self._crew], min(next_kill, PATIENCE))
         if not ended and next_kill > PATIENCE:
             raise TimeoutError(f"no sender came to an end within {PATIENCE} seconds")
         for sender in [sender for sender in self._crew if sender.sentinel in ended]:
             self._crew.remove(sender)
             self._replace(sender)
         for sender in self._crew:
-            if sender.time_left() <= 0:
+            if not sender.time_left():
                 sender.kill()
 
     def _replace(self, sender: _Sender) -> None:
         code = sender.exit_code()
         if code == -signal.SIGKILL:
-            self._account.kills += 1
+            self._account.kills[sender.point] += 1
             self._hire()
         elif code:
             self._account.faults[f"a sender ended with {code}"] += 1
@@ -269,11 +275,16 @@ class _Crew:
 _Row = Row[tuple[str, str, str, int, datetime | None, str]]
 
 
-def _take_stock(
-    story: Story, database: Database, stored: Counter[tuple[str, str]], account: Account
-) -> None:
+def _take_stock(story: Story, database: Database, stored: Counter[tuple[str, str]], account: Account) -> None:
     """Hold the ledger against what the server has stored."""
-    delivery = (Delivery.message_id, Subscriber.email, Delivery.state, Delivery.repeats, Delivery.due_at, Delivery.reply)
+    delivery = (
+        Delivery.message_id,
+        Subscriber.email,
+        Delivery.state,
+        Delivery.repeats,
+        Delivery.due_at,
+        Delivery.reply,
+    )
     with database.sessions() as session:
         rows = session.execute(select(*delivery).join(Subscriber)).all()
         forgotten = session.scalar(select(func.count()).where(Subscriber.status == "forgotten"))
@@ -282,8 +293,8 @@ def _take_stock(
         _judge(row, stored.pop((row.message_id, row.email), 0), account)
     if stored:
         account.faults[f"{len(stored)} mails are stored that the ledger does not know"] += 1
-    if account.repeated > account.kills * CONNECTIONS:
-        account.faults[f"{account.repeated} mails were repeated by {account.kills} kills"] += 1
+    if account.repeated > account.kills.total() * CONNECTIONS:
+        account.faults[f"{account.repeated} mails were repeated by {account.kills.total()} kills"] += 1
     if len(rows) > story.readers or forgotten:
         account.faults[f"{len(rows)} deliveries, {forgotten} who should be forgotten"] += 1
 
