@@ -103,12 +103,11 @@ class Story:
     @property
     def lease(self) -> timedelta:
         """Short; but two that live must not take each other for dead."""
-        return timedelta(seconds=0.2 if self.workers == 1 else 1)
+        return timedelta(seconds=0.2 if self.workers == 1 else 2)
 
-    @property
-    def speed(self) -> Speed:
-        """As fast as possible, unless the story is about what happens once in a while."""
-        is_slow = any(fuse.point.slow for fuse in self.fuses)
+    def speed(self, fuse: Fuse | None) -> Speed:
+        """As fast as possible, unless those who are to die wait for what happens once in a while."""
+        is_slow = fuse and any(fuse.point.slow for fuse in self.fuses)
         return Speed(CONNECTIONS, per_second=int(40 / self.lease.total_seconds()) if is_slow else 0)
 
     def tell(self) -> Account:
@@ -216,7 +215,7 @@ def _plan_and_send(story: Story, server: SmtpAddress, fuse: Fuse | None) -> None
         edition, _ = _mail()
         group = Group(edition.language, cursor=0, readers=story.readers)
         digests._plan_group(database.sessions, group, _mail(), HOUSE, _now())
-        office = Office(database, Transport([server]), HOUSE, _now, story.speed, story.lease)
+        office = Office(database, Transport([server]), HOUSE, _now, story.speed(fuse), story.lease)
         drain(office, edition.slot, repeat_uncertain=True)
 
 
