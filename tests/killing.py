@@ -61,8 +61,9 @@ class Account:
         return Account(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-def kill_at(url: str, points: Sequence[Point], *, readers: int, workers: int, random: Random) -> Account:
+def kill_at(url: str, points: Sequence[Point], *, readers: int, workers: int, seed: int) -> Account:
     """Tell stories of so many readers and of senders at work at once until each point has had its kill."""
+    random = Random(seed)  # noqa: S311  no secret
     account, missing = Account(), Counter(points)
     mails = readers // (len(points) * workers)  # between two kills, about
     for _ in range(MOST_STORIES):
