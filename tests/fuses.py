@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from emails import outbox, planning, transport
+from emails import outbox, planning, smtp, transport
 from emails.message import Message
 from emails.pace import Domains
 from emails.smtp import Connection
@@ -145,7 +145,7 @@ def _watch_commits(engine: Engine, burning: _Burning) -> None:
         for name in names:
             burning.at(f"after {name}")
 
-    engine.dialect.do_commit = do_commit  # type: ignore[method-assign]
+    engine.dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]
 
 
 def _noting(real: Callable[..., Any], deed: str, done: set[str]) -> Callable[..., Any]:
@@ -168,7 +168,7 @@ def _joined(done: set[str]) -> Sequence[str]:
 
 
 def _watch_connections(burning: _Burning) -> None:
-    connect, greet = transport.connect, Connection.greet
+    connect, greet = smtp.connect, Connection.greet
 
     async def connect_or_die(*args: Any) -> Connection:
         burning.at("before connecting")
@@ -178,7 +178,7 @@ def _watch_connections(burning: _Burning) -> None:
         burning.at("before the greeting")
         await greet(self)
 
-    transport.connect = connect_or_die
+    transport.connect = connect_or_die  # type: ignore[attr-defined, assignment]
     Connection.greet = greet_or_die  # type: ignore[method-assign]
 
 
@@ -208,7 +208,7 @@ def _watch_dialogue(burning: _Burning) -> None:
         return answer
 
     Connection._write = write_or_die  # type: ignore[method-assign]
-    Connection._check = check_or_die  # type: ignore[method-assign]
+    Connection._check = check_or_die  # type: ignore[method-assign, assignment]
     Line.send = send_or_die  # type: ignore[method-assign]
 
 

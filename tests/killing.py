@@ -6,6 +6,7 @@ costs milliseconds. Whoever tells a story keeps no database open meanwhile.
 
 import multiprocessing
 import signal
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,7 @@ from subscribers.audience import Group
 from subscribers.models import AccountEvent, Subscriber, Suppression
 
 PATIENCE = 60  # seconds without the end of any sender: something hangs
+INTERRUPTED = 2  # the exit code of a sender that was, and had nothing to put back where it was to die
 MOST_STORIES = 20  # until each point has had its kill
 LATEST = 1000  # milliseconds after its start a sender is killed at a random moment
 
@@ -217,7 +219,10 @@ def _plan_and_send(story: Story, server: SmtpAddress, fuse: Fuse | None) -> None
         group = Group(edition.language, cursor=0, readers=story.readers)
         digests._plan_group(database.sessions, group, _mail(), HOUSE, _now())
         office = Office(database, Transport([server]), HOUSE, _now, story.speed(fuse), story.lease)
-        drain(office, edition.slot, repeat_uncertain=True)
+        try:
+            drain(office, edition.slot, repeat_uncertain=True)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
 
 
 def _now() -> datetime:
@@ -262,17 +267,19 @@ class _Crew:
 
     def _replace(self, sender: _Sender) -> None:
         code = sender.exit_code()
-        if code == -signal.SIGKILL:
+        if code == -signal.SIGKILL and sender.point:
             self._account.kills[sender.point] += 1
-            self._hire()
-        elif code:
+        elif code not in {0, INTERRUPTED}:
             self._account.faults[f"a sender ended with {code}"] += 1
+            return
+        if code:
+            self._hire()
 
 
 # --- the account --------------------------------------------------------------------
 
 
-_Row = Row[tuple[str, str, str, int, datetime | None, str]]
+_Row = tuple[str, str, str, int, datetime | None, str]
 
 
 def _take_stock(story: Story, database: Database, stored: Counter[tuple[str, str]], account: Account) -> None:
@@ -299,7 +306,7 @@ def _take_stock(story: Story, database: Database, stored: Counter[tuple[str, str
         account.faults[f"{len(rows)} deliveries, {forgotten} who should be forgotten"] += 1
 
 
-def _judge(row: _Row, copies: int, account: Account) -> None:
+def _judge(row: Row[*_Row], copies: int, account: Account) -> None:
     is_unknown = row.state == "uncertain" and row.repeats == 1 and row.due_at is None
     account.uncertain += row.repeats > 0
     account.unknown += is_unknown
