@@ -120,7 +120,7 @@ def _die() -> None:
 _DEEDS: tuple[tuple[Any, str, str], ...] = (
     (planning, "plan", "a plan"),
     (outbox, "erase_forgotten", "erasing"),
-    (outbox, "_claims", "a claim"),
+    (outbox, "_claim_of", "a claim"),
     (outbox, "mark_uncertain", "a take-over"),
     (outbox, "announce", "announcing"),
     (outbox, "settle", "settling"),

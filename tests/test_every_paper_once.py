@@ -306,8 +306,8 @@ def test_every_active_reader_gets_every_paper_once_and_in_order(
     try:
         _without_fsync(database)
         world = World(database)
-        for name in ("before_commit", "after_commit"):
-            event.listen(database.sessions, name, lambda _session: world.postman.burn())
+        event.listen(database.engine, "commit", lambda _connection: world.postman.burn())
+        event.listen(database.sessions, "after_commit", lambda _session: world.postman.burn())
         for step in steps:
             with contextlib.suppress(Crash):
                 _take(world, step)
