@@ -444,6 +444,14 @@ def count_due(session: Session, queue: str | None, now: datetime) -> int:
     return session.scalar(due.where(Delivery.queue == queue) if queue else due) or 0
 
 
+def count_left(session: Session, queue: str | None) -> int:
+    """How many deliveries no sender has tried yet, of one queue or of all, whoever holds them."""
+    left = select(func.count()).where(
+        Delivery.due_at.is_not(None), or_(*(Delivery.state == state for state in ("planned", *HELD)))
+    )
+    return session.scalar(left.where(Delivery.queue == queue) if queue else left) or 0
+
+
 def history(session: Session, subscriber_id: int) -> list[dict[str, str]]:
     """What a reader was sent, in order: subject, state and time."""
     rows = select(Delivery).where(Delivery.subscriber_id == subscriber_id).order_by(Delivery.id)

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 MOST_TEMPLATES = 32  # kept in memory; each takes a few hundred kilobytes
 TICK = 1.0  # seconds between two looks at the progress
+COUNT_ANEW = 15.0  # seconds; to count a million takes a part of one
 
 Clock = Callable[[], datetime]
 Progress = Callable[[int, int], None]
@@ -102,7 +103,7 @@ class _Run:
         self._templates: dict[int, Template] = {}
         self._uncertain: set[int] = set()
         self._result = Drained()
-        self._due = 0  # deliveries at the start, which the progress is told of
+        self._due = 0  # deliveries that this run has to do with, which the progress is told of
 
     async def drain(self) -> Drained:
         """Everything, from the first claim to the last commit."""
@@ -140,15 +141,23 @@ class _Run:
     async def _watch(self) -> None:
         """Keep the claims, keep what was learned of domains, and tell how far the run is."""
         loop = asyncio.get_running_loop()
-        renewed = loop.time()
+        renewed = counted = loop.time()
         while True:
             self._tell()
             await asyncio.sleep(TICK)
+            if loop.time() - counted > COUNT_ANEW:
+                await self._count_what_is_left()
+                counted = loop.time()
             if self._domains.has_changed:
                 await self._ledger.do(self._domains.write)
             if loop.time() - renewed > self._office.lease.total_seconds() / 3:
                 await self._stock.renew()
                 renewed = loop.time()
+
+    async def _count_what_is_left(self) -> None:
+        """Other senders take their part of what was due at the start."""
+        left = await self._ledger.do(lambda session, _hold, _now: outbox.count_left(session, self._queue))
+        self._due = self._result.states.total() + left
 
     def _tell(self) -> None:
         done = self._result.states.total()
