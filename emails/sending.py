@@ -95,7 +95,12 @@ class _Run:
         self._ledger = Ledger(office.database, secrets.token_hex(8), office.clock, office.lease)
         self._quota = Quota(DatabaseStorage(office.database), office.speed.per_hour)
         self._stock = Stock(
-            self._ledger, queue, self._quota, repeat_uncertain=repeat_uncertain, clock=office.clock
+            self._ledger,
+            queue,
+            self._quota,
+            connections=office.speed.connections,
+            repeat_uncertain=repeat_uncertain,
+            clock=office.clock,
         )
         self._metronome = Metronome(office.speed.per_second)
         self._domains = Domains()

@@ -13,7 +13,8 @@ from emails.outbox import Claim, Hold
 from emails.pace import Quota
 from emails.planning import PROMPT
 
-BATCH = 200
+BATCH = 200  # mails claimed at once, at most
+SHORT, LONG = 1.0, 4.0  # seconds that a batch should last, so that senders share what is left fairly
 LOOK_AGAIN = 1.0  # seconds between two looks at what other senders hold
 MOST_WAIT = timedelta(minutes=15)  # for mails that have to wait for their domain; upkeep comes then
 
@@ -27,6 +28,7 @@ class Stock:
         queue: str | None,
         quota: Quota,
         *,
+        connections: int,
         repeat_uncertain: bool,
         clock: Callable[[], datetime],
     ) -> None:
@@ -35,6 +37,9 @@ class Stock:
         self._at_hand: deque[Claim] = deque()
         self._held: set[int] = set()
         self._one_at_a_time = asyncio.Lock()
+        self._least = connections
+        self._batch = 2 * connections
+        self._refilled_at = 0.0
         self.is_closed = False
         self.postponed = 0  # claims that count in the quota, and were not sent
 
@@ -58,7 +63,8 @@ class Stock:
 
     async def refill(self) -> bool:
         """Claim a batch; whether there was anything."""
-        limit = await self._ledger.again(lambda: self._quota.take(BATCH))
+        size = self._next_size()
+        limit = await self._ledger.again(lambda: self._quota.take(size))
         if not limit:
             await asyncio.sleep(LOOK_AGAIN)  # until the hour is over
             return True
@@ -68,6 +74,17 @@ class Stock:
         self._at_hand.extend(claims)
         self._held.update(claim.id for claim in claims)
         return bool(claims)
+
+    def _next_size(self) -> int:
+        """How many to claim, by how long the last batch lasted."""
+        now = asyncio.get_running_loop().time()
+        lasted, self._refilled_at = now - self._refilled_at, now
+        if lasted < SHORT:
+            self._batch *= 2
+        elif lasted > LONG:
+            self._batch //= 2
+        self._batch = min(max(self._batch, self._least), BATCH)
+        return self._batch
 
     def release(self, delivery_id: int) -> None:
         """A delivery is settled, or another sender's."""
