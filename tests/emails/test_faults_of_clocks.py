@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from making import NOW
-from sendings import deliveries, got, plan, send, send_by_address, states
+from sendings import SLOT, deliveries, got, plan, send, send_by_address, states
 from smtp_server import ScriptedServer
 
 from core.database import Database
-from emails import stock
+from emails import outbox, stock
+from emails.outbox import Hold
 
 HOURS = timedelta(hours=5)
 
@@ -110,6 +111,28 @@ def assert_twice_only_as_the_ledger_says(
 
 
 # --- a sender that sleeps -----------------------------------------------------------
+
+
+def test_what_another_sender_holds_by_now_can_be_neither_announced_nor_settled_by_the_one_that_slept(
+    database: Database,
+) -> None:
+    plan(database, 2)
+    slept, awake = Hold("slept", NOW + timedelta(seconds=1)), Hold("awake", NOW + HOURS)
+    with database.sessions.begin() as session:
+        claims = outbox.claim(session, SLOT, slept, now=NOW, repeat_uncertain=True, limit=2)
+        assert outbox.announce(session, claims[:1], slept, NOW) == {claims[0].id: ""}
+    later = NOW + timedelta(seconds=2)
+    with database.sessions.begin() as session:
+        untried = outbox.claim(session, SLOT, awake, now=later, repeat_uncertain=True, limit=2)
+        lost = outbox.claim(session, SLOT, awake, now=later, repeat_uncertain=True, limit=2)
+        assert [claim.id for claim in (*lost, *untried)] == [claim.id for claim in claims]
+    with database.sessions.begin() as session:
+        assert outbox.announce(session, claims[1:], slept, later) == {}
+        outbox.settle(session, [outbox.sent(claim, "250 Ok", later) for claim in claims], slept, later)
+    assert [(delivery.state, delivery.claim) for delivery in deliveries(database)] == [
+        ("claimed", "awake")
+    ] * 2
+
 
 LEASE = timedelta(seconds=1)
 PROCESSES = multiprocessing.get_context("forkserver")
