@@ -20,7 +20,7 @@ from emails.message import House, Message, Template, content_of
 from emails.models import EditionRow
 from emails.outbox import Claim, Outcome
 from emails.pace import Domains, Metronome, Quota, Speed
-from emails.replies import Refusal, judge
+from emails.replies import BEFORE_MESSAGE, Refusal, judge
 from emails.stock import Stock
 from emails.transport import Line, Transport
 from subscribers.limits import DatabaseStorage
@@ -106,6 +106,7 @@ class _Run:
         self._domains = Domains()
         self._breaker = Breaker()
         self._templates: dict[int, Template] = {}
+        self._lines: set[Line] = set()  # at work
         self._uncertain: set[int] = set()
         self._result = Drained()
         self._due = 0  # deliveries that this run has to do with, which the progress is told of
@@ -186,6 +187,7 @@ class _Run:
     async def _work(self) -> None:
         """Send over one connection, until nothing is left or the run stops."""
         line = self._office.transport.line()
+        self._lines.add(line)
         last: Outcome | None = None  # of the delivery before, not yet written down
         try:
             while True:
@@ -196,7 +198,11 @@ class _Run:
                 if claim is None:
                     return
                 last = await self._deliver(line, claim, last)
+                if line not in self._lines:
+                    await self._write_down(last, None)
+                    return
         finally:
+            self._lines.discard(line)
             self._ledger.lines -= 1
             await line.close()
 
@@ -258,18 +264,31 @@ class _Run:
         try:
             reply = await line.send(message)
         except Refusal as refusal:
+            if refusal.phase in BEFORE_MESSAGE:
+                self._lose(line, refusal)
+                return outbox.refused(claim, refusal, judge(refusal), self._office.clock())
             return self._refused(claim, refusal)
         self._breaker.passed()
         self._domains.taken(claim.reader.email)
         return outbox.sent(claim, reply, self._office.clock())
 
+    def _lose(self, line: Line, refusal: Refusal) -> None:
+        """Go on without a line: a server may take fewer connections than we would open."""
+        self._lines.discard(line)
+        if self._lines:
+            logger.warning("%d connections are left: %s", len(self._lines), _unaddressed(refusal))
+        else:
+            self._stop_for(refusal)
+
+    def _stop_for(self, refusal: Refusal) -> None:
+        fault = f"the mail server refuses to work for us ({_unaddressed(refusal)})"
+        self._stop(f"{fault}: mend that, then run again")
+
     def _refused(self, claim: Claim, refusal: Refusal) -> Outcome:
         verdict, now = judge(refusal), self._office.clock()
         self._domains.refused(claim.reader.email, refusal, now)
         if verdict.stop:
-            self._stop(
-                f"the mail server refuses to work for us ({_unaddressed(refusal)}): mend that, then run again"
-            )
+            self._stop_for(refusal)
         elif verdict.suppress:
             self._breaker.passed()
         elif reason := self._breaker.refused(claim.id):

@@ -13,7 +13,7 @@ from emails.outbox import Claim, Hold
 from emails.pace import Quota
 from emails.planning import PROMPT
 
-BATCH = 200  # mails claimed at once, at most
+LEAST, BATCH = 20, 200  # mails claimed at once
 SHORT, LONG = 1.0, 4.0  # seconds that a batch should last, so that senders share what is left fairly
 LOOK_AGAIN = 1.0  # seconds between two looks at what other senders hold
 MOST_WAIT = timedelta(minutes=15)  # for mails that have to wait for their domain; upkeep comes then
@@ -37,9 +37,8 @@ class Stock:
         self._at_hand: deque[Claim] = deque()
         self._held: set[int] = set()
         self._one_at_a_time = asyncio.Lock()
-        self._least = connections
-        self._batch = 2 * connections
-        self._refilled_at = 0.0
+        self._least = self._batch = max(LEAST, 2 * connections)
+        self._refilled_at: float | None = None
         self.is_closed = False
         self.postponed = 0  # claims that count in the quota, and were not sent
 
@@ -78,12 +77,13 @@ class Stock:
     def _next_size(self) -> int:
         """How many to claim, by how long the last batch lasted."""
         now = asyncio.get_running_loop().time()
-        lasted, self._refilled_at = now - self._refilled_at, now
+        lasted = now - self._refilled_at if self._refilled_at else SHORT
+        self._refilled_at = now
         if lasted < SHORT:
             self._batch *= 2
         elif lasted > LONG:
-            self._batch //= 2
-        self._batch = min(max(self._batch, self._least), BATCH)
+            self._batch = max(self._batch // 2, self._least)
+        self._batch = min(self._batch, BATCH)
         return self._batch
 
     def release(self, delivery_id: int) -> None:

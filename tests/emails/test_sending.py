@@ -408,6 +408,18 @@ def test_a_mail_that_cannot_be_written_fails_alone(database: Database, server: S
     assert states(database) == {"sent": 2, "failed": 1}
 
 
+def test_a_server_that_takes_fewer_connections_than_we_would_open_gets_every_mail(
+    database: Database,
+) -> None:
+    plan(database, 40)
+    full = "421 4.7.0 Too many connections"
+    with ScriptedServer(on_connect=lambda number: full if number > 2 else None) as server:
+        drained = send(database, server, speed=Speed(connections=6))
+        assert not drained.stopped
+        assert states(database) == {"sent": 40}
+        assert len(set(got(server))) == len(got(server)) == 40
+
+
 def test_a_server_that_refuses_everyone_costs_nobody_their_mail(
     database: Database, server: ScriptedServer
 ) -> None:
