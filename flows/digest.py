@@ -39,7 +39,7 @@ def digest(
             local_now=settings.local(moment(now)),
             rules=rules_of(settings),
             progress=progress,
-            call_others=lambda slot: _start_helpers(slot, senders - 1),
+            call_others=lambda slot: _start_helpers(slot, now, senders - 1),
         )
     progress(1, 1)
     show(f"digest-{frequency}", report.line(), report.as_json())
@@ -47,10 +47,11 @@ def digest(
     return report.as_json()
 
 
-def _start_helpers(slot: str, count: int) -> None:
+def _start_helpers(slot: str, now: datetime | None, count: int) -> None:
+    parameters = {"slot": slot, "now": now and now.isoformat()}
     for _ in range(count):
         try:
-            run_deployment(HELPERS, parameters={"slot": slot}, timeout=0, as_subflow=False)
+            run_deployment(HELPERS, parameters=parameters, timeout=0, as_subflow=False)
         except Exception as error:  # noqa: BLE001  whatever it is, this run can send all by itself
             get_run_logger().warning("no further sender could be started: %s", error)
             return
