@@ -75,7 +75,17 @@ class Message:
 
     envelope_from: str
     envelope_to: str
-    data: bytes
+    parts: tuple[bytes, ...]  # not joined: most of them are the same for all readers
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole."""
+        return sum(map(len, self.parts))
+
+    @property
+    def data(self) -> bytes:
+        """The whole."""
+        return b"".join(self.parts)
 
 
 def widest(house: House) -> dict[str, str]:
@@ -128,21 +138,19 @@ class Template:
         text_greeting, greeting_in_html = self._greetings(reader.name)
         links = _links(self._links, house, reader, now.date())
         values = {name: link.encode() for name, link in links.items()}
-        data = b"".join(
-            (
-                *_headers_of_one(self._content, reader, house, links, message_id, now),
-                self._headers,
-                self._before_text,
-                *self._text.filled({**values, "greeting": text_greeting}),
-                self._before_html,
-                *self._html.filled({**values, "greeting": greeting_in_html}),
-                self._end,
-            )
+        parts: tuple[bytes, ...] = (
+            *_headers_of_one(self._content, reader, house, links, message_id, now),
+            self._headers,
+            self._before_text,
+            *self._text.filled({**values, "greeting": text_greeting}),
+            self._before_html,
+            *self._html.filled({**values, "greeting": greeting_in_html}),
+            self._end,
         )
         if house.signer:
-            data = house.signer.signature(data, house.domain) + data
+            parts = (house.signer.signature(b"".join(parts), house.domain), *parts)
         bounce = make_token(house.key, "bounce", reader.handle, now.date())
-        return Message(f"bounces+{bounce}@{house.domain}", reader.email, data)
+        return Message(f"bounces+{bounce}@{house.domain}", reader.email, parts)
 
     def _greetings(self, name: str) -> tuple[bytes, bytes]:
         """The greeting in the text and in the HTML."""

@@ -167,7 +167,7 @@ class Connection(asyncio.Protocol):
         else:
             for step in steps:
                 await self._do(step.phase, step.line, step.good)
-        reply = await self._send_body(message.data)
+        reply = await self._send_body(message.parts)
         self._needs_reset = False
         return str(reply)
 
@@ -198,8 +198,8 @@ class Connection(asyncio.Protocol):
     def _steps(self, message: Message) -> list[_Step]:
         mail, rcpt = [f"MAIL FROM:<{message.envelope_from}>"], [f"RCPT TO:<{message.envelope_to}>"]
         if "SIZE" in self.extensions:
-            self._check_size(len(message.data))
-            mail.append(f"SIZE={len(message.data)}")
+            self._check_size(message.size)
+            mail.append(f"SIZE={message.size}")
         if not message.envelope_to.isascii():
             if "SMTPUTF8" not in self.extensions:
                 raise Refusal("rcpt", 553, "5.6.7 the server takes only addresses in ASCII")
@@ -239,8 +239,8 @@ class Connection(asyncio.Protocol):
                 await self._gather(1, _TIMEOUTS["ack"])
             raise refusal
 
-    async def _send_body(self, data: bytes) -> _Reply:
-        self._open_transport.writelines((data, b".\r\n"))
+    async def _send_body(self, parts: Sequence[bytes]) -> _Reply:
+        self._open_transport.writelines((*parts, b".\r\n"))
         reply = await self._next("ack")
         if self._is_writing:  # an answer to less than the whole text: no good one can be meant
             self.abort()

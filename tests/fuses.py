@@ -215,12 +215,13 @@ def _watch_dialogue(burning: _Burning) -> None:
 def _watch_body(burning: _Burning) -> None:
     real = Connection._send_body
 
-    async def send_or_die(self: Connection, data: bytes) -> Any:
+    async def send_or_die(self: Connection, parts: Sequence[bytes]) -> Any:
+        data = b"".join(parts)
         cuts = zip((*_CUTS, FINAL_DOT.name), (0, len(data) // 2, len(data), len(data) + 1, None), strict=True)
         for name, cut in cuts:
             if burning.ends_at(name):
                 _die_with(self, (data + b".\r\n")[:cut])
-        return await real(self, data)
+        return await real(self, parts)
 
     Connection._send_body = send_or_die  # type: ignore[method-assign]
 

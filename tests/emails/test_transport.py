@@ -22,7 +22,7 @@ LOGIN_IN_URL = "paperboy%40example.org:pass%3Aword%40%2F%25"
 
 
 def message(number: int = 1, data: bytes = b"Subject: Hello\r\n\r\nHello\r\n") -> Message:
-    return Message(f"bounces+{number}@paperboy.example", f"reader{number}@example.com", data)
+    return Message(f"bounces+{number}@paperboy.example", f"reader{number}@example.com", (data,))
 
 
 def url(server: ScriptedServer, *, scheme: str = "smtp", login: str = "", **options: object) -> str:
@@ -312,7 +312,7 @@ def test_a_mail_larger_than_the_server_takes_is_refused_before_it_is_tried() -> 
 
 
 def test_an_address_beyond_ascii_goes_out_only_where_the_server_takes_it() -> None:
-    korean = Message("bounces+1@paperboy.example", "독자@example.com", b"Subject: Hello\r\n\r\nHello\r\n")
+    korean = Message("bounces+1@paperboy.example", "독자@example.com", (b"Subject: Hello\r\n\r\nHello\r\n",))
     with ScriptedServer(extensions=["SMTPUTF8", "8BITMIME"]) as able, to(url(able)) as transport:
         transport.send(korean)
     assert able.messages[0].rcpt == ["독자@example.com"]
