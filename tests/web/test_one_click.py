@@ -59,13 +59,13 @@ def test_the_next_digest_skips_the_reader_with_the_reason(site: Site, unsubscrib
 def test_a_digest_that_waits_is_skipped_with_the_reason(site: Site, unsubscribe: str) -> None:
     with site.database.sessions.begin() as session:
         stored_issue(session, topic_id=9002)
-    site.clock.ahead = timedelta(days=7)
+    site.clock.ahead = monday = timedelta(days=7 - site.settings.local(site.clock()).weekday())
     site.server.on_rcpt = "451 4.2.1 come again later"
     assert site.digest().deferred == 1
     post(unsubscribe, "urlencoded")
     site.server.on_rcpt = None
     site.mail(ADDRESS, 2)
-    site.clock.ahead = timedelta(days=8)
+    site.clock.ahead = monday + timedelta(days=1)  # in the same week
     assert site.digest().reasons == {"unsubscribed": 1}
     with site.database.sessions() as session:
         ledger = [
