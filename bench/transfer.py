@@ -60,7 +60,7 @@ def _ignore(_refusal: Refusal) -> None:
 def child(what: str, url: str, path: Path) -> "subprocess.Popen[str]":
     """A step in a process of its own."""
     command = [sys.executable, __file__, "--step", what, "--url", url, str(path)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)  # noqa: S603
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
 
 
 def run(title: str, what: str, url: str, path: Path) -> None:

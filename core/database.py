@@ -2,18 +2,31 @@
 
 import fcntl
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, make_url, text
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    TypeDecorator,
+    Update,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
@@ -104,6 +117,47 @@ def open_database(url: str) -> Database:
     return Database(engine, sessionmaker(engine, expire_on_commit=False))
 
 
+class Prepared:
+    """A change of rows, put into SQL once: for a handful of rows that takes longer than to run it."""
+
+    def __init__(self, change: Update) -> None:
+        self._change = change
+        self._ready: dict[str, _Ready] = {}
+
+    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Make the change with the values of each row; how many rows of the table it met in all."""
+        dialect = connection.dialect
+        if dialect.name not in self._ready:
+            self._ready[dialect.name] = _ready(self._change, dialect)
+        sql, constants, processors = self._ready[dialect.name]
+        values = [{**constants, **row} for row in rows]
+        for row in values:
+            for name, process in processors:
+                row[name] = process(row[name])
+        return connection.exec_driver_sql(sql, values).rowcount
+
+
+class _Ready(NamedTuple):
+    """SQL with named places, what always goes into some, and what turns values into the driver's."""
+
+    sql: str
+    constants: dict[str, Any]
+    processors: Sequence[tuple[str, Callable[[Any], Any]]]
+
+
+def _ready(change: Update, dialect: Dialect) -> _Ready:
+    # SQLAlchemy counts sqlite3's places, but the driver knows names as well.
+    named = SQLiteDialect_pysqlite(paramstyle="named") if dialect.name == "sqlite" else dialect
+    compiled = change.compile(dialect=named)
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    processors = [
+        (name, process)
+        for name in compiled.params.keys() - constants.keys()
+        if (process := compiled.binds[name].type.dialect_impl(named).bind_processor(named))
+    ]
+    return _Ready(str(compiled), constants, processors)
+
+
 def lock(session: Session, name: str) -> None:
     """Let one transaction at a time pass, until it ends; SQLite's transactions do so already."""
     if session.get_bind().dialect.name == "postgresql":
@@ -111,12 +165,17 @@ def lock(session: Session, name: str) -> None:
 
 
 @contextmanager
-def exclusive(engine: Engine, name: str) -> Iterator[None]:
-    """Wait for and hold `name` across processes; a process that dies lets go of it at once."""
+def exclusive(engine: Engine, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold `name` across processes; a process that dies lets go of it at once.
+
+    While another holds it this waits, and calls `on_wait` before it does.
+    """
     if engine.dialect.name == "postgresql":
         key = {"key": zlib.crc32(name.encode())}
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
+            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
+                on_wait()
+                connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
             try:
                 yield
             finally:
@@ -124,7 +183,11 @@ def exclusive(engine: Engine, name: str) -> Iterator[None]:
     else:
         path = Path(f"{engine.url.database}.{name}.lock")
         with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
 

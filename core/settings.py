@@ -83,6 +83,11 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_database_address)] = "sqlite:///var/paperboy.db"
     feed_url: Annotated[str, AfterValidator(_web_address)] = "https://discuss.pytorch.kr/c/news/14.rss"
     smtp_url: SecretStr | None = None
+    dkim_key_file: Path | None = None
+    dkim_selector: str = "paperboy"
+    connections: int = Field(default=4, ge=1, le=100)
+    mails_per_second: int = Field(default=0, ge=0, le=100_000)
+    mails_per_hour: int = Field(default=0, ge=0, le=100_000_000)
     sender: Annotated[str, AfterValidator(_sender)] = "Paperboy <paperboy@paperboy.localhost>"
     base_url: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:8000"
     secret_key: SecretStr | None = Field(default=None, min_length=16)

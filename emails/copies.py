@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from core.runs import record
-from emails import outbox
-from emails.digests import Office, Rules, drain_for
+from emails import outbox, planning
+from emails.digests import Rules
 from emails.edition import whole_edition
 from emails.message import widest
 from emails.render import render
-from emails.report import DigestReport, account, edition_entry
+from emails.report import Account, DigestReport, account, edition_entry
+from emails.sending import Office, drain
 from issues.models import Issue
 from issues.store import Arrival
 from subscribers.accounts import AccountError, find
@@ -40,7 +41,7 @@ def resend(
         if subscriber is None or subscriber.status != "active":
             state = subscriber.status if subscriber else "not subscribed"
             raise AccountError(f"{address} is {state}: only active readers are mailed")
-        left = outbox.open_copy(session, subscriber.id, copies)
+        left = planning.open_copy(session, subscriber.id, copies)
         report.slot = left or report.slot
         edition = whole_edition(papers, slot=report.slot, language=subscriber.language)
         rendered = render(edition, archive=office.house.archive, widest=widest(office.house))
@@ -49,11 +50,10 @@ def resend(
             report.planned = 1
             return report
         if not left:
-            row = outbox.add_edition(session, edition, rendered, 0, now)
-            outbox.plan_copy(session, row, subscriber.id, domain=office.house.domain, now=now)
-        outcomes = {subscriber.id: ""}
-    drained = drain_for(office, report.slot, rules)
+            row = planning.add_edition(session, edition, rendered, 0, now)
+            planning.plan_copy(session, row, subscriber.id, domain=office.house.domain, now=now)
+    report.stopped = drain(office, report.slot, repeat_uncertain=rules.repeat_uncertain).stopped
     with office.database.sessions.begin() as session:
-        account(session, report, outcomes, drained)
+        account(report, Account(), outbox.account_of(session, report.slot))
         record(session, "resend", report.as_json(), now, slot=report.slot)
     return report

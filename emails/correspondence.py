@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from emails import outbox
+from emails import outbox, planning
 from emails.digests import Rules, next_mail
 from emails.letters import reader_letter
 from emails.message import House
@@ -62,7 +62,7 @@ def _was_invited(session: Session, known: Subscriber, now: datetime) -> bool:
     since = now - ONCE_IN
     if known.status != "pending" and known.ended_at:
         since = max(since, known.ended_at)
-    return outbox.letters_since(session, known.id, "confirmation", since) > 0
+    return planning.letters_since(session, known.id, "confirmation", since) > 0
 
 
 def confirm(
@@ -94,7 +94,7 @@ def _welcome(session: Session, subscriber: Subscriber, house: House, rules: Rule
         mail = next_mail(
             arrived,
             subscriber.cursor,
-            slot=outbox.WELCOME,
+            slot=planning.WELCOME,
             language=subscriber.language,
             frequency=subscriber.frequency,
             house=house,
@@ -107,15 +107,15 @@ def _welcome(session: Session, subscriber: Subscriber, house: House, rules: Rule
         write(session, subscriber, "welcome", house, now)
         return
     edition, rendered = mail
-    row = outbox.add_edition(session, edition, rendered, subscriber.cursor, now)
-    outbox.plan(
+    row = planning.add_edition(session, edition, rendered, subscriber.cursor, now)
+    planning.plan(
         session,
         row,
-        [subscriber.id],
+        who=Subscriber.id == subscriber.id,
         cursor=edition.papers[-1].number,
         domain=house.domain,
         now=now,
-        slot=f"{outbox.WELCOME}:{now:%Y%m%dT%H%M%S}",
+        slot=f"{planning.WELCOME}:{now:%Y%m%dT%H%M%S}",
     )
 
 
@@ -164,14 +164,14 @@ def expire_sign_ups(session: Session, now: datetime) -> int:
 def write(session: Session, subscriber: Subscriber, kind: str, house: House, now: datetime) -> None:
     """Plan a letter to a reader."""
     letter = reader_letter(kind, subscriber.language, subscriber.frequency)
-    outbox.plan_letter(session, letter, subscriber.id, domain=house.domain, now=now)
+    planning.plan_letter(session, letter, subscriber.id, domain=house.domain, now=now)
 
 
 def write_once(
     session: Session, subscriber: Subscriber, kind: str, house: House, now: datetime, *, most: int = 1
 ) -> bool:
     """Plan a letter unless as many of its kind were planned within a day; whether it was."""
-    if outbox.letters_since(session, subscriber.id, kind, now - ONCE_IN) >= most:
+    if planning.letters_since(session, subscriber.id, kind, now - ONCE_IN) >= most:
         return False
     write(session, subscriber, kind, house, now)
     return True

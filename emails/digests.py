@@ -1,21 +1,20 @@
 """A digest from start to end: who is due, what they get, planned, sent and accounted for."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from core.database import Database, Sessions
+from core.database import Sessions
 from core.runs import record
-from emails import outbox
+from emails import outbox, planning
 from emails.edition import MAX_PAPERS, Edition, choose, slot_of
 from emails.message import House, widest
 from emails.render import Rendered, RenderError, render
-from emails.report import DigestReport, account, edition_entry
-from emails.sending import Clock, Drained, Progress, drain, ignore_progress
-from emails.transport import Transport
+from emails.report import PLANNED_EARLIER, DigestReport, account, edition_entry
+from emails.sending import Office, Progress, drain, ignore_progress
 from issues.store import Arrival, arrivals
 from subscribers.audience import Audience, Group, due
 
@@ -31,16 +30,6 @@ class Rules:
     repeat_uncertain: bool
 
 
-@dataclass(frozen=True)
-class Office:
-    """What sending stands on: the database, the open transport, the house and the clock."""
-
-    database: Database
-    transport: Transport
-    house: House
-    clock: Clock
-
-
 def run_digest(
     office: Office,
     frequency: str,
@@ -48,17 +37,25 @@ def run_digest(
     local_now: datetime,
     rules: Rules,
     progress: Progress = ignore_progress,
+    call_others: Callable[[str], None] = lambda _slot: None,
 ) -> DigestReport:
     """Plan the frequency's digest of the slot of `local_now`, send it, and account for everyone.
 
-    A second run of a slot plans only those who have nothing in it yet, and sends what is due.
+    A second run of a slot plans only those who have nothing in it yet, and sends what is due. When all is
+    planned, `call_others` may start further senders for the slot.
     """
     slot = slot_of(frequency, local_now)
     report = DigestReport(slot)
-    outcomes = _plan_slot(office.database.sessions, frequency, slot, office.house, local_now, rules, report)
-    drained = drain_for(office, slot, rules, progress)
+    with office.database.sessions() as session:
+        before = outbox.account_of(session, slot)
+    report.candidates = before.total()
+    planned, missed = _plan_slot(office.database.sessions, frequency, office.house, local_now, rules, report)
+    call_others(slot)
+    report.stopped = drain(office, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress).stopped
     with office.database.sessions.begin() as session:
-        account(session, report, outcomes, drained)
+        after = outbox.account_of(session, slot)
+        _count_missed(report, missed, by_others=max(after.total() - before.total() - planned, 0))
+        account(report, before, after)
         record(session, "digest", report.as_json(), local_now, slot=slot, waiting=report.waiting)
     return report
 
@@ -70,17 +67,17 @@ def preview_digest(
     slot = slot_of(frequency, local_now)
     report = DigestReport(slot)
     with sessions() as session:
-        audience, arrived = _read(session, frequency, slot, local_now, rules, report)
-    reasons = Counter(audience.skipped.values())
+        audience, arrived = _read(session, frequency, local_now, rules, report)
+    report.skip(audience.skipped)
     for group in audience.groups:
         mail = _mail_of(group, arrived, slot, frequency, house, rules)
         if mail is None:
-            reasons[_nothing(report)] += len(group.subscriber_ids)
+            report.skip(Counter({_nothing(report): group.readers}))
         else:
             edition, rendered = mail
-            report.editions.append(edition_entry(edition, rendered, len(group.subscriber_ids)))
-            report.planned += len(group.subscriber_ids)
-    report.candidates, report.skipped, report.reasons = audience.candidates, reasons.total(), dict(reasons)
+            report.editions.append(edition_entry(edition, rendered, group.readers))
+            report.planned += group.readers
+    report.candidates = report.skipped + report.planned
     return report
 
 
@@ -88,14 +85,16 @@ def preview_digest(
 
 
 def _read(
-    session: Session, frequency: str, slot: str, now: datetime, rules: Rules, report: DigestReport
+    session: Session, frequency: str, now: datetime, rules: Rules, report: DigestReport
 ) -> tuple[Audience, list[Arrival]]:
     audience = due(
         session,
         frequency,
-        outbox.planned_in(session, slot),
-        outbox.under_way(session),
         since=now - INTERVALS[frequency],
+        otherwise={
+            PLANNED_EARLIER: planning.has_mail_in(report.slot),
+            "an earlier mail is still under way": planning.has_mail_under_way(),
+        },
     )
     first_cursor = min((group.cursor for group in audience.groups), default=0)
     arrived, report.waiting = arrivals(session, now, rules.settle, after=first_cursor)
@@ -161,62 +160,73 @@ def _nothing(report: DigestReport) -> str:
 
 
 def _plan_slot(
-    sessions: Sessions,
-    frequency: str,
-    slot: str,
-    house: House,
-    now: datetime,
-    rules: Rules,
-    report: DigestReport,
-) -> dict[int, str]:
-    """Plan group by group; returns the reason of each candidate who was skipped."""
+    sessions: Sessions, frequency: str, house: House, now: datetime, rules: Rules, report: DigestReport
+) -> tuple[int, int]:
+    """Plan group by group: for how many readers, and how many found no place in a mail that was for them.
+
+    The report counts the candidates, except for the latter, and those who are skipped.
+    """
     with sessions() as session:
-        audience, arrived = _read(session, frequency, slot, now, rules, report)
-    outcomes = dict(audience.skipped)
+        audience, arrived = _read(session, frequency, now, rules, report)
+    del audience.skipped[PLANNED_EARLIER]  # counted by what has become of their mails
+    report.skip(audience.skipped)
+    report.candidates += audience.skipped.total()
+    all_planned = missed = 0
     for group in audience.groups:
-        mail = _mail_of(group, arrived, slot, frequency, house, rules)  # no transaction: it takes time
+        mail = _mail_of(group, arrived, report.slot, frequency, house, rules)  # no transaction: it takes time
         if mail is None:
-            outcomes.update(dict.fromkeys(group.subscriber_ids, _nothing(report)))
+            report.candidates += group.readers
+            report.skip(Counter({_nothing(report): group.readers}))
             continue
-        edition, rendered = mail
-        with sessions.begin() as session:
-            row = outbox.add_edition(session, edition, rendered, group.cursor, now)
-            cursor = edition.papers[-1].number
-            planned = outbox.plan(
-                session, row, group.subscriber_ids, cursor=cursor, domain=house.domain, now=now
-            )
-            if not planned:
-                outbox.discard(session, row)
-        outcomes.update(dict.fromkeys(set(group.subscriber_ids) - set(planned), "changed while planning"))
-        outcomes.update(dict.fromkeys(planned, ""))
+        planned = _plan_group(sessions, group, mail, house, now)
+        report.candidates += planned
+        all_planned, missed = all_planned + planned, missed + max(group.readers - planned, 0)
         if planned:
-            report.editions.append(edition_entry(edition, rendered, len(planned)))
-    return outcomes
+            report.editions.append(edition_entry(*mail, planned))
+    return all_planned, missed
+
+
+def _count_missed(report: DigestReport, missed: int, *, by_others: int) -> None:
+    """Account for readers whom this run found due and did not plan: another run of the slot did at the same
+    time, or they changed."""
+    report.candidates += max(missed, by_others)
+    report.skip(Counter({"changed while planning": max(missed - by_others, 0)}))
+
+
+def _plan_group(
+    sessions: Sessions, group: Group, mail: tuple[Edition, Rendered], house: House, now: datetime
+) -> int:
+    """Plan the group's mail in bounded transactions; for how many readers."""
+    edition, rendered = mail
+    with sessions.begin() as session:
+        row = planning.add_edition(session, edition, rendered, group.cursor, now)
+    planned = 0
+    last_id: int | None = 0
+    while last_id is not None:
+        with sessions.begin() as session:
+            chunk = planning.plan(
+                session,
+                row,
+                cursor=edition.papers[-1].number,
+                domain=house.domain,
+                now=now,
+                after_id=last_id,
+            )
+        planned, last_id = planned + chunk.count, chunk.last_id
+    if not planned:
+        with sessions.begin() as session:
+            planning.discard(session, row)
+    return planned
 
 
 def retry(office: Office, *, rules: Rules) -> DigestReport:
     """Send whatever is due in any slot: deferred deliveries, and what a stopped run left planned."""
     report = DigestReport("retries")
-    drained = drain_for(office, None, rules)
+    drained = drain(office, None, repeat_uncertain=rules.repeat_uncertain)
     with office.database.sessions() as session:
-        states = outbox.states(session, drained.tried)
-        report.planned = outbox.states(session)["planned"]
+        report.planned = outbox.count_due(session, None, office.clock())
+    states = drained.states
     report.sent, report.deferred, report.failed = states["sent"], states["deferred"], states["failed"]
     report.uncertain, report.skipped, report.stopped = states["uncertain"], states["skipped"], drained.stopped
-    report.candidates = len(drained.tried) + report.planned
+    report.candidates = states.total() + report.planned
     return report
-
-
-def drain_for(
-    office: Office, slot: str | None, rules: Rules, progress: Progress = ignore_progress
-) -> Drained:
-    """Send what is due in the slot, or in any, with all that the office has."""
-    return drain(
-        office.database,
-        office.transport,
-        office.house,
-        slot=slot,
-        repeat_uncertain=rules.repeat_uncertain,
-        clock=office.clock,
-        progress=progress,
-    )

@@ -8,6 +8,7 @@ import base64
 import re
 from datetime import datetime
 from email.utils import formatdate
+from functools import lru_cache
 
 _LINE = 76  # of a field with encoded words (RFC 2047, 2); a word may have 75
 _AROUND_WORD = len("=?utf-8?b??=")
@@ -54,7 +55,12 @@ def plain_header(name: str, *parts: str) -> bytes:
 
 def date_header(moment: datetime) -> bytes:
     """The Date field."""
-    return f"Date: {formatdate(moment.timestamp())}\r\n".encode()
+    return _date_field(int(moment.timestamp()))
+
+
+@lru_cache(maxsize=16)
+def _date_field(seconds: int) -> bytes:
+    return f"Date: {formatdate(seconds)}\r\n".encode()
 
 
 def _plain(value: str) -> str:

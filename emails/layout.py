@@ -49,7 +49,8 @@ def size_of(html: str) -> Size:
     raw = html.encode()
     escaped = sum(1 for byte in raw if byte > 126 or byte == 61 or (byte < 32 and byte != 10))
     plain = len(raw) + raw.count(b"\n")
-    return Size(plain, plain + 2 * escaped)
+    dots = raw.startswith(b".") + raw.count(b"\n.")  # these are encoded too, with a line end each
+    return Size(plain, plain + 2 * escaped + 5 * dots)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
-"""The tables of what readers get: editions and the ledger of deliveries."""
+"""The tables of what readers get: editions, the ledger of deliveries, and the paces of sending."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import Double, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
 from subscribers.models import Subscriber
+
+_WAITS = text("due_at IS NOT NULL")
 
 
 class EditionRow(Base):
@@ -31,28 +33,45 @@ class EditionRow(Base):
 class Delivery(Base):
     """One edition to one subscriber.
 
-    `state` is planned, claimed, sending (its final dot may be out), sent, deferred (try again at
-    `next_attempt_at`), failed, uncertain (nobody knows) or skipped.
+    `state` is planned, claimed (by the sender named in `claim`), sending (its final dot may be out), sent,
+    deferred (the server said later), failed, uncertain (nobody knows) or skipped. `due_at` is set as long
+    as the delivery is under way: when it may be taken, by anyone if its sender is silent until then.
+    `queue` is its slot, or `prompt` where somebody waits for it.
     """
 
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("subscriber_id", "slot"),
-        Index("deliveries_by_state", "state", "slot"),
+        Index("deliveries_by_slot", "slot"),
+        Index("deliveries_due", "queue", "due_at", "id", sqlite_where=_WAITS, postgresql_where=_WAITS),
+        Index("deliveries_under_way", "subscriber_id", sqlite_where=_WAITS, postgresql_where=_WAITS),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"))
     edition_id: Mapped[int] = mapped_column(ForeignKey("editions.id"))
     slot: Mapped[str]
+    queue: Mapped[str]
     kind: Mapped[str]
     state: Mapped[str]
+    claim: Mapped[str] = mapped_column(default="")
     message_id: Mapped[str] = mapped_column(unique=True)
     attempts: Mapped[int] = mapped_column(default=0)
     repeats: Mapped[int] = mapped_column(default=0)
     reply: Mapped[str] = mapped_column(default="")
     planned_at: Mapped[datetime]
-    next_attempt_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
     subscriber: Mapped[Subscriber] = relationship()
     edition: Mapped[EditionRow] = relationship()
+
+
+class Pace(Base):
+    """How fast mails go out to a domain that asked us to slow down: one in `interval` seconds, the next
+    at `next_at`."""
+
+    __tablename__ = "paces"
+
+    domain: Mapped[str] = mapped_column(primary_key=True)
+    interval: Mapped[float] = mapped_column(Double)
+    next_at: Mapped[datetime]

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from emails.letters import Notice, operator_notice
 from emails.message import Content, House, Reader, build
-from emails.transport import Transport
+from emails.transport import Transport, send_one
 
 LANGUAGE = "en"  # of the command line and the guide, too
 
@@ -22,4 +22,4 @@ def notify(transport: Transport, house: House, operator: str, notice: Notice, no
     )
     reader = Reader(operator, "", "0" * 16, LANGUAGE)
     message_id = f"{secrets.token_hex(16)}@{house.domain}"
-    transport.send(build(content, reader, house, message_id=message_id, now=now))
+    send_one(transport, build(content, reader, house, message_id=message_id, now=now))

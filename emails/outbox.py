@@ -1,357 +1,455 @@
-"""The outbox: plan, claim, settle. Every change of a delivery's state is in this file.
+"""The outbox: claim, announce, settle. Every change of the state of a planned delivery is in this file.
 
-A delivery is a row before it is a mail. Its cursor moves in the transaction that plans it, and
-back again if the mail is skipped, so that every paper is planned once for every reader.
+A sender claims deliveries for a while and announces each before its final dot. Its claim is a fence: what
+it does not hold any more (another took over when it was silent for too long) it can neither announce nor
+settle.
 """
 
-import secrets
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from random import uniform
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, joinedload
 
-from emails.edition import Edition
-from emails.letters import Letter
+from core.database import Prepared
+from emails.message import Reader
 from emails.models import Delivery, EditionRow
-from emails.render import Rendered
-from emails.replies import Refusal, Verdict
-from subscribers.accounts import is_suppressed
-from subscribers.models import AccountEvent, Subscriber
+from emails.planning import PROMPT
+from emails.replies import BEFORE_MESSAGE, Refusal, Verdict
+from subscribers.accounts import find, suppress
+from subscribers.models import AccountEvent, Subscriber, Suppression
 
 FIRST_PAUSE = timedelta(minutes=15)
-MOST_ATTEMPTS = 12  # with these pauses, a little over two days
-UNDER_WAY = ("planned", "claimed", "sending", "deferred")
-PROMPT = "prompt"  # in place of a slot: letters and welcomes, which somebody is waiting for
-WELCOME = "welcome"
+MOST_ATTEMPTS = 11  # with these pauses, two days
+HELD = ("claimed", "sending")
 _STATUS_FOR_LETTER = {"confirmation": "pending", "welcome": "active", "farewell": "unsubscribed"}
 
 
-# --- plan ---------------------------------------------------------------------------
+def _is_suppressed(address: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(Suppression.email == func.lower(address))
 
 
-def add_edition(
-    session: Session, edition: Edition, rendered: Rendered, after: int, now: datetime
-) -> EditionRow:
-    """Store a rendered edition, once; `after` is the cursor it begins behind."""
-    alike = (EditionRow.slot == edition.slot, EditionRow.after == after, EditionRow.nonce == rendered.nonce)
-    known = session.scalar(select(EditionRow).where(*alike, EditionRow.html == rendered.html).limit(1))
-    if known:
-        return known
-    row = EditionRow(
-        slot=edition.slot,
-        language=edition.language,
-        frequency=edition.frequency,
-        after=after,
-        papers=[paper.number for paper in edition.papers],
-        subject=rendered.subject,
-        html=rendered.html,
-        text=rendered.text,
-        nonce=rendered.nonce,
-        created_at=now,
+# Of tables and made once, as they run for every few mails: to build a statement takes longer than to run it.
+_deliveries, _subscribers, _editions = Delivery.__table__, Subscriber.__table__, EditionRow.__table__
+_DUE = (
+    select(
+        *_deliveries.c["id", "edition_id", "subscriber_id", "kind", "message_id"],
+        *_deliveries.c["state", "attempts", "repeats", "due_at"],
+        _editions.c.slot,
+        *_subscribers.c["email", "new_email", "name", "handle", "language"],
     )
-    session.add(row)
-    session.flush()
-    return row
+    .join_from(_deliveries, _subscribers)
+    .join(_editions)
+    .where(
+        _deliveries.c.queue == bindparam("queue"),
+        _deliveries.c.due_at <= bindparam("now"),
+        _deliveries.c.claim != bindparam("token"),
+    )
+    .order_by(_deliveries.c.due_at, _deliveries.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(of=_deliveries, skip_locked=True)
+)
+_is_held_by_token = and_(
+    _deliveries.c.claim == bindparam("b_token"), or_(*(_deliveries.c.state == state for state in HELD))
+)
+_SEND_DIGESTS = Prepared(
+    update(_deliveries)  # type: ignore[arg-type]  # the table of a class, which its type does not say
+    .where(
+        _deliveries.c.id == bindparam("b_id"),
+        _is_held_by_token,
+        exists().where(
+            _subscribers.c.id == bindparam("b_reader"),
+            _subscribers.c.status == "active",
+            _subscribers.c.email == bindparam("b_email"),
+            ~_is_suppressed(_subscribers.c.email),
+        ),
+    )
+    .values(state="sending", attempts=bindparam("attempts"))
+)
+_HELD_NOW = (
+    select(
+        _deliveries.c.id,
+        *_subscribers.c["status", "email", "new_email"],
+        _is_suppressed(_subscribers.c.email).label("is_suppressed"),
+        _is_suppressed(_subscribers.c.new_email).label("is_new_suppressed"),
+    )
+    .join_from(_deliveries, _subscribers)
+    .where(_deliveries.c.id.in_(bindparam("ids", expanding=True)), _is_held_by_token)
+    .with_for_update(of=_deliveries)
+)
+_SETTLE = Prepared(
+    update(_deliveries)  # type: ignore[arg-type]  # likewise
+    .where(
+        _deliveries.c.id == bindparam("b_id"),
+        _deliveries.c.claim == bindparam("b_token"),
+        # One that was taken for lost meanwhile, and not yet repeated, is settled all the same.
+        or_(*(_deliveries.c.state == state for state in (*HELD, "uncertain"))),
+    )
+    .values(
+        claim="", **{name: bindparam(name) for name in ("state", "reply", "attempts", "due_at", "settled_at")}
+    )
+)
 
 
-def discard(session: Session, edition: EditionRow) -> None:
-    """Delete an edition that nobody was sent."""
-    if session.scalar(select(Delivery.id).where(Delivery.edition_id == edition.id).limit(1)) is None:
-        session.delete(edition)
+@dataclass(frozen=True)
+class Hold:
+    """Who claims deliveries, and until when nobody else takes them if the holder is silent."""
+
+    token: str
+    until: datetime
 
 
-def plan(
-    session: Session,
-    edition: EditionRow,
-    subscriber_ids: Sequence[int],
-    *,
-    cursor: int,
-    domain: str,
-    now: datetime,
-    slot: str = "",
-) -> list[int]:
-    """Plan an edition, in its own slot or another one, for those of the subscribers who still stand
-    where it begins; returns their ids.
+class Claim(NamedTuple):
+    """A delivery that a sender holds; `was` is the state it was taken from, `due_at` since when it was due."""
 
-    Whoever changed, paused, left or was planned by another run since the audience was read is left
-    for the next run.
+    id: int
+    edition_id: int
+    subscriber_id: int
+    kind: str
+    letter: str
+    message_id: str
+    attempts: int
+    was: str
+    due_at: datetime
+    reader: Reader
+
+
+class Outcome(NamedTuple):
+    """What has become of a claimed delivery: its new state, when it is due again, and what the server said.
+
+    `dead_address` is one that must not be mailed any more.
     """
-    planned: list[int] = []
-    for start in range(0, len(subscriber_ids), 500):
-        moved = (
-            update(Subscriber)
-            .where(
-                Subscriber.id.in_(subscriber_ids[start : start + 500]),
-                Subscriber.cursor == edition.after,
-                Subscriber.status == "active",
-                Subscriber.language == edition.language,
-                Subscriber.frequency == edition.frequency,
-            )
-            .values(cursor=cursor)
-            .returning(Subscriber.id)
-        )
-        planned += sorted(session.scalars(moved))
-    session.add_all(_delivery(edition, id_, slot or edition.slot, "digest", domain, now) for id_ in planned)
-    session.flush()
-    return planned
 
-
-def plan_copy(
-    session: Session, edition: EditionRow, subscriber_id: int, *, domain: str, now: datetime
-) -> Delivery:
-    """Plan a copy by an operator's hand: no cursor moves."""
-    delivery = _delivery(edition, subscriber_id, edition.slot, "resend", domain, now)
-    session.add(delivery)
-    session.flush()
-    return delivery
-
-
-def plan_letter(session: Session, letter: Letter, subscriber_id: int, *, domain: str, now: datetime) -> None:
-    """Plan a letter to one reader; letters that are alike are stored once."""
-    alike = (EditionRow.slot == letter.kind, EditionRow.nonce == letter.nonce, EditionRow.html == letter.html)
-    row = session.scalar(select(EditionRow).where(*alike).limit(1))
-    if row is None:
-        row = EditionRow(
-            slot=letter.kind,
-            language=letter.language,
-            frequency="",
-            after=0,
-            papers=[],
-            subject=letter.subject,
-            html=letter.html,
-            text=letter.text,
-            nonce=letter.nonce,
-            created_at=now,
-        )
-        session.add(row)
-        session.flush()
-    slot = f"{letter.kind}:{secrets.token_hex(4)}"
-    session.add(_delivery(row, subscriber_id, slot, "letter", domain, now))
-    session.flush()
-
-
-def letters_since(session: Session, subscriber_id: int, kind: str, since: datetime) -> int:
-    """How many letters of a kind were planned for the reader since a time."""
-    rows = select(func.count(Delivery.id)).join(EditionRow)
-    rows = rows.where(
-        Delivery.subscriber_id == subscriber_id, EditionRow.slot == kind, Delivery.planned_at > since
-    )
-    return session.scalar(rows) or 0
-
-
-def call_off(session: Session, subscriber_id: int) -> None:
-    """Skip what was to go to a subscriber who is forgotten, and keep no server's words about them."""
-    theirs = update(Delivery).where(Delivery.subscriber_id == subscriber_id)
-    session.execute(theirs.where(Delivery.state.in_(("planned", "deferred"))).values(state="skipped"))
-    session.execute(theirs.values(reply=""))
-
-
-def erase_forgotten(session: Session) -> None:
-    """Delete the empty rows of forgotten subscribers. Only for the holder of the outbox."""
-    gone = select(Subscriber.id).where(Subscriber.status == "forgotten")
-    session.execute(delete(Delivery).where(Delivery.subscriber_id.in_(gone)))
-    session.execute(delete(AccountEvent).where(AccountEvent.subscriber_id.in_(gone)))
-    session.execute(delete(Subscriber).where(Subscriber.status == "forgotten"))
-
-
-def open_copy(session: Session, subscriber_id: int, prefix: str) -> str | None:
-    """The slot of a copy under way to the reader that begins with `prefix`, left by a run that stopped."""
-    rows = select(Delivery.slot).where(
-        Delivery.subscriber_id == subscriber_id,
-        Delivery.slot.startswith(prefix),
-        Delivery.state.in_(UNDER_WAY),
-    )
-    return session.scalar(rows.limit(1))
-
-
-def _delivery(
-    edition: EditionRow, subscriber_id: int, slot: str, kind: str, domain: str, now: datetime
-) -> Delivery:
-    return Delivery(
-        subscriber_id=subscriber_id,
-        edition_id=edition.id,
-        slot=slot,
-        kind=kind,
-        state="planned",
-        message_id=f"{secrets.token_hex(16)}@{domain}",
-        planned_at=now,
-    )
-
-
-def planned_in(session: Session, slot: str) -> set[int]:
-    """The subscribers who have a delivery in the slot."""
-    return set(session.scalars(select(Delivery.subscriber_id).where(Delivery.slot == slot)))
-
-
-def under_way(session: Session) -> set[int]:
-    """The subscribers with a digest not yet settled: their next one waits, so that order is kept."""
-    rows = select(Delivery.subscriber_id).where(Delivery.kind == "digest", Delivery.state.in_(UNDER_WAY))
-    return set(session.scalars(rows))
+    id: int
+    state: str
+    reply: str
+    attempts: int
+    due_at: datetime | None
+    settled_at: datetime | None
+    dead_address: str = ""
 
 
 # --- claim --------------------------------------------------------------------------
 
 
-def recover(session: Session, now: datetime) -> None:
-    """Take up what a dead sender left. Only for the holder of the outbox: nobody else is sending."""
-    session.execute(update(Delivery).where(Delivery.state == "claimed").values(state="planned"))
-    session.execute(
-        update(Delivery)
-        .where(Delivery.state == "sending")
-        .values(
-            state="uncertain", reply="the sender stopped while the server had the message", settled_at=now
-        )
-    )
+def queues(session: Session) -> list[str]:
+    """The queues in which something waits, what somebody waits for first."""
+    found: list[str] = []
+    waits = select(func.min(Delivery.queue)).where(Delivery.due_at.is_not(None))
+    while (queue := session.scalar(waits.where(Delivery.queue > (found[-1] if found else "")))) is not None:
+        found.append(queue)
+    return sorted(found, key=lambda queue: queue != PROMPT)
 
 
 def claim(
-    session: Session, *, slot: str | None, now: datetime, repeat_uncertain: bool, limit: int
-) -> list[Delivery]:
-    """Up to `limit` deliveries that may be sent now, marked as claimed: those somebody waits for
-    first, whatever the slot, then those least tried.
+    session: Session, queue: str, hold: Hold, *, now: datetime, repeat_uncertain: bool, limit: int
+) -> list[Claim]:
+    """Up to `limit` deliveries of the queue that are due, the longest due first.
 
-    So one mail that stops every run cannot stand before all others. Those whose reader has left,
-    paused or been suppressed since are skipped instead.
+    Those that another sender held and was sending when it fell silent become uncertain.
     """
-    rows = select(Delivery).where(_is_due(slot, now, repeat_uncertain)).limit(limit)
-    rows = rows.order_by(case((_is_prompt(), 0), else_=1), Delivery.attempts, Delivery.id)
-    rows = rows.execution_options(populate_existing=True)
-    rows = rows.options(joinedload(Delivery.subscriber), joinedload(Delivery.edition))
-    while found := session.scalars(rows).all():
-        claimed = [delivery for delivery in found if _claim(session, delivery, now)]
-        session.flush()
-        if claimed:
-            return claimed
+    connection = session.connection()
+    due = {"queue": queue, "now": now, "token": hold.token, "most": limit}
+    while rows := connection.execute(_DUE, due).all():
+        lost = [row.id for row in rows if row.state == "sending"]
+        mark_uncertain(session, lost, now)
+        uncertain = [row for row in rows if row.state == "uncertain"]
+        spent = [row.id for row in uncertain if row.repeats or not repeat_uncertain]
+        _change(session, spent, due_at=None)
+        left_out = {*lost, *spent}
+        taken = [row for row in rows if row.id not in left_out]
+        again = [row.id for row in uncertain if row.id not in left_out]
+        _change(session, again, repeats=Delivery.repeats + 1)
+        _change(session, [row.id for row in taken], state="claimed", claim=hold.token, due_at=hold.until)
+        if taken:
+            return [_claim_of(row) for row in taken]
     return []
 
 
-def _claim(session: Session, delivery: Delivery, now: datetime) -> bool:
-    if skip_if_gone(session, delivery, now):
-        return False
-    delivery.repeats += delivery.state == "uncertain"
-    delivery.state = "claimed"
-    return True
-
-
-def count_due(session: Session, slot: str | None) -> int:
-    """How many deliveries are still planned, of one slot or of all."""
-    rows = select(func.count()).where(Delivery.state == "planned")
-    return session.scalar(rows.where(Delivery.slot == slot) if slot else rows) or 0
-
-
-def _is_due(slot: str | None, now: datetime, repeat_uncertain: bool) -> ColumnElement[bool]:
-    due = or_(
-        Delivery.state == "planned",
-        and_(Delivery.state == "deferred", Delivery.next_attempt_at <= now),
-        and_(Delivery.state == "uncertain", Delivery.repeats == 0) if repeat_uncertain else Delivery.id < 0,
+def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
+    (
+        id_, edition_id, subscriber_id, kind, message_id,
+        state, attempts, _, due_at,
+        slot,
+        email, new_email, name, handle, language,
+    ) = row  # fmt: skip
+    letter = slot if kind == "letter" else ""
+    return Claim(
+        id_,
+        edition_id,
+        subscriber_id,
+        kind,
+        letter,
+        message_id,
+        attempts,
+        state,
+        due_at,
+        Reader(new_email if letter == "move" else email, name, handle, language),
     )
-    if slot is None:
-        return due
-    return and_(due, _is_prompt() if slot == PROMPT else or_(Delivery.slot == slot, _is_prompt()))
 
 
-def _is_prompt() -> ColumnElement[bool]:
-    return or_(Delivery.kind == "letter", Delivery.slot.startswith(f"{WELCOME}:"))
+def mark_uncertain(session: Session, ids: Sequence[int], now: datetime) -> None:
+    """Their sender fell silent while the server had the messages."""
+    reply = "the sender stopped while the server had the message"
+    _change(session, ids, state="uncertain", reply=reply, settled_at=now, due_at=now)
 
 
-def recipient(delivery: Delivery) -> str:
-    """The address that a delivery goes to: a change of address is confirmed at the new one."""
-    moves = delivery.kind == "letter" and delivery.edition.slot == "move"
-    return delivery.subscriber.new_email if moves else delivery.subscriber.email
+def recover(session: Session, now: datetime) -> None:
+    """Take up what dead senders left. Only where nobody else can be sending."""
+    held = select(Delivery.id).where(Delivery.due_at.is_not(None))
+    mark_uncertain(session, session.scalars(held.where(Delivery.state == "sending")).all(), now)
+    claimed = update(Delivery).where(Delivery.due_at.is_not(None), Delivery.state == "claimed")
+    session.execute(claimed.values(state="planned", due_at=now, claim=""))
 
 
-def skip_if_gone(session: Session, delivery: Delivery, now: datetime) -> bool:
-    """Skip a delivery whose reader has left, paused or been suppressed; whether it was."""
-    reason = _reason_to_skip(session, delivery)
-    if reason:
-        _skip(delivery, reason, now)
-    return bool(reason)
+def renew(session: Session, ids: Sequence[int], hold: Hold) -> None:
+    """Hold claimed deliveries for longer."""
+    _change(session, ids, _is_held(hold.token), due_at=hold.until)
 
 
-def _reason_to_skip(session: Session, delivery: Delivery) -> str:
-    address, status = recipient(delivery), delivery.subscriber.status
-    if status == "forgotten":
-        return status
-    if not address:
+def put_back(session: Session, ids: Sequence[int], hold: Hold) -> None:
+    """Claimed deliveries that this sender does not try wait for the next, before those it has tried."""
+    mine = (_is_held(hold.token), Delivery.state == "claimed")
+    _change(session, ids, *mine, state="planned", due_at=Delivery.planned_at, claim="")
+
+
+def next_release(session: Session, queues: Sequence[str], hold: Hold) -> datetime | None:
+    """When the first delivery comes free that another sender holds, or that waits for its domain."""
+    waits = and_(Delivery.due_at.is_not(None), Delivery.claim != hold.token)
+    rows = select(func.min(Delivery.due_at)).where(Delivery.queue.in_(queues), waits)
+    return session.scalar(rows.where(Delivery.state.in_((*HELD, "planned"))))
+
+
+# --- announce -----------------------------------------------------------------------
+
+
+def announce(connection: Connection, claims: Sequence[Claim], hold: Hold, now: datetime) -> dict[int, str]:
+    """Mark deliveries as sending: a crash from here on leaves them uncertain.
+
+    Gives an empty reason by id for each that may go out now. Those whose reader has left, paused or been
+    suppressed are skipped, with the reason; those that another sender has taken are not named.
+    """
+    digests = [claim for claim in claims if not claim.letter]
+    if len(digests) == len(claims) and _announce_digests(connection, digests, hold) == len(digests):
+        return {claim.id: "" for claim in digests}
+    with Session(connection) as session:
+        reasons = _announce_each(session, claims, hold, now)
+        session.flush()
+        return reasons
+
+
+def _announce_digests(connection: Connection, digests: Sequence[Claim], hold: Hold) -> int:
+    """Announce those with nothing against them; how many."""
+    if not digests:
+        return 0
+    rows = [
+        {
+            "b_id": claim.id,
+            "b_token": hold.token,
+            "b_reader": claim.subscriber_id,
+            "b_email": claim.reader.email,
+            "attempts": claim.attempts + 1,
+        }
+        for claim in digests
+    ]
+    return _SEND_DIGESTS.run(connection, rows)
+
+
+def _announce_each(session: Session, claims: Sequence[Claim], hold: Hold, now: datetime) -> dict[int, str]:
+    """Look at each, and skip those with a reason."""
+    held = {"ids": [claim.id for claim in claims], "b_token": hold.token}
+    found = {row.id: row for row in session.connection().execute(_HELD_NOW, held)}
+    mine = [claim for claim in claims if claim.id in found]
+    reasons = {claim.id: _reason_to_skip(claim, found[claim.id]) for claim in mine}
+    for claim in mine:
+        if reasons[claim.id]:
+            _skip(session, claim, reasons[claim.id], now)
+        else:
+            _change(session, [claim.id], state="sending", attempts=claim.attempts + 1)
+    return reasons
+
+
+def _reason_to_skip(claim: Claim, row: Row[*tuple[Any, ...]]) -> str:
+    moves = claim.letter == "move"
+    if row.status == "forgotten":
+        return "forgotten"
+    if not claim.reader.email or claim.reader.email != (row.new_email if moves else row.email):
         return "the address was changed already"
-    if is_suppressed(session, address):
+    if row.is_new_suppressed if moves else row.is_suppressed:
         return "suppressed"
-    needed = _STATUS_FOR_LETTER.get(delivery.edition.slot, status) if delivery.kind == "letter" else "active"
-    return "" if status == needed else status
+    needed = _STATUS_FOR_LETTER.get(claim.letter, row.status) if claim.letter else "active"
+    return "" if row.status == needed else str(row.status)
 
 
-def _skip(delivery: Delivery, reason: str, now: datetime) -> None:
-    delivery.state, delivery.reply, delivery.settled_at = "skipped", reason, now
-    if delivery.kind == "digest" and delivery.subscriber.cursor == delivery.edition.papers[-1]:
-        delivery.subscriber.cursor = delivery.edition.after  # unless a later mail has gone out since
+def _skip(session: Session, claim: Claim, reason: str, now: datetime) -> None:
+    _change(session, [claim.id], state="skipped", reply=reason, settled_at=now, due_at=None)
+    if claim.kind == "digest":
+        edition = session.get_one(EditionRow, claim.edition_id)
+        back = update(Subscriber).where(
+            Subscriber.id == claim.subscriber_id, Subscriber.cursor == edition.papers[-1]
+        )
+        session.execute(back.values(cursor=edition.after))  # unless a later mail has gone out since
 
 
 # --- settle -------------------------------------------------------------------------
 
 
-def mark_sending(delivery: Delivery) -> None:
-    """The message goes out now; a crash from here on leaves it uncertain."""
-    delivery.state = "sending"
-    delivery.attempts += 1
-
-
-def settle_sent(delivery: Delivery, reply: str, now: datetime) -> None:
+def sent(claim: Claim, reply: str, now: datetime) -> Outcome:
     """The server has taken the message."""
-    delivery.state, delivery.reply, delivery.settled_at = "sent", reply[:500], now
+    return Outcome(claim.id, "sent", reply[:500], claim.attempts + 1, None, now)
 
 
-def settle_refused(delivery: Delivery, refusal: Refusal, verdict: Verdict, now: datetime) -> None:
+def refused(claim: Claim, refusal: Refusal, verdict: Verdict, now: datetime) -> Outcome:
     """The server has not taken the message, or nobody knows; a deferred one fails in the end."""
-    delivery.state, delivery.reply = verdict.state, str(refusal)
-    if refusal.phase in {"connect", "tls", "login"}:
-        delivery.attempts -= 1  # nothing of this mail was tried
-        return
-    if verdict.state in {"planned", "deferred"} and delivery.attempts >= MOST_ATTEMPTS:
-        delivery.state = "failed"
-    elif verdict.state == "deferred":
-        delivery.next_attempt_at = now + FIRST_PAUSE * 2 ** min(delivery.attempts - 1, 5)
-    delivery.settled_at = None if delivery.state == "planned" else now
+    if refusal.phase in BEFORE_MESSAGE:  # nothing of this mail was tried
+        return Outcome(claim.id, "planned", str(refusal), claim.attempts, claim.due_at, None)
+    attempts, state = claim.attempts + 1, str(verdict.state)
+    if state in {"planned", "deferred"} and attempts >= MOST_ATTEMPTS:
+        state = "failed"
+    due_at = {"planned": now, "uncertain": now, "deferred": now + _pause(attempts)}.get(state)
+    return Outcome(
+        claim.id,
+        state,
+        str(refusal),
+        attempts,
+        due_at,
+        None if state == "planned" else now,
+        claim.reader.email if verdict.suppress else "",
+    )
 
 
-def settle_unwritable(delivery: Delivery, reason: str, now: datetime) -> None:
+def _pause(attempts: int) -> timedelta:
+    """15 minutes growing to 8 hours, and a little more or less, so that not all come back at once."""
+    return FIRST_PAUSE * (2.0 ** min(attempts - 1, 5) * uniform(0.95, 1.05))  # noqa: S311  no secret
+
+
+def postponed(claim: Claim, due_at: datetime) -> Outcome:
+    """The mail has to wait for its domain's next turn."""
+    return Outcome(claim.id, "planned", "", claim.attempts, due_at, None)
+
+
+def unwritable(claim: Claim, reason: str, now: datetime) -> Outcome:
     """No mail can be made of the delivery."""
-    delivery.state, delivery.reply, delivery.settled_at = "failed", f"cannot be written: {reason}"[:500], now
+    return Outcome(claim.id, "failed", f"cannot be written: {reason}"[:500], claim.attempts, None, now)
 
 
-def take_back_failed(deliveries: Sequence[Delivery]) -> None:
-    """Plan deliveries anew that failed for what turned out to be no fault of their readers."""
-    for delivery in deliveries:
-        if delivery.state == "failed":
-            delivery.state, delivery.settled_at = "planned", None
+def settle(connection: Connection, outcomes: Sequence[Outcome], hold: Hold, now: datetime) -> None:
+    """Write down what has become of deliveries, of those that this sender still holds."""
+    if dead := [outcome for outcome in outcomes if outcome.dead_address]:
+        with Session(connection) as session:
+            _suppress_dead(session, dead, now)
+    _SETTLE.run(
+        connection,
+        [
+            {
+                "b_id": outcome.id,
+                "b_token": hold.token,
+                "state": outcome.state,
+                "reply": outcome.reply,
+                "attempts": outcome.attempts,
+                "due_at": outcome.due_at,
+                "settled_at": outcome.settled_at,
+            }
+            for outcome in outcomes
+        ],
+    )
 
 
-def put_back(session: Session) -> None:
-    """Claimed deliveries of a run that stops wait for the next one."""
-    session.execute(update(Delivery).where(Delivery.state == "claimed").values(state="planned"))
+def _suppress_dead(session: Session, outcomes: Sequence[Outcome], now: datetime) -> None:
+    for outcome in outcomes:
+        # Whoever was forgotten while their mail was on its way leaves no address behind.
+        if find(session, outcome.dead_address):
+            suppress(session, outcome.dead_address, f"returned: {outcome.reply}", now)
+            session.flush()
+
+
+def take_back_failed(session: Session, ids: Sequence[int], now: datetime) -> int:
+    """Plan deliveries anew that failed for what turned out to be no fault of their readers; how many."""
+    return _change(session, ids, Delivery.state == "failed", state="planned", due_at=now, settled_at=None)
+
+
+def _is_held(token: str) -> ColumnElement[bool]:
+    return Delivery.state.in_(HELD) & (Delivery.claim == token)
+
+
+def _change(session: Session, ids: Sequence[int], *where: ColumnElement[bool], **values: object) -> int:
+    changed = 0
+    for start in range(0, len(ids), 500):
+        change = update(Delivery).where(Delivery.id.in_(ids[start : start + 500]), *where)
+        done = session.execute(change.values(**values).execution_options(synchronize_session=False))
+        changed += done.rowcount  # type: ignore[attr-defined]  # an UPDATE counts its rows
+    return changed
+
+
+# --- forgotten readers --------------------------------------------------------------
+
+
+def call_off(session: Session, subscriber_id: int) -> None:
+    """Skip what was to go to a subscriber who is forgotten, and keep no server's words about them."""
+    theirs = update(Delivery).where(Delivery.subscriber_id == subscriber_id)
+    waiting = theirs.where(Delivery.state.in_(("planned", "deferred")))
+    session.execute(waiting.values(state="skipped", due_at=None))
+    session.execute(theirs.values(reply=""))
+
+
+def erase_forgotten(session: Session) -> None:
+    """Delete the empty rows of forgotten subscribers to whom nothing is on its way."""
+    on_its_way = select(Delivery.subscriber_id).where(Delivery.due_at.is_not(None))
+    gone = select(Subscriber.id).where(Subscriber.status == "forgotten", Subscriber.id.not_in(on_its_way))
+    ids = session.scalars(gone).all()
+    for table in (Delivery.subscriber_id, AccountEvent.subscriber_id, Subscriber.id):
+        session.execute(delete(table.class_).where(table.in_(ids)))
 
 
 # --- read ---------------------------------------------------------------------------
 
 
-def states(session: Session, delivery_ids: Collection[int] | None = None) -> Counter[str]:
-    """How many deliveries are in each state, all or those named."""
+def states(session: Session) -> Counter[str]:
+    """How many deliveries are in each state."""
     rows = select(Delivery.state, func.count()).group_by(Delivery.state)
-    if delivery_ids is None:
-        return Counter(dict(session.execute(rows).all()))
-    counts: Counter[str] = Counter()
-    ids = sorted(delivery_ids)
-    for start in range(0, len(ids), 500):
-        chunk = rows.where(Delivery.id.in_(ids[start : start + 500]))
-        counts.update(dict(session.execute(chunk).all()))
-    return counts
+    return Counter(dict(session.execute(rows).all()))
 
 
-def count_prompt(session: Session) -> int:
-    """How many deliveries that somebody waits for are planned."""
-    rows = select(func.count()).where(Delivery.state == "planned", _is_prompt())
-    return session.scalar(rows) or 0
+def account_of(session: Session, slot: str) -> Counter[tuple[str, str]]:
+    """How many deliveries of a slot are in each state; of those skipped, with the reason."""
+    reason = func.coalesce(func.nullif(Delivery.state, "skipped"), Delivery.reply)
+    rows = select(Delivery.state, reason, func.count()).where(Delivery.slot == slot)
+    return Counter(
+        {
+            (state, why if state == "skipped" else ""): count
+            for state, why, count in session.execute(rows.group_by(Delivery.state, reason))
+        }
+    )
+
+
+def count_due(session: Session, queue: str | None, now: datetime) -> int:
+    """How many deliveries are due, of one queue or of all."""
+    due = select(func.count()).where(Delivery.due_at <= now)
+    return session.scalar(due.where(Delivery.queue == queue) if queue else due) or 0
+
+
+def count_left(session: Session, queue: str | None) -> int:
+    """How many deliveries no sender has tried yet, of one queue or of all, whoever holds them."""
+    left = select(func.count()).where(
+        Delivery.due_at.is_not(None), or_(*(Delivery.state == state for state in ("planned", *HELD)))
+    )
+    return session.scalar(left.where(Delivery.queue == queue) if queue else left) or 0
 
 
 def history(session: Session, subscriber_id: int) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 A mail is rendered once for all who get the same; each marker is an address no text can hold.
 """
 
+import re
 from collections.abc import Mapping
 
 from markupsafe import escape
@@ -22,6 +23,12 @@ def fill(text: str, nonce: str, values: Mapping[str, str]) -> str:
     for name in PARTS:
         text = text.replace(marker(nonce, name), values[name])
     return text
+
+
+def gaps(text: str, nonce: str) -> tuple[list[str], list[str]]:
+    """The texts around the markers, one more than these, and the markers' names."""
+    pieces = re.split(re.escape(marker(nonce, "")) + f"({'|'.join(PARTS)})", text)
+    return pieces[::2], pieces[1::2]
 
 
 def greeting(language: str, name: str) -> str:

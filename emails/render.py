@@ -11,9 +11,10 @@ from emails.digest_page import DigestPage, Unit, digest_page
 from emails.edition import Edition
 from emails.layout import Layout, Piece, Size, fit, size_of
 from emails.markup import to_html
-from emails.personal import fill
+from emails.personal import fill, gaps
 from emails.plain import digest_text
 from emails.segments import cut, sizes
+from emails.wire import GAP
 
 LIMIT = 95_000  # bytes of the HTML part, decoded and encoded; Gmail clips at about 102 KB
 
@@ -48,16 +49,21 @@ def render(edition: Edition, *, archive: str, widest: Mapping[str, str], limit: 
     page = digest_page(edition, archive)
     full = to_html("digest.mjml", page)
     found = sizes(full)
-    frame = size_of(fill(cut(full, lambda _: False), page.nonce, widest))
+    frame = _filled_size(cut(full, lambda _: False), page.nonce, widest)
     layout = fit(edition.units, frame, _blocks(edition, found), _notes(page, found), limit)
     html = cut(full, _is_kept(page, layout))
-    taken = size_of(fill(html, page.nonce, widest)).most
+    taken = _filled_size(html, page.nonce, widest).most
     if taken > limit:
         raise RenderError(
             f"{len(edition.papers)} papers do not fit a mail of {limit} bytes, even without their texts"
         )
     text = digest_text(page, layout.shown)
     return Rendered(page.subject, html, text, page.nonce, layout, fill=taken / limit)
+
+
+def _filled_size(html: str, nonce: str, widest: Mapping[str, str]) -> Size:
+    around_gaps = GAP * len(gaps(html, nonce)[1])
+    return size_of(fill(html, nonce, widest)) + Size(around_gaps, around_gaps)
 
 
 def _blocks(edition: Edition, found: Mapping[str, Size]) -> dict[Piece, Size]:

@@ -4,10 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Phase = Literal["connect", "tls", "login", "mail", "rcpt", "data", "body"]
+# `body` lasts until the final dot is out, `ack` from then on.
+Phase = Literal["connect", "ehlo", "tls", "login", "mail", "rcpt", "data", "body", "ack"]
+BEFORE_MESSAGE = {"connect", "ehlo", "tls", "login"}
 
 NO_SUCH_ADDRESS = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"}
-OUR_FAULT = re.compile(r"5\.(?:7\.\d+|6\.\d+|3\.4|1\.7|1\.8|5\.\d+)$")
+# 5.6.7 is about one reader's address, which this server cannot take (RFC 6531): the others get their mail.
+OUR_FAULT = re.compile(r"5\.(?:7\.\d+|6\.(?!7$)\d+|3\.4|1\.7|1\.8|5\.\d+)$")
 
 
 @dataclass(eq=False)
@@ -40,13 +43,13 @@ class Verdict:
 
 def judge(refusal: Refusal) -> Verdict:
     """The verdict on a refusal, by phase, enhanced status code and code."""
-    if refusal.phase in {"connect", "tls", "login"}:
+    if refusal.phase in BEFORE_MESSAGE:
         return Verdict("planned", stop=True)
     if refusal.code == 0:
-        return Verdict("uncertain" if refusal.phase == "body" else "deferred")
+        return Verdict("uncertain" if refusal.phase == "ack" else "deferred")
     if 400 <= refusal.code < 500:
         return Verdict("deferred")
-    if refusal.enhanced in NO_SUCH_ADDRESS and refusal.phase in {"rcpt", "body"}:
+    if refusal.enhanced in NO_SUCH_ADDRESS and refusal.phase in {"rcpt", "ack"}:
         return Verdict("failed", suppress=True)
     if refusal.phase == "mail" or refusal.code in {530, 535} or OUR_FAULT.match(refusal.enhanced):
         return Verdict("planned", stop=True)

@@ -4,19 +4,19 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from emails.edition import Edition
-from emails.models import Delivery
 from emails.render import Rendered
-from emails.sending import Drained
+
+PLANNED_EARLIER = "planned earlier in this slot"
+_FINAL = ("sent", "failed", "skipped")
+
+Account = Counter[tuple[str, str]]  # deliveries by state and, of those skipped, the reason
 
 
 @dataclass
 class DigestReport:
     """The accounts of one run: every candidate is sent, deferred, failed, uncertain, skipped, or
-    (when the run stopped, or another has taken it up again) still planned. `waiting`: papers had to settle first."""
+    (when the run stopped, or another still sends it) planned. `waiting`: papers had to settle first."""
 
     slot: str
     candidates: int = 0
@@ -46,6 +46,11 @@ class DigestReport:
             return f"{self.slot} does not balance: {self.line()}"
         return ""
 
+    def skip(self, reasons: Counter[str]) -> None:
+        """Account for those who get nothing, by the reason."""
+        self.reasons = dict(Counter(self.reasons) + reasons)
+        self.skipped += reasons.total()
+
     def as_json(self) -> dict[str, Any]:
         """The report as JSON values."""
         return asdict(self)
@@ -71,29 +76,15 @@ def edition_entry(edition: Edition, rendered: Rendered, readers: int) -> dict[st
     }
 
 
-def account(session: Session, report: DigestReport, outcomes: dict[int, str], drained: Drained) -> None:
-    """Settle the report from the ledger: a reader's delivery counts if this run planned or tried it."""
-    rows = session.execute(
-        select(Delivery.id, Delivery.subscriber_id, Delivery.state, Delivery.reply).where(
-            Delivery.slot == report.slot
-        )
-    ).all()
+def account(report: DigestReport, before: Account, after: Account) -> None:
+    """Settle the report by the ledger of its slot `before` the run planned and `after` it sent."""
+    settled = Counter({key: count for key, count in before.items() if key[0] in _FINAL})
+    now = after - settled
     states: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    for id_, subscriber_id, state, reply in rows:
-        is_ours = outcomes.get(subscriber_id) == ""
-        if not (is_ours or id_ in drained.tried or state == "planned"):
-            continue
-        outcomes[subscriber_id] = ""
-        states[state] += 1
-        if state == "skipped":
-            reasons[reply] += 1
-    for reason in outcomes.values():
-        if reason:
-            states["skipped"] += 1
-            reasons[reason] += 1
-    report.candidates = len(outcomes)
+    for (state, _), count in now.items():
+        states[state] += count
     report.sent, report.deferred, report.failed = states["sent"], states["deferred"], states["failed"]
-    report.uncertain, report.skipped = states["uncertain"], states["skipped"]
-    report.planned = sum(states[state] for state in ("planned", "claimed", "sending"))
-    report.reasons, report.stopped = dict(reasons), drained.stopped
+    report.uncertain = states["uncertain"]
+    report.planned = states["planned"] + states["claimed"] + states["sending"]
+    report.skip(Counter({reason: count for (state, reason), count in now.items() if state == "skipped"}))
+    report.skip(Counter({PLANNED_EARLIER: settled.total()} if settled else {}))

@@ -1,22 +1,36 @@
-"""The sending loop: claim, build, send, settle, over one connection; stops for faults of ours."""
+"""The sending loop: lines that take a claim, build, announce, send and settle; it stops for faults of ours."""
 
+import asyncio
+import logging
 import re
-from collections.abc import Callable
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
+import uvloop
 
 from core.database import Database, exclusive
 from emails import outbox
-from emails.message import Content, House, Message, Reader, build, content_of
-from emails.models import Delivery
-from emails.replies import Refusal, judge
-from emails.transport import Transport
-from subscribers.accounts import suppress
+from emails.breaker import Breaker
+from emails.ledger import GO, SKIPPED, Ledger
+from emails.message import House, Message, Template, content_of
+from emails.models import EditionRow
+from emails.outbox import Claim, Outcome
+from emails.pace import Domains, Metronome, Quota, Speed
+from emails.replies import BEFORE_MESSAGE, Refusal, judge
+from emails.stock import Stock
+from emails.transport import Line, Transport
+from subscribers.limits import DatabaseStorage
 
-BATCH = 100
-STOP_AFTER = 10  # refusals or lost connections in a row: then the fault is not the readers'
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+MOST_TEMPLATES = 32  # kept in memory; each takes a few hundred kilobytes
+TICK = 1.0  # seconds between two looks at the progress
+COUNT_ANEW = 15.0  # seconds; to count a million takes a part of one
 
 Clock = Callable[[], datetime]
 Progress = Callable[[int, int], None]
@@ -26,126 +40,260 @@ def ignore_progress(_done: int, _planned: int) -> None:
     """Nobody watches."""
 
 
+@dataclass(frozen=True)
+class Office:
+    """What sending stands on: the database, the servers, the house, the clock, and how fast to go.
+
+    A sender that is silent for the `lease` has lost what it claimed to the others.
+    """
+
+    database: Database
+    transport: Transport
+    house: House
+    clock: Clock
+    speed: Speed = field(default_factory=Speed)
+    lease: timedelta = LEASE
+
+
 @dataclass
 class Drained:
-    """What a drain did: the ids of all deliveries it tried, and why it stopped, if it did."""
+    """What a drain did: how many deliveries came to which state by it, and why it stopped, if it did."""
 
-    tried: set[int] = field(default_factory=set)
+    states: Counter[str] = field(default_factory=Counter)
     stopped: str = ""
 
 
 def drain(
-    database: Database,
-    transport: Transport,
-    house: House,
-    *,
-    slot: str | None,
-    repeat_uncertain: bool,
-    clock: Clock,
-    progress: Progress = ignore_progress,
+    office: Office, queue: str | None, *, repeat_uncertain: bool, progress: Progress = ignore_progress
 ) -> Drained:
-    """Send all deliveries that are due, of one slot or of all; one drain at a time per database."""
-    drained = Drained()
-    with exclusive(database.engine, "outbox"):
-        with database.sessions.begin() as session:
-            outbox.recover(session, clock())
-            outbox.erase_forgotten(session)
-        with database.sessions() as session:
-            sender = _Sender(session, transport, house, clock, drained)
-            while not drained.stopped:
-                batch = outbox.claim(
-                    session, slot=slot, now=clock(), repeat_uncertain=repeat_uncertain, limit=BATCH
-                )
-                session.commit()
-                if not batch:
-                    break
-                sender.send_all(batch)
-                progress(len(drained.tried), len(drained.tried) + outbox.count_due(session, slot))
-            outbox.put_back(session)
-            session.commit()
-    return drained
+    """Send all deliveries that are due, of one queue (and what somebody waits for) or of all.
+
+    Any number of senders can drain at once on PostgreSQL; on SQLite a second one waits for the first.
+    """
+    with _alone_on_sqlite(office), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_Run(office, queue, repeat_uncertain, progress).drain())
 
 
-class _Sender:
-    """Sends claimed deliveries one after the other; one commit settles one and announces the next."""
+@contextmanager
+def _alone_on_sqlite(office: Office) -> Iterator[None]:
+    engine = office.database.engine
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    waits = "another sender is at work on this database: waiting for it to end"
+    with exclusive(engine, "outbox", lambda: logger.warning(waits)):
+        with office.database.sessions.begin() as session:
+            outbox.recover(session, office.clock())
+        yield
 
-    def __init__(
-        self, session: Session, transport: Transport, house: House, clock: Clock, drained: Drained
-    ) -> None:
-        self._session = session
-        self._transport = transport
-        self._house = house
-        self._clock = clock
-        self._drained = drained
-        self._contents: dict[int, Content] = {}
-        self._refused_in_a_row: list[Delivery] = []
 
-    def send_all(self, batch: list[Delivery]) -> None:
-        for delivery in batch:
-            if self._drained.stopped:
-                return
-            self._drained.tried.add(delivery.id)
-            if message := self._prepared(delivery):
-                outbox.mark_sending(delivery)
-                self._session.commit()
-                self._send(delivery, message)
-        self._session.commit()
+class _Run:
+    """One drain: its lines share a stock of claims, a ledger and the reasons to stop."""
 
-    def _prepared(self, delivery: Delivery) -> Message | None:
-        """The message, unless its reader left since the claim or it cannot be written."""
-        self._session.refresh(delivery.subscriber)
-        if outbox.skip_if_gone(self._session, delivery, self._clock()):
-            return None
-        try:
-            return self._message(delivery)
-        except ValueError as error:
-            outbox.settle_unwritable(delivery, str(error), self._clock())
-            return None
-
-    def _send(self, delivery: Delivery, message: Message) -> None:
-        try:
-            reply = self._transport.send(message)
-        except Refusal as refusal:
-            self._refused(delivery, refusal)
-        else:
-            self._refused_in_a_row = []
-            outbox.settle_sent(delivery, reply, self._clock())
-
-    def _refused(self, delivery: Delivery, refusal: Refusal) -> None:
-        verdict = judge(refusal)
-        outbox.settle_refused(delivery, refusal, verdict, self._clock())
-        if verdict.suppress and self._is_known(delivery):
-            suppress(self._session, outbox.recipient(delivery), f"returned: {refusal}", self._clock())
-        else:
-            self._refused_in_a_row.append(delivery)
-        if verdict.stop:
-            self._drained.tried.discard(delivery.id)
-            self._drained.stopped = (
-                f"the mail server refuses to work for us ({_unaddressed(refusal)}): mend that, then run again"
-            )
-        elif len(self._refused_in_a_row) >= STOP_AFTER:
-            outbox.take_back_failed(self._refused_in_a_row)
-            self._drained.stopped = (
-                f"{STOP_AFTER} mails in a row were refused, the last with: {_unaddressed(refusal)}"
-            )
-        if self._drained.stopped:
-            self._session.commit()
-
-    def _is_known(self, delivery: Delivery) -> bool:
-        """Whether the reader has not been forgotten while their mail was on its way."""
-        self._session.refresh(delivery.subscriber)
-        return delivery.subscriber.status != "forgotten"
-
-    def _message(self, delivery: Delivery) -> Message:
-        reader = delivery.subscriber
-        content = self._contents.setdefault(delivery.edition_id, content_of(delivery.edition))
-        return build(
-            content,
-            Reader(outbox.recipient(delivery), reader.name, reader.handle, reader.language),
-            self._house,
-            message_id=delivery.message_id,
-            now=self._clock(),
+    def __init__(self, office: Office, queue: str | None, repeat_uncertain: bool, progress: Progress) -> None:
+        self._office, self._queue, self._progress = office, queue, progress
+        self._ledger = Ledger(office.database, secrets.token_hex(8), office.clock, office.lease)
+        self._quota = Quota(DatabaseStorage(office.database), office.speed.per_hour)
+        self._stock = Stock(
+            self._ledger,
+            queue,
+            self._quota,
+            connections=office.speed.connections,
+            repeat_uncertain=repeat_uncertain,
+            clock=office.clock,
         )
+        self._metronome = Metronome(office.speed.per_second)
+        self._domains = Domains()
+        self._breaker = Breaker()
+        self._templates: dict[int, Template] = {}
+        self._lines: set[Line] = set()  # at work
+        self._uncertain: set[int] = set()
+        self._result = Drained()
+        self._due = 0  # deliveries that this run has to do with, which the progress is told of
+
+    async def drain(self) -> Drained:
+        """Everything, from the first claim to the last commit."""
+        try:
+            await self._ledger.do(lambda session, _hold, _now: outbox.erase_forgotten(session))
+            await self._ledger.do(self._domains.read)
+            await self._stock.refill()
+            self._due = len(self._stock) + await self._ledger.do(
+                lambda session, _hold, now: outbox.count_due(session, self._queue, now)
+            )
+            await self._run_lines(min(self._office.speed.connections, max(len(self._stock), 1)))
+            await self._end()
+            self._tell()
+        finally:
+            self._ledger.close()
+        return self._result
+
+    async def _run_lines(self, count: int) -> None:
+        self._ledger.lines = count
+        lines = [asyncio.create_task(self._work()) for _ in range(count)]
+        watch = asyncio.create_task(self._watch())
+        try:
+            for line in asyncio.as_completed(lines):
+                await line
+        except asyncio.CancelledError:  # by the operator: what is on its way may arrive
+            self._stop("interrupted")
+            await asyncio.wait(lines)
+            await self._end()
+            raise
+        finally:
+            for task in (*lines, watch):
+                task.cancel()
+            await asyncio.gather(*lines, watch, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Keep the claims, keep what was learned of domains, and tell how far the run is."""
+        loop = asyncio.get_running_loop()
+        renewed = counted = loop.time()
+        while True:
+            self._tell()
+            await asyncio.sleep(TICK)
+            if loop.time() - counted > COUNT_ANEW:
+                await self._count_what_is_left()
+                counted = loop.time()
+            if self._domains.has_changed:
+                await self._ledger.do(self._domains.write)
+            if loop.time() - renewed > self._office.lease.total_seconds() / 3:
+                await self._stock.renew()
+                renewed = loop.time()
+
+    async def _count_what_is_left(self) -> None:
+        """Other senders take their part of what was due at the start."""
+        left = await self._ledger.do(lambda session, _hold, _now: outbox.count_left(session, self._queue))
+        self._due = self._result.states.total() + left
+
+    def _tell(self) -> None:
+        done = self._result.states.total()
+        self._progress(done, max(self._due, done))
+
+    async def _end(self) -> None:
+        await self._ledger.do(self._domains.write)
+        await self._stock.give_back()
+        if suspects := self._breaker.suspects if self._result.stopped else []:
+            taken_back = await self._ledger.do(
+                lambda session, _hold, now: outbox.take_back_failed(session, suspects, now)
+            )
+            self._result.states["failed"] -= taken_back
+
+    def _stop(self, reason: str) -> None:
+        self._result.stopped = self._result.stopped or reason
+        self._stock.is_closed = True
+
+    # --- one line -------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        """Send over one connection, until nothing is left or the run stops."""
+        line = self._office.transport.line()
+        self._lines.add(line)
+        last: Outcome | None = None  # of the delivery before, not yet written down
+        try:
+            while True:
+                claim = self._stock.at_hand()
+                if claim is None:
+                    await self._write_down(last, None)
+                    last, claim = None, await self._stock.next()
+                if claim is None:
+                    return
+                last = await self._deliver(line, claim, last)
+                if line not in self._lines:
+                    await self._write_down(last, None)
+                    return
+        finally:
+            self._lines.discard(line)
+            self._ledger.lines -= 1
+            await line.close()
+
+    async def _deliver(self, line: Line, claim: Claim, last: Outcome | None) -> Outcome | None:
+        """Send one delivery; one commit writes down the `last` outcome and announces this one."""
+        await self._metronome.beat()
+        prepared = await self._prepare(claim)
+        if isinstance(prepared, Outcome):
+            await self._write_down(last, None)
+            return prepared
+        if not await self._write_down(last, claim):
+            return None
+        return await self._send(line, claim, prepared)
+
+    async def _prepare(self, claim: Claim) -> Message | Outcome:
+        """The message, or why there is none now."""
+        now = self._office.clock()
+        if later := self._domains.turn(claim.reader.email, now):
+            self._stock.postponed += 1
+            return outbox.postponed(claim, later)
+        template = self._templates.get(claim.edition_id) or await self._read_template(claim.edition_id)
+        try:
+            return template.message(claim.reader, message_id=claim.message_id, now=now)
+        except ValueError as error:
+            return outbox.unwritable(claim, str(error), now)
+
+    async def _read_template(self, edition_id: int) -> Template:
+        content = await self._ledger.do(
+            lambda session, _hold, _now: content_of(session.get_one(EditionRow, edition_id))
+        )
+        if len(self._templates) >= MOST_TEMPLATES:
+            self._templates.pop(next(iter(self._templates)))
+        template = self._templates[edition_id] = Template(content, self._office.house)
+        return template
+
+    async def _write_down(self, outcome: Outcome | None, claim: Claim | None) -> bool:
+        """Settle the one and announce the other; whether the latter may go out."""
+        if outcome is None and claim is None:
+            return False
+        reason = await self._ledger.turn(outcome, claim)
+        if outcome:
+            self._stock.release(outcome.id)
+            self._count(outcome)
+        if claim and reason != GO:
+            self._stock.release(claim.id)
+            self._result.states["skipped"] += reason == SKIPPED
+        return reason == GO
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.id in self._uncertain:
+            self._result.states["uncertain"] -= 1
+            self._uncertain.discard(outcome.id)
+        if outcome.state == "uncertain":
+            self._uncertain.add(outcome.id)
+        if outcome.state != "planned":
+            self._result.states[outcome.state] += 1
+
+    async def _send(self, line: Line, claim: Claim, message: Message) -> Outcome:
+        try:
+            reply = await line.send(message)
+        except Refusal as refusal:
+            if refusal.phase in BEFORE_MESSAGE:
+                self._lose(line, refusal)
+                return outbox.refused(claim, refusal, judge(refusal), self._office.clock())
+            return self._refused(claim, refusal)
+        self._breaker.passed()
+        self._domains.taken(claim.reader.email)
+        return outbox.sent(claim, reply, self._office.clock())
+
+    def _lose(self, line: Line, refusal: Refusal) -> None:
+        """Go on without a line: a server may take fewer connections than we would open."""
+        self._lines.discard(line)
+        if self._lines:
+            logger.warning("%d connections are left: %s", len(self._lines), _unaddressed(refusal))
+        else:
+            self._stop_for(refusal)
+
+    def _stop_for(self, refusal: Refusal) -> None:
+        fault = f"the mail server refuses to work for us ({_unaddressed(refusal)})"
+        self._stop(f"{fault}: mend that, then run again")
+
+    def _refused(self, claim: Claim, refusal: Refusal) -> Outcome:
+        verdict, now = judge(refusal), self._office.clock()
+        self._domains.refused(claim.reader.email, refusal, now)
+        if verdict.stop:
+            self._stop_for(refusal)
+        elif verdict.suppress:
+            self._breaker.passed()
+        elif reason := self._breaker.refused(claim.id):
+            self._stop(f"{reason}, the last with: {_unaddressed(refusal)}")
+        return outbox.refused(claim, refusal, verdict, now)
 
 
 def _unaddressed(refusal: Refusal) -> str:

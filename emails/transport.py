@@ -1,43 +1,33 @@
-"""SMTP connections: kept open, secured, logged in; every refusal tells its phase (RFC 5321)."""
+"""The mail servers of a run: where they are, which one the next connection goes to, connections kept open."""
 
-import smtplib
-import socket
-import ssl
-from dataclasses import dataclass
+import asyncio
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from emails.message import Message
-from emails.replies import Phase, Refusal
+from emails.replies import Refusal
+from emails.smtp import Connection, SmtpAddress, connect
 
-_TIMEOUTS: dict[Phase, int] = {
-    "connect": 60,
-    "tls": 60,
-    "login": 60,
-    "mail": 300,
-    "rcpt": 300,
-    "data": 120,
-    "body": 600,
-}
 MESSAGES_PER_CONNECTION = 500
+_AVOIDED = 60  # seconds without a try at a server that could not be reached, while another can
 
 
 class AddressError(Exception):
     """PAPERBOY_SMTP_URL cannot be used; one line that says what is wrong."""
 
 
-@dataclass(frozen=True)
-class SmtpAddress:
-    """Where and how to send: from `smtp://user:pass@host:587?starttls=required` or `smtps://…`."""
+def parse_addresses(urls: str) -> tuple[SmtpAddress, ...]:
+    """The SMTP addresses in a setting, with white space between them.
 
-    host: str
-    port: int
-    security: Literal["none", "starttls", "if-offered", "tls"]
-    user: str = ""
-    password: str = ""
-    ca_file: str = ""
+    Raises:
+        AddressError: as `parse_address`; or there is none.
+    """
+    if not urls.split():
+        raise AddressError("PAPERBOY_SMTP_URL is empty: write smtp://host, or leave it out")
+    return tuple(parse_address(url) for url in urls.split())
 
 
 def parse_address(url: str) -> SmtpAddress:
@@ -54,6 +44,7 @@ def parse_address(url: str) -> SmtpAddress:
             "PAPERBOY_SMTP_URL is no address: write smtp://user:pass@host:587?starttls=required"
         ) from None
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    weight = options.pop("weight", "1")
     starttls = options.pop("starttls", "required" if parts.username else "if-offered")
     ca_file = options.pop("ca", "")
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or options:
@@ -62,6 +53,8 @@ def parse_address(url: str) -> SmtpAddress:
         )
     if starttls not in {"required", "if-offered", "never"}:
         raise AddressError("PAPERBOY_SMTP_URL: starttls is required, if-offered or never")
+    if not (weight.isascii() and weight.isdigit() and int(weight) > 0):
+        raise AddressError("PAPERBOY_SMTP_URL: weight is a whole number from 1")
     if parts.username and parts.scheme == "smtp" and starttls != "required":
         raise AddressError("PAPERBOY_SMTP_URL: a password needs starttls=required or smtps://")
     security: Literal["none", "starttls", "if-offered", "tls"] = "tls"
@@ -73,151 +66,96 @@ def parse_address(url: str) -> SmtpAddress:
         raise AddressError("PAPERBOY_SMTP_URL: name and password can only hold ASCII (RFC 4954)")
     if ca_file and not Path(ca_file).is_file():
         raise AddressError(f"PAPERBOY_SMTP_URL: there is no file {ca_file}")
-    return SmtpAddress(parts.hostname, port, security, user, password, ca_file)
+    return SmtpAddress(parts.hostname, port, security, user, password, ca_file, int(weight))
 
 
 class Transport:
-    """One SMTP connection, opened at the first message and kept for the next ones."""
+    """The servers that take a run's mails, each its share of the connections."""
 
-    def __init__(self, address: SmtpAddress) -> None:
-        self._address = address
-        self._connection: smtplib.SMTP | None = None
+    def __init__(self, servers: Sequence[SmtpAddress]) -> None:
+        self._servers = servers
+        self._turns = dict.fromkeys(servers, 0.0)  # how many connections each had, by its weight
+        self._down_until = dict.fromkeys(servers, 0.0)
+
+    def line(self) -> "Line":
+        """One of the connections of a run, not yet open."""
+        return Line(self)
+
+    async def open(self) -> Connection:
+        """A connection to the server whose turn it is, or to another one that can be reached.
+
+        Raises:
+            Refusal: none can be; it tells of the last one tried.
+        """
+        refusal: Refusal | None = None
+        for server in self._in_turn():
+            self._turns[server] += 1 / server.weight
+            try:
+                return await connect(server)
+            except Refusal as found:
+                refusal = found
+                self._down_until[server] = time.monotonic() + _AVOIDED
+        assert refusal is not None, "a transport has a server"  # noqa: S101
+        raise refusal
+
+    def _in_turn(self) -> list[SmtpAddress]:
+        now = time.monotonic()
+        return sorted(self._servers, key=lambda server: (self._down_until[server] > now, self._turns[server]))
+
+
+class Line:
+    """A connection that is opened at the first message, kept for the next ones, and renewed when it ends."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._connection: Connection | None = None
         self._sent = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def send(self, message: Message) -> str:
+    async def send(self, message: Message) -> str:
         """Hand a message over and return the server's reply to its final dot.
 
         Raises:
-            Refusal: it was not taken, or nobody knows (phase `body`, code 0).
+            Refusal: it was not taken, or nobody knows (phase `ack`, code 0).
         """
-        is_reused = self._connection is not None and self._sent < MESSAGES_PER_CONNECTION
+        connection, is_used = await self._ready()
+        self._sent += 1
         try:
-            return self._send(message)
+            return await connection.send(message)
         except Refusal as refusal:
             # A server may end an idle or a long connection between two messages (RFC 5321, 3.8).
-            if not (is_reused and refusal.phase == "mail" and refusal.code in {0, 421}):
+            if not (is_used and refusal.phase == "mail" and refusal.code in {0, 421}):
                 raise
-        return self._send(message)
+        connection, _ = await self._ready()
+        return await connection.send(message)
 
-    def _send(self, message: Message) -> str:
-        if self._connection is None or self._sent >= MESSAGES_PER_CONNECTION:
-            self.close()
-            self._connection = self._open()
-        try:
-            reply = _transfer(self._connection, message)
-        except Refusal as refusal:
-            if refusal.code in {0, 421}:
-                self._drop()
-            else:
-                self._reset()
-            raise
-        self._sent += 1
-        return reply
+    async def _ready(self) -> tuple[Connection, bool]:
+        """An open connection, and whether it has served before."""
+        if self._connection and self._connection.is_open and self._sent < MESSAGES_PER_CONNECTION:
+            return self._connection, True
+        await self.close()
+        self._sent = 0
+        self._connection = await self._transport.open()
+        return self._connection, False
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Say goodbye, if there is anyone to say it to."""
         if self._connection:
-            try:
-                self._connection.quit()
-            except (OSError, smtplib.SMTPException):
-                self._connection.close()
-        self._connection = None
+            await self._connection.close()
+            self._connection = None
 
-    def _drop(self) -> None:
-        if self._connection:
-            self._connection.close()
-        self._connection = None
 
-    def _reset(self) -> None:
+def send_one(transport: Transport, message: Message) -> str:
+    """Send one message by itself and return the server's reply.
+
+    Raises:
+        Refusal: it was not taken, or nobody knows.
+    """
+
+    async def send() -> str:
+        line = transport.line()
         try:
-            if self._connection:
-                self._connection.rset()
-        except (OSError, smtplib.SMTPException):
-            self._drop()
+            return await line.send(message)
+        finally:
+            await line.close()
 
-    def _open(self) -> smtplib.SMTP:
-        self._sent = 0
-        address = self._address
-        phase: Phase = "connect"
-        connection: smtplib.SMTP | None = None
-        try:
-            context = ssl.create_default_context(cafile=address.ca_file or None)
-            if address.security == "tls":
-                connection = smtplib.SMTP_SSL(
-                    address.host, address.port, timeout=_TIMEOUTS["connect"], context=context
-                )
-            else:
-                connection = smtplib.SMTP(address.host, address.port, timeout=_TIMEOUTS["connect"])
-            connection.ehlo_or_helo_if_needed()
-            phase = "tls"
-            self._secure(connection, context)
-            phase = "login"
-            if address.user:
-                connection.login(address.user, address.password)
-        except (OSError, ValueError, smtplib.SMTPException) as error:  # ValueError: no name of a host
-            if connection:
-                connection.close()
-            raise _refusal(phase, error) from None
-        return connection
-
-    def _secure(self, connection: smtplib.SMTP, context: ssl.SSLContext) -> None:
-        wanted = self._address.security
-        if wanted == "starttls" or (wanted == "if-offered" and connection.has_extn("starttls")):
-            connection.starttls(context=context)
-            connection.ehlo()
-
-
-def _transfer(connection: smtplib.SMTP, message: Message) -> str:
-    """The dialogue of one message, phase by phase: smtplib's own tells no phase."""
-    _say(connection, "mail", f"MAIL FROM:<{message.envelope_from}>", 250)
-    _say(connection, "rcpt", f"RCPT TO:<{message.envelope_to}>", 250)
-    _say(connection, "data", "DATA", 354)
-    dotted = message.data.replace(b"\r\n.", b"\r\n..")
-    dotted = b"." + dotted if dotted.startswith(b".") else dotted
-    try:
-        _wait(connection, "body")
-        connection.send(dotted)
-    except (OSError, smtplib.SMTPException) as error:
-        # Without the final dot the message cannot have been taken (RFC 5321, 4.1.1.4).
-        raise _refusal("data", error) from None
-    try:
-        connection.send(b".\r\n")
-        code, reply = connection.getreply()
-    except (OSError, smtplib.SMTPException) as error:
-        raise _refusal("body", error) from None
-    text = reply.decode("utf-8", "replace")
-    if code != 250:
-        raise Refusal("body", code, text)
-    return f"{code} {text}"
-
-
-def _say(connection: smtplib.SMTP, phase: Phase, line: str, expected: int) -> None:
-    try:
-        _wait(connection, phase)
-        code, reply = connection.docmd(line)
-    except (OSError, smtplib.SMTPException) as error:
-        raise _refusal(phase, error) from None
-    if code != expected and not (expected == 250 and code == 251):
-        raise Refusal(phase, code, reply.decode("utf-8", "replace"))
-
-
-def _wait(connection: smtplib.SMTP, phase: Phase) -> None:
-    if isinstance(connection.sock, socket.socket):
-        connection.sock.settimeout(_TIMEOUTS[phase])
-
-
-def _refusal(phase: Phase, error: Exception) -> Refusal:
-    if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code > 0:
-        text = error.smtp_error
-        return Refusal(
-            phase, error.smtp_code, text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        )
-    return Refusal(phase, 0, (str(error) or type(error).__name__).splitlines()[0])
+    return asyncio.run(send())

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from core.runs import last_of, record
 from emails.correspondence import answer_applications, expire_sign_ups
-from emails.digests import Office, Rules, retry, run_digest
+from emails.digests import Rules, retry, run_digest
 from emails.edition import slot_of
 from emails.report import DigestReport
+from emails.sending import Office
 from subscribers.accounts import resume_due
 from subscribers.limits import DatabaseStorage
 from subscribers.models import FREQUENCIES

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +20,8 @@ from core.settings import SettingsError
 from emails.edition import EmptyIssueError
 from emails.render import RenderError
 from emails.report import DigestReport
+from emails.sending import Progress
+from emails.signing import SigningError
 from emails.transport import AddressError
 from issues.feed import FeedError
 from issues.store import StoreError
@@ -43,6 +47,7 @@ EXPECTED = (
     AccountError,
     SheetError,
     AddressError,
+    SigningError,
     EmptyIssueError,
     RenderError,
 )
@@ -284,7 +289,9 @@ def digest(
     """Plan and send the digest of the current slot."""
     if frequency not in FREQUENCIES:
         raise typer.BadParameter(f"{frequency!r} is neither weekly nor daily")
-    _report(reports.digest(frequency, dry_run, _moment(now)), as_json)
+    with _progress_bar() as progress:
+        report = reports.digest(frequency, dry_run, _moment(now), progress)
+    _report(report, as_json)
 
 
 @app.command()
@@ -324,6 +331,15 @@ def resend(
 ) -> None:
     """Send one reader a copy of a whole issue."""
     _report(reports.resend(_issue_name(issue), to, dry_run, _moment(now)), as_json)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Progress]:
+    """A bar on the terminal, gone when all is done; nothing where nobody looks."""
+    bar = ProgressBar(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    with bar:
+        task = bar.add_task("mails", total=None)
+        yield lambda done, planned: bar.update(task, completed=done, total=planned)
 
 
 def _report(report: DigestReport, as_json: bool) -> None:
@@ -390,7 +406,8 @@ def main() -> None:
     except FaultError as fault:
         sys.exit(f"paperboy: {fault}")
     except SQLAlchemyError as error:
-        sys.exit(f"paperboy: the database refused: {str(getattr(error, 'orig', error)).splitlines()[0]}")
+        reason, *_ = str(getattr(error, "orig", error)).strip().split("\n")
+        sys.exit(f"paperboy: the database refused: {reason}")
     except OSError as error:
         sys.exit(f"paperboy: {error.filename}: {error.strerror}" if error.filename else f"paperboy: {error}")
     except EXPECTED as error:

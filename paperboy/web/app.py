@@ -20,12 +20,12 @@ from core.database import Database, open_database
 from core.settings import Settings, load
 from emails import outbox
 from emails.correspondence import answer_applications
-from emails.digests import Office, drain_for
 from emails.letters import Notice
 from emails.notices import notify
 from emails.office import house_of, open_office, rules_of
+from emails.planning import PROMPT
 from emails.replies import Refusal
-from emails.sending import Clock
+from emails.sending import Clock, Office, drain
 from paperboy.web import api, archive, joining, leaving, preferences
 from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.faults import answer_faults
@@ -127,12 +127,12 @@ def _make_round(settings: Settings, database: Database, clock: Clock, notices: d
     """Answer sign-ups, and send what somebody is waiting for; what keeps it back, or nothing."""
     with database.sessions.begin() as session:
         answer_applications(session, house_of(settings), clock())
-        is_idle = not notices and not outbox.count_prompt(session)
+        is_idle = not notices and not outbox.count_due(session, PROMPT, clock())
     if is_idle:
         return ""
     with open_office(settings, database) as opened:
         office = replace(opened, clock=clock)
-        drained = drain_for(office, outbox.PROMPT, rules_of(settings))
+        drained = drain(office, PROMPT, repeat_uncertain=rules_of(settings).repeat_uncertain)
         return drained.stopped or _tell(office, settings.operator, notices)
 
 

@@ -1,18 +1,23 @@
 """Digests from plan to account: everyone gets what is due, once, and every candidate is accounted for."""
 
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from email import message_from_bytes
 from email.policy import default as modern_policy
+from typing import Any
 
 import pytest
 from making import HOUSE, NOW, RULES, blocks, issue_of, office_at, paper, reader, stored_issue
-from smtp_server import DROP, ScriptedServer, in_turn
+from sendings import states
+from smtp_server import DROP, RESET, Reply, ScriptedServer, in_turn
 from sqlalchemy import select
 
 from core.database import Database
+from emails import digests
 from emails.digests import preview_digest, retry, run_digest
 from emails.models import Delivery, EditionRow
 from emails.report import DigestReport
@@ -306,6 +311,95 @@ def test_a_deferred_mail_is_followed_by_the_next_digest_only_once_it_has_arrived
     first, second = bodies_of(server, "a@example.com")
     assert "1번째 논문의 초록입니다." in first
     assert "3번째 논문의 초록입니다." in second
+
+
+def run_at_once(database: Database, server: ScriptedServer, count: int) -> list[DigestReport]:
+    """Start the digest of one slot several times at once."""
+    start = threading.Barrier(count, timeout=30)
+
+    def run(_number: int) -> DigestReport:
+        start.wait()
+        return digest(database, server)
+
+    with ThreadPoolExecutor(count) as runs:
+        return list(runs.map(run, range(count)))
+
+
+def test_two_digests_of_a_slot_started_at_once_send_it_once_and_account_for_everyone(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    readers = [f"reader{number}@example{number}.com" for number in range(20)]
+    subscribe(database, *readers[:10], language="ko")
+    subscribe(database, *readers[10:], language="both")
+    reports = run_at_once(database, server, 2)
+    assert sorted(got(server)) == sorted(readers)
+    for report in reports:
+        assert report.fault == ""
+        assert report.candidates == 20
+        assert report.sent + report.skipped == 20
+
+
+@pytest.mark.parametrize("readers", [1, 6])
+def test_a_digest_that_another_run_overtakes_while_it_plans_accounts_for_everyone_once(
+    database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, readers: int
+) -> None:
+    """Between reading who is due and planning, a whole other run plans and sends the slot."""
+    publish(database)
+    subscribe(database, *(f"reader{number}@example{number}.com" for number in range(readers)))
+    plan_group = digests._plan_group
+    others: list[DigestReport] = []
+
+    def be_overtaken(*arguments: Any) -> int:
+        monkeypatch.setattr(digests, "_plan_group", plan_group)
+        others.append(digest(database, server))
+        return plan_group(*arguments)
+
+    monkeypatch.setattr(digests, "_plan_group", be_overtaken)
+    report = digest(database, server)
+    assert len(server.messages) == readers
+    for accounts in (report, *others):
+        assert (accounts.fault, accounts.candidates, accounts.sent) == ("", readers, readers)
+    assert (report.skipped, report.planned) == (0, 0)
+
+
+def test_one_who_leaves_while_the_digest_is_planned_is_accounted_for(
+    database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(database)
+    subscribe(database, "stays@example.com", "leaves@example.org")
+    plan_group = digests._plan_group
+
+    def leave_first(*arguments: Any) -> int:
+        with database.sessions.begin() as session:
+            subscriber = find(session, "leaves@example.org")
+            assert subscriber
+            unsubscribe(subscriber, NOW)
+        return plan_group(*arguments)
+
+    monkeypatch.setattr(digests, "_plan_group", leave_first)
+    report = digest(database, server)
+    assert got(server) == ["stays@example.com"]
+    assert (report.candidates, report.sent) == (2, 1)
+    assert report.reasons == {"changed while planning": 1}
+
+
+@pytest.mark.parametrize("hook", ["on_connect", "on_mail", "on_rcpt", "on_data", "on_body"])
+@pytest.mark.parametrize("fault", ["451 4.3.0 Not now", "554 5.3.0 Never", "550 5.7.1 Blocked", DROP, RESET])
+def test_whatever_fault_a_server_has_the_report_says_the_same_as_the_ledger(
+    database: Database, hook: str, fault: Reply
+) -> None:
+    publish(database)
+    subscribe(database, *(f"reader{number}@example{number}.com" for number in range(4)))
+    with ScriptedServer(**{hook: in_turn(None, fault)}) as server:  # type: ignore[arg-type]
+        report = digest(database, server)
+    in_ledger = states(database)
+    in_report = {
+        state: getattr(report, state) for state in ("sent", "deferred", "failed", "uncertain", "planned")
+    }
+    assert {state: count for state, count in in_report.items() if count} == in_ledger
+    assert report.candidates == 4
+    assert bool(report.stopped) == (in_ledger["planned"] > 0)
 
 
 def test_an_uncertain_mail_repeated_by_upkeep_is_counted_once(database: Database) -> None:

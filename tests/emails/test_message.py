@@ -12,13 +12,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from making import HOUSE, NOW, content_of_edition, edition_of, issue_of
 
-from emails.message import Content, Message, Reader, build, content_of, encode, filled
+from emails.message import Content, Message, Reader, build, content_of, filled
 from emails.models import EditionRow
+from emails.personal import PARTS, marker
+from emails.wire import Body
 from subscribers.links import read_token
 
 HANDLE = "0123456789abcdef"
 MINJI = Reader("minji@example.com", "김민지", HANDLE, "ko")
 MESSAGE_ID = "0f0f@paperboy.example"
+
+
+def encode(text: str) -> tuple[str, bytes]:
+    """A text without gaps: its encoding, and its bytes on the wire."""
+    body = Body(text)
+    return body.encoding, b"".join(body.filled({}))
 
 
 @pytest.fixture(scope="module")
@@ -141,16 +149,23 @@ def test_the_smaller_encoding_is_chosen(text: str, encoding: str) -> None:
     assert len(body) <= len(base64.encodebytes(text.encode())) * 78 / 77 + 2
 
 
-LINES = st.lists(st.sampled_from(["From ", "From the start", ">From ", "from", "한", "", "x" * 75 + "From "]))
+LINES = st.lists(
+    st.sampled_from(
+        [".", "..", ". x", "From ", "From the start", ">From ", "from", "한", "", "x" * 75 + "From "]
+    )
+)
 
 
 @given(LINES)
 @example(["From me"])
 @example(["y" * 74 + " From the soft line break on"])
-def test_no_line_begins_so_that_a_mailbox_would_change_it(lines: list[str]) -> None:
+@example([".", "x" * 75 + ".", "y" * 74 + ".." + "z" * 74])
+@example([".From here on"])
+def test_no_line_begins_so_that_a_server_or_a_mailbox_would_change_it(lines: list[str]) -> None:
     text = "\n".join(lines)
     encoding, body = encode(text)
-    assert not re.search(rb"(?m)^From ", body)
+    assert not re.search(rb"(?m)^(From |\.)", body)
+    assert max(map(len, body.split(b"\r\n"))) <= 76
     part = message_from_bytes(f"Content-Transfer-Encoding: {encoding}\r\n\r\n".encode() + body)
     assert part.get_payload(decode=True) == text.replace("\n", "\r\n").encode()
 
@@ -165,6 +180,29 @@ def test_every_text_survives_its_encoding(text: str) -> None:
     decoded = part.get_payload(decode=True)
     assert isinstance(decoded, bytes)
     assert decoded.decode() == re.sub(r"\r\n|\r|\n", "\r\n", text)
+
+
+PIECES = st.text(alphabet=st.sampled_from("ab 한😀=.\n"), max_size=200)
+
+
+@given(
+    st.lists(st.tuples(PIECES, st.sampled_from(PARTS)), max_size=6),
+    PIECES,
+    st.lists(PIECES, min_size=5, max_size=5),
+)
+def test_every_gap_is_filled_where_it_stands_whatever_lies_around_it(
+    pieces: list[tuple[str, str]], end: str, values: list[str]
+) -> None:
+    text = "".join(piece + marker("n0nce", name) for piece, name in pieces) + end
+    filled = {name: value.replace("\n", " ") for name, value in zip(PARTS, values, strict=True)}
+    body = Body(text, "n0nce")
+    encoded = b"".join(body.filled({name: value.encode() for name, value in filled.items()}))
+    assert encoded == b"".join(body.filled({name: value.encode() for name, value in filled.items()}))
+    assert max(len(line) for line in encoded.split(b"\r\n")) <= 76
+    assert not re.search(rb"\r(?!\n)|(?<!\r)\n|(?m:^\.)", encoded)
+    part = message_from_bytes(f"Content-Transfer-Encoding: {body.encoding}\r\n\r\n".encode() + encoded)
+    expected = "".join(piece + filled[name] for piece, name in pieces) + end
+    assert part.get_payload(decode=True) == expected.replace("\n", "\r\n").encode()
 
 
 def test_a_korean_sender_and_reader_domain_go_out_in_ascii(korean: Content) -> None:

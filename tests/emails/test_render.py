@@ -130,7 +130,8 @@ def test_papers_of_one_size_are_shown_alike_and_openings_before_all_else(languag
         if text.part.name in {"intro", "abstract"}:
             by_text.setdefault((text.part.name, text.part.language), []).append(len(text.blocks))
     for (name, _), counts in by_text.items():
-        assert max(counts) - min(counts) <= 1, counts
+        # In the last round a longer block can be left out and a shorter one of another text shown.
+        assert max(counts) - min(counts) <= 2, counts
         assert name == "abstract" or min(counts) >= 1
 
 

@@ -1,5 +1,6 @@
 """The sending loop and its ledger: what each reply leaves behind, and what survives a crash at any step."""
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -7,82 +8,25 @@ from datetime import datetime, timedelta
 from email import message_from_bytes
 
 import pytest
-from making import HOUSE, NOW, content_of_edition, edition_of, issue_of, reader
+from making import HOUSE, NOW, office_at, reader
+from sendings import SLOT, deliveries, edition_row, got, message_ids, plan, send, states
 from smtp_server import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
 from sqlalchemy import func, select
 
 from core.database import Database
-from emails import outbox, sending
+from emails import outbox, planning, sending, stock
 from emails.message import Message
 from emails.models import Delivery, EditionRow
-from emails.sending import Drained, drain
-from emails.transport import SmtpAddress, Transport
+from emails.outbox import Hold
+from emails.pace import Speed
+from emails.sending import Office, drain
+from emails.transport import Line, Transport
 from subscribers.accounts import is_suppressed, suppress
 from subscribers.models import AccountEvent, Subscriber
-
-SLOT = "weekly:2025-W32"
-CONTENT = content_of_edition(edition_of(issue_of(2)))
 
 
 class Crash(BaseException):
     """The process dies here."""
-
-
-def edition_row(*, language: str = "ko", after: int = 0) -> EditionRow:
-    return EditionRow(
-        slot=CONTENT.slot,
-        language=language,
-        frequency=CONTENT.frequency,
-        after=after,
-        papers=[1, 2],
-        subject=CONTENT.subject,
-        html=CONTENT.html,
-        text=CONTENT.text,
-        nonce=CONTENT.nonce,
-        created_at=NOW,
-    )
-
-
-def plan(database: Database, count: int) -> list[str]:
-    """Plan one edition for so many new readers; their addresses, in the order of sending."""
-    addresses = [f"reader{number}@example.com" for number in range(count)]
-    with database.sessions.begin() as session:
-        ids = [reader(session, address).id for address in addresses]
-        row = edition_row()
-        session.add(row)
-        session.flush()
-        assert outbox.plan(session, row, ids, cursor=2, domain=HOUSE.domain, now=NOW) == ids
-    return addresses
-
-
-def send(
-    database: Database,
-    server: ScriptedServer,
-    *,
-    now: datetime = NOW,
-    repeat_uncertain: bool = True,
-) -> Drained:
-    with Transport(SmtpAddress(server.host, server.port, "none")) as transport:
-        return drain(
-            database, transport, HOUSE, slot=None, repeat_uncertain=repeat_uncertain, clock=lambda: now
-        )
-
-
-def deliveries(database: Database) -> list[Delivery]:
-    with database.sessions() as session:
-        return list(session.scalars(select(Delivery).order_by(Delivery.id)))
-
-
-def states(database: Database) -> Counter[str]:
-    return Counter(delivery.state for delivery in deliveries(database))
-
-
-def got(server: ScriptedServer) -> list[str]:
-    return [message.rcpt[0] for message in server.messages]
-
-
-def message_ids(server: ScriptedServer) -> list[str]:
-    return [str(message_from_bytes(message.data)["Message-ID"]) for message in server.messages]
 
 
 @pytest.fixture
@@ -100,9 +44,9 @@ def test_planning_a_slot_twice_plans_it_once_and_moves_the_cursor_once(database:
         row = edition_row()
         session.add(row)
         session.flush()
-        for expected in ([subscriber.id], []):
-            planned = outbox.plan(session, row, [subscriber.id], cursor=2, domain=HOUSE.domain, now=NOW)
-            assert planned == expected
+        for expected in (1, 0):
+            planned = planning.plan(session, row, cursor=2, domain=HOUSE.domain, now=NOW)
+            assert planned.count == expected
         session.refresh(subscriber)
         assert subscriber.cursor == 2
         assert session.scalar(select(func.count()).select_from(Delivery)) == 1
@@ -122,7 +66,7 @@ def test_one_who_changed_since_the_audience_was_read_is_left_for_the_next_run(
         session.add(row)
         session.flush()
         before = subscriber.cursor
-        assert outbox.plan(session, row, [subscriber.id], cursor=2, domain=HOUSE.domain, now=NOW) == []
+        assert planning.plan(session, row, cursor=2, domain=HOUSE.domain, now=NOW).count == 0
         session.refresh(subscriber)
         assert subscriber.cursor == before
 
@@ -160,10 +104,12 @@ def test_a_temporary_refusal_is_tried_again_when_due_and_not_before(database: Da
     with ScriptedServer(on_rcpt=in_turn(reply)) as server:
         send(database, server)
         (delivery,) = deliveries(database)
-        assert (delivery.state, delivery.next_attempt_at) == ("deferred", NOW + timedelta(minutes=15))
+        assert delivery.state == "deferred"
+        assert delivery.due_at
+        assert timedelta(minutes=14) < delivery.due_at - NOW < timedelta(minutes=16)
         send(database, server, now=NOW + timedelta(minutes=14))
         assert server.messages == []
-        send(database, server, now=NOW + timedelta(minutes=15))
+        send(database, server, now=delivery.due_at)
         assert message_ids(server) == [f"<{delivery.message_id}>"]
 
 
@@ -176,14 +122,14 @@ def test_pauses_grow_and_after_48_hours_a_delivery_fails(database: Database) -> 
             send(database, server, now=now)
             (delivery,) = deliveries(database)
             if delivery.state == "deferred":
-                assert delivery.next_attempt_at
-                pauses.append(delivery.next_attempt_at - now)
-                now = delivery.next_attempt_at
+                assert delivery.due_at
+                pauses.append(delivery.due_at - now)
+                now = delivery.due_at
             assert len(pauses) < 50
-    assert pauses == sorted(pauses)
-    assert pauses[0] == timedelta(minutes=15)
-    assert pauses[-1] <= timedelta(hours=8)
-    assert timedelta(hours=48) <= now - NOW < timedelta(hours=57)
+    assert all(later > earlier * 1.5 for earlier, later in itertools.pairwise(pauses[:6]))
+    assert timedelta(minutes=14) < pauses[0] < timedelta(minutes=16)
+    assert max(pauses) < timedelta(hours=9)
+    assert timedelta(hours=44) < now - NOW < timedelta(hours=52)
     assert "4.7.1" in delivery.reply
 
 
@@ -266,7 +212,7 @@ def test_a_suppressed_address_gets_nothing_although_its_mail_was_planned(
 def test_more_mails_than_a_batch_are_all_sent(
     database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "BATCH", 2)
+    monkeypatch.setattr(stock, "BATCH", 2)
     addresses = plan(database, 5)
     send(database, server)
     assert got(server) == addresses
@@ -298,22 +244,34 @@ def test_a_mail_taken_without_a_reply_is_held_where_the_operator_wants_so(databa
 # --- crashes ------------------------------------------------------------------------
 
 
-class FakeTransport(Transport):
+class FakeLine(Line):
     """Takes every message, and dies before or after the one that is the `crash_at`-th."""
 
-    def __init__(self, crash_at: int, *, before: bool) -> None:
-        super().__init__(SmtpAddress("127.0.0.1", 1, "none"))
-        self.crash_at, self.before = crash_at, before
-        self.taken: list[Message] = []
+    def __init__(self, transport: "FakeTransport") -> None:
+        self.transport = transport
 
-    def send(self, message: Message) -> str:
-        is_last = len(self.taken) + 1 == self.crash_at
-        if is_last and self.before:
+    async def send(self, message: Message) -> str:
+        is_last = len(self.transport.taken) + 1 == self.transport.crash_at
+        if is_last and self.transport.before:
             raise Crash
-        self.taken.append(message)
+        self.transport.taken.append(message)
         if is_last:
             raise Crash
         return "250 2.0.0 Queued"
+
+    async def close(self) -> None:
+        return
+
+
+class FakeTransport(Transport):
+    """Its line dies before or after the `crash_at`-th message."""
+
+    def __init__(self, crash_at: int, *, before: bool) -> None:
+        self.crash_at, self.before = crash_at, before
+        self.taken: list[Message] = []
+
+    def line(self) -> Line:
+        return FakeLine(self)
 
 
 def crashing_clock(at: int) -> Callable[[], datetime]:
@@ -331,7 +289,8 @@ def crashing_clock(at: int) -> Callable[[], datetime]:
 def drain_with(
     database: Database, transport: Transport, clock: Callable[[], datetime], *, repeat: bool = False
 ) -> None:
-    drain(database, transport, HOUSE, slot=None, repeat_uncertain=repeat, clock=clock)
+    office = Office(database, transport, HOUSE, clock, lease=timedelta(0))
+    drain(office, None, repeat_uncertain=repeat)
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -343,7 +302,7 @@ def test_a_crash_in_the_middle_of_a_mail_leaves_exactly_that_one_uncertain(
     crashing = FakeTransport(crash_at, before=before)
     with pytest.raises(Crash):
         drain_with(database, crashing, lambda: NOW)
-    send(database, server, repeat_uncertain=False)
+    send(database, server, repeat_uncertain=False, lease=timedelta(0))
     expected = ["sent", "sent", "sent"]
     expected[crash_at - 1] = "uncertain"
     assert [delivery.state for delivery in deliveries(database)] == expected
@@ -352,8 +311,8 @@ def test_a_crash_in_the_middle_of_a_mail_leaves_exactly_that_one_uncertain(
 
 
 def test_a_crash_at_any_step_loses_no_mail_and_repeats_at_most_the_one_in_flight(database: Database) -> None:
-    """The clock is read before and after every step: to take over, claim, build and settle."""
-    for at in range(1, 12):
+    """The clock is read before every step: to take over, claim, build, announce and settle."""
+    for at in range(1, 20):
         with database.sessions.begin() as session:
             session.query(Delivery).delete()
             session.query(EditionRow).delete()
@@ -384,11 +343,11 @@ def test_what_was_only_claimed_when_the_sender_died_is_sent_by_the_next(
 ) -> None:
     addresses = plan(database, 3)
     with database.sessions.begin() as session:
-        claimed = outbox.claim(session, slot=SLOT, now=NOW, repeat_uncertain=True, limit=2)
-        assert len(claimed) == 2
+        dead = Hold("a dead sender", NOW)
+        assert len(outbox.claim(session, SLOT, dead, now=NOW, repeat_uncertain=True, limit=2)) == 2
     assert states(database) == {"claimed": 2, "planned": 1}
     send(database, server, repeat_uncertain=False)
-    assert got(server) == addresses
+    assert sorted(got(server)) == addresses
 
 
 # --- two senders --------------------------------------------------------------------
@@ -449,6 +408,18 @@ def test_a_mail_that_cannot_be_written_fails_alone(database: Database, server: S
     assert states(database) == {"sent": 2, "failed": 1}
 
 
+def test_a_server_that_takes_fewer_connections_than_we_would_open_gets_every_mail(
+    database: Database,
+) -> None:
+    plan(database, 40)
+    full = "421 4.7.0 Too many connections"
+    with ScriptedServer(on_connect=lambda number: full if number > 2 else None) as server:
+        drained = send(database, server, speed=Speed(connections=6))
+        assert not drained.stopped
+        assert states(database) == {"sent": 40}
+        assert len(set(got(server))) == len(got(server)) == 40
+
+
 def test_a_server_that_refuses_everyone_costs_nobody_their_mail(
     database: Database, server: ScriptedServer
 ) -> None:
@@ -462,7 +433,44 @@ def test_a_server_that_refuses_everyone_costs_nobody_their_mail(
 
 def test_no_address_of_a_reader_stands_in_the_reason_of_a_stop(database: Database) -> None:
     plan(database, 1)
-    with ScriptedServer(on_rcpt="550 5.7.1 <reader0@example.com>: Relay access denied") as server:
+    with ScriptedServer(on_rcpt="550 5.7.1 <reader0@example0.com>: Relay access denied") as server:
         stopped = send(database, server).stopped
     assert "5.7.1 <address>: Relay access denied" in stopped
     assert "reader0" not in stopped
+
+
+# --- progress -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_progress_is_told_from_none_to_all_of_what_is_due(
+    database: Database, monkeypatch: pytest.MonkeyPatch, connections: int
+) -> None:
+    monkeypatch.setattr(stock, "BATCH", 3)
+    monkeypatch.setattr(sending, "TICK", 0.001)
+    plan(database, 10)
+    replies = [None, "550 5.1.1 No such user", "451 4.7.1 Later", TAKE_AND_DROP]
+    told: list[tuple[int, int]] = []
+    with (
+        ScriptedServer(on_body=in_turn(*replies)) as server,
+        office_at(database, server, speed=Speed(connections)) as office,
+    ):
+        drained = drain(
+            office, SLOT, repeat_uncertain=False, progress=lambda done, due: told.append((done, due))
+        )
+    assert told[0] == (0, 10)
+    assert told[-1] == (10, 10)
+    assert {due for _, due in told} == {10}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert drained.states == states(database) == {"sent": 7, "failed": 1, "deferred": 1, "uncertain": 1}
+
+
+def test_a_run_that_stops_tells_how_far_it_came(database: Database) -> None:
+    plan(database, 5)
+    told: list[tuple[int, int]] = []
+    with (
+        ScriptedServer(on_mail=in_turn(None, None, "550 5.7.1 Sender refused")) as server,
+        office_at(database, server) as office,
+    ):
+        drain(office, SLOT, repeat_uncertain=True, progress=lambda done, due: told.append((done, due)))
+    assert told[-1] == (2, 5)

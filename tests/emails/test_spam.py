@@ -11,10 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from kinds import every_kind, summary
+from making import hand_over
 from smtp_server import Message, ScriptedServer
 from tools import answer_of, program
-
-from emails.transport import Transport, parse_address
 
 # What speaks neither for nor against a mail, or for it. Any other rule that fires is a finding.
 HARMLESS = {
@@ -81,9 +80,7 @@ def _relayed() -> dict[str, Message]:
     """
     kinds = [kind for kind in every_kind() if not re.match(r"(sample|shared)-\d+-daily|large", kind.name)]
     with ScriptedServer() as relay:
-        with Transport(parse_address(f"smtp://{relay.host}:{relay.port}")) as transport:
-            for kind in kinds:
-                transport.send(kind.message)
+        hand_over(relay, (kind.message for kind in kinds))
         return {kind.name: message for kind, message in zip(kinds, relay.messages, strict=True)}
 
 

@@ -1,8 +1,11 @@
 """Real SMTP dialogues: security, login, one connection for many mails, and what each drop means."""
 
+import asyncio
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 import pytest
 import trustme
@@ -10,34 +13,16 @@ from smtp_server import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
 
 from emails import transport as transport_module
 from emails.message import Message
-from emails.replies import Phase, Refusal
-from emails.transport import AddressError, SmtpAddress, Transport, parse_address
+from emails.replies import Phase, Refusal, Verdict, judge
+from emails.smtp import SmtpAddress
+from emails.transport import AddressError, Transport, parse_address, send_one
 
 LOGIN = ("paperboy@example.org", "pass:word@/%")
 LOGIN_IN_URL = "paperboy%40example.org:pass%3Aword%40%2F%25"
 
 
 def message(number: int = 1, data: bytes = b"Subject: Hello\r\n\r\nHello\r\n") -> Message:
-    return Message(f"bounces+{number}@paperboy.example", f"reader{number}@example.com", data)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
+    return Message(f"bounces+{number}@paperboy.example", f"reader{number}@example.com", (data,))
 
 
 def url(server: ScriptedServer, *, scheme: str = "smtp", login: str = "", **options: object) -> str:
@@ -45,8 +30,26 @@ def url(server: ScriptedServer, *, scheme: str = "smtp", login: str = "", **opti
     return f"{scheme}://{login}{'@' if login else ''}{server.host}:{server.port}?{query}"
 
 
-def to(address: str) -> Transport:
-    return Transport(parse_address(address))
+class Sender:
+    """A line that waits for each message."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._line = transport.line()
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._line.close())
+        self._runner.close()
+
+    def send(self, message: Message) -> str:
+        return self._runner.run(self._line.send(message))
+
+
+def to(*addresses: str) -> Sender:
+    return Sender(Transport([parse_address(address) for address in addresses]))
 
 
 @pytest.fixture
@@ -65,19 +68,13 @@ def refusal_of(server: ScriptedServer) -> Refusal:
 
 
 def test_a_mail_arrives_byte_for_byte_with_its_own_envelope(server: ScriptedServer) -> None:
-    data = b"Subject: dots\r\n\r\n.\r\n..two\r\n.three\r\nend\r\n"
+    data = b"Subject: lines\r\n\r\n one.\r\n\r\n=2Etwo\r\nend\r\n"
     with to(url(server)) as transport:
         reply = transport.send(message(7, data))
     (taken,) = server.messages
     assert taken.data == data
     assert (taken.envelope_from, taken.rcpt) == ("bounces+7@paperboy.example", ["reader7@example.com"])
     assert reply == "250 2.0.0 Queued"
-
-
-def test_a_mail_that_begins_with_a_dot_arrives_whole(server: ScriptedServer) -> None:
-    with to(url(server)) as transport:
-        transport.send(message(1, b".begin\r\n"))
-    assert server.messages[0].data == b".begin\r\n"
 
 
 def test_many_mails_share_one_connection_and_it_is_closed_politely(server: ScriptedServer) -> None:
@@ -150,9 +147,9 @@ def test_the_next_mail_goes_over_a_new_connection_after_a_drop(drop: Reply) -> N
         ("on_rcpt", DROP, "rcpt", 0),
         ("on_data", "451 4.3.0 No space", "data", 451),
         ("on_data", DROP, "data", 0),
-        ("on_body", "554 5.6.0 Not a mail", "body", 554),
-        ("on_body", DROP, "body", 0),
-        ("on_body", TAKE_AND_DROP, "body", 0),
+        ("on_body", "554 5.6.0 Not a mail", "ack", 554),
+        ("on_body", DROP, "ack", 0),
+        ("on_body", TAKE_AND_DROP, "ack", 0),
     ],
 )
 def test_a_refusal_names_the_phase_in_which_it_came(hook: str, reply: Reply, phase: Phase, code: int) -> None:
@@ -233,6 +230,127 @@ def test_tls_is_used_wherever_it_is_offered(server_tls: ssl.SSLContext, ca_file:
     with ScriptedServer(tls=server_tls) as server, to(url(server, ca=ca_file)) as transport:
         transport.send(message())
     assert "STARTTLS" in server.commands
+
+
+@pytest.fixture
+def wrong_name(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("mail.example").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def expired(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    authority.issue_cert("127.0.0.1", not_after=yesterday).configure_cert(context)
+    return context
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize(("certificate", "words"), [("wrong_name", "mismatch"), ("expired", "expired")])
+def test_a_certificate_that_is_wrong_ends_the_talk_before_the_password_and_says_why(
+    certificate: str, words: str, implicit: bool, ca_file: Path, request: pytest.FixtureRequest
+) -> None:
+    context = request.getfixturevalue(certificate)
+    scheme = "smtps" if implicit else "smtp"
+    with (
+        ScriptedServer(tls=context, implicit_tls=implicit, login=LOGIN) as server,
+        to(url(server, scheme=scheme, login=LOGIN_IN_URL, ca=ca_file)) as transport,
+        pytest.raises(Refusal) as caught,
+    ):
+        transport.send(message())
+    assert caught.value.phase == ("connect" if implicit else "tls")
+    assert words in caught.value.text.lower()
+    assert (server.logins, server.messages) == ([], [])
+
+
+@pytest.mark.parametrize("starttls", ["required", "if-offered"])
+def test_a_server_that_refuses_the_tls_it_offers_gets_no_mail_in_the_clear(
+    server_tls: ssl.SSLContext, ca_file: Path, starttls: str
+) -> None:
+    with (
+        ScriptedServer(tls=server_tls, on_starttls="454 4.7.0 TLS not available") as server,
+        to(url(server, starttls=starttls, ca=ca_file)) as transport,
+        pytest.raises(Refusal) as caught,
+    ):
+        transport.send(message())
+    assert (caught.value.phase, caught.value.code) == ("tls", 454)
+    assert server.messages == []
+
+
+def test_tls_that_is_required_and_not_offered_ends_the_talk() -> None:
+    with (
+        ScriptedServer() as server,
+        to(url(server, starttls="required")) as transport,
+        pytest.raises(Refusal, match="does not offer STARTTLS"),
+    ):
+        transport.send(message())
+    assert server.messages == []
+
+
+def test_many_large_mails_share_one_encrypted_connection(server_tls: ssl.SSLContext, ca_file: Path) -> None:
+    large = message(data=b"Subject: Hello\r\n\r\n" + b"Hello again\r\n" * 10_000)
+    with ScriptedServer(tls=server_tls) as server, to(url(server, ca=ca_file)) as transport:
+        for _ in range(5):
+            transport.send(large)
+    assert (len(server.messages), server.sessions) == (5, 1)
+
+
+# --- what the server can do ---------------------------------------------------------
+
+
+def test_a_mail_larger_than_the_server_takes_is_refused_before_it_is_tried() -> None:
+    with (
+        ScriptedServer(extensions=["SIZE 1000"]) as server,
+        to(url(server)) as transport,
+        pytest.raises(Refusal, match=r"5\.3\.4 the server takes 1000 bytes at most") as caught,
+    ):
+        transport.send(message(data=b"x" * 1001))
+    assert (caught.value.phase, caught.value.code) == ("mail", 552)
+    assert not [command for command in server.commands if command.startswith("MAIL")]
+
+
+def test_an_address_beyond_ascii_goes_out_only_where_the_server_takes_it() -> None:
+    korean = Message("bounces+1@paperboy.example", "독자@example.com", (b"Subject: Hello\r\n\r\nHello\r\n",))
+    with ScriptedServer(extensions=["SMTPUTF8", "8BITMIME"]) as able, to(url(able)) as transport:
+        transport.send(korean)
+    assert able.messages[0].rcpt == ["독자@example.com"]
+    with ScriptedServer() as unable, to(url(unable)) as transport:
+        with pytest.raises(Refusal, match="only addresses in ASCII") as caught:
+            transport.send(korean)
+        transport.send(message())
+    assert judge(caught.value) == Verdict("failed")  # that reader's mail, and nobody else's
+    assert [taken.rcpt for taken in unable.messages] == [["reader1@example.com"]]
+
+
+# --- several servers ----------------------------------------------------------------
+
+
+def test_a_server_that_cannot_be_reached_is_replaced_by_another_before_a_message_begins() -> None:
+    with ScriptedServer(on_connect="421 4.3.2 Closed today") as closed, ScriptedServer() as second:
+        with to(url(closed), url(second)) as transport:
+            for number in range(3):
+                transport.send(message(number))
+        assert len(second.messages) == 3
+        assert (closed.sessions, second.sessions) == (1, 1)
+
+
+@pytest.mark.parametrize("hook", ["on_mail", "on_rcpt", "on_data", "on_body"])
+@pytest.mark.parametrize("reply", ["451 4.3.0 Not now", DROP])
+def test_a_message_that_has_begun_is_never_tried_at_another_server(hook: str, reply: Reply) -> None:
+    with ScriptedServer(**{hook: reply}) as first, ScriptedServer() as second:  # type: ignore[arg-type]
+        with to(url(first), url(second)) as transport, pytest.raises(Refusal):
+            transport.send(message())
+        assert (first.sessions, second.sessions) == (1, 0)
+
+
+def test_servers_get_their_share_of_the_connections_by_their_weight() -> None:
+    with ScriptedServer() as large, ScriptedServer() as small:
+        transport = Transport([parse_address(url(large, weight=3)), parse_address(url(small, weight=1))])
+        for _ in range(8):
+            send_one(transport, message())
+        assert (large.sessions, small.sessions) == (6, 2)
 
 
 # --- the address --------------------------------------------------------------------

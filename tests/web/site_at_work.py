@@ -4,8 +4,9 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -25,7 +26,6 @@ from emails.digests import Office, retry, run_digest
 from emails.message import PAGES
 from emails.models import Delivery
 from emails.office import house_of, open_office, rules_of
-from emails.outbox import UNDER_WAY
 from emails.report import DigestReport
 from paperboy.web.app import create_app, served
 from subscribers.accounts import find
@@ -112,9 +112,9 @@ class Site:
         )
 
     def send(self, work: Callable[[Office], DigestReport]) -> DigestReport:
-        """Work with an open office."""
-        with open_office(self.settings, self.database) as office:
-            return work(office)
+        """Work with an open office; in a thread, as a browser's loop may be running in this one."""
+        with open_office(self.settings, self.database) as office, ThreadPoolExecutor(1) as thread:
+            return thread.submit(work, replace(office, clock=self.clock)).result()
 
     def mails(self, to: str = "") -> list[EmailMessage]:
         """The mails that the server took so far: all, or those to an address."""
@@ -145,7 +145,7 @@ class Site:
     def _open_work(self) -> int:
         with self.database.sessions() as session:
             applications = _count(session, Application.id)
-            return applications + _count(session, Delivery.id, Delivery.state.in_(UNDER_WAY))
+            return applications + _count(session, Delivery.id, Delivery.due_at.is_not(None))
 
 
 def _count(session: Session, column: Any, *conditions: Any) -> int:

@@ -1,0 +1,135 @@
+"""Flow control: how fast a run sends in all, and to mail domains that ask it to slow down.
+
+A domain that says "later" (4xx at RCPT or after the text) gets one mail in an interval that doubles each
+time and shrinks with every mail taken; it is kept in the database, across runs and senders.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from limits import RateLimitItemPerHour
+from limits.storage import Storage
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from emails.models import Pace
+from emails.replies import Refusal
+
+FIRST_INTERVAL = 1.0  # seconds between two mails to a domain that said "later" once
+LONGEST_INTERVAL = 300.0
+RECOVERY = 0.8  # of the interval is left after a mail taken
+GONE = 0.05  # seconds; a shorter interval is none
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How many connections a run opens, and how many mails it sends at most (0: as many as it can).
+
+    `per_second` is for each sender, `per_hour` for all of them together.
+    """
+
+    connections: int = 1
+    per_second: int = 0
+    per_hour: int = 0
+
+
+class Metronome:
+    """Lets a number of mails pass in a second."""
+
+    def __init__(self, per_second: int) -> None:
+        self._interval = 1 / per_second if per_second else 0.0
+        self._next = 0.0
+
+    async def beat(self) -> None:
+        """Wait until the next mail may go."""
+        if not self._interval:
+            return
+        now = asyncio.get_running_loop().time()
+        self._next = max(self._next + self._interval, now)
+        await asyncio.sleep(self._next - now)
+
+
+class Quota:
+    """Counts the mails of an hour, of all senders: first counted, then claimed, so that no two take the
+    same ones."""
+
+    def __init__(self, storage: Storage, per_hour: int) -> None:
+        self._item = RateLimitItemPerHour(per_hour) if per_hour else None
+        self._storage = storage
+
+    def take(self, most: int) -> int:
+        """Count as many of `most` mails as the hour has left, and say how many these are."""
+        if self._item is None:
+            return most
+        too_many = min(max(self._add(self._item, most) - self._item.amount, 0), most)
+        self.give_back(too_many)
+        return most - too_many
+
+    def give_back(self, mails: int) -> None:
+        """Mails were counted that are not sent now."""
+        if self._item and mails:
+            self._add(self._item, -mails)
+
+    def _add(self, item: RateLimitItemPerHour, mails: int) -> int:
+        return self._storage.incr(item.key_for("mails"), item.get_expiry(), mails)
+
+
+class Domains:
+    """The mail domains that a run has to be slow with."""
+
+    def __init__(self) -> None:
+        self._paces: dict[str, tuple[float, datetime]] = {}
+        self._changed: set[str] = set()
+
+    def read(self, session: Session, _hold: object, _now: datetime) -> None:
+        """What earlier runs learned."""
+        self._paces = {pace.domain: (pace.interval, pace.next_at) for pace in session.scalars(select(Pace))}
+
+    def write(self, session: Session, _hold: object, _now: datetime) -> None:
+        """Keep what this run learned."""
+        changed, self._changed = self._changed, set()
+        for domain in changed:
+            if domain in self._paces:
+                interval, next_at = self._paces[domain]
+                session.merge(Pace(domain=domain, interval=interval, next_at=next_at))
+            else:
+                session.execute(delete(Pace).where(Pace.domain == domain))
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether there is something to keep."""
+        return bool(self._changed)
+
+    def turn(self, address: str, now: datetime) -> datetime | None:
+        """When a mail to the address may go, if not now; a mail that may go has taken its turn."""
+        domain = _domain(address)
+        if domain not in self._paces:
+            return None
+        interval, next_at = self._paces[domain]
+        if now < next_at <= now + timedelta(seconds=LONGEST_INTERVAL):  # later: the clock was set back
+            return next_at
+        self._paces[domain] = (interval, now + timedelta(seconds=interval))
+        return None
+
+    def taken(self, address: str) -> None:
+        """A mail went through."""
+        domain = _domain(address)
+        if domain in self._paces:
+            interval, next_at = self._paces.pop(domain)
+            if interval * RECOVERY > GONE:
+                self._paces[domain] = (interval * RECOVERY, next_at)
+            self._changed.add(domain)
+
+    def refused(self, address: str, refusal: Refusal, now: datetime) -> None:
+        """The server said something else; slow down if it was "later"."""
+        if not (400 <= refusal.code < 500 and refusal.phase in {"rcpt", "ack"}):
+            return
+        domain = _domain(address)
+        interval = min(self._paces.get(domain, (FIRST_INTERVAL / 2, now))[0] * 2, LONGEST_INTERVAL)
+        self._paces[domain] = (interval, now + timedelta(seconds=interval))
+        self._changed.add(domain)
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()

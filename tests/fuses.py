@@ -1,0 +1,235 @@
+"""Fuses: named points of the way of a mail at which a process kills itself, planted from outside.
+
+A process that wants to die somewhere calls `plant`; it wraps the functions of the way in this process
+only. Points on the wire are exact: what comes before the point has left for the server, nothing else has.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from emails import outbox, planning, smtp, transport
+from emails.message import Message
+from emails.pace import Domains
+from emails.smtp import Connection
+from emails.transport import Line
+
+CONNECTIONS = 4  # of each sender; half of them are offered PIPELINING
+BATCH = 20  # mails: about so many pass between two events that do not come with every mail
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place to die: about every so many mails it is passed once (0: once in a run).
+
+    What is `slow` comes once in a while, however many mails there are. What is about the death of another
+    needs a kill before, and what is about the end of a run an interruption.
+    """
+
+    name: str
+    every: int = 1
+    slow: bool = False
+    needs_dead: bool = False
+    needs_interruption: bool = False
+
+
+@dataclass(frozen=True)
+class Fuse:
+    """To die when the point is passed for the `nth` time; at a random moment, after so many milliseconds."""
+
+    point: Point
+    nth: int
+
+
+def _around(name: str, **traits: Any) -> list[Point]:
+    return [Point(f"{when} {name}", **traits) for when in ("before", "after")]
+
+
+FINAL_DOT = Point("after the final dot")
+RANDOM = Point("at a random moment")  # it is for the parent to kill then
+_STEPS = ("MAIL", "RCPT", "DATA")
+_CUTS = ("before the body", "within the body", "before the final dot", "within the final dot")
+POINTS: tuple[Point, ...] = (
+    *_around("the commit of a plan", every=BATCH),
+    *_around("the commit of erasing", every=0),
+    *_around("the commit of a claim", every=BATCH),
+    *_around("the commit of a take-over", every=0, needs_dead=True),
+    *_around("the commit of announcing", every=2 * BATCH),
+    *_around("the commit of settling", every=2 * BATCH),
+    *_around("the commit of settling and announcing", every=CONNECTIONS),
+    *_around("the commit of renewing", every=0, slow=True),
+    *_around("the commit of paces", every=BATCH),
+    *_around("the commit of putting back", needs_interruption=True),
+    Point("before connecting", every=BATCH),
+    *_around("the greeting", every=BATCH),
+    *_around("EHLO", every=BATCH),
+    *(point for verb in _STEPS for point in _around(verb, every=2)),
+    *(point for verb in _STEPS for point in _around(f"{verb} in a pipeline", every=2)),
+    *(Point(name) for name in _CUTS),
+    FINAL_DOT,
+    Point("before the answer is judged"),
+    Point("after the answer is judged"),
+    *_around("QUIT", every=BATCH),
+)
+
+
+class _Burning:
+    def __init__(self, fuse: Fuse) -> None:
+        self.name = fuse.point.name
+        self._left = 1 if fuse.point.needs_interruption else fuse.nth
+        self._mails_left = fuse.nth if fuse.point.needs_interruption else 0
+
+    def ends_at(self, name: str) -> bool:
+        if name != self.name:
+            return False
+        self._left -= 1
+        return self._left == 0
+
+    def at(self, name: str) -> None:
+        if self.ends_at(name):
+            _die()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C, if it is time to."""
+        self._mails_left -= 1
+        if self._mails_left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def plant(fuse: Fuse, engine: Engine) -> None:
+    """Let this process die at the fuse's point."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever forked us may not listen to it
+    burning = _Burning(fuse)
+    _watch_commits(engine, burning)
+    _watch_connections(burning)
+    _watch_dialogue(burning)
+    _watch_body(burning)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# --- commits ------------------------------------------------------------------------
+
+# What a transaction has called tells what its commit is about.
+_DEEDS: tuple[tuple[Any, str, str], ...] = (
+    (planning, "plan", "a plan"),
+    (outbox, "erase_forgotten", "erasing"),
+    (outbox, "_claim_of", "a claim"),
+    (outbox, "mark_uncertain", "a take-over"),
+    (outbox, "announce", "announcing"),
+    (outbox, "settle", "settling"),
+    (outbox, "renew", "renewing"),
+    (outbox, "put_back", "putting back"),
+    (Domains, "write", "paces"),
+)
+
+
+def _watch_commits(engine: Engine, burning: _Burning) -> None:
+    done: set[str] = set()
+    for owner, name, deed in _DEEDS:
+        setattr(owner, name, _noting(getattr(owner, name), deed, done))
+    real: Callable[[Any], None] = engine.dialect.do_commit
+
+    def do_commit(connection: Any) -> None:
+        names = [f"the commit of {deed}" for deed in _joined(done)]
+        done.clear()
+        for name in names:
+            burning.at(f"before {name}")
+        real(connection)
+        for name in names:
+            burning.at(f"after {name}")
+
+    engine.dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]
+
+
+def _noting(real: Callable[..., Any], deed: str, done: set[str]) -> Callable[..., Any]:
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        has_no_deliveries = args[1:2] == ([],)
+        has_no_paces = isinstance(args[0], Domains) and not args[0].has_changed
+        if not (has_no_deliveries or has_no_paces):
+            done.add(deed)
+        return real(*args, **kwargs)
+
+    return noting
+
+
+def _joined(done: set[str]) -> Sequence[str]:
+    both = {"settling", "announcing"}
+    return [*(done - both), "settling and announcing"] if both <= done else list(done)
+
+
+# --- the wire -----------------------------------------------------------------------
+
+
+def _watch_connections(burning: _Burning) -> None:
+    connect, greet = smtp.connect, Connection.greet
+
+    async def connect_or_die(*args: Any) -> Connection:
+        burning.at("before connecting")
+        return await connect(*args)
+
+    async def greet_or_die(self: Connection) -> None:
+        burning.at("before the greeting")
+        await greet(self)
+
+    transport.connect = connect_or_die  # type: ignore[attr-defined, assignment]
+    Connection.greet = greet_or_die  # type: ignore[method-assign]
+
+
+def _watch_dialogue(burning: _Burning) -> None:
+    write, check, send = Connection._write, Connection._check, Line.send
+    when, _, verb = burning.name.removesuffix(" in a pipeline").partition(" ")
+
+    def write_or_die(self: Connection, data: bytes) -> None:
+        place = f"\r\n{data.decode()}".find(f"\r\n{verb}") if verb.isupper() else -1
+        is_pipeline = data.count(b"\r\n") > 1
+        if place >= 0 and burning.ends_at(f"{when} {verb}{' in a pipeline' if is_pipeline else ''}"):
+            end = data.index(b"\r\n", place) + 2
+            _die_with(self, data[: place if when == "before" else end])
+        write(self, data)
+
+    def check_or_die(self: Connection, phase: Any, *args: Any) -> None:
+        if phase == "connect":
+            burning.at("after the greeting")
+        elif phase == "ack":
+            burning.at("before the answer is judged")
+        check(self, phase, *args)
+
+    async def send_or_die(self: Line, message: Message) -> str:
+        answer = await send(self, message)
+        burning.interrupt()
+        burning.at("after the answer is judged")
+        return answer
+
+    Connection._write = write_or_die  # type: ignore[method-assign]
+    Connection._check = check_or_die  # type: ignore[method-assign, assignment]
+    Line.send = send_or_die  # type: ignore[method-assign]
+
+
+def _watch_body(burning: _Burning) -> None:
+    real = Connection._send_body
+
+    async def send_or_die(self: Connection, parts: Sequence[bytes]) -> Any:
+        data = b"".join(parts)
+        cuts = zip((*_CUTS, FINAL_DOT.name), (0, len(data) // 2, len(data), len(data) + 1, None), strict=True)
+        for name, cut in cuts:
+            if burning.ends_at(name):
+                _die_with(self, (data + b".\r\n")[:cut])
+        return await real(self, parts)
+
+    Connection._send_body = send_or_die  # type: ignore[method-assign]
+
+
+def _die_with(connection: Connection, last_words: bytes) -> None:
+    """Die when exactly these bytes have left for the server; an event loop would keep them for later."""
+    line = connection._open_transport.get_extra_info("socket").fileno()
+    os.set_blocking(line, True)
+    while last_words:
+        last_words = last_words[os.write(line, last_words) :]
+    _die()
