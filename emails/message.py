@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from email.utils import parseaddr
 from functools import cached_property
@@ -26,7 +26,7 @@ class House:
 
     sender: str
     base_url: str
-    key: bytes
+    key: bytes = field(repr=False)
     signer: Signer | None = None
 
     @property
