@@ -165,30 +165,19 @@ def lock(session: Session, name: str) -> None:
 
 
 @contextmanager
-def exclusive(engine: Engine, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold `name` across processes; a process that dies lets go of it at once.
+def exclusive(engine: Engine, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold `name` across all processes that use an SQLite file; one that dies lets go of it at once.
 
     While another holds it this waits, and calls `on_wait` before it does.
     """
-    if engine.dialect.name == "postgresql":
-        key = {"key": zlib.crc32(name.encode())}
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
-                on_wait()
-                connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
-            try:
-                yield
-            finally:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
-    else:
-        path = Path(f"{engine.url.database}.{name}.lock")
-        with path.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                on_wait()
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    path = Path(f"{engine.url.database}.{name}.lock")
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _migrations() -> Config:

@@ -54,6 +54,10 @@ def resend(
             planning.plan_copy(session, row, subscriber.id, domain=office.house.domain, now=now)
     report.stopped = drain(office, report.slot, repeat_uncertain=rules.repeat_uncertain).stopped
     with office.database.sessions.begin() as session:
-        account(report, Account(), outbox.account_of(session, report.slot))
+        account(
+            report,
+            Account(),
+            outbox.account_of(session, report.slot) or Account({("skipped", "forgotten"): 1}),
+        )
         record(session, "resend", report.as_json(), now, slot=report.slot)
     return report

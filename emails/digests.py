@@ -54,7 +54,9 @@ def run_digest(
     report.stopped = drain(office, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress).stopped
     with office.database.sessions.begin() as session:
         after = outbox.account_of(session, slot)
-        _count_missed(report, missed, by_others=max(after.total() - before.total() - planned, 0))
+        changed = after.total() - before.total() - planned
+        _count_missed(report, missed, by_others=max(changed, 0))
+        report.skip(Counter({"forgotten": max(-changed, 0)}))  # their rows are gone
         account(report, before, after)
         record(session, "digest", report.as_json(), local_now, slot=slot, waiting=report.waiting)
     return report

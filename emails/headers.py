@@ -10,6 +10,7 @@ from datetime import datetime
 from email.utils import formatdate
 from functools import lru_cache
 
+_FOLD = "\r\n "
 _LINE = 76  # of a field with encoded words (RFC 2047, 2); a word may have 75
 _AROUND_WORD = len("=?utf-8?b??=")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -47,10 +48,10 @@ def plain_header(name: str, *parts: str) -> bytes:
     Raises:
         ValueError: a part is not ASCII, breaks the line or is longer than a line may be.
     """
-    lines = [_plain(part) for part in parts]
-    if any(len(name) + 2 + len(line) > 998 for line in lines):
-        raise ValueError(f"the header {name} has a line of more than 998 octets")
-    return _folded(name, [line.encode() for line in lines])
+    for part in parts:
+        if len(name) + 2 + len(_plain(part)) > 998:
+            raise ValueError(f"the header {name} has a line of more than 998 octets")
+    return f"{name}: {_FOLD.join(parts)}\r\n".encode()
 
 
 def date_header(moment: datetime) -> bytes:
@@ -64,7 +65,7 @@ def _date_field(seconds: int) -> bytes:
 
 
 def _plain(value: str) -> str:
-    if not value.isascii() or _UNSAFE.search(value):
+    if not (value.isascii() and value.isprintable()):
         raise ValueError(f"{value!r} cannot stand in a header")
     return value
 

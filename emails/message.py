@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from email.utils import parseaddr
 from functools import cached_property
@@ -26,7 +26,7 @@ class House:
 
     sender: str
     base_url: str
-    key: bytes
+    key: bytes = field(repr=False)
     signer: Signer | None = None
 
     @property
@@ -123,8 +123,8 @@ class Template:
         plain, plain_in_html = greeting(content.language, ""), html_greeting(content.language, "")
         self._plain_greetings = plain.encode(), plain_in_html.encode()
         boundary = f"=_{hashlib.sha256(content.nonce.encode()).hexdigest()[:32]}"  # no encoded text has "=_"
-        self._headers = b"".join(_headers_of_all(content, house, boundary))
-        self._before_text = _part_head("text/plain", self._text, boundary)
+        headers = b"".join(_headers_of_all(content, house, boundary))
+        self._headers = headers + _part_head("text/plain", self._text, boundary)
         self._before_html = b"\r\n" + _part_head("text/html", self._html, boundary)
         self._end = f"\r\n--{boundary}--\r\n".encode()
 
@@ -138,15 +138,10 @@ class Template:
         text_greeting, greeting_in_html = self._greetings(reader.name)
         links = _links(self._links, house, reader, now.date())
         values = {name: link.encode() for name, link in links.items()}
-        parts: tuple[bytes, ...] = (
-            *_headers_of_one(self._content, reader, house, links, message_id, now),
-            self._headers,
-            self._before_text,
-            *self._text.filled({**values, "greeting": text_greeting}),
-            self._before_html,
-            *self._html.filled({**values, "greeting": greeting_in_html}),
-            self._end,
-        )
+        text = self._text.filled({**values, "greeting": text_greeting})
+        html = self._html.filled({**values, "greeting": greeting_in_html})
+        own = b"".join(_headers_of_one(self._content, reader, house, links, message_id, now))
+        parts: tuple[bytes, ...] = (own, self._headers, *text, self._before_html, *html, self._end)
         if house.signer:
             parts = (house.signer.signature(b"".join(parts), house.domain), *parts)
         bounce = make_token(house.key, "bounce", reader.handle, now.date())

@@ -116,7 +116,7 @@ class Hold:
 
 
 class Claim(NamedTuple):
-    """A delivery that a sender holds; `was` is the state it was taken from, `due_at` since when it was due."""
+    """A delivery that a sender holds; `due_at` is since when it was due."""
 
     id: int
     edition_id: int
@@ -125,7 +125,6 @@ class Claim(NamedTuple):
     letter: str
     message_id: str
     attempts: int
-    was: str
     due_at: datetime
     reader: Reader
 
@@ -185,7 +184,7 @@ def claim(
 def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
     (
         id_, edition_id, subscriber_id, kind, message_id,
-        state, attempts, _, due_at,
+        _, attempts, _, due_at,
         slot,
         email, new_email, name, handle, language,
     ) = row  # fmt: skip
@@ -198,7 +197,6 @@ def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
         letter,
         message_id,
         attempts,
-        state,
         due_at,
         Reader(new_email if letter == "move" else email, name, handle, language),
     )
@@ -410,11 +408,12 @@ def call_off(session: Session, subscriber_id: int) -> None:
 
 def erase_forgotten(session: Session) -> None:
     """Delete the empty rows of forgotten subscribers to whom nothing is on its way."""
-    on_its_way = select(Delivery.subscriber_id).where(Delivery.due_at.is_not(None))
-    gone = select(Subscriber.id).where(Subscriber.status == "forgotten", Subscriber.id.not_in(on_its_way))
-    ids = session.scalars(gone).all()
+    is_on_its_way = exists().where(Delivery.subscriber_id == Subscriber.id, Delivery.due_at.is_not(None))
+    gone = select(Subscriber.id).where(Subscriber.status == "forgotten", ~is_on_its_way)
     for table in (Delivery.subscriber_id, AccountEvent.subscriber_id, Subscriber.id):
-        session.execute(delete(table.class_).where(table.in_(ids)))
+        session.execute(
+            delete(table.class_).where(table.in_(gone)).execution_options(synchronize_session=False)
+        )
 
 
 # --- read ---------------------------------------------------------------------------
@@ -442,6 +441,12 @@ def count_due(session: Session, queue: str | None, now: datetime) -> int:
     """How many deliveries are due, of one queue or of all."""
     due = select(func.count()).where(Delivery.due_at <= now)
     return session.scalar(due.where(Delivery.queue == queue) if queue else due) or 0
+
+
+def is_any_due(session: Session, queues: Sequence[str], now: datetime) -> bool:
+    """Whether a delivery of the queues is due."""
+    due = select(Delivery.id).where(Delivery.queue.in_(queues), Delivery.due_at <= now)
+    return session.scalar(due.limit(1)) is not None
 
 
 def count_left(session: Session, queue: str | None) -> int:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from limits import RateLimitItemPerHour
 from limits.storage import Storage
 from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from emails.models import Pace
@@ -88,13 +89,19 @@ class Domains:
 
     def write(self, session: Session, _hold: object, _now: datetime) -> None:
         """Keep what this run learned."""
-        changed, self._changed = self._changed, set()
-        for domain in changed:
-            if domain in self._paces:
-                interval, next_at = self._paces[domain]
-                session.merge(Pace(domain=domain, interval=interval, next_at=next_at))
-            else:
+        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+        for domain in sorted(self._changed):  # in order, so that no two senders wait for each other
+            if domain not in self._paces:
                 session.execute(delete(Pace).where(Pace.domain == domain))
+                continue
+            interval, next_at = self._paces[domain]
+            pace = insert(Pace).values(domain=domain, interval=interval, next_at=next_at)
+            kept = {"interval": pace.excluded.interval, "next_at": pace.excluded.next_at}
+            session.execute(pace.on_conflict_do_update(index_elements=[Pace.domain], set_=kept))
+
+    def written(self) -> None:
+        """What this run learned is kept."""
+        self._changed.clear()
 
     @property
     def has_changed(self) -> bool:

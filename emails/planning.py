@@ -7,7 +7,7 @@ that every paper is planned once for every reader.
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,11 +28,13 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import GenericFunction
 
 from core.database import lock
-from emails.edition import Edition
-from emails.letters import Letter
 from emails.models import Delivery, EditionRow
-from emails.render import Rendered
 from subscribers.models import Subscriber
+
+if TYPE_CHECKING:  # a process that only sends does without what renders
+    from emails.edition import Edition
+    from emails.letters import Letter
+    from emails.render import Rendered
 
 CHUNK = 10_000  # readers planned in one transaction: others can write in between
 PROMPT = "prompt"  # the queue of letters and welcomes, which somebody is waiting for
@@ -60,7 +62,7 @@ def _on_postgresql(_element: random_hex, _compiler: Any, **_options: Any) -> str
 
 
 def add_edition(
-    session: Session, edition: Edition, rendered: Rendered, after: int, now: datetime
+    session: Session, edition: "Edition", rendered: "Rendered", after: int, now: datetime
 ) -> EditionRow:
     """Store a rendered edition, once; `after` is the cursor it begins behind."""
     row = EditionRow(
@@ -201,7 +203,9 @@ def plan_copy(
     _add(session, edition, subscriber_id, edition.slot, edition.slot, "resend", domain, now)
 
 
-def plan_letter(session: Session, letter: Letter, subscriber_id: int, *, domain: str, now: datetime) -> None:
+def plan_letter(
+    session: Session, letter: "Letter", subscriber_id: int, *, domain: str, now: datetime
+) -> None:
     """Plan a letter to one reader; letters that are alike are stored once."""
     row = EditionRow(
         slot=letter.kind,

@@ -27,6 +27,11 @@ class Refusal(Exception):  # noqa: N818  a server refuses; that is no error of t
         found = re.match(r"([245]\.\d{1,3}\.\d{1,3})\b", self.text)
         return found[1] if found else ""
 
+    @property
+    def unaddressed(self) -> str:
+        """The refusal in one line, without the addresses that servers like to repeat: for logs."""
+        return re.sub(r"<?[^\s<>:]+@[^\s<>]+>?", "<address>", " ".join(str(self).split()))
+
     def __str__(self) -> str:
         reply = f"{self.code} {self.text}".strip() if self.code else self.text
         return f"{self.phase}: {reply}"[:500]

@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -109,6 +108,7 @@ class _Run:
         self._lines: set[Line] = set()  # at work
         self._uncertain: set[int] = set()
         self._result = Drained()
+        self._telling: asyncio.Task[None]
         self._due = 0  # deliveries that this run has to do with, which the progress is told of
 
     async def drain(self) -> Drained:
@@ -120,9 +120,10 @@ class _Run:
             self._due = len(self._stock) + await self._ledger.do(
                 lambda session, _hold, now: outbox.count_due(session, self._queue, now)
             )
-            await self._run_lines(min(self._office.speed.connections, max(len(self._stock), 1)))
+            await self._run_lines(min(self._office.speed.connections, max(self._due, 1)))
             await self._end()
-            self._tell()
+            await asyncio.wait({self._telling})
+            await self._tell()
         finally:
             self._ledger.close()
         return self._result
@@ -130,10 +131,10 @@ class _Run:
     async def _run_lines(self, count: int) -> None:
         self._ledger.lines = count
         lines = [asyncio.create_task(self._work()) for _ in range(count)]
+        self._telling = asyncio.create_task(self._tell())
         watch = asyncio.create_task(self._watch())
         try:
-            for line in asyncio.as_completed(lines):
-                await line
+            await _all(lines, watch)
         except asyncio.CancelledError:  # by the operator: what is on its way may arrive
             self._stop("interrupted")
             await asyncio.wait(lines)
@@ -149,13 +150,14 @@ class _Run:
         loop = asyncio.get_running_loop()
         renewed = counted = loop.time()
         while True:
-            self._tell()
+            if self._telling.done():
+                self._telling = asyncio.create_task(self._tell())
             await asyncio.sleep(TICK)
             if loop.time() - counted > COUNT_ANEW:
                 await self._count_what_is_left()
                 counted = loop.time()
             if self._domains.has_changed:
-                await self._ledger.do(self._domains.write)
+                await self._write_domains()
             if loop.time() - renewed > self._office.lease.total_seconds() / 3:
                 await self._stock.renew()
                 renewed = loop.time()
@@ -165,12 +167,17 @@ class _Run:
         left = await self._ledger.do(lambda session, _hold, _now: outbox.count_left(session, self._queue))
         self._due = self._result.states.total() + left
 
-    def _tell(self) -> None:
+    async def _tell(self) -> None:
+        """Tell how far the run is, in a thread: whoever is told may take a minute, as a server that is busy."""
         done = self._result.states.total()
-        self._progress(done, max(self._due, done))
+        await asyncio.to_thread(self._progress, done, max(self._due, done))
+
+    async def _write_domains(self) -> None:
+        await self._ledger.do(self._domains.write)
+        self._domains.written()
 
     async def _end(self) -> None:
-        await self._ledger.do(self._domains.write)
+        await self._write_domains()
         await self._stock.give_back()
         if suspects := self._breaker.suspects if self._result.stopped else []:
             taken_back = await self._ledger.do(
@@ -209,7 +216,9 @@ class _Run:
     async def _deliver(self, line: Line, claim: Claim, last: Outcome | None) -> Outcome | None:
         """Send one delivery; one commit writes down the `last` outcome and announces this one."""
         await self._metronome.beat()
-        prepared = await self._prepare(claim)
+        # Nothing more goes out once the run stops, however long this line waited for its turn.
+        is_over = self._stock.is_closed
+        prepared = outbox.postponed(claim, claim.due_at) if is_over else await self._prepare(claim)
         if isinstance(prepared, Outcome):
             await self._write_down(last, None)
             return prepared
@@ -221,7 +230,6 @@ class _Run:
         """The message, or why there is none now."""
         now = self._office.clock()
         if later := self._domains.turn(claim.reader.email, now):
-            self._stock.postponed += 1
             return outbox.postponed(claim, later)
         template = self._templates.get(claim.edition_id) or await self._read_template(claim.edition_id)
         try:
@@ -245,9 +253,11 @@ class _Run:
         reason = await self._ledger.turn(outcome, claim)
         if outcome:
             self._stock.release(outcome.id)
+            self._stock.unsent += outcome.state == "planned"
             self._count(outcome)
         if claim and reason != GO:
             self._stock.release(claim.id)
+            self._stock.unsent += 1
             self._result.states["skipped"] += reason == SKIPPED
         return reason == GO
 
@@ -276,12 +286,12 @@ class _Run:
         """Go on without a line: a server may take fewer connections than we would open."""
         self._lines.discard(line)
         if self._lines:
-            logger.warning("%d connections are left: %s", len(self._lines), _unaddressed(refusal))
+            logger.warning("%d connections are left: %s", len(self._lines), refusal.unaddressed)
         else:
             self._stop_for(refusal)
 
     def _stop_for(self, refusal: Refusal) -> None:
-        fault = f"the mail server refuses to work for us ({_unaddressed(refusal)})"
+        fault = f"the mail server refuses to work for us ({refusal.unaddressed})"
         self._stop(f"{fault}: mend that, then run again")
 
     def _refused(self, claim: Claim, refusal: Refusal) -> Outcome:
@@ -292,10 +302,15 @@ class _Run:
         elif verdict.suppress:
             self._breaker.passed()
         elif reason := self._breaker.refused(claim.id):
-            self._stop(f"{reason}, the last with: {_unaddressed(refusal)}")
+            self._stop(f"{reason}, the last with: {refusal.unaddressed}")
         return outbox.refused(claim, refusal, verdict, now)
 
 
-def _unaddressed(refusal: Refusal) -> str:
-    """The refusal without the addresses that servers like to repeat: it goes into logs."""
-    return re.sub(r"<?[^\s<>:]+@[^\s<>]+>?", "<address>", str(refusal))
+async def _all(lines: Sequence["asyncio.Task[None]"], watch: "asyncio.Task[None]") -> None:
+    """Wait for all lines; a fault of one, or of their watch, ends the wait."""
+    at_work = set(lines)
+    while at_work:
+        done, _ = await asyncio.wait({*at_work, watch}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        at_work -= done

@@ -1,6 +1,6 @@
 """DKIM signatures made here (RFC 6376), for those whose mail server does not sign."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dkim
@@ -21,7 +21,7 @@ class Signer:
     """Signs for a domain with the private key (PEM, RSA) whose public half stands under `selector`."""
 
     selector: str
-    key: bytes
+    key: bytes = field(repr=False)
 
     def signature(self, data: bytes, domain: str) -> bytes:
         """The DKIM-Signature field of a message."""

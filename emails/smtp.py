@@ -10,14 +10,16 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, NamedTuple, cast
 
 from emails.message import Message
 from emails.replies import Phase, Refusal
 
-_TIMEOUTS: dict[Phase, int] = {  # seconds (RFC 5321, 4.5.3.2); shorter ones make duplicates
+_TIMEOUTS: dict[
+    Phase, int
+] = {  # seconds (RFC 5321, 4.5.3.2); shorter ones make duplicates; `ack` with the text
     "connect": 60,
     "ehlo": 300,
     "tls": 60,
@@ -25,7 +27,6 @@ _TIMEOUTS: dict[Phase, int] = {  # seconds (RFC 5321, 4.5.3.2); shorter ones mak
     "mail": 300,
     "rcpt": 300,
     "data": 120,
-    "body": 180,
     "ack": 600,
 }
 _LONGEST_LINE = 4096  # octets of a reply's line; the RFC allows 512
@@ -42,7 +43,7 @@ class SmtpAddress:
     port: int
     security: Literal["none", "starttls", "if-offered", "tls"]
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     ca_file: str = ""
     weight: int = 1
 
@@ -84,7 +85,7 @@ async def connect(address: SmtpAddress) -> "Connection":
         if address.security == "starttls" or (
             address.security == "if-offered" and "STARTTLS" in connection.extensions
         ):
-            await connection.secure(_context(address.ca_file), address.host)
+            await connection.secure(address.ca_file, address.host)
         if address.user:
             await connection.log_in(address.user, address.password)
     except BaseException:
@@ -120,19 +121,19 @@ class Connection(asyncio.Protocol):
         await self._get("connect", 2)
         await self._hello()
 
-    async def secure(self, context: ssl.SSLContext, host: str) -> None:
-        """Encrypt what follows (RFC 3207)."""
+    async def secure(self, ca_file: str, host: str) -> None:
+        """Encrypt what follows (RFC 3207); `ca_file` names whom to trust, or nothing."""
         if "STARTTLS" not in self.extensions:
             raise Refusal("tls", 0, "the server does not offer STARTTLS")
         await self._do("tls", "STARTTLS", 2)
-        if self._received or self._replies:
+        if self._received or self._lines or self._replies:
             raise Refusal("tls", 0, "the server spoke on before the encryption began")
         loop = asyncio.get_running_loop()
         try:
             transport = await loop.start_tls(
                 self._open_transport,
                 self,
-                context,
+                _context(ca_file),
                 server_hostname=host,
                 ssl_handshake_timeout=_TIMEOUTS["tls"],
             )
@@ -370,7 +371,7 @@ class Connection(asyncio.Protocol):
         if found is None or len(line) > _LONGEST_LINE or len(self._lines) >= _MOST_LINES:
             self._break_off(f"no SMTP reply: {line[:80].decode('utf-8', 'replace')!r}")
             return
-        self._lines.append((found[3] or b"").decode("utf-8", "replace").rstrip())
+        self._lines.append(_text(found[3] or b""))
         if found[2] != b"-":
             self._replies.append(_Reply(int(found[1]), "\n".join(self._lines)))
             self._lines = []
@@ -398,6 +399,14 @@ def _own_name() -> str:
 
 def _packed(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def _text(raw: bytes) -> str:
+    """What a server says, without control signs: it goes into the database and into logs."""
+    text = raw.decode("utf-8", "replace")
+    return (
+        text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text).rstrip()
+    )
 
 
 def _words(error: Exception) -> str:

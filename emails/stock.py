@@ -16,7 +16,9 @@ from emails.planning import PROMPT
 LEAST, BATCH = 20, 200  # mails claimed at once
 SHORT, LONG = 1.0, 4.0  # seconds that a batch should last, so that senders share what is left fairly
 LOOK_AGAIN = 1.0  # seconds between two looks at what other senders hold
-MOST_WAIT = timedelta(minutes=15)  # for mails that have to wait for their domain; upkeep comes then
+MOST_WAIT = timedelta(
+    minutes=15
+)  # with nothing else to send, for other senders and for slow domains; upkeep follows
 
 
 class Stock:
@@ -40,7 +42,8 @@ class Stock:
         self._least = self._batch = max(LEAST, 2 * connections)
         self._refilled_at: float | None = None
         self.is_closed = False
-        self.postponed = 0  # claims that count in the quota, and were not sent
+        self._first_wait: float | None = None
+        self.unsent = 0  # claims that count in the quota, and were not tried
 
     def __len__(self) -> int:
         """How many claims are at hand."""
@@ -66,10 +69,9 @@ class Stock:
         limit = await self._ledger.again(lambda: self._quota.take(size))
         if not limit:
             await asyncio.sleep(LOOK_AGAIN)  # until the hour is over
-            return True
+            return await self._ledger.do(lambda session, _hold, now: self._is_any_due(session, now))
         claims = await self._ledger.do(lambda session, hold, now: self._claim(session, hold, now, limit))
-        unused, self.postponed = limit - len(claims) + self.postponed, 0
-        await self._ledger.again(lambda: self._quota.give_back(unused))
+        await self._count_unsent(limit - len(claims))
         self._at_hand.extend(claims)
         self._held.update(claim.id for claim in claims)
         return bool(claims)
@@ -100,6 +102,14 @@ class Stock:
         left = [claim.id for claim in self._at_hand]
         self._at_hand.clear()
         await self._ledger.do(lambda session, hold, _now: outbox.put_back(session, left, hold))
+        await self._count_unsent(len(left))
+
+    async def _count_unsent(self, mails: int) -> None:
+        unsent, self.unsent = self.unsent + mails, 0
+        await self._ledger.again(lambda: self._quota.give_back(unsent))
+
+    def _is_any_due(self, session: Session, now: datetime) -> bool:
+        return outbox.is_any_due(session, self._queues(session), now)
 
     def _claim(self, session: Session, hold: Hold, now: datetime, limit: int) -> list[Claim]:
         for queue in self._queues(session):
@@ -122,8 +132,10 @@ class Stock:
         )
         if release is None:
             return False
-        wait = release - self._clock()
-        if wait > MOST_WAIT:
+        now = asyncio.get_running_loop().time()
+        self._first_wait = self._first_wait or now
+        wait = max((release - self._clock()).total_seconds(), 0.0)
+        if now + wait - self._first_wait >= MOST_WAIT.total_seconds():
             return False
-        await asyncio.sleep(min(max(wait.total_seconds(), 0.0), LOOK_AGAIN))
+        await asyncio.sleep(min(wait, LOOK_AGAIN))
         return True

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 
-_PURPOSES = ("confirm", "move", "preferences", "unsubscribe", "bounce")
+_OPENINGS = {  # what is signed begins with the purpose
+    purpose: purpose.encode() + b"\x00"
+    for purpose in ("confirm", "move", "preferences", "unsubscribe", "bounce")
+}
 _DAYS_VALID = {"preferences": 30}  # of the purposes whose links grow old
 _HANDLE, _DAY, _SIGNATURE = 8, 2, 8
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -67,11 +70,10 @@ def _decoded(token: str) -> bytes:
 
 
 def _spelled(key: bytes, purpose: str, what: bytes, about: str) -> str:
-    if purpose not in _PURPOSES:
+    if purpose not in _OPENINGS:
         raise ValueError(f"no links are made for {purpose!r}")
-    said = b"\x00".join([purpose.encode(), what, *([about.lower().encode()] if about else [])])
     keyed = _keyed(key).copy()
-    keyed.update(said)
+    keyed.update(_OPENINGS[purpose] + what + (b"\x00" + about.lower().encode() if about else b""))
     signature = keyed.digest()[:_SIGNATURE]
     spelled = binascii.b2a_base64(what + signature, newline=False).translate(_URL_SAFE)
     return spelled.rstrip(b"=").decode()

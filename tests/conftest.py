@@ -28,6 +28,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", type=Path, metavar="DIR", help="leave pictures of the mails here")
 
 
+# Begun first, so that they do not run alone at the end.
+LONG = {"test_every_paper_once.py", "test_spam.py", "test_flows.py", "test_same_answers.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The address of a PostgreSQL server from a wheel, one for each test process."""

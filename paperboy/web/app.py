@@ -142,7 +142,7 @@ def _tell(office: Office, operator: str, notices: deque[Notice]) -> str:
         try:
             notify(office.transport, office.house, operator, notice, office.clock())
         except Refusal as refusal:
-            return f"a notice to the operator: {refusal}"
+            return f"a notice to the operator: {refusal.unaddressed}"
         with suppress(ValueError):  # newer ones have pushed it out meanwhile
             notices.remove(notice)
     return ""

@@ -17,7 +17,7 @@ from smtp_server import DROP, RESET, Reply, ScriptedServer, in_turn
 from sqlalchemy import select
 
 from core.database import Database
-from emails import digests
+from emails import correspondence, digests
 from emails.digests import preview_digest, retry, run_digest
 from emails.models import Delivery, EditionRow
 from emails.report import DigestReport
@@ -62,6 +62,24 @@ def digest(
 def got(server: ScriptedServer) -> list[str]:
     """The readers of all mails taken, in order."""
     return [message.rcpt[0] for message in server.messages]
+
+
+def test_a_reader_who_is_forgotten_during_the_run_is_accounted_for(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "minji@example.com", "bob@example.com")
+
+    def forget_minji(_slot: str) -> None:
+        with database.sessions.begin() as session:
+            subscriber = find(session, "minji@example.com")
+            assert subscriber
+            correspondence.forget(session, subscriber, HOUSE, NOW)
+
+    with office_at(database, server) as office:
+        report = run_digest(office, "weekly", local_now=NOW, rules=RULES, call_others=forget_minji)
+    assert (report.balances, report.sent, report.reasons) == (True, 1, {"forgotten": 1})
+    assert got(server) == ["bob@example.com"]
 
 
 def bodies_of(server: ScriptedServer, address: str) -> list[str]:

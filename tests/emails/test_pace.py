@@ -177,6 +177,24 @@ def test_a_mail_that_only_waited_for_its_domain_uses_up_no_quota(
     assert Quota(DatabaseStorage(database), per_hour=6).take(200) == 6
 
 
+def test_a_run_with_nothing_to_send_does_not_wait_for_the_next_hour(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock, "LOOK_AGAIN", 0.01)
+    plan(database, 3)
+    with ScriptedServer() as server:
+        for _ in range(2):
+            assert send(database, server, speed=Speed(per_hour=3)).stopped == ""
+    assert states(database) == {"sent": 3}
+
+
+def test_mails_that_no_server_was_there_for_use_up_no_quota(database: Database) -> None:
+    plan(database, 5)
+    with ScriptedServer(on_connect="554 5.3.2 Closed") as server:
+        assert send(database, server, speed=Speed(connections=2, per_hour=20)).stopped
+    assert Quota(DatabaseStorage(database), per_hour=20).take(200) == 20
+
+
 # --- a second -----------------------------------------------------------------------
 
 

@@ -439,7 +439,62 @@ def test_no_address_of_a_reader_stands_in_the_reason_of_a_stop(database: Databas
     assert "reader0" not in stopped
 
 
+def test_a_letter_that_waits_does_not_narrow_a_digest_to_one_connection(database: Database) -> None:
+    plan(database, 40)
+    with database.sessions.begin() as session:
+        session.scalars(select(Delivery)).first().queue = planning.PROMPT  # type: ignore[union-attr]
+    with ScriptedServer() as server:
+        send(database, server, speed=Speed(connections=4))
+        assert server.sessions == 4
+    assert states(database) == {"sent": 40}
+
+
+def test_a_run_that_cannot_keep_its_claims_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def renew(_stock: stock.Stock) -> None:
+        raise Crash
+
+    plan(database, 40)
+    monkeypatch.setattr(stock.Stock, "renew", renew)
+    monkeypatch.setattr(sending, "TICK", 0.001)
+    with ScriptedServer() as server, pytest.raises(Crash):
+        send(database, server, lease=timedelta(0), speed=Speed(per_second=20))
+    assert states(database)["sent"] < 40
+
+
+def test_lines_that_wait_for_their_second_send_nothing_once_the_run_stops(database: Database) -> None:
+    plan(database, 10)
+    with ScriptedServer(on_mail="550 5.7.1 You are not welcome") as server:
+        assert send(database, server, speed=Speed(connections=3, per_second=2)).stopped
+        assert sum(command.startswith("MAIL") for command in server.commands) == 1
+    assert states(database) == {"planned": 10}
+
+
+def test_a_reply_with_control_signs_is_kept_without_them(database: Database) -> None:
+    plan(database, 1)
+    with ScriptedServer(on_body="250 2.0.0 Ok\0 queued\x1b[2J") as server:
+        send(database, server)
+    assert [(row.state, row.reply) for row in deliveries(database)] == [("sent", "250 2.0.0 Ok  queued [2J")]
+
+
 # --- progress -----------------------------------------------------------------------
+
+
+def test_whoever_is_told_of_the_progress_holds_up_no_mail(database: Database) -> None:
+    plan(database, 5)
+    all_sent = threading.Event()
+    in_time: list[bool] = []
+
+    def progress(_done: int, _planned: int) -> None:
+        in_time.append(all_sent.wait(30))
+
+    def count(_message: object) -> None:
+        if len(server.messages) == 4:  # and this one
+            all_sent.set()
+
+    with ScriptedServer(on_body=count) as server, office_at(database, server) as office:
+        drain(office, None, repeat_uncertain=True, progress=progress)
+    assert all(in_time)
+    assert states(database) == {"sent": 5}
 
 
 @pytest.mark.parametrize("connections", [1, 4])

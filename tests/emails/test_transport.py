@@ -279,6 +279,35 @@ def test_a_server_that_refuses_the_tls_it_offers_gets_no_mail_in_the_clear(
     assert server.messages == []
 
 
+def test_what_is_said_before_the_encryption_begins_counts_for_nothing(
+    server_tls: ssl.SSLContext, ca_file: Path
+) -> None:
+    injected = b"220 Ready\r\n250-scripted.test\r\n250-SIZE 1\r\n"
+    with (
+        ScriptedServer(tls=server_tls, on_starttls=injected) as server,
+        to(url(server, starttls="required", ca=ca_file)) as transport,
+        pytest.raises(Refusal, match="spoke on before the encryption began"),
+    ):
+        transport.send(message())
+    assert server.messages == []
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_file_that_holds_no_certificate_is_a_refused_connection(
+    server_tls: ssl.SSLContext, tmp_path: Path, security: str
+) -> None:
+    no_certificate = tmp_path / "ca.pem"
+    no_certificate.write_text("nothing")
+    scheme = "smtps" if security == "tls" else "smtp"
+    with (
+        ScriptedServer(tls=server_tls, implicit_tls=security == "tls") as server,
+        to(url(server, scheme=scheme, ca=no_certificate)) as transport,
+        pytest.raises(Refusal) as caught,
+    ):
+        transport.send(message())
+    assert caught.value.phase in {"connect", "tls"}
+
+
 def test_tls_that_is_required_and_not_offered_ends_the_talk() -> None:
     with (
         ScriptedServer() as server,
