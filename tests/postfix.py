@@ -82,8 +82,10 @@ class Postfix:
             time.sleep(0.05)
 
     def complaints(self) -> list[str]:
-        """Every warning, and every word of ours it did not like."""
-        pattern = re.compile(r"warning:|reject:|improper|error:|fatal:|lost connection|too many errors")
+        """What it did not like of ours; of its machine, such as its clocks, it may say what it likes."""
+        pattern = re.compile(
+            r"smtpd\[\d+\]: warning:|reject:|improper|error:|fatal:|lost connection|too many errors"
+        )
         return [line for line in self.log.read_text().splitlines() if pattern.search(line)]
 
 
