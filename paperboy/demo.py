@@ -66,6 +66,7 @@ def _set_environment(folder: Path, feed_url: str, web_port: int) -> None:
         "PAPERBOY_SECRET_KEY": "only for the demo, not a secret",
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # it takes ten seconds, and more on a busy machine
         "PREFECT_LOGGING_LEVEL": "ERROR",
     }
 
