@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from core.runs import record
-from emails import outbox, planning
+from emails import planning, tally
 from emails.digests import Rules
 from emails.edition import whole_edition
 from emails.message import widest
@@ -57,7 +57,7 @@ def resend(
         account(
             report,
             Account(),
-            outbox.account_of(session, report.slot) or Account({("skipped", "forgotten"): 1}),
+            tally.account_of(session, report.slot) or Account({("skipped", "forgotten"): 1}),
         )
         record(session, "resend", report.as_json(), now, slot=report.slot)
     return report

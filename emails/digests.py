@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.database import Sessions
 from core.runs import record
-from emails import outbox, planning
+from emails import planning, tally
 from emails.edition import MAX_PAPERS, Edition, choose, slot_of
 from emails.message import House, widest
 from emails.render import Rendered, RenderError, render
@@ -47,13 +47,13 @@ def run_digest(
     slot = slot_of(frequency, local_now)
     report = DigestReport(slot)
     with office.database.sessions() as session:
-        before = outbox.account_of(session, slot)
+        before = tally.account_of(session, slot)
     report.candidates = before.total()
     planned, missed = _plan_slot(office.database.sessions, frequency, office.house, local_now, rules, report)
     call_others(slot)
     report.stopped = drain(office, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress).stopped
     with office.database.sessions.begin() as session:
-        after = outbox.account_of(session, slot)
+        after = tally.account_of(session, slot)
         changed = after.total() - before.total() - planned
         _count_missed(report, missed, by_others=max(changed, 0))
         report.skip(Counter({"forgotten": max(-changed, 0)}))  # their rows are gone
@@ -226,7 +226,7 @@ def retry(office: Office, *, rules: Rules) -> DigestReport:
     report = DigestReport("retries")
     drained = drain(office, None, repeat_uncertain=rules.repeat_uncertain)
     with office.database.sessions() as session:
-        report.planned = outbox.count_due(session, None, office.clock())
+        report.planned = tally.count_due(session, None, office.clock())
     states = drained.states
     report.sent, report.deferred, report.failed = states["sent"], states["deferred"], states["failed"]
     report.uncertain, report.skipped, report.stopped = states["uncertain"], states["skipped"], drained.stopped

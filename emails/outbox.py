@@ -5,7 +5,6 @@ it does not hold any more (another took over when it was silent for too long) it
 settle.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +24,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from core.database import Prepared
 from emails.message import Reader
@@ -254,8 +253,6 @@ def announce(connection: Connection, claims: Sequence[Claim], hold: Hold, now: d
 
 def _announce_digests(connection: Connection, digests: Sequence[Claim], hold: Hold) -> int:
     """Announce those with nothing against them; how many."""
-    if not digests:
-        return 0
     rows = [
         {
             "b_id": claim.id,
@@ -338,7 +335,7 @@ def _pause(attempts: int) -> timedelta:
 
 
 def postponed(claim: Claim, due_at: datetime) -> Outcome:
-    """The mail has to wait for its domain's next turn."""
+    """Nothing was tried: the mail waits for its domain's turn, or for the next run."""
     return Outcome(claim.id, "planned", "", claim.attempts, due_at, None)
 
 
@@ -414,57 +411,3 @@ def erase_forgotten(session: Session) -> None:
         session.execute(
             delete(table.class_).where(table.in_(gone)).execution_options(synchronize_session=False)
         )
-
-
-# --- read ---------------------------------------------------------------------------
-
-
-def states(session: Session) -> Counter[str]:
-    """How many deliveries are in each state."""
-    rows = select(Delivery.state, func.count()).group_by(Delivery.state)
-    return Counter(dict(session.execute(rows).all()))
-
-
-def account_of(session: Session, slot: str) -> Counter[tuple[str, str]]:
-    """How many deliveries of a slot are in each state; of those skipped, with the reason."""
-    reason = func.coalesce(func.nullif(Delivery.state, "skipped"), Delivery.reply)
-    rows = select(Delivery.state, reason, func.count()).where(Delivery.slot == slot)
-    return Counter(
-        {
-            (state, why if state == "skipped" else ""): count
-            for state, why, count in session.execute(rows.group_by(Delivery.state, reason))
-        }
-    )
-
-
-def count_due(session: Session, queue: str | None, now: datetime) -> int:
-    """How many deliveries are due, of one queue or of all."""
-    due = select(func.count()).where(Delivery.due_at <= now)
-    return session.scalar(due.where(Delivery.queue == queue) if queue else due) or 0
-
-
-def is_any_due(session: Session, queues: Sequence[str], now: datetime) -> bool:
-    """Whether a delivery of the queues is due."""
-    due = select(Delivery.id).where(Delivery.queue.in_(queues), Delivery.due_at <= now)
-    return session.scalar(due.limit(1)) is not None
-
-
-def count_left(session: Session, queue: str | None) -> int:
-    """How many deliveries no sender has tried yet, of one queue or of all, whoever holds them."""
-    left = select(func.count()).where(
-        Delivery.due_at.is_not(None), or_(*(Delivery.state == state for state in ("planned", *HELD)))
-    )
-    return session.scalar(left.where(Delivery.queue == queue) if queue else left) or 0
-
-
-def history(session: Session, subscriber_id: int) -> list[dict[str, str]]:
-    """What a reader was sent, in order: subject, state and time."""
-    rows = select(Delivery).where(Delivery.subscriber_id == subscriber_id).order_by(Delivery.id)
-    return [
-        {
-            "subject": delivery.edition.subject,
-            "state": delivery.state,
-            "planned_at": delivery.planned_at.isoformat(),
-        }
-        for delivery in session.scalars(rows.options(joinedload(Delivery.edition)))
-    ]

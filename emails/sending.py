@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import uvloop
 
 from core.database import Database, exclusive
-from emails import outbox
+from emails import outbox, tally
 from emails.breaker import Breaker
 from emails.ledger import GO, SKIPPED, Ledger
 from emails.message import House, Message, Template, content_of
@@ -118,7 +118,7 @@ class _Run:
             await self._ledger.do(self._domains.read)
             await self._stock.refill()
             self._due = len(self._stock) + await self._ledger.do(
-                lambda session, _hold, now: outbox.count_due(session, self._queue, now)
+                lambda session, _hold, now: tally.count_due(session, self._queue, now)
             )
             await self._run_lines(min(self._office.speed.connections, max(self._due, 1)))
             await self._end()
@@ -164,7 +164,7 @@ class _Run:
 
     async def _count_what_is_left(self) -> None:
         """Other senders take their part of what was due at the start."""
-        left = await self._ledger.do(lambda session, _hold, _now: outbox.count_left(session, self._queue))
+        left = await self._ledger.do(lambda session, _hold, _now: tally.count_left(session, self._queue))
         self._due = self._result.states.total() + left
 
     async def _tell(self) -> None:

@@ -233,9 +233,8 @@ class Connection(asyncio.Protocol):
             except Refusal as found:
                 refusal = refusal or found
         if refusal:
-            if (
-                replies[-1].code // 100 == 3
-            ):  # DATA was taken all the same: an empty text ends it (RFC 2920, 3.1)
+            # DATA may be taken all the same: an empty text ends it (RFC 2920, 3.1).
+            if replies[-1].code // 100 == 3:
                 self._write(b".\r\n")
                 await self._gather(1, _TIMEOUTS["ack"])
             raise refusal

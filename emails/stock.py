@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from emails import outbox
+from emails import outbox, tally
 from emails.ledger import Ledger
 from emails.outbox import Claim, Hold
 from emails.pace import Quota
@@ -16,9 +16,7 @@ from emails.planning import PROMPT
 LEAST, BATCH = 20, 200  # mails claimed at once
 SHORT, LONG = 1.0, 4.0  # seconds that a batch should last, so that senders share what is left fairly
 LOOK_AGAIN = 1.0  # seconds between two looks at what other senders hold
-MOST_WAIT = timedelta(
-    minutes=15
-)  # with nothing else to send, for other senders and for slow domains; upkeep follows
+MOST_WAIT = timedelta(minutes=15)  # for other senders and slow domains, with nothing else to send
 
 
 class Stock:
@@ -109,7 +107,7 @@ class Stock:
         await self._ledger.again(lambda: self._quota.give_back(unsent))
 
     def _is_any_due(self, session: Session, now: datetime) -> bool:
-        return outbox.is_any_due(session, self._queues(session), now)
+        return tally.is_any_due(session, self._queues(session), now)
 
     def _claim(self, session: Session, hold: Hold, now: datetime, limit: int) -> list[Claim]:
         for queue in self._queues(session):

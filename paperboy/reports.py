@@ -15,7 +15,7 @@ from core import database as core_database
 from core.database import Database, open_database, open_engine
 from core.runs import latest
 from core.settings import Settings, load, secret_key
-from emails import copies, correspondence, outbox
+from emails import copies, correspondence, tally
 from emails.digests import preview_digest, run_digest
 from emails.edition import portions
 from emails.models import Delivery
@@ -281,7 +281,7 @@ def status() -> dict[str, Any]:
         return {
             "issues": dict(Counter(_brief(issue)["state"] for issue in store.every(session))),
             "subscribers": {f"{a} {b} {c}": count for a, b, c, count in subscribers},
-            "deliveries": dict(outbox.states(session)),
+            "deliveries": dict(tally.states(session)),
             "runs": [
                 {
                     "finished_at": run.finished_at.isoformat(timespec="seconds"),

@@ -58,6 +58,16 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """A fresh SQLite database, where the kind of database does not matter, or SQLite is what it is about."""
+    path = tmp_path / "paperboy.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    opened = open_database(f"sqlite:///{path}")
+    yield opened
+    opened.engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql: str) -> str:
     """A migrated PostgreSQL database to copy."""

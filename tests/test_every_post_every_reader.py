@@ -14,7 +14,7 @@ import pytest
 from making import HOUSE, hand_over
 from smtp_server import ScriptedServer
 
-from core.database import Database, open_database
+from core.database import Database
 from emails.previews import issue_previews
 from emails.render import LIMIT
 from emails.wording import say
@@ -39,16 +39,6 @@ class _Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
-
-
-@pytest.fixture
-def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    """A fresh SQLite database: what is judged here are mails."""
-    path = tmp_path / "paperboy.db"
-    path.write_bytes(sqlite_template.read_bytes())
-    opened = open_database(f"sqlite:///{path}")
-    yield opened
-    opened.engine.dispose()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from core.database import Database, open_database
 from core.settings import Settings, load
-from emails import outbox
+from emails import tally
 from emails.correspondence import answer_applications
 from emails.letters import Notice
 from emails.notices import notify
@@ -127,7 +127,7 @@ def _make_round(settings: Settings, database: Database, clock: Clock, notices: d
     """Answer sign-ups, and send what somebody is waiting for; what keeps it back, or nothing."""
     with database.sessions.begin() as session:
         answer_applications(session, house_of(settings), clock())
-        is_idle = not notices and not outbox.count_due(session, PROMPT, clock())
+        is_idle = not notices and not tally.count_due(session, PROMPT, clock())
     if is_idle:
         return ""
     with open_office(settings, database) as opened:

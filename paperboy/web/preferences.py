@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
-from emails import correspondence, outbox
+from emails import correspondence, tally
 from paperboy.web.desk import AtDesk, Desk, Origin, moment_of
 from paperboy.web.pages import go, message, page
 from subscribers import accounts
@@ -217,5 +217,5 @@ def _stored(session: Session, reader: Subscriber) -> dict[str, Any]:
         **{name: getattr(reader, name) for name in names},
         **{name: value.isoformat() if (value := getattr(reader, name)) else None for name in days},
         "events": [{"at": e.at.isoformat(), "what": e.what, **e.detail} for e in reader.events],
-        "mails": outbox.history(session, reader.id),
+        "mails": tally.history(session, reader.id),
     }

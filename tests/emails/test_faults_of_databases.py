@@ -16,21 +16,12 @@ from smtp_server import ScriptedServer
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from core.database import Database, open_database
+from core.database import Database
 from emails import ledger
 from paperboy import cli
 
 MAILS = 60
 WAITS = "the database is away, the run waits"
-
-
-@pytest.fixture
-def sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    path = tmp_path / "paperboy.db"
-    path.write_bytes(sqlite_template.read_bytes())
-    opened = open_database(f"sqlite:///{path}")
-    yield opened
-    opened.engine.dispose()
 
 
 class Told(logging.Handler):
@@ -95,31 +86,31 @@ def wordy(_message: object) -> str:
 
 
 def test_a_disk_that_stays_full_ends_the_run_and_the_next_one_accounts_for_every_mail(
-    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger, "PATIENCE", timedelta(0))
-    addresses = plan(sqlite, MAILS)
-    disk = Disk(sqlite)
+    addresses = plan(sqlite_database, MAILS)
+    disk = Disk(sqlite_database)
     with ScriptedServer(on_body=wordy) as server:
         with pytest.raises(OperationalError, match="full"):
-            send(sqlite, server)
-        counted = states(sqlite)
+            send(sqlite_database, server)
+        counted = states(sqlite_database)
         assert 0 < counted["sent"] < MAILS
         assert counted["sending"] == 1  # of the only connection; the server has taken it
         assert len(server.messages) == counted["sent"] + 1
         disk.grow()
-        send(sqlite, server, repeat_uncertain=False)
-    assert states(sqlite) == {"sent": MAILS - 1, "uncertain": 1}
+        send(sqlite_database, server, repeat_uncertain=False)
+    assert states(sqlite_database) == {"sent": MAILS - 1, "uncertain": 1}
     assert sorted(got(server)) == sorted(addresses)
 
 
-def test_a_run_waits_for_room_on_a_full_disk_and_then_sends_the_rest_once(sqlite: Database) -> None:
-    addresses = plan(sqlite, MAILS)
-    disk = Disk(sqlite)
+def test_a_run_waits_for_room_on_a_full_disk_and_then_sends_the_rest_once(sqlite_database: Database) -> None:
+    addresses = plan(sqlite_database, MAILS)
+    disk = Disk(sqlite_database)
     with ScriptedServer(on_body=wordy) as server, told(disk.grow) as lines:
-        send(sqlite, server)
+        send(sqlite_database, server)
     assert lines == [f"{WAITS}: database or disk is full"]
-    assert_each_arrived_once(sqlite, server, addresses)
+    assert_each_arrived_once(sqlite_database, server, addresses)
 
 
 # --- locked -------------------------------------------------------------------------
@@ -151,14 +142,14 @@ class Locker:
         self._process.communicate(timeout=30)
 
 
-def test_a_run_outlasts_another_program_that_locks_the_database(sqlite: Database) -> None:
-    addresses = plan(sqlite, 4)
-    event.listen(sqlite.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout = 20"))
-    locker = Locker(sqlite)
+def test_a_run_outlasts_another_program_that_locks_the_database(sqlite_database: Database) -> None:
+    addresses = plan(sqlite_database, 4)
+    event.listen(sqlite_database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout = 20"))
+    locker = Locker(sqlite_database)
     with ScriptedServer(on_body=at_mail(2, locker.lock)) as server, told(locker.unlock) as lines:
-        send(sqlite, server)
+        send(sqlite_database, server)
     assert lines == [f"{WAITS}: database is locked"]
-    assert_each_arrived_once(sqlite, server, addresses)
+    assert_each_arrived_once(sqlite_database, server, addresses)
 
 
 # --- gone ---------------------------------------------------------------------------
@@ -276,8 +267,8 @@ def test_a_person_reads_in_one_line_why_the_database_ended_the_run(
 # --- two senders --------------------------------------------------------------------
 
 
-def test_a_second_sender_on_sqlite_says_that_it_waits_for_the_first(sqlite: Database) -> None:
-    addresses = plan(sqlite, 2)
+def test_a_second_sender_on_sqlite_says_that_it_waits_for_the_first(sqlite_database: Database) -> None:
+    addresses = plan(sqlite_database, 2)
     in_flight, is_told = threading.Event(), threading.Event()
 
     def hold(_message: object) -> None:
@@ -285,10 +276,10 @@ def test_a_second_sender_on_sqlite_says_that_it_waits_for_the_first(sqlite: Data
         assert is_told.wait(30)
 
     with ScriptedServer(on_body=hold) as server, told(is_told.set) as lines:
-        first = threading.Thread(target=send, args=(sqlite, server))
+        first = threading.Thread(target=send, args=(sqlite_database, server))
         first.start()
         assert in_flight.wait(30)
-        send(sqlite, server)
+        send(sqlite_database, server)
         first.join(30)
     assert lines == ["another sender is at work on this database: waiting for it to end"]
-    assert_each_arrived_once(sqlite, server, addresses)
+    assert_each_arrived_once(sqlite_database, server, addresses)
