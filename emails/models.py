@@ -1,6 +1,6 @@
 """The tables of what readers get: editions, the ledger of deliveries, and the paces of sending."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Double, ForeignKey, Index, UniqueConstraint, text
@@ -36,7 +36,8 @@ class Delivery(Base):
     `state` is planned, claimed (by the sender named in `claim`), sending (its final dot may be out), sent,
     deferred (the server said later), failed, uncertain (nobody knows) or skipped. `due_at` is set as long
     as the delivery is under way: when it may be taken, by anyone if its sender is silent until then.
-    `queue` is its slot, or `prompt` where somebody waits for it.
+    `queue` is its slot, or `prompt` where somebody waits for it. `in_reply_to` is the Message-ID of the mail
+    that a correction belongs to.
     """
 
     __tablename__ = "deliveries"
@@ -56,6 +57,7 @@ class Delivery(Base):
     state: Mapped[str]
     claim: Mapped[str] = mapped_column(default="")
     message_id: Mapped[str] = mapped_column(unique=True)
+    in_reply_to: Mapped[str] = mapped_column(default="")
     attempts: Mapped[int] = mapped_column(default=0)
     repeats: Mapped[int] = mapped_column(default=0)
     reply: Mapped[str] = mapped_column(default="")
@@ -75,3 +77,50 @@ class Pace(Base):
     domain: Mapped[str] = mapped_column(primary_key=True)
     interval: Mapped[float] = mapped_column(Double)
     next_at: Mapped[datetime]
+
+
+class Resend(Base):
+    """One request of an operator for copies: what, to whom, why, by whom. Its deliveries' slot names its id.
+
+    `key` is the same for the same request, which is made once.
+    """
+
+    __tablename__ = "resends"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    request: Mapped[dict[str, Any]]
+    reason: Mapped[str]
+    asked_by: Mapped[str]
+    asked_at: Mapped[datetime]
+
+
+class ReturnedMail(Base):
+    """A mail that came back to us: what kind it is, and what was done about it.
+
+    `digest` (SHA-256) is that of its bytes, which are read once; `raw` is kept only of what was not
+    understood. `said` is the server's reason in its own words.
+    """
+
+    __tablename__ = "returned_mails"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    received_at: Mapped[datetime] = mapped_column(index=True)
+    kind: Mapped[str]
+    status: Mapped[str] = mapped_column(default="")
+    action: Mapped[str]
+    said: Mapped[str] = mapped_column(default="")
+    raw: Mapped[bytes | None]
+    subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"), index=True)
+
+
+class Alarm(Base):
+    """A trouble that the operator was told of: once a cause and day."""
+
+    __tablename__ = "alarms"
+
+    cause: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    told_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""The commands of `paperboy`, by what they are about."""
