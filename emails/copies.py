@@ -1,63 +1,80 @@
-"""A copy of one issue to one reader, by an operator's hand."""
+"""The copies of an operator's plan: kept as a request, planned, sent and accounted for."""
 
-import secrets
-from collections.abc import Sequence
 from datetime import datetime
 
+from core.database import lock
 from core.runs import record
 from emails import planning, tally
 from emails.digests import Rules
-from emails.edition import whole_edition
-from emails.message import widest
-from emails.render import render
-from emails.report import Account, DigestReport, account, edition_entry
-from emails.sending import Office, drain
-from issues.models import Issue
-from issues.store import Arrival
-from subscribers.accounts import AccountError, find
+from emails.models import Resend
+from emails.report import DigestReport, account
+from emails.resends import REASON_LENGTH, Batch, Plan, earlier_request, edition_entry, key_of, slot_of_copies
+from emails.sending import Office, Progress, drain, ignore_progress
+from subscribers.accounts import clean_line
 
 
-def resend(
+def carry_out(
     office: Office,
-    issue: Issue,
-    papers: Sequence[Arrival],
-    address: str,
+    made: Plan,
     *,
-    now: datetime,
+    asked_by: str,
     rules: Rules,
-    dry_run: bool,
+    now: datetime,
+    progress: Progress = ignore_progress,
 ) -> DigestReport:
-    """Send one reader a copy of a whole issue, in their language; no cursor moves.
+    """Plan the copies and send them, with those of the same request that still wait; all are accounted for.
 
-    A copy that an earlier run left planned is sent in place of a second one.
-
-    Raises:
-        AccountError: nobody active has the address.
+    Readers whom another run of the request reached meanwhile, or who changed, are left out.
     """
-    copies = f"resend:{issue.topic_id}:"
-    report = DigestReport(copies + secrets.token_hex(4), candidates=1)
+    slot = _book(office, made, asked_by, now)
+    report = DigestReport(slot)
+    with office.database.sessions() as session:
+        before = tally.account_of(session, slot)
+    report.editions = [edition_entry(batch) for batch in made.batches]
+    for batch in made.batches:
+        _plan_batch(office, batch, slot, now)
+    report.stopped = drain(office, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress).stopped
     with office.database.sessions.begin() as session:
-        subscriber = find(session, address)
-        if subscriber is None or subscriber.status != "active":
-            state = subscriber.status if subscriber else "not subscribed"
-            raise AccountError(f"{address} is {state}: only active readers are mailed")
-        left = planning.open_copy(session, subscriber.id, copies)
-        report.slot = left or report.slot
-        edition = whole_edition(papers, slot=report.slot, language=subscriber.language)
-        rendered = render(edition, archive=office.house.archive, widest=widest(office.house))
-        report.editions.append(edition_entry(edition, rendered, 1))
-        if dry_run:
-            report.planned = 1
-            return report
-        if not left:
-            row = planning.add_edition(session, edition, rendered, 0, now)
-            planning.plan_copy(session, row, subscriber.id, domain=office.house.domain, now=now)
-    report.stopped = drain(office, report.slot, repeat_uncertain=rules.repeat_uncertain).stopped
-    with office.database.sessions.begin() as session:
-        account(
-            report,
-            Account(),
-            tally.account_of(session, report.slot) or Account({("skipped", "forgotten"): 1}),
-        )
-        record(session, "resend", report.as_json(), now, slot=report.slot)
+        after = tally.account_of(session, slot)
+        report.candidates = after.total()
+        account(report, before, after)
+        record(session, "resend", report.as_json(), now, slot=slot)
     return report
+
+
+def _book(office: Office, made: Plan, asked_by: str, now: datetime) -> str:
+    """Keep who asked for what, when and why, once; the slot of the copies."""
+    with office.database.sessions.begin() as session:
+        lock(session, "planning")
+        resend = earlier_request(session, made.terms)
+        if resend is None:
+            terms = {name: value for name, value in made.terms.items() if name != "reason"}
+            resend = Resend(
+                key=key_of(made.terms),
+                request=terms,
+                reason=made.terms["reason"],
+                asked_by=clean_line(asked_by, REASON_LENGTH),
+                asked_at=now,
+            )
+            session.add(resend)
+            session.flush()
+        return slot_of_copies(resend)
+
+
+def _plan_batch(office: Office, batch: Batch, slot: str, now: datetime) -> None:
+    """Plan a batch in bounded transactions."""
+    with office.database.sessions.begin() as session:
+        row = planning.add_edition(session, batch.edition)
+    last_id: int | None = 0
+    while last_id is not None:
+        with office.database.sessions.begin() as session:
+            last_id = planning.plan_copies(
+                session,
+                row,
+                slot,
+                who=batch.who,
+                in_reply_to=batch.in_reply_to,
+                domain=office.house.domain,
+                now=now,
+                after_id=last_id,
+            ).last_id

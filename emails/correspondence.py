@@ -99,7 +99,7 @@ def _welcome(session: Session, subscriber: Subscriber, house: House, rules: Rule
             frequency=subscriber.frequency,
             house=house,
             rules=rules,
-            is_welcome=True,
+            purpose="welcome",
         )
     except RenderError:  # the digest's run will tell the operator; the reader is welcome all the same
         mail = None
@@ -107,7 +107,7 @@ def _welcome(session: Session, subscriber: Subscriber, house: House, rules: Rule
         write(session, subscriber, "welcome", house, now)
         return
     edition, rendered = mail
-    row = planning.add_edition(session, edition, rendered, subscriber.cursor, now)
+    row = planning.add_edition(session, planning.draft(edition, rendered, subscriber.cursor, now))
     planning.plan(
         session,
         row,

@@ -120,9 +120,12 @@ def digest_page(edition: Edition, archive: str) -> DigestPage:
     nonce = hashlib.sha256(repr(edition).encode()).hexdigest()[:20]
     subject, named = subject_of(edition)
     top, bottom = reader_links(language, nonce, writer.web(edition.issues[-1]))
-    opening = f"welcome_{frequency}" if edition.is_welcome else edition.occasion
+    opening = f"welcome_{frequency}" if edition.purpose == "welcome" else edition.occasion
     start, end = subject_week(edition.issues)
-    names = {name: say(language, name) for name in (f"language_{language}", frequency)}
+    spoken = say(language, f"language_{language}")
+    # What an operator sends again is the same for weekly and daily readers.
+    rhythm = "" if edition.purpose in {"copy", "correction"} else say(language, frequency)
+    why = "why" if rhythm else "why_again"
     papers = len(edition.papers)
     return DigestPage(
         language=language,
@@ -132,11 +135,11 @@ def digest_page(edition: Edition, archive: str) -> DigestPage:
         top=top,
         bottom=bottom,
         ending=(
-            say(language, "why", language=names[f"language_{language}"], frequency=names[frequency]),
+            say(language, why, language=spoken, frequency=rhythm),
             say(language, "source"),
         ),
         heading=say(language, f"heading_{edition.occasion}", count=papers),
-        kicker=" · ".join([days(language, start, end), names[frequency], names[f"language_{language}"]]),
+        kicker=" · ".join(part for part in (days(language, start, end), rhythm, spoken) if part),
         portions=tuple(_portions(edition)),
         opening=say(language, f"opening_{opening}", count=papers),
         issues=tuple([writer.issue(issue) for issue in edition.issues]),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.database import Sessions
 from core.runs import record
 from emails import planning, tally
-from emails.edition import MAX_PAPERS, Edition, choose, slot_of
+from emails.edition import MAX_PAPERS, Edition, Purpose, choose, slot_of
 from emails.message import House, widest
 from emails.render import Rendered, RenderError, render
 from emails.report import PLANNED_EARLIER, DigestReport, account, edition_entry
@@ -112,7 +112,7 @@ def next_mail(
     frequency: str,
     house: House,
     rules: Rules,
-    is_welcome: bool = False,
+    purpose: Purpose = "digest",
 ) -> tuple[Edition, Rendered] | None:
     """The next edition of readers at `cursor`, rendered, with as many papers as find room for their
     openings; None when nothing is unread."""
@@ -126,7 +126,7 @@ def next_mail(
             frequency=frequency,
             daily_papers=rules.daily_papers,
             most=most,
-            is_welcome=is_welcome,
+            purpose=purpose,
         )
         if edition is None:
             return None
@@ -201,7 +201,7 @@ def _plan_group(
     """Plan the group's mail in bounded transactions; for how many readers."""
     edition, rendered = mail
     with sessions.begin() as session:
-        row = planning.add_edition(session, edition, rendered, group.cursor, now)
+        row = planning.add_edition(session, planning.draft(edition, rendered, group.cursor, now))
     planned = 0
     last_id: int | None = 0
     while last_id is not None:

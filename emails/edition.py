@@ -20,7 +20,11 @@ MIN_PICTURE = 200  # pixels of width; what is smaller is a badge
 MAX_PICTURED = 12  # papers of a mail with pictures; a larger one needs its room for texts
 
 Language = Literal["ko", "en"]
+Purpose = Literal["digest", "welcome", "copy", "correction"]
 PartName = Literal["overview", "summary", "intro", "abstract", "notes"]
+
+
+_EMPTY = "the issue has no paper in force; if it is held, release it first"
 
 
 class EmptyIssueError(Exception):
@@ -83,7 +87,8 @@ class Edition:
     """A digest's content, the same for all who stand at one place and read one language.
 
     `remaining` counts unread papers that wait for later mails, `following` are those of the next
-    one. `is_welcome`: the first mail to a new reader.
+    one. `purpose` is `welcome` for the first mail to a new reader, and `copy` or `correction` for what an
+    operator sends again.
     """
 
     slot: str
@@ -92,13 +97,13 @@ class Edition:
     issues: tuple[IssueUnit, ...]
     remaining: int
     following: tuple[PaperUnit, ...] = ()
-    is_welcome: bool = False
+    purpose: Purpose = "digest"
 
     @property
     def occasion(self) -> str:
-        """What kind of digest this is: `welcome`, `late` (additions only), `weekly` or `daily`."""
-        if self.is_welcome:
-            return "welcome"
+        """What kind of digest this is: its purpose, or `late` (additions only), `weekly` or `daily`."""
+        if self.purpose != "digest":
+            return self.purpose
         return "late" if all(paper.late for paper in self.papers) else self.frequency
 
     @property
@@ -145,7 +150,7 @@ def choose(
     frequency: str,
     daily_papers: int,
     most: int = MAX_PAPERS,
-    is_welcome: bool = False,
+    purpose: Purpose = "digest",
 ) -> Edition | None:
     """The next edition for readers at `cursor`, of at most `most` papers; None when nothing is unread."""
     unread = [arrival for arrival in arrived if arrival.number > cursor]
@@ -160,7 +165,7 @@ def choose(
         frequency=frequency,
         waiting=unread[count:],
         daily_papers=daily_papers,
-        is_welcome=is_welcome,
+        purpose=purpose,
     )
 
 
@@ -173,7 +178,7 @@ def compose(
     frequency: str,
     waiting: Sequence[Arrival] = (),
     daily_papers: int = 0,
-    is_welcome: bool = False,
+    purpose: Purpose = "digest",
 ) -> Edition:
     """An edition of exactly these papers, while those `waiting` come later.
 
@@ -197,17 +202,28 @@ def compose(
         tuple(issues),
         remaining=len(waiting),
         following=tuple(_paper_unit(arrival, cursor, language, with_pictures=False) for arrival in following),
-        is_welcome=is_welcome,
+        purpose=purpose,
     )
 
 
-def whole_edition(papers: Sequence[Arrival], *, slot: str, language: str) -> Edition:
-    """The weekly edition of an issue's papers, as those get it who have read nothing of it.
+def copy_of(papers: Sequence[Arrival], *, slot: str, language: str, purpose: Purpose) -> Edition:
+    """The edition of some papers of one issue for readers who are sent them by an operator; its overview
+    comes with its first paper, and never with a correction.
 
     Raises:
-        EmptyIssueError: the issue has no paper in force.
+        EmptyIssueError: there is no paper.
     """
-    return portions(papers, slot=slot, language=language, frequency="weekly", daily_papers=0)[0]
+    if not papers:
+        raise EmptyIssueError(_EMPTY)
+    with_overview = purpose == "copy" and papers[0].position == 1
+    return compose(
+        papers,
+        0 if with_overview else papers[0].issue.first_number,
+        slot=slot,
+        language=language,
+        frequency="weekly",
+        purpose=purpose,
+    )
 
 
 def portions(
@@ -217,7 +233,7 @@ def portions(
     language: str,
     frequency: str,
     daily_papers: int,
-    is_welcome: bool = False,
+    purpose: Purpose = "digest",
 ) -> list[Edition]:
     """The editions in which an issue's papers come, one after the other; a weekly one is one.
 
@@ -225,7 +241,7 @@ def portions(
         EmptyIssueError: the issue has no paper in force.
     """
     if not papers:
-        raise EmptyIssueError("the issue has no paper in force; if it is held, release it first")
+        raise EmptyIssueError(_EMPTY)
     editions = []
     start = 0
     while start < len(papers):
@@ -240,7 +256,7 @@ def portions(
                 frequency=frequency,
                 waiting=waiting[size:],
                 daily_papers=daily_papers,
-                is_welcome=is_welcome,
+                purpose=purpose,
             )
         )
         start += size

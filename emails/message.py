@@ -128,8 +128,10 @@ class Template:
         self._before_html = b"\r\n" + _part_head("text/html", self._html, boundary)
         self._end = f"\r\n--{boundary}--\r\n".encode()
 
-    def message(self, reader: Reader, *, message_id: str, now: datetime) -> Message:
+    def message(self, reader: Reader, *, message_id: str, now: datetime, in_reply_to: str = "") -> Message:
         """The mail of one reader; the same arguments give the same bytes.
+
+        `in_reply_to` is the Message-ID of the mail that this one corrects (RFC 5322, 3.6.4).
 
         Raises:
             ValueError: it cannot be written, as a part of a header is not ASCII.
@@ -141,6 +143,10 @@ class Template:
         text = self._text.filled({**values, "greeting": text_greeting})
         html = self._html.filled({**values, "greeting": greeting_in_html})
         own = b"".join(_headers_of_one(self._content, reader, house, links, message_id, now))
+        if in_reply_to:
+            own += plain_header("In-Reply-To", f"<{in_reply_to}>") + plain_header(
+                "References", f"<{in_reply_to}>"
+            )
         parts: tuple[bytes, ...] = (own, self._headers, *text, self._before_html, *html, self._end)
         if house.signer:
             parts = (house.signer.signature(b"".join(parts), house.domain), *parts)

@@ -44,6 +44,7 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("subscriber_id", "slot"),
         Index("deliveries_by_slot", "slot"),
+        Index("deliveries_by_edition", "edition_id"),
         Index("deliveries_due", "queue", "due_at", "id", sqlite_where=_WAITS, postgresql_where=_WAITS),
         Index("deliveries_under_way", "subscriber_id", sqlite_where=_WAITS, postgresql_where=_WAITS),
     )

@@ -48,7 +48,7 @@ def _is_suppressed(address: ColumnElement[str]) -> ColumnElement[bool]:
 _deliveries, _subscribers, _editions = Delivery.__table__, Subscriber.__table__, EditionRow.__table__
 _DUE = (
     select(
-        *_deliveries.c["id", "edition_id", "subscriber_id", "kind", "message_id"],
+        *_deliveries.c["id", "edition_id", "subscriber_id", "kind", "message_id", "in_reply_to"],
         *_deliveries.c["state", "attempts", "repeats", "due_at"],
         _editions.c.slot,
         *_subscribers.c["email", "new_email", "name", "handle", "language"],
@@ -123,6 +123,7 @@ class Claim(NamedTuple):
     kind: str
     letter: str
     message_id: str
+    in_reply_to: str
     attempts: int
     due_at: datetime
     reader: Reader
@@ -182,7 +183,7 @@ def claim(
 
 def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
     (
-        id_, edition_id, subscriber_id, kind, message_id,
+        id_, edition_id, subscriber_id, kind, message_id, in_reply_to,
         _, attempts, _, due_at,
         slot,
         email, new_email, name, handle, language,
@@ -195,6 +196,7 @@ def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
         kind,
         letter,
         message_id,
+        in_reply_to,
         attempts,
         due_at,
         Reader(new_email if letter == "move" else email, name, handle, language),

@@ -61,11 +61,9 @@ def _on_postgresql(_element: random_hex, _compiler: Any, **_options: Any) -> str
 # --- editions -----------------------------------------------------------------------
 
 
-def add_edition(
-    session: Session, edition: "Edition", rendered: "Rendered", after: int, now: datetime
-) -> EditionRow:
-    """Store a rendered edition, once; `after` is the cursor it begins behind."""
-    row = EditionRow(
+def draft(edition: "Edition", rendered: "Rendered", after: int, now: datetime) -> EditionRow:
+    """A rendered edition as it is stored; `after` is the cursor it begins behind."""
+    return EditionRow(
         slot=edition.slot,
         language=edition.language,
         frequency=edition.frequency,
@@ -77,16 +75,10 @@ def add_edition(
         nonce=rendered.nonce,
         created_at=now,
     )
-    return _stored_once(session, row)
 
 
-def discard(session: Session, edition: EditionRow) -> None:
-    """Delete an edition that nobody was sent."""
-    if session.scalar(select(Delivery.id).where(Delivery.edition_id == edition.id).limit(1)) is None:
-        session.delete(edition)
-
-
-def _stored_once(session: Session, row: EditionRow) -> EditionRow:
+def add_edition(session: Session, row: EditionRow) -> EditionRow:
+    """Store an edition, once: the row that holds it."""
     alike = (EditionRow.slot == row.slot, EditionRow.after == row.after, EditionRow.nonce == row.nonce)
     known = session.scalar(select(EditionRow).where(*alike, EditionRow.html == row.html).limit(1))
     if known:
@@ -94,6 +86,12 @@ def _stored_once(session: Session, row: EditionRow) -> EditionRow:
     session.add(row)
     session.flush()
     return row
+
+
+def discard(session: Session, edition: EditionRow) -> None:
+    """Delete an edition that nobody was sent."""
+    if session.scalar(select(Delivery.id).where(Delivery.edition_id == edition.id).limit(1)) is None:
+        session.delete(edition)
 
 
 # --- deliveries ---------------------------------------------------------------------
@@ -152,21 +150,56 @@ def plan(
     if last_id is None:
         return Planned(0, None)
     reach = Subscriber.id.between(after_id + 1, last_id)
-    deliveries = _deliveries(edition, slot, domain, now).where(fits, reach)
-    rows = insert(Delivery).from_select(_COLUMNS, deliveries, include_defaults=False)
-    made = session.execute(rows.execution_options(preserve_rowcount=True))
+    made = _insert(session, _deliveries(edition, slot, "digest", domain, now).where(fits, reach))
     moved = update(Subscriber).where(reach, Subscriber.cursor == edition.after, _has(edition, slot))
     session.execute(moved.values(cursor=cursor).execution_options(synchronize_session=False))
-    return Planned(made.rowcount, last_id)  # type: ignore[attr-defined]  # an INSERT counts its rows
+    return Planned(made, last_id)
+
+
+def plan_copies(
+    session: Session,
+    edition: EditionRow,
+    slot: str,
+    *,
+    who: ColumnElement[bool],
+    in_reply_to: ColumnElement[str],
+    domain: str,
+    now: datetime,
+    after_id: int = 0,
+) -> Planned:
+    """Plan copies of an edition by an operator's hand for the next `CHUNK` of those readers who have none in
+    the slot; no cursor moves."""
+    lock(session, "planning")
+    fits = and_(who, ~has_mail_in(slot))
+    chunk = select(Subscriber.id).where(fits, Subscriber.id > after_id).order_by(Subscriber.id).limit(CHUNK)
+    last_id = session.scalar(select(func.max(chunk.subquery().c.id)))
+    if last_id is None:
+        return Planned(0, None)
+    copies = _deliveries(edition, slot, "resend", domain, now, in_reply_to)
+    made = _insert(session, copies.where(fits, Subscriber.id.between(after_id + 1, last_id)))
+    return Planned(made, last_id)
 
 
 _COLUMNS = (
     "subscriber_id", "edition_id", "slot", "queue", "kind", "state", "claim", "message_id",
-    "attempts", "repeats", "reply", "planned_at", "due_at", "settled_at",
+    "in_reply_to", "attempts", "repeats", "reply", "planned_at", "due_at", "settled_at",
 )  # fmt: skip
 
 
-def _deliveries(edition: EditionRow, slot: str, domain: str, now: datetime) -> Select[*tuple[Any, ...]]:
+def _insert(session: Session, deliveries: Select[*tuple[Any, ...]]) -> int:
+    rows = insert(Delivery).from_select(_COLUMNS, deliveries, include_defaults=False)
+    made = session.execute(rows.execution_options(preserve_rowcount=True))
+    return int(made.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
+
+
+def _deliveries(
+    edition: EditionRow,
+    slot: str,
+    kind: str,
+    domain: str,
+    now: datetime,
+    in_reply_to: ColumnElement[str] = literal(""),  # noqa: B008  an immutable expression
+) -> Select[*tuple[Any, ...]]:
     """A delivery for each subscriber, in the order of `_COLUMNS`."""
     queue = PROMPT if slot.startswith(f"{WELCOME}:") else slot
     moment = literal(now, Delivery.planned_at.type)
@@ -175,10 +208,11 @@ def _deliveries(edition: EditionRow, slot: str, domain: str, now: datetime) -> S
         literal(edition.id),
         literal(slot),
         literal(queue),
-        literal("digest"),
+        literal(kind),
         literal("planned"),
         literal(""),
         random_hex() + literal(f"@{domain}"),
+        in_reply_to,
         literal(0),
         literal(0),
         literal(""),
@@ -194,13 +228,6 @@ def _has(edition: EditionRow, slot: str) -> ColumnElement[bool]:
         Delivery.slot == slot,
         Delivery.edition_id == edition.id,
     )
-
-
-def plan_copy(
-    session: Session, edition: EditionRow, subscriber_id: int, *, domain: str, now: datetime
-) -> None:
-    """Plan a copy by an operator's hand: no cursor moves."""
-    _add(session, edition, subscriber_id, edition.slot, edition.slot, "resend", domain, now)
 
 
 def plan_letter(
@@ -219,27 +246,13 @@ def plan_letter(
         nonce=letter.nonce,
         created_at=now,
     )
-    slot = f"{letter.kind}:{secrets.token_hex(4)}"
-    _add(session, _stored_once(session, row), subscriber_id, slot, PROMPT, "letter", domain, now)
-
-
-def _add(
-    session: Session,
-    edition: EditionRow,
-    subscriber_id: int,
-    slot: str,
-    queue: str,
-    kind: str,
-    domain: str,
-    now: datetime,
-) -> None:
     session.add(
         Delivery(
             subscriber_id=subscriber_id,
-            edition_id=edition.id,
-            slot=slot,
-            queue=queue,
-            kind=kind,
+            edition_id=add_edition(session, row).id,
+            slot=f"{letter.kind}:{secrets.token_hex(4)}",
+            queue=PROMPT,
+            kind="letter",
             state="planned",
             message_id=f"{secrets.token_hex(16)}@{domain}",
             planned_at=now,
@@ -259,13 +272,3 @@ def letters_since(session: Session, subscriber_id: int, kind: str, since: dateti
         Delivery.subscriber_id == subscriber_id, EditionRow.slot == kind, Delivery.planned_at > since
     )
     return session.scalar(rows) or 0
-
-
-def open_copy(session: Session, subscriber_id: int, prefix: str) -> str | None:
-    """The slot of a copy under way to the reader that begins with `prefix`, left by a run that stopped."""
-    rows = select(Delivery.slot).where(
-        Delivery.subscriber_id == subscriber_id,
-        Delivery.slot.startswith(prefix),
-        Delivery.due_at.is_not(None),
-    )
-    return session.scalar(rows.limit(1))

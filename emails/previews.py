@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
 
-from emails.edition import Edition, compose, portions
+from emails.edition import Edition, Purpose, compose, copy_of, portions
 from emails.letters import READER_LETTERS, Letter, Notice, operator_notice, reader_letter
 from emails.message import Content, House, Message, Reader, build, filled, widest
 from emails.render import render
@@ -35,23 +35,25 @@ class Preview:
 def issue_previews(
     papers: Sequence[Arrival], house: House, now: datetime, daily_papers: int
 ) -> Iterator[Preview]:
-    """All mails that an issue's papers come in: weekly, each day's, welcomes, and what was added late.
+    """All mails that an issue's papers come in: weekly, each day's, welcomes, what was added late, and what
+    an operator sends again.
 
     Raises:
         EmptyIssueError: the issue has no paper in force.
         RenderError: a mail cannot be made to fit.
     """
-    for language, frequency, is_welcome in product(LANGUAGES, FREQUENCIES, (False, True)):
-        kind = f"welcome-{frequency}" if is_welcome else frequency
+    purposes: tuple[Purpose, ...] = ("digest", "welcome")
+    for language, frequency, purpose in product(LANGUAGES, FREQUENCIES, purposes):
+        kind = f"welcome-{frequency}" if purpose == "welcome" else frequency
         editions = portions(
             papers,
             slot=f"preview:{kind}",
             language=language,
             frequency=frequency,
             daily_papers=daily_papers,
-            is_welcome=is_welcome,
+            purpose=purpose,
         )
-        for day, edition in enumerate(editions[:1] if is_welcome else editions, 1):
+        for day, edition in enumerate(editions[:1] if purpose == "welcome" else editions, 1):
             name = f"{kind}-{language}"
             yield edition_preview(edition, f"{name}-day-{day}" if len(editions) > 1 else name, house, now)
     late = [paper for paper in papers if paper.late]
@@ -65,6 +67,12 @@ def issue_previews(
                 frequency="weekly",
             )
             yield edition_preview(edition, f"late-{language}", house, now)
+    again: tuple[Purpose, ...] = ("copy", "correction")
+    for language, purpose in product(LANGUAGES, again):
+        sent = [paper for paper in papers if paper.corrected] if purpose == "correction" else papers
+        slot = f"preview:{purpose}"
+        edition = copy_of(sent or papers[:1], slot=slot, language=language, purpose=purpose)
+        yield edition_preview(edition, f"{purpose}-{language}", house, now)
 
 
 def edition_preview(edition: Edition, name: str, house: House, now: datetime) -> Preview:

@@ -233,7 +233,9 @@ class _Run:
             return outbox.postponed(claim, later)
         template = self._templates.get(claim.edition_id) or await self._read_template(claim.edition_id)
         try:
-            return template.message(claim.reader, message_id=claim.message_id, now=now)
+            return template.message(
+                claim.reader, message_id=claim.message_id, in_reply_to=claim.in_reply_to, now=now
+            )
         except ValueError as error:
             return outbox.unwritable(claim, str(error), now)
 

@@ -1,5 +1,6 @@
 """What the commands do: open what they need, call one function below, return plain values."""
 
+import getpass
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from core import database as core_database
 from core.database import Database, open_database, open_engine
 from core.runs import latest
 from core.settings import Settings, load, secret_key
-from emails import copies, correspondence, tally
+from emails import copies, correspondence, resends, tally
 from emails.digests import preview_digest, run_digest
 from emails.edition import portions
 from emails.models import Delivery
@@ -229,16 +230,25 @@ def digest(frequency: str, dry_run: bool, now: datetime | None, progress: Progre
         return run_digest(office, frequency, local_now=local_now, rules=rules, progress=progress)
 
 
-def resend(name: str, address: str, dry_run: bool, now: datetime | None) -> DigestReport:
-    """Send one reader a copy of an issue."""
+def plan_resend(request: resends.Request, now: datetime | None) -> resends.Plan:
+    """Who would get what by an operator's request."""
+    settings, database = _open()
+    with database.sessions() as session:
+        return resends.plan(session, request, house_of(settings), now or datetime.now(UTC))
+
+
+def resend(plan: resends.Plan, now: datetime | None, progress: Progress) -> DigestReport:
+    """Send the copies of a plan."""
     settings, database = _open()
     with open_office(settings, database, now) as office:
-        with database.sessions() as session:
-            issue = store.find(session, name)
-            rules = rules_of(settings)
-            moment = now or datetime.now(UTC)
-            papers = store.whole_issue(issue)
-        return copies.resend(office, issue, papers, address, now=moment, rules=rules, dry_run=dry_run)
+        return copies.carry_out(
+            office,
+            plan,
+            asked_by=f"{getpass.getuser()} in a terminal",
+            rules=rules_of(settings),
+            now=now or datetime.now(UTC),
+            progress=progress,
+        )
 
 
 def preview(name: str, language: str, frequency: str, out: Path, now: datetime | None) -> list[Path]:

@@ -23,13 +23,13 @@ EDITED = 9140  # the sample post that an edit corrects, and adds a paper to
 
 @cache
 def every_kind() -> tuple[Preview, ...]:
-    """The letters, and each post's digests; welcomes and additions of two made for these tests."""
+    """The letters, and each post's digests; welcomes, additions, copies and corrections of two made for these tests."""
     posts = {f"sample-{post.topic_id}": post for post in sample_posts()}
     posts |= {f"shared-{post.topic_id}": post for post in _shared_posts()}
     digests = [mail for name, post in posts.items() for mail in _digests(name, arrivals_of(_read(post)))]
     special = {"edited": edited_papers(), "large": arrivals_of(large_issue())}
     for name, papers in special.items():
-        digests += _digests(name, papers, with_welcomes=True)
+        digests += _digests(name, papers, with_rare=True)
     return (*letter_previews(HOUSE, NOW), *digests)
 
 
@@ -106,13 +106,14 @@ def _items(text: str, count: int) -> tuple[Block, ...]:
     return blocks(*(f"- {text} {number}: {'말 ' * 20}" for number in range(1, count + 1)))
 
 
-def _digests(name: str, papers: Sequence[Arrival], *, with_welcomes: bool = False) -> Iterator[Preview]:
+def _digests(name: str, papers: Sequence[Arrival], *, with_rare: bool = False) -> Iterator[Preview]:
     """Of an issue's mails: each weekly one, the first daily ones, the last, and what came late."""
     mails = {mail.name: mail for mail in issue_previews(papers, HOUSE, NOW, daily_papers=2)}
     last = [kind for kind in mails if kind.startswith("daily-ko")][-1]
     for kind, mail in mails.items():
         is_later = kind.startswith("daily") and not kind.endswith("day-1") and kind != last
-        if not is_later and (with_welcomes or not kind.startswith("welcome")):
+        is_rare = kind.startswith(("welcome", "copy", "correction"))
+        if not is_later and (with_rare or not is_rare):
             yield replace(mail, name=f"{name}-{kind}")
 
 

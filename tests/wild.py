@@ -110,6 +110,6 @@ def editions(draw: st.DrawFn, issues: st.SearchStrategy[IssueContent] = issues()
         language=language,
         frequency=frequency,
         daily_papers=draw(st.integers(0, 4)),
-        is_welcome=draw(st.booleans()),
+        purpose=draw(st.sampled_from(["digest", "welcome", "copy", "correction"])),
     )
     return draw(st.sampled_from(days))

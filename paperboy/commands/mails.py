@@ -13,7 +13,7 @@ from rich.progress import Progress as ProgressBar
 from emails.report import DigestReport
 from emails.sending import Progress
 from paperboy import reports
-from paperboy.commands.options import FaultError, IssueName, Json, Now, issue_name, moment, one_of, show
+from paperboy.commands.options import FaultError, Json, Now, issue_name, moment, one_of, show
 from subscribers.models import FREQUENCIES, LANGUAGES
 
 
@@ -28,7 +28,7 @@ def digest(
     """Plan and send the digest of the current slot."""
     if frequency not in FREQUENCIES:
         raise typer.BadParameter(f"{frequency!r} is neither weekly nor daily")
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         report = reports.digest(frequency, dry_run, moment(now), progress)
     report_run(report, as_json)
 
@@ -59,19 +59,8 @@ def preview(
         typer.echo(path)
 
 
-def resend(
-    issue: IssueName,
-    to: Annotated[str, typer.Option(metavar="EMAIL", help="An active subscriber's address.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; say what would go out.")] = False,
-    now: Now = None,
-    as_json: Json = False,
-) -> None:
-    """Send one reader a copy of a whole issue."""
-    report_run(reports.resend(issue_name(issue), to, dry_run, moment(now)), as_json)
-
-
 @contextmanager
-def _progress_bar() -> Iterator[Progress]:
+def progress_bar() -> Iterator[Progress]:
     """A bar on the terminal, gone when all is done; nothing where nobody looks."""
     bar = ProgressBar(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with bar:

@@ -182,7 +182,9 @@ def test_a_mail_of_additions_only_says_so_in_subject_and_heading(language: str, 
 def test_a_welcome_says_what_was_subscribed_to(language: str, frequency: str) -> None:
     papers = arrivals_of(issue_of(5))
     mail = Mail(
-        portions(papers, slot="x", language=language, frequency=frequency, daily_papers=2, is_welcome=True)[0]
+        portions(papers, slot="x", language=language, frequency=frequency, daily_papers=2, purpose="welcome")[
+            0
+        ]
     )
     assert say(language, f"opening_welcome_{frequency}") in mail.seen
     assert bare(say(language, f"opening_welcome_{frequency}")) in bare(mail.text)

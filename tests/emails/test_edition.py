@@ -16,12 +16,13 @@ from emails.edition import (
     MAX_PICTURED,
     Edition,
     EmptyIssueError,
+    Purpose,
     choose,
     compose,
+    copy_of,
     portion,
     portions,
     slot_of,
-    whole_edition,
 )
 from issues.outline import Picture
 from issues.post import IssueContent, Link
@@ -90,11 +91,12 @@ def test_a_daily_reader_gets_each_paper_and_each_overview_once_and_in_order(
 ISSUES = st.builds(issue_of, st.integers(1, 45), summary=st.sampled_from([(), blocks("요약")]))
 LANGUAGES = st.sampled_from(["ko", "en", "both"])
 FREQUENCIES = st.sampled_from(["weekly", "daily"])
+PURPOSES = st.sampled_from(["digest", "welcome"])
 
 
-@given(ISSUES, LANGUAGES, FREQUENCIES, st.integers(0, 50), st.booleans())
+@given(ISSUES, LANGUAGES, FREQUENCIES, st.integers(0, 50), PURPOSES)
 def test_the_portions_of_an_issue_bring_each_paper_once_and_name_those_that_come_next(
-    issue: IssueContent, language: str, frequency: str, daily_papers: int, is_welcome: bool
+    issue: IssueContent, language: str, frequency: str, daily_papers: int, purpose: Purpose
 ) -> None:
     papers = arrivals_of(issue)
     days = portions(
@@ -103,7 +105,7 @@ def test_the_portions_of_an_issue_bring_each_paper_once_and_name_those_that_come
         language=language,
         frequency=frequency,
         daily_papers=daily_papers,
-        is_welcome=is_welcome,
+        purpose=purpose,
     )
     assert [number for day in days for number in numbers(day)] == list(range(1, len(papers) + 1))
     for day, after in pairwise(days):
@@ -131,13 +133,13 @@ def test_a_weekly_mail_names_no_papers_of_tomorrow() -> None:
 
 
 def test_a_copy_of_a_large_issue_is_one_mail_of_all_its_papers() -> None:
-    whole = whole_edition(arrivals_of(issue_of(45)), slot="resend:9001:x", language="ko")
+    whole = copy_of(arrivals_of(issue_of(45)), slot="resend:9001", language="ko", purpose="copy")
     assert (len(whole.papers), whole.remaining) == (45, 0)
 
 
 def test_an_issue_without_a_paper_in_force_makes_no_mail() -> None:
     with pytest.raises(EmptyIssueError, match="no paper in force"):
-        whole_edition([], slot="resend:9001:x", language="ko")
+        copy_of([], slot="resend:9001", language="ko", purpose="copy")
 
 
 def test_a_weekly_mail_brings_everything_since_the_last_one() -> None:

@@ -12,7 +12,7 @@ from making import HOUSE, NOW, arrivals_of, blocks, edition_of, issue_of, paper
 from wild import editions
 
 from emails.digest_page import digest_page
-from emails.edition import Edition, compose, subject_week
+from emails.edition import Edition, Purpose, compose, subject_week
 from emails.message import Content, Reader, build
 from emails.subject import dates, days, name_of, preheader_of, subject_of
 from emails.width import columns
@@ -166,18 +166,21 @@ def test_a_paper_is_called_by_the_short_form_that_its_title_begins_with(title: s
     assert name_of(unit) == name
 
 
+PURPOSES: tuple[Purpose, ...] = ("digest", "welcome", "copy", "correction")
+
+
 @pytest.mark.parametrize("language", ["ko", "en", "both"])
 def test_a_subject_says_what_kind_of_mail_it_is(language: str) -> None:
     arrived = arrivals_of(issue_of(3))
     kinds = {
-        (frequency, is_welcome): compose(
-            arrived, 0, slot="x", language=language, frequency=frequency, is_welcome=is_welcome
+        (frequency, purpose): compose(
+            arrived, 0, slot="x", language=language, frequency=frequency, purpose=purpose
         )
         for frequency in ("weekly", "daily")
-        for is_welcome in (False, True)
+        for purpose in PURPOSES
     }
     subjects = {kind: digest_page(edition, HOUSE.archive).subject for kind, edition in kinds.items()}
-    assert len(set(subjects.values())) == 3, "weekly, daily and welcome differ"
+    assert len(set(subjects.values())) == 5, "weekly, daily, welcome, copy and correction differ"
     assert all("3" in subject for subject in subjects.values())
 
 

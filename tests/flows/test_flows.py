@@ -63,14 +63,22 @@ def _artifacts() -> set[str]:
 def test_the_flows_bring_the_feed_to_the_inbox_and_leave_artifacts(server: ScriptedServer) -> None:
     assert digest("weekly", now=NOW)["sent"] == 1
     assert digest("daily", now=NOW)["sent"] == 1
-    assert resend("2026-03-02", "minji@example.com", now=NOW)["sent"] == 1
+    assert resend("2026-03-02", to="minji@example.com", now=NOW)["copies"] == 1, "a dry run by default"
+    assert resend("2026-03-02", to="minji@example.com", dry_run=False, now=NOW)["sent"] == 1
     assert upkeep(now=NOW)["retries"]["sent"] == 0
     assert [message.rcpt for message in server.messages] == [
         ["minji@example.com"],
         ["bob@example.com"],
         ["minji@example.com"],
     ]
-    assert {"ingest", "digest-weekly", "digest-daily-progress", "resend", "upkeep"} <= _artifacts()
+    assert {
+        "ingest",
+        "digest-weekly",
+        "digest-daily-progress",
+        "resend-plan",
+        "resend",
+        "upkeep",
+    } <= _artifacts()
 
 
 def test_a_run_that_stopped_for_a_fault_of_ours_is_a_failed_run_with_its_reason(

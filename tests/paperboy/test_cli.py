@@ -169,7 +169,7 @@ def test_all_previews_are_files_of_every_kind_of_mail_and_a_page_that_shows_each
     folder = tmp_path / "out"
     names = {path.stem for path in folder.glob("*.eml")}
     digests = {re.sub(r"-day-\d$", "", name) for name in names}
-    kinds = ("weekly", "daily", "welcome-weekly", "welcome-daily")
+    kinds = ("weekly", "daily", "welcome-weekly", "welcome-daily", "copy", "correction")
     letters = ("confirmation", "welcome", "preferences-link", "reminder", "move", "farewell", "notice")
     assert digests == {
         f"{kind}-{language}" for kind in (*kinds, *letters) for language in ("ko", "en", "both")

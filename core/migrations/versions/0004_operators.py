@@ -10,6 +10,7 @@ down_revision = "0003"
 def upgrade() -> None:
     """Add the record of resends, returned mails and alarms; a delivery may answer an earlier one."""
     op.add_column("deliveries", sa.Column("in_reply_to", sa.String(), nullable=False, server_default=""))
+    op.create_index("deliveries_by_edition", "deliveries", ["edition_id"])
     op.create_table(
         "resends",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -54,4 +55,5 @@ def downgrade() -> None:
     op.drop_table("alarms")
     op.drop_table("returned_mails")
     op.drop_table("resends")
+    op.drop_index("deliveries_by_edition", table_name="deliveries")
     op.drop_column("deliveries", "in_reply_to")
