@@ -25,10 +25,12 @@ from subscribers.sheets import SheetError
 app = typer.Typer(
     help="Newsletter pipeline and scheduled mailer for weekly paper posts.", no_args_is_help=True
 )
+subscribers.app.command("show")(overview.show_reader)
 app.add_typer(issues.app, name="issues")
 app.add_typer(subscribers.app, name="subscribers")
 for command in (issues.ingest, mails.digest, mails.preview, resending.resend, overview.status):
     app.command()(command)
+app.command("show")(overview.show_anything)
 
 EXPECTED = (
     SettingsError,

@@ -3,6 +3,7 @@
 import getpass
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -10,13 +11,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import joinedload
 
 from core import database as core_database
 from core.database import Database, open_database, open_engine
 from core.runs import latest
 from core.settings import Settings, load, secret_key
-from emails import copies, correspondence, resends, tally
+from emails import attention, copies, correspondence, history, resends, tally
 from emails.digests import preview_digest, run_digest
 from emails.edition import portions
 from emails.models import Delivery
@@ -195,27 +195,23 @@ def list_subscribers() -> list[dict[str, Any]]:
         return [_subscriber(row) for row in session.scalars(rows)]
 
 
-def show_subscriber(email: str) -> dict[str, Any]:
-    """One subscriber with all deliveries."""
+def show_reader(email: str) -> dict[str, Any]:
+    """One subscriber with all that the ledger tells of them."""
     _, database = _open()
     with database.sessions() as session:
         subscriber = accounts.find(session, email)
         if subscriber is None:
             raise accounts.AccountError(f"{email} is not subscribed")
-        rows = select(Delivery).where(Delivery.subscriber_id == subscriber.id).order_by(Delivery.id)
-        deliveries = [
-            {
-                "slot": delivery.slot,
-                "state": delivery.state,
-                "papers": len(delivery.edition.papers),
-                "subject": delivery.edition.subject,
-                "message_id": delivery.message_id,
-                "attempts": delivery.attempts,
-                "reply": delivery.reply,
-            }
-            for delivery in session.scalars(rows.options(joinedload(Delivery.edition)))
-        ]
-        return _subscriber(subscriber) | {"deliveries": deliveries}
+        return _subscriber(subscriber) | history.of_reader(session, subscriber)
+
+
+def show_mails_of(name: str) -> dict[str, Any]:
+    """What became of the mails with an issue's papers."""
+    _, database = _open()
+    with database.sessions() as session:
+        issue = store.find(session, name)
+        mails = {"revision": issue.revision, "mails": history.of_issue(session, issue)}
+        return _brief(issue) | mails | {"held": store.problems_of(issue)}
 
 
 def digest(frequency: str, dry_run: bool, now: datetime | None, progress: Progress) -> DigestReport:
@@ -279,8 +275,8 @@ def preview_all(name: str | None, out: Path, now: datetime | None) -> Path:
     return write_all(chain(digests, letter_previews(house, moment)), out)
 
 
-def status() -> dict[str, Any]:
-    """The state of everything in numbers."""
+def status(now: datetime | None) -> dict[str, Any]:
+    """What needs attention, and the state of everything in numbers."""
     _, database = _open()
     with database.sessions() as session:
         subscribers = session.execute(
@@ -289,6 +285,7 @@ def status() -> dict[str, Any]:
             )
         )
         return {
+            "attention": [asdict(matter) for matter in attention.matters(session, now or datetime.now(UTC))],
             "issues": dict(Counter(_brief(issue)["state"] for issue in store.every(session))),
             "subscribers": {f"{a} {b} {c}": count for a, b, c, count in subscribers},
             "deliveries": dict(tally.states(session)),

@@ -47,23 +47,6 @@ def list_subscribers(as_json: Json = False) -> None:
     show(entries, as_json, lambda: print_table("Subscribers", columns, rows))
 
 
-@app.command("show")
-def show_subscriber(email: str, as_json: Json = False) -> None:
-    """One subscriber and their deliveries."""
-    value = reports.show_subscriber(email)
-
-    def lines() -> None:
-        typer.echo(
-            f"{value['email']}: {value['language']}, {value['frequency']}, {value['status']}, cursor {value['cursor']}"
-        )
-        rows = [
-            [d["slot"], d["state"], str(d["papers"]), d["subject"], d["reply"]] for d in value["deliveries"]
-        ]
-        print_table("Deliveries", ["slot", "state", "papers", "subject", "reply"], rows)
-
-    show(value, as_json, lines)
-
-
 @app.command("import")
 def import_subscribers(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with email, language, frequency.")],

@@ -1,0 +1,99 @@
+"""What needs an operator's attention, the most pressing first: read from the record of runs and the ledger."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from core.runs import Run, latest
+from emails.models import Delivery, EditionRow
+from emails.report import balances
+from issues import store
+from issues.models import Issue
+from subscribers.models import Subscriber
+
+LONG_AGO = timedelta(days=8)  # a week's digest, and a day
+NEWS_IS_LATE = timedelta(days=10)
+OVERDUE = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Matter:
+    """A trouble in one line, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+def matters(session: Session, now: datetime) -> list[Matter]:
+    """What needs attention now."""
+    return [*_runs(session), *_issues(session, now), *_mails(session, now)]
+
+
+def _runs(session: Session) -> list[Matter]:
+    """The last run of each kind, where it did not end well."""
+    return [
+        Matter(f"{fault} (mails left: {run.result.get('planned', 0)})", "mend it: the next run sends them")
+        for run in latest(session, 1)
+        if (fault := _fault_of(run))
+    ]
+
+
+def _fault_of(run: Run) -> str:
+    name = run.slot or run.kind
+    if run.result.get("stopped"):
+        return f"{name} stopped: {run.result['stopped']}"
+    return "" if balances(run.result) else f"the accounts of {name} do not balance"
+
+
+def _issues(session: Session, now: datetime) -> list[Matter]:
+    found = [
+        Matter(
+            f"the issue of {issue.week_start} is held: {'; '.join(store.problems_of(issue))}",
+            f"`paperboy issues show {issue.week_start}`, then `paperboy issues release {issue.week_start}`"
+            " or an edit on the forum",
+        )
+        for issue in store.every(session)
+        if issue.held_revision
+    ]
+    newest = session.scalar(select(func.max(Issue.first_seen_at)))
+    if newest and newest + NEWS_IS_LATE < now:
+        days = (now - newest).days
+        found.append(Matter(f"no new issue for {days} days", "look at the forum, and try `paperboy ingest`"))
+    return found
+
+
+def _mails(session: Session, now: datetime) -> list[Matter]:
+    found = []
+    lost = _lost_mails(session, now - LONG_AGO)
+    for state in ("uncertain", "failed"):
+        if lost[state]:
+            what = f"{state} mails of the last {LONG_AGO.days} days: {lost[state]}"
+            found.append(Matter(what, f"`paperboy show ISSUE`, then `paperboy resend ISSUE --group {state}`"))
+    late = select(func.count()).where(Delivery.due_at < now - OVERDUE)
+    if waiting := session.scalar(late) or 0:
+        found.append(
+            Matter(f"mails that wait for over an hour: {waiting}", "is a worker running? `paperboy doctor`")
+        )
+    return found
+
+
+def _lost_mails(session: Session, since: datetime) -> Counter[str]:
+    """Mails that did not arrive or may not have, by state, to readers who still read and got no copy since."""
+    recent = select(EditionRow.id).where(EditionRow.created_at > since, EditionRow.frequency != "")
+    later = aliased(Delivery)
+    has_copy = exists().where(
+        later.subscriber_id == Delivery.subscriber_id,
+        later.kind == "resend",
+        later.state == "sent",
+        later.id > Delivery.id,
+    )
+    rows = (
+        select(Delivery.state, func.count())
+        .join(Delivery.subscriber)
+        .where(Delivery.edition_id.in_(recent), Delivery.due_at.is_(None))
+        .where(Delivery.state.in_(("failed", "uncertain")), Subscriber.status == "active", ~has_copy)
+    )
+    return Counter(dict(session.execute(rows.group_by(Delivery.state)).all()))
