@@ -73,9 +73,9 @@ def _print_plan(plan: dict[str, Any]) -> None:
     typer.echo(plan["what"])
     if plan["asked_before"]:
         typer.echo(f"asked for the same on {plan['asked_before']}")
-    typer.echo(f"{plan['copies']} copies to send" if plan["copies"] else "nothing to send")
+    typer.echo(f"copies to send: {plan['copies']}")
     if plan["waiting"]:
-        typer.echo(f"{plan['waiting']} copies of an earlier run wait to be sent")
+        typer.echo(f"copies of an earlier run that wait: {plan['waiting']}")
     for group, count in plan["reasons"].items():
         typer.echo(f"  {count} {group}: {GROUPS[group]}")
     for reason, count in plan["left_out"].items():

@@ -3,15 +3,17 @@
 from datetime import timedelta
 
 import pytest
-from making import NOW, RULES, issue_of, office_at, reader, stored_issue
+from making import HOUSE, NOW, RULES, issue_of, office_at, reader, stored_issue
 from smtp_server import ScriptedServer
 
 from core.database import Database
 from core.runs import record
 from emails import attention, history
+from emails.copies import carry_out
 from emails.digests import run_digest
 from emails.models import ReturnedMail
 from emails.report import DigestReport
+from emails.resends import Request, plan
 from issues.models import Issue, Revision
 from issues.store import find as find_issue
 from subscribers.accounts import change, find, suppress
@@ -76,7 +78,7 @@ def test_a_readers_history_tells_mails_the_servers_words_returns_and_changes(sen
                 action="suppressed",
                 said="no user",
                 subscriber_id=known.id,
-            )  # fmt: skip
+            )
         )
     with sent.sessions() as session:
         known = find(session, "refused@b.example")
@@ -95,8 +97,14 @@ def test_nothing_needs_attention_while_all_is_well(sqlite_database: Database) ->
 
 
 def test_mails_that_failed_need_attention_until_a_copy_or_a_week_later(sent: Database) -> None:
-    assert matters(sent) == ["1 mails of the last 8 days are failed"]
-    assert "1 mails of the last 8 days are failed" not in matters(sent, 9 * DAY)
+    failed = "failed mails of the last 8 days: 1"
+    assert matters(sent) == [failed]
+    assert failed not in matters(sent, 9 * DAY)
+    with ScriptedServer() as server, office_at(sent, server, NOW + DAY) as office:
+        with sent.sessions() as session:
+            made = plan(session, Request(issue="2025-07-28", groups=("failed",)), HOUSE, NOW)
+        assert carry_out(office, made, asked_by="a test", rules=RULES, now=NOW).sent == 1
+    assert matters(sent) == []
 
 
 def test_a_stopped_run_comes_first_and_one_that_does_not_balance_is_named(sent: Database) -> None:
@@ -107,8 +115,8 @@ def test_a_stopped_run_comes_first_and_one_that_does_not_balance_is_named(sent: 
         record(session, "upkeep", crooked.as_json(), NOW)
     first, second, *_ = matters(sent)
     assert (first, second) == (
-        "the accounts of upkeep do not balance; 0 mails wait",
-        "daily:2025-08-05 stopped: login refused; 5 mails wait",
+        "the accounts of upkeep do not balance (mails left: 0)",
+        "daily:2025-08-05 stopped: login refused (mails left: 5)",
     )
 
 
@@ -133,4 +141,4 @@ def test_mails_that_nobody_sends_need_attention(sqlite_database: Database) -> No
     refusing = ScriptedServer(on_mail="550 5.7.1 no")
     with refusing as server, office_at(sqlite_database, server) as office:
         run_digest(office, "weekly", local_now=NOW, rules=RULES)
-    assert "1 mails wait for over an hour" in matters(sqlite_database)
+    assert "mails that wait for over an hour: 1" in matters(sqlite_database)
