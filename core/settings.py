@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     uncertain: Literal["repeat", "hold"] = "repeat"
     operator: str = ""
+    operator_token: SecretStr | None = Field(default=None, min_length=24)
     sign_ups_per_network: Annotated[str, AfterValidator(_rates)] = "10 per hour; 30 per day"
     sign_ups_per_domain: Annotated[str, AfterValidator(_rates)] = "500 per hour"
     sign_ups_in_all: Annotated[str, AfterValidator(_rates)] = "1000 per hour"

@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
-from core.database import lock
+from sqlalchemy.orm import Session
+
+from core.database import Sessions, lock
 from core.runs import record
 from emails import planning, tally
 from emails.digests import Rules
 from emails.models import Resend
-from emails.report import DigestReport, account
+from emails.report import Account, DigestReport, account
 from emails.resends import REASON_LENGTH, Batch, Plan, earlier_request, edition_entry, key_of, slot_of_copies
 from emails.sending import Office, Progress, drain, ignore_progress
 from subscribers.accounts import clean_line
@@ -22,17 +24,12 @@ def carry_out(
     now: datetime,
     progress: Progress = ignore_progress,
 ) -> DigestReport:
-    """Plan the copies and send them, with those of the same request that still wait; all are accounted for.
-
-    Readers whom another run of the request reached meanwhile, or who changed, are left out.
-    """
-    slot = _book(office, made, asked_by, now)
-    report = DigestReport(slot)
+    """Plan the copies and send them, with those of the same request that still wait; all are accounted for."""
     with office.database.sessions() as session:
-        before = tally.account_of(session, slot)
-    report.editions = [edition_entry(batch) for batch in made.batches]
-    for batch in made.batches:
-        _plan_batch(office, batch, slot, now)
+        earlier = earlier_request(session, made.terms)
+        before = tally.account_of(session, slot_of_copies(earlier)) if earlier else Account()
+    slot = book(office.database.sessions, made, asked_by=asked_by, domain=office.house.domain, now=now)
+    report = DigestReport(slot, editions=[edition_entry(batch) for batch in made.batches])
     report.stopped = drain(office, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress).stopped
     with office.database.sessions.begin() as session:
         after = tally.account_of(session, slot)
@@ -42,39 +39,48 @@ def carry_out(
     return report
 
 
-def _book(office: Office, made: Plan, asked_by: str, now: datetime) -> str:
-    """Keep who asked for what, when and why, once; the slot of the copies."""
-    with office.database.sessions.begin() as session:
-        lock(session, "planning")
-        resend = earlier_request(session, made.terms)
-        if resend is None:
-            terms = {name: value for name, value in made.terms.items() if name != "reason"}
-            resend = Resend(
-                key=key_of(made.terms),
-                request=terms,
-                reason=made.terms["reason"],
-                asked_by=clean_line(asked_by, REASON_LENGTH),
-                asked_at=now,
-            )
-            session.add(resend)
-            session.flush()
-        return slot_of_copies(resend)
+def book(sessions: Sessions, made: Plan, *, asked_by: str, domain: str, now: datetime) -> str:
+    """Keep who asked for what, when and why, and plan the copies for the next sender; their slot.
+
+    Readers whom another run of the request reached meanwhile, or who changed, are left out.
+    """
+    with sessions.begin() as session:
+        slot = slot_of_copies(_kept(session, made, asked_by, now))
+    for batch in made.batches:
+        _plan_batch(sessions, batch, slot, domain, now)
+    return slot
 
 
-def _plan_batch(office: Office, batch: Batch, slot: str, now: datetime) -> None:
+def _kept(session: Session, made: Plan, asked_by: str, now: datetime) -> Resend:
+    lock(session, "planning")
+    resend = earlier_request(session, made.terms)
+    if resend is None:
+        resend = Resend(
+            key=key_of(made.terms),
+            request={name: value for name, value in made.terms.items() if name != "reason"},
+            reason=made.terms["reason"],
+            asked_by=clean_line(asked_by, REASON_LENGTH),
+            asked_at=now,
+        )
+        session.add(resend)
+        session.flush()
+    return resend
+
+
+def _plan_batch(sessions: Sessions, batch: Batch, slot: str, domain: str, now: datetime) -> None:
     """Plan a batch in bounded transactions."""
-    with office.database.sessions.begin() as session:
+    with sessions.begin() as session:
         row = planning.add_edition(session, batch.edition)
     last_id: int | None = 0
     while last_id is not None:
-        with office.database.sessions.begin() as session:
+        with sessions.begin() as session:
             last_id = planning.plan_copies(
                 session,
                 row,
                 slot,
                 who=batch.who,
                 in_reply_to=batch.in_reply_to,
-                domain=office.house.domain,
+                domain=domain,
                 now=now,
                 after_id=last_id,
             ).last_id

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from core.database import Sessions
-from core.runs import record
+from core.runs import last_of, record
 from emails import planning, tally
 from emails.edition import MAX_PAPERS, Edition, Purpose, choose, slot_of
 from emails.message import House, widest
@@ -66,13 +66,12 @@ def preview_digest(
     sessions: Sessions, frequency: str, *, house: House, local_now: datetime, rules: Rules
 ) -> DigestReport:
     """What `run_digest` would plan, with nothing planned; `planned` counts the mails."""
-    slot = slot_of(frequency, local_now)
-    report = DigestReport(slot)
+    report = DigestReport(slot_of(frequency, local_now))
     with sessions() as session:
-        audience, arrived = _read(session, frequency, local_now, rules, report)
+        audience, arrived = read_due(session, frequency, local_now, rules, report)
     report.skip(audience.skipped)
     for group in audience.groups:
-        mail = _mail_of(group, arrived, slot, frequency, house, rules)
+        mail = mail_of(group, arrived, report.slot, frequency, house, rules)
         if mail is None:
             report.skip(Counter({_nothing(report): group.readers}))
         else:
@@ -83,12 +82,19 @@ def preview_digest(
     return report
 
 
+def next_run(session: Session, frequency: str, local_now: datetime) -> datetime:
+    """When the frequency's next digest is due: now, or in the next slot if the one of now has run."""
+    has_run = last_of(session, "digest", slot_of(frequency, local_now))
+    return local_now + INTERVALS[frequency] if has_run else local_now
+
+
 # --- planning -----------------------------------------------------------------------
 
 
-def _read(
+def read_due(
     session: Session, frequency: str, now: datetime, rules: Rules, report: DigestReport
 ) -> tuple[Audience, list[Arrival]]:
+    """Who is due for the report's slot, and the papers that may go out to the first of them."""
     audience = due(
         session,
         frequency,
@@ -142,10 +148,10 @@ def next_mail(
         most = count - max(1, count // 8)
 
 
-def _mail_of(
+def mail_of(
     group: Group, arrived: Sequence[Arrival], slot: str, frequency: str, house: House, rules: Rules
 ) -> tuple[Edition, Rendered] | None:
-    """The group's next edition."""
+    """The group's next edition, rendered; None when nothing is unread."""
     return next_mail(
         arrived,
         group.cursor,
@@ -169,13 +175,13 @@ def _plan_slot(
     The report counts the candidates, except for the latter, and those who are skipped.
     """
     with sessions() as session:
-        audience, arrived = _read(session, frequency, now, rules, report)
+        audience, arrived = read_due(session, frequency, now, rules, report)
     del audience.skipped[PLANNED_EARLIER]  # counted by what has become of their mails
     report.skip(audience.skipped)
     report.candidates += audience.skipped.total()
     all_planned = missed = 0
     for group in audience.groups:
-        mail = _mail_of(group, arrived, report.slot, frequency, house, rules)  # no transaction: it takes time
+        mail = mail_of(group, arrived, report.slot, frequency, house, rules)  # no transaction: it takes time
         if mail is None:
             report.candidates += group.readers
             report.skip(Counter({_nothing(report): group.readers}))

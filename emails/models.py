@@ -10,6 +10,7 @@ from core.database import Base
 from subscribers.models import Subscriber
 
 _WAITS = text("due_at IS NOT NULL")
+STATES = ("planned", "claimed", "sending", "sent", "deferred", "failed", "uncertain", "skipped")
 
 
 class EditionRow(Base):

@@ -250,6 +250,11 @@ def earlier_request(session: Session, terms: dict[str, Any]) -> Resend | None:
     return session.scalar(select(Resend).where(Resend.key == key_of(terms)))
 
 
+def is_of_copies(queue: str) -> bool:
+    """Whether copies by an operator's hand wait in the queue."""
+    return queue.startswith("resend:")
+
+
 def slot_of_copies(resend: Resend) -> str:
     return f"resend:{resend.id}"
 

@@ -225,6 +225,13 @@ def shown_content(issue: Issue) -> IssueContent:
     return content_of(_revision(issue, issue.revision or issue.held_revision or 1))
 
 
+def changes_of(issue: Issue, revision: Revision) -> dict[str, Any]:
+    """What a held revision would change of the state in force, as JSON values; of any other, what it changed."""
+    if revision.number != issue.held_revision or not issue.revision:
+        return revision.changes
+    return changes_to_json(compare(content_of(_revision(issue, issue.revision)), content_of(revision)))
+
+
 # --- JSON ---------------------------------------------------------------------------
 
 _BLOCKS = ("intro_ko", "intro_en", "abstract_ko", "abstract_en", "notes")

@@ -58,6 +58,18 @@ class SignUpLimits:
         return self._limiter.hit(once, "once", what)
 
 
+class Tries:
+    """Counts what somebody of a network tries, and says when it is too often."""
+
+    def __init__(self, storage: Storage, what: str, allowed: str) -> None:
+        self._limiter = FixedWindowRateLimiter(storage)
+        self._what, self._allowed = what, parse_many(allowed)
+
+    def take(self, network: str) -> bool:
+        """Count a try; whether it is allowed."""
+        return all(self._limiter.hit(item, self._what, network) for item in self._allowed)
+
+
 def open_storage(url: str, database: Database) -> Storage:
     """Where counts are kept: at `url` (Redis), or in the database when there is none.
 

@@ -18,23 +18,27 @@ from starlette.middleware.cors import CORSMiddleware
 
 from core.database import Database, open_database
 from core.settings import Settings, load
-from emails import tally
+from emails import outbox, tally
 from emails.correspondence import answer_applications
 from emails.letters import Notice
 from emails.notices import notify
 from emails.office import house_of, open_office, rules_of
 from emails.planning import PROMPT
 from emails.replies import Refusal
+from emails.resends import is_of_copies
 from emails.sending import Clock, Office, drain
 from paperboy.web import api, archive, joining, leaving, preferences
 from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.faults import answer_faults
 from paperboy.web.guard import Guard
+from paperboy.web.operator import entry, forecast, mails, overview, resending
+from paperboy.web.operator.entry import NotSignedInError, to_login
 from paperboy.web.postman import Postman
-from subscribers.limits import Allowances, SignUpLimits, open_storage
+from subscribers.limits import Allowances, SignUpLimits, Tries, open_storage
 
 logger = logging.getLogger(__name__)
 
+LOGINS = "5 per minute; 30 per hour"  # of one network
 MOST_NOTICES = 20  # that wait for the mail server; the newest are kept
 
 
@@ -46,6 +50,10 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
     """
     settings = settings or load()
     database = open_database(settings.database_url)
+    counts = open_storage(settings.limits_url.get_secret_value() if settings.limits_url else "", database)
+    allowances = Allowances(
+        settings.sign_ups_per_network, settings.sign_ups_per_domain, settings.sign_ups_in_all
+    )
     notices: deque[Notice] = deque(maxlen=MOST_NOTICES)
     postman = Postman(lambda: _make_round(settings, database, clock, notices))
 
@@ -72,14 +80,21 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         database=database,
         house=house_of(settings),
         rules=rules_of(settings),
-        limits=_limits(settings, database),
+        limits=SignUpLimits(counts, allowances),
+        logins=Tries(counts, "sign in as operator", LOGINS),
         clock=clock,
         nudge=postman.nudge,
         alarm=alarm,
     )
-    for part in (joining, preferences, leaving, archive, api):
+    for part in (joining, preferences, leaving, archive, api, entry, overview, mails, forecast, resending):
         app.include_router(part.router)
-    for path, answer in (("/style.css", _style), ("/icon.svg", _icon), ("/robots.txt", _robots)):
+    app.add_exception_handler(NotSignedInError, to_login)
+    for path, answer in (
+        ("/style.css", _style),
+        ("/operator.css", _operator_style),
+        ("/icon.svg", _icon),
+        ("/robots.txt", _robots),
+    ):
         app.add_api_route(path, answer, include_in_schema=False)
     app.add_api_route("/health", _health, include_in_schema=False)
     answer_faults(app)
@@ -115,25 +130,21 @@ def served(app: FastAPI, host: str, port: int) -> Iterator[str]:
         thread.join()
 
 
-def _limits(settings: Settings, database: Database) -> SignUpLimits:
-    url = settings.limits_url.get_secret_value() if settings.limits_url else ""
-    allowances = Allowances(
-        settings.sign_ups_per_network, settings.sign_ups_per_domain, settings.sign_ups_in_all
-    )
-    return SignUpLimits(open_storage(url, database), allowances)
-
-
 def _make_round(settings: Settings, database: Database, clock: Clock, notices: deque[Notice]) -> str:
     """Answer sign-ups, and send what somebody is waiting for; what keeps it back, or nothing."""
     with database.sessions.begin() as session:
         answer_applications(session, house_of(settings), clock())
-        is_idle = not notices and not tally.count_due(session, PROMPT, clock())
+        queues = [PROMPT, *(queue for queue in outbox.queues(session) if is_of_copies(queue))]
+        is_idle = not notices and not tally.is_any_due(session, queues, clock())
     if is_idle:
         return ""
     with open_office(settings, database) as opened:
         office = replace(opened, clock=clock)
-        drained = drain(office, PROMPT, repeat_uncertain=rules_of(settings).repeat_uncertain)
-        return drained.stopped or _tell(office, settings.operator, notices)
+        for queue in queues:
+            drained = drain(office, queue, repeat_uncertain=rules_of(settings).repeat_uncertain)
+            if drained.stopped:
+                return drained.stopped
+        return _tell(office, settings.operator, notices)
 
 
 def _tell(office: Office, operator: str, notices: deque[Notice]) -> str:
@@ -150,6 +161,10 @@ def _tell(office: Office, operator: str, notices: deque[Notice]) -> str:
 
 def _style() -> Response:
     return _file("style.css", "text/css")
+
+
+def _operator_style() -> Response:
+    return _file("operator.css", "text/css")
 
 
 def _icon() -> Response:

@@ -18,6 +18,7 @@ from issues.post import PaperContent, title_key
 from issues.store import Arrival
 from issues.text import Block, from_json, has_hangul
 from paperboy.web.desk import AtDesk, Desk
+from paperboy.web.differences import Piece, differences
 from paperboy.web.pages import page
 from paperboy.web.wording import language_of
 
@@ -56,8 +57,7 @@ class Correction:
     number: int | None
     title: Title
     language: str
-    before: str
-    after: str
+    pieces: list[Piece]
 
 
 @router.get("/archive")
@@ -150,8 +150,7 @@ def _corrections(
                 number=arrival.number if arrival else None,
                 title=_title(arrival.paper, spoken) if arrival else _title_of_old(name),
                 language=language,
-                before=change["before"],
-                after=change["after"],
+                pieces=differences(change["before"], change["after"]),
             )
 
 

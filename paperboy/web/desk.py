@@ -16,7 +16,7 @@ from emails.letters import Notice
 from emails.message import House
 from emails.sending import Clock
 from subscribers import accounts
-from subscribers.limits import SignUpLimits, network_of
+from subscribers.limits import SignUpLimits, Tries, network_of
 from subscribers.links import LinkError, make_token, read_token
 from subscribers.models import Subscriber
 
@@ -30,6 +30,7 @@ class Desk:
     house: House
     rules: Rules
     limits: SignUpLimits
+    logins: Tries
     clock: Clock
     nudge: Callable[[], None]
     alarm: Callable[[Notice], None]

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from paperboy.web.pages import message
 
 MAX_BODY = 64 * 1024
-PRIVATE = ("/c/", "/m/", "/p/", "/u/", "/sent")
+PRIVATE = ("/c/", "/m/", "/p/", "/u/", "/sent", "/operator")
 
 _HEADERS = {
     "Content-Security-Policy": (

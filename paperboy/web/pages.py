@@ -24,7 +24,7 @@ def page(
     other = "ko" if language == "en" else "en"
     switched = request.url.include_query_params(lang=other)
     html = (
-        _environment()
+        templates()
         .get_template(template)
         .render(
             language=language,
@@ -52,7 +52,8 @@ def go(address: str, request: Request, **query: str) -> RedirectResponse:
 
 
 @cache
-def _environment() -> Environment:
+def templates() -> Environment:
+    """Where the pages' templates are, with what they can say."""
     environment = Environment(
         loader=PackageLoader("paperboy.web"),
         autoescape=True,
