@@ -31,7 +31,7 @@ from paperboy.web import api, archive, joining, leaving, preferences
 from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.faults import answer_faults
 from paperboy.web.guard import Guard
-from paperboy.web.operator import entry, forecast, mails, overview, resending
+from paperboy.web.operator import entry, figures, mails, overview, previews, resending
 from paperboy.web.operator.entry import NotSignedInError, to_login
 from paperboy.web.postman import Postman
 from subscribers.limits import Allowances, SignUpLimits, Tries, open_storage
@@ -86,7 +86,19 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         nudge=postman.nudge,
         alarm=alarm,
     )
-    for part in (joining, preferences, leaving, archive, api, entry, overview, mails, forecast, resending):
+    for part in (
+        joining,
+        preferences,
+        leaving,
+        archive,
+        api,
+        entry,
+        overview,
+        mails,
+        previews,
+        figures,
+        resending,
+    ):
         app.include_router(part.router)
     app.add_exception_handler(NotSignedInError, to_login)
     for path, answer in (

@@ -65,9 +65,17 @@ def test_an_issue_has_every_text_in_its_language_and_none_in_another(still_site:
             assert {arrival.paper.url, *(link.url for link in arrival.paper.links)} - {""} <= linked
 
 
+def texts_without(page: LexborHTMLParser, tag: str) -> list[str]:
+    """The corrections as they read without what went (`del`) or what came (`ins`)."""
+    texts = page.css("#corrections .difference")
+    return [
+        "".join(part.text() for part in text.iter(include_text=True) if part.tag != tag) for text in texts
+    ]
+
+
 def test_corrections_are_shown_before_and_after_and_the_paper_points_to_them(still_site: Site) -> None:
     page = tree(still_site, f"/archive/{EDITED}?text=ko")
-    before, after = ([node.text() for node in page.css(f"#corrections {tag}")] for tag in ("del", "ins"))
+    before, after = (texts_without(page, tag) for tag in ("ins", "del"))
     with still_site.database.sessions() as session:
         changes = store.find(session, f"{EDITED}").revisions[-1].changes
     corrected = [*changes.get("retitled", ()), *changes.get("corrected", ())]
@@ -75,6 +83,9 @@ def test_corrections_are_shown_before_and_after_and_the_paper_points_to_them(sti
     assert sorted(before) == sorted(change["before"] for change in corrected)
     assert sorted(after) == sorted(change["after"] for change in corrected)
     assert page.css("article a[href='#corrections']")
+    unchanged = [len(text) for text in before if len(text) > 200]
+    marked = [len(node.text()) for node in page.css("#corrections del, #corrections ins")]
+    assert max(marked) < max(unchanged), "of a long text only what changed is marked"
 
 
 def edited(session: Session, seen_at: datetime, *changes: FieldChange) -> None:
@@ -122,8 +133,7 @@ def test_corrections_are_those_of_the_texts_on_the_page_under_the_titles_that_pa
     with site.database.sessions.begin() as session:
         edited(session, site.clock(), *EDITS)
     page = tree(site, f"/archive/9001?text={text}")
-    found = sorted(node.text() for node in page.css("#corrections ins"))
-    assert found == sorted(EDITS[place].after for place in shown)
+    assert sorted(texts_without(page, "ins")) == sorted(EDITS[place].before for place in shown)
     headings = page.css("#corrections h3")
     assert {span.text() for node in headings for span in node.css("span")} == titles - {""}
     for node in page.css("#corrections [lang]"):

@@ -255,6 +255,12 @@ def test_copies_go_out_as_planned_and_a_second_click_sends_nothing(office: Site)
     assert "4 copies" in seen(plan)
     with office.database.sessions() as session:
         assert not session.scalar(select(func.count(Delivery.id))), "a plan stores nothing"
+    looked_at = {
+        address: office.client.get(address)
+        for address in (link.attributes["href"] or "" for link in LexborHTMLParser(plan.text).css("tbody a"))
+    }
+    assert len(looked_at) == 3, "a mail for each language"
+    assert all("h1" in answer.text and answer.status_code == 200 for answer in looked_at.values())
     approved = {**form, "fingerprint": field(plan.text, "fingerprint")}
     sent = office.client.post("/operator/resend/send", data=approved)
     assert sent.headers["location"] == "/operator/resends/1"

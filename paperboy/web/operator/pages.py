@@ -37,9 +37,6 @@ def _code(text: str) -> Markup:
 
 
 def _figures(result: Mapping[str, Any]) -> str:
-    """The figures of a run's result that are more than nothing."""
-    return ", ".join(
-        f"{value:,} {name}"
-        for name, value in result.items()
-        if isinstance(value, int) and not isinstance(value, bool) and value
-    )
+    """The figures of a run's result that are more than nothing; a list counts its entries."""
+    counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if type(count) is int and count)

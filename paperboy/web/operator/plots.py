@@ -11,6 +11,7 @@ WIDTH, HEIGHT = 640, 220
 LEFT, RIGHT, TOP, BOTTOM = 48, 84, 12, 28  # pixels around the plot: scale, names, air, days
 LABEL = 16  # pixels that two names need between them
 BAR_HEIGHT = 90
+FEW = 12  # bars of their full width
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def bars(figures: Sequence[tuple[str, int]]) -> Markup:
     """A bar for each run, with its slot and number to be read when pointed at."""
     most = _round_up(max((number for _, number in figures), default=0))
     scale = Scale(most, BAR_HEIGHT - 8, BAR_HEIGHT - 8 - TOP)
-    step = (WIDTH - LEFT - 8) / max(len(figures), 1)
+    step = (WIDTH - LEFT - 8) / max(len(figures), FEW)
     marks = [_grid(scale, number) for number in sorted({0, most})]
     for place, (slot, number) in enumerate(figures):
         marks.append(
@@ -96,4 +97,4 @@ def _spread(ends: Sequence[tuple[str, float]]) -> dict[str, float]:
 def _round_up(number: int) -> int:
     """A round number that is no smaller, and at least 2."""
     unit = int(10 ** max(len(str(number)) - 1, 0))
-    return max(next(unit * times for times in (1, 2, 5, 10) if unit * times >= number), 2)
+    return max(next(unit * times for times in (1, 2, 4, 6, 8, 10) if unit * times >= number), 2)

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import asdict
 from typing import Annotated, Any, cast
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import RedirectResponse, Response
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from emails import tally
 from emails.copies import book
 from emails.edition import EmptyIssueError
-from emails.models import Resend
+from emails.models import EditionRow, Resend
 from emails.needs import GROUPS, Group
 from emails.resends import REASON_LENGTH, Plan, RequestError, plan, slot_of_copies
 from emails.resends import Request as Wanted
@@ -161,12 +162,21 @@ def _shown(
         status=status,
         operator=operator,
         plan=made.as_json(),
+        addresses=[_address(made, batch.edition) for batch in made.batches],
         is_empty=made.is_empty,
         fields=_fields(wanted),
         fingerprint=made.fingerprint,
         fault=fault,
         groups=GROUPS,
     )
+
+
+def _address(made: Plan, edition: EditionRow) -> str:
+    """Where a mail of the plan can be looked at."""
+    if "delivery" in made.terms:
+        return f"{HOME}/editions/{edition.id}"
+    asked = {"papers": ",".join(map(str, edition.papers)), "correction": made.terms["correction"]}
+    return f"{HOME}/copies/{made.terms['issue']}/{edition.language}?{urlencode(asked)}"
 
 
 def _fields(wanted: Wanted) -> list[tuple[str, Any]]:

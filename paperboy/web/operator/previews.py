@@ -1,23 +1,27 @@
-"""What the next runs will send, mail by mail, and how readers and runs have developed."""
+"""What the next runs will send, mail by mail, and the mails of editions and plans as readers see them."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
 from emails.digests import mail_of, next_run, read_due
-from emails.edition import slot_of
-from emails.figures import readers_by_week, runs_by_slot
-from emails.message import Reader, content_of, filled
+from emails.edition import Purpose, copy_of, slot_of
+from emails.message import Reader, content_of, filled, widest
+from emails.models import EditionRow
 from emails.planning import draft
+from emails.render import render
 from emails.report import DigestReport
+from issues import store
+from issues.models import Issue
 from issues.store import Arrival
+from paperboy.web.archive import TopicId
 from paperboy.web.desk import AtDesk, Desk, moment_of
 from paperboy.web.operator.entry import HOME, SignedIn
 from paperboy.web.operator.pages import show
-from paperboy.web.operator.plots import bars, lines
 from subscribers.audience import Group
 from subscribers.models import FREQUENCIES, LANGUAGES
 
@@ -68,15 +72,53 @@ def show_mail(
     language: Literal["ko", "en", "both"],
     cursor: Annotated[int, Path(ge=0, le=2**63 - 1)],
 ) -> Response:
-    """One of these mails, as a reader without a name gets it; its personal links lead nowhere."""
+    """One of these mails."""
     run = _next(desk, frequency)
     group = next((group for group in run.in_language(language) if group.cursor == cursor), None)
     mail = group and mail_of(group, run.arrived, run.report.slot, frequency, desk.house, desk.rules)
     if not mail:
         raise HTTPException(404)
-    content = content_of(draft(*mail, cursor, desk.clock()))
-    nobody = Reader("reader@example.org", "", "0" * 16, language)
-    html, _text = filled(content, nobody, desk.house, desk.clock())
+    return _shown(desk, draft(*mail, cursor, desk.clock()))
+
+
+@router.get("/editions/{edition_id}")
+def show_edition(desk: AtDesk, _: SignedIn, edition_id: Annotated[int, Path(le=2**63 - 1)]) -> Response:
+    """A digest's mail as it is stored."""
+    with desk.database.sessions() as session:
+        row = session.get(EditionRow, edition_id)
+        if row is None or not row.frequency:
+            raise HTTPException(404)
+        return _shown(desk, row)
+
+
+@router.get("/copies/{topic_id}/{language}")
+def show_copy(
+    desk: AtDesk,
+    _: SignedIn,
+    topic_id: TopicId,
+    language: Literal["ko", "en", "both"],
+    papers: Annotated[str, Query(max_length=1_000, pattern=r"^\d{1,18}(,\d{1,18})*$")],
+    correction: bool = False,
+) -> Response:
+    """A copy of some papers of an issue, as a plan for sending again has it."""
+    with desk.database.sessions() as session:
+        issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id))
+        numbers = set(map(int, papers.split(",")))
+        arrived = (
+            [arrival for arrival in store.whole_issue(issue) if arrival.number in numbers] if issue else []
+        )
+    if not arrived:
+        raise HTTPException(404)
+    purpose: Purpose = "correction" if correction else "copy"
+    edition = copy_of(arrived, slot=f"resend:{topic_id}", language=language, purpose=purpose)
+    rendered = render(edition, archive=desk.house.archive, widest=widest(desk.house))
+    return _shown(desk, draft(edition, rendered, 0, desk.clock()))
+
+
+def _shown(desk: Desk, row: EditionRow) -> Response:
+    """A mail as a reader without a name gets it; its personal links lead nowhere."""
+    nobody = Reader("reader@example.org", "", "0" * 16, row.language)
+    html, _text = filled(content_of(row), nobody, desk.house, desk.clock())
     return HTMLResponse(html, headers={"Content-Security-Policy": _MAIL_POLICY})
 
 
@@ -88,26 +130,3 @@ def _next(desk: Desk, frequency: str) -> Run:
     report.skip(audience.skipped)
     last = max((arrival.number for arrival in arrived), default=0)
     return Run(frequency, report, arrived, [group for group in audience.groups if group.cursor < last])
-
-
-@router.get("/figures")
-def show_figures(request: Request, desk: AtDesk, operator: SignedIn) -> Response:
-    """Readers over time, and what became of each run's mails."""
-    with desk.database.sessions() as session:
-        languages = readers_by_week(session, "language", desk.clock())
-        frequencies = readers_by_week(session, "frequency", desk.clock())
-        runs = runs_by_slot(session)
-    return show(
-        request,
-        "figures.html",
-        operator=operator,
-        languages=languages,
-        frequencies=frequencies,
-        runs=runs,
-        by_language=lines(languages),
-        by_frequency=lines(frequencies),
-        by_run={what: bars([(run.slot, getattr(run, what)) for run in runs]) for what in RESULTS},
-    )
-
-
-RESULTS = ("sent", "deferred", "failed", "bounced")
