@@ -1,0 +1,65 @@
+"""How long the plan of a resend takes, by group and the number of readers; run it with `PYTHONPATH=.:bench:tests`.
+
+One mail in a thousand has failed, expired or is uncertain; a paper was corrected after all mails were sent.
+"""
+
+import argparse
+import sys
+import time
+from datetime import timedelta
+
+from making import HOUSE, issue_of, stored_issue
+from sqlalchemy import func, text, update
+from stage import NOW, add_readers, databases, emptied, plan_all
+
+from core.database import Database
+from emails.models import Delivery
+from emails.needs import GROUPS
+from emails.outbox import MOST_ATTEMPTS
+from emails.resends import Request, plan
+from issues.models import Paper
+
+LATER = NOW + timedelta(days=1)
+SHARE = 1_000  # of the mails, one has failed, one expired, one is uncertain
+
+
+def send_all(database: Database) -> None:
+    """As if all mails had been sent."""
+    with database.sessions.begin() as session:
+        session.execute(update(Delivery).values(state="sent", due_at=None))
+        for place, state in enumerate(("failed", "failed", "uncertain")):
+            chosen = update(Delivery).where(func.mod(Delivery.id, SHARE) == place)
+            session.execute(chosen.values(state=state, attempts=MOST_ATTEMPTS if place == 1 else 1))
+        session.execute(update(Paper).where(Paper.number == 1).values(corrected_at=LATER))
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+
+
+def main() -> None:
+    """Measure each database at each size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000])
+    arguments = parser.parse_args()
+    with databases() as urls:
+        for kind, url in urls.items():
+            for size in arguments.sizes:
+                database = emptied(url)
+                with database.sessions.begin() as session:
+                    stored_issue(session, issue_of(2), now=NOW)
+                add_readers(database, size)
+                plan_all(database)
+                send_all(database)
+                for group in GROUPS:
+                    begin = time.perf_counter()
+                    with database.sessions() as session:
+                        made = plan(session, Request(issue="2025-07-28", groups=(group,)), HOUSE, LATER)
+                    seconds = time.perf_counter() - begin
+                    sys.stdout.write(
+                        f"{kind:11} {size:9,} readers  {group:9} {made.copies:9,} in {seconds:6.2f} s\n"
+                    )
+                    sys.stdout.flush()
+                database.engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
