@@ -376,6 +376,21 @@ def _suppress_dead(session: Session, outcomes: Sequence[Outcome], now: datetime)
             session.flush()
 
 
+def found_sent(session: Session, message_ids: Sequence[str], now: datetime) -> int:
+    """Settle as sent what is under way here, but was taken by the mail server by its own account; how many."""
+    found = 0
+    for start in range(0, len(message_ids), 500):
+        under_way = update(Delivery).where(
+            Delivery.message_id.in_(message_ids[start : start + 500]), Delivery.due_at.is_not(None)
+        )
+        sent = under_way.values(
+            state="sent", claim="", reply="named in the mail server's log", due_at=None, settled_at=now
+        )
+        done = session.execute(sent.execution_options(synchronize_session=False))
+        found += done.rowcount  # type: ignore[attr-defined]  # an UPDATE counts its rows
+    return found
+
+
 def take_back_failed(session: Session, ids: Sequence[int], now: datetime) -> int:
     """Plan deliveries anew that failed for what turned out to be no fault of their readers; how many."""
     return _change(session, ids, Delivery.state == "failed", state="planned", due_at=now, settled_at=None)

@@ -28,7 +28,14 @@ app = typer.Typer(
 subscribers.app.command("show")(overview.show_reader)
 app.add_typer(issues.app, name="issues")
 app.add_typer(subscribers.app, name="subscribers")
-for command in (issues.ingest, mails.digest, mails.preview, resending.resend, overview.status):
+for command in (
+    issues.ingest,
+    mails.digest,
+    mails.preview,
+    resending.resend,
+    resending.reconcile,
+    overview.status,
+):
     app.command()(command)
 app.command("show")(overview.show_anything)
 

@@ -2,7 +2,7 @@
 
 import getpass
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain
@@ -17,6 +17,7 @@ from core.database import Database, open_database, open_engine
 from core.runs import latest
 from core.settings import Settings, load, secret_key
 from emails import attention, copies, correspondence, history, resends, tally
+from emails import reconcile as reconciling
 from emails.digests import preview_digest, run_digest
 from emails.edition import portions
 from emails.models import Delivery
@@ -245,6 +246,13 @@ def resend(plan: resends.Plan, now: datetime | None, progress: Progress) -> Dige
             now=now or datetime.now(UTC),
             progress=progress,
         )
+
+
+def reconcile(log: Iterable[str], now: datetime | None) -> reconciling.Reconciled:
+    """Settle what the mail server's log says was sent, and a restored backup does not know."""
+    settings, database = _open()
+    domain = house_of(settings).domain
+    return reconciling.reconcile(database.sessions, log, domain=domain, now=now or datetime.now(UTC))
 
 
 def preview(name: str, language: str, frequency: str, out: Path, now: datetime | None) -> list[Path]:

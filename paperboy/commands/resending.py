@@ -1,6 +1,7 @@
 """`paperboy resend`: what goes out once more, first as a plan."""
 
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any, cast
 
 import typer
@@ -67,6 +68,18 @@ def resend(
     with progress_bar() as progress:
         report = reports.resend(plan, moment(now), progress)
     report_run(report, as_json)
+
+
+def reconcile(
+    log: Annotated[
+        typer.FileText, typer.Argument(metavar="FILE", help="The mail server's log, or - for standard input.")
+    ],
+    now: Now = None,
+    as_json: Json = False,
+) -> None:
+    """After a restore: settle as sent what the mail server's log names, so that nobody gets it twice."""
+    found = reports.reconcile(log, moment(now))
+    show(asdict(found), as_json, lambda: typer.echo(f"found sent: {found.sent}, left to send: {found.left}"))
 
 
 def _print_plan(plan: dict[str, Any]) -> None:
