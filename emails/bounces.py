@@ -12,7 +12,7 @@ from emails import returned_text
 from emails.dsn import Recipient, addresses_in, recipients_of_reports
 from emails.returned_text import Notice, words_about
 from emails.status_codes import status_of, tells_of_failure
-from emails.unpacking import Fields, Unpacked, unpack, values
+from emails.unpacking import Unpacked, unpack, values
 
 Kind = Literal["bounce", "delay", "delivered", "complaint", "unsubscribe", "auto-reply", "other"]
 Purpose = Literal["bounce", "unsubscribe"]
@@ -24,7 +24,7 @@ _SENT_TO = (
 _TOKEN = re.compile(r"\b(bounces|unsubscribe)\+([A-Za-z0-9_-]{16,64})@", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<([^<>\s@]{1,250}@[^<>\s@]{1,250})>")
 _MESSAGE_ID_LINE = re.compile(
-    r"(?:message[- ]?id|original-message-id)\W{1,10}<?([^<>\s@]{4,250}@[\w.-]{1,250})", re.I
+    r"(?:message[- ]?id|original-message-id)\W{1,10}<?([^<>\s@]{4,250}@[\w.-]{1,250})", re.IGNORECASE
 )
 
 _SERVER = re.compile(

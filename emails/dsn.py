@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from emails.status_codes import first_code, status_of
@@ -75,7 +76,7 @@ def _blocks(report: str) -> list[Fields]:
         fields = fields_of_text(text)
         starts = [at for at, (name, _) in enumerate(fields) if name == "final-recipient"]
         edges = [0, *starts[1:], len(fields)]
-        blocks += [fields[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+        blocks += [fields[begin:end] for begin, end in pairwise(edges)]
     return blocks
 
 

@@ -173,17 +173,24 @@ def _from_base64(text: str) -> str:
 
 def _text_of_original(part: Message) -> str:
     inner = part.get_payload()
-    return _as_lines(inner[0]) if isinstance(inner, list) and inner else _text_of(part)
+    if isinstance(inner, list) and inner and isinstance(inner[0], Message):
+        return _as_lines(inner[0])
+    return _text_of(part)
 
 
 def _as_lines(message: Message) -> str:
     lines = [f"{name}: {value}" for name, value in _raw_fields(message)]
     payload = message.get_payload()
-    return "\n".join([*lines, "", payload if isinstance(payload, str) else ""])
+    return "\n".join([*lines, "", _mended(payload) if isinstance(payload, str) else ""])
 
 
 def _raw_fields(message: Message) -> list[tuple[str, str]]:
-    return [(name, " ".join(str(value).split())) for name, value in message.items()]
+    return [(name, " ".join(_mended(str(value)).split())) for name, value in message.raw_items()]
+
+
+def _mended(text: str) -> str:
+    """Text of the parser's, which keeps the bytes that are not ASCII as surrogates."""
+    return text if text.isascii() else _as_text(text.encode("utf-8", "surrogateescape"), "")
 
 
 def _fields_of(message: Message) -> Fields:
