@@ -13,8 +13,8 @@ from email.parser import BytesHeaderParser
 
 from selectolax.lexbor import LexborHTMLParser
 
-MOST_BYTES = 2_000_000  # of a mail that are read
-MOST_CONTAINERS = 50  # multiparts and enclosed mails; the parser calls itself for each
+MOST_BYTES = 1_000_000  # of a mail that are read
+MOST_CONTAINERS = 20  # multiparts and enclosed mails; the parser calls itself for each
 MOST_TEXT = 60_000  # characters of a part
 MOST_PARTS = 40
 
@@ -63,6 +63,7 @@ def values(fields: Fields, *names: str) -> list[str]:
 def unpack(raw: bytes) -> Unpacked:
     """The parts of a mail, of its first MOST_BYTES; bytes that are no mail give what little there is."""
     raw = re.sub(rb"\AFrom [^\n]*\n", b"", raw[:MOST_BYTES].lstrip(b"\r\n"))
+    raw = re.sub(rb"(?:\r?\n){4,}", b"\n\n\n", raw)  # of a report, each empty line would be a mail of its own
     try:
         message = _parsed(raw)
         parts = list(_parts(message))
@@ -206,5 +207,7 @@ def _parameter(message: Message, name: str) -> str:
 
 def _text_of_html(page: str) -> str:
     """What a page says, a line for each block."""
-    body = LexborHTMLParser(re.sub(r"(?is)<(style|script)\b.*?</\1>", " ", page)).body
-    return re.sub(r"[ \t\xa0]+", " ", body.text(separator="\n")) if body else ""
+    tree = LexborHTMLParser(page)
+    for node in tree.css("style, script, title"):
+        node.decompose()
+    return re.sub(r"[ \t\xa0]+", " ", tree.body.text(separator="\n")) if tree.body else ""
