@@ -10,13 +10,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.database import DatabaseError
 from core.settings import SettingsError
 from emails.edition import EmptyIssueError
+from emails.inbox import InboxError
 from emails.render import RenderError
 from emails.signing import SigningError
 from emails.transport import AddressError
 from issues.feed import FeedError
 from issues.store import StoreError
 from paperboy import reports
-from paperboy.commands import issues, mails, overview, subscribers
+from paperboy.commands import issues, mails, overview, returns, subscribers
 from paperboy.commands.options import FaultError
 from subscribers.accounts import AccountError
 from subscribers.sheets import SheetError
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(issues.app, name="issues")
 app.add_typer(subscribers.app, name="subscribers")
-for command in (issues.ingest, mails.digest, mails.preview, mails.resend, overview.status):
+for command in (issues.ingest, mails.digest, mails.preview, mails.resend, returns.bounces, overview.status):
     app.command()(command)
 
 EXPECTED = (
@@ -38,6 +39,7 @@ EXPECTED = (
     SheetError,
     AddressError,
     SigningError,
+    InboxError,
     EmptyIssueError,
     RenderError,
 )
