@@ -28,14 +28,15 @@ _MESSAGE_ID_LINE = re.compile(
 )
 
 _SERVER = re.compile(
-    r"mailer[-_ ]?daemon|mail[-_ ]?daemon|maildaemon|\bmdaemon|post-?master|mail ?delivery|delivery (?:sub)?system|"
+    r"mailer[-_ ]?daemon|mail[-_ ]?daemon|maildaemon|\bmdaemon|post[-_]?master|interscan|mail ?marshal|mail ?sweeper|surf ?control|mail ?delivery|delivery (?:sub)?system|"
     r"mail (?:system|administrator|transport|server)|system administrator|(?:mail|system)[-_.]?admin|mail[-_]?delivery|"
     r"microsoft exchange|exchange(?:_| )?administrator|\bsmtp\d?@|bounce(?:s|d)?[@+-]|mail[-_]?router|undeliver|internet mail|"
     r"returned?[-_]?mail|mmdf|\bpmdf|mail_system|delivery[-_]?(?:status|failure|report)|메일 ?(?:시스템|서버|관리)|メール.{0,6}(?:システム|配信)",
     re.IGNORECASE,
 )
+_NOBODY = re.compile(r"no-?_?reply|do-?not-?reply|daemon@|system@|server@|notif", re.IGNORECASE)
 _SUBJECT = re.compile(
-    r"(?:undeliver|un-?delivered|nondeliver|non-?delivery|not (?:be )?delivered|delivery (?:has )?(?:failed|failure|problem|error|report|status|unsuccessful|delay|notif|incomplete)|"
+    r"(?:undeliver|\[bounce\]|error sending|unable to deliver|un-?delivered|nondeliver|non-?delivery|not (?:be )?delivered|delivery (?:has )?(?:failed|failure|problem|error|report|status|unsuccessful|delay|notif|incomplete)|"
     r"deliver(?:y|ed)?[^a-z]{0,3}(?:failure|fail)|failure notice|failed (?:mail|delivery|message|to deliver)|failure delivery|returned (?:mail|message|to sender)|"
     r"mail (?:delivery|returned|failure|error|could|system error|status report)|mail.{0,12}(?:failed|failure|undeliverable)|(?:could|can) ?not (?:be )?(?:deliver|send|sent)|couldn.t (?:be )?deliver|"
     r"(?:message|e-?mail) (?:status|not|could|delivery|you sent|delayed|rejected)|bounced? (?:mail|message)|unknown (?:user|recipient|address)|user unknown|"
@@ -263,8 +264,9 @@ def _is_bounce_in_words(mail: Unpacked, notice: Notice) -> bool:
         return True
     if _is_from_server(mail):
         return bool(_SUBJECT.search(subject)) or (not _is_auto_reply(mail) and tells_of_failure(notice.text))
-    # Whoever it is from: the subject and the words of a server, and a mail returned with them.
-    return bool(_SUBJECT.search(subject) and mail.original and tells_of_failure(notice.text))
+    # Whoever it is from: the subject and the words of a server, and a mail returned, or nobody to answer.
+    is_machine = mail.original or _NOBODY.search(mail.value("from"))
+    return bool(_SUBJECT.search(subject) and is_machine and tells_of_failure(notice.text))
 
 
 def _is_auto_reply(mail: Unpacked) -> bool:

@@ -17,6 +17,7 @@ ADDRESS = re.compile(
     r"(?:[\w!#$%&'*+/=?^`{|}~-][\w.!#$%&'*+/=?^`{|}~-]{0,80}|\"[^\"\s@]{1,64}\")"
     r"@(?:[^\W_](?:[\w-]{0,62}[^\W_])?\.){1,8}[^\W\d_](?:[\w-]{0,61}[^\W_])"
 )
+_ANY_ADDRESS = re.compile(r"(?:\"[^\"\n]{1,64}\"|[^\s<>;()\"@]{1,80})@[^\s<>;()\"@]{1,250}")
 _ACTIONS: dict[str, Action] = {
     "fail": "failed", "dela": "delayed", "deli": "delivered", "rela": "relayed", "expa": "expanded"
 }  # fmt: skip
@@ -60,8 +61,11 @@ def address_of(value: str) -> str:
     value = _UNICODE.sub(_character, value)
     if "@" not in value or _XTEXT.search(value):
         value = _XTEXT.sub(lambda match: chr(int(match[1], 16)), value)
-    found = addresses_in(value.partition(";")[2] or value)
-    return found[0] if found else ""
+    value = value.partition(";")[2] or value
+    found = addresses_in(value) if '"' not in value else []
+    # In a field meant for it, what no sentence would be searched for is an address too: "a b"@host, a@host.
+    bare = _ANY_ADDRESS.search(value)
+    return found[0] if found else bare[0] if bare else ""
 
 
 def _character(match: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -34,17 +35,16 @@ _BY_REPLY = {
 def status_of(words: str, stated: str = "", *, is_delay: bool = False) -> str:
     """The status that a report's words and its `Status` field come to, like 5.1.1; nothing if none.
 
-    A field that says "other" (X.Y.0) or only how long it was tried (X.4.7) gives way to a code or a phrase
-    in the words. A code for a dead address does not stand against words that tell of a block: such
-    servers know the address well.
+    A code that the refusing server gave with its reply counts first, then the field, unless it says "other"
+    (X.Y.0) or only how long it was tried (X.4.7), then other codes and phrases in the words.
     """
     words = _on_one_line(words)
     stated = first_code(stated)
-    code = stated if stated and not _is_vague(stated) else ""
-    code = code or _specific(words) or ""
+    replied = next((match[2] for match in _REPLY_WITH_CODE.finditer(words) if not _is_vague(match[2])), "")
+    code = replied or (stated if not _is_vague(stated) else "") or _specific(words)
     phrases = _phrases_in(words)
     phrase = next(iter(phrases), "")
-    if code and not (code in NO_SUCH_ADDRESS and "7.1" in phrases and "1.1" not in phrases):
+    if code and not _is_contradicted(code, phrases, is_made_up=code not in words):
         return code
     found_class = (code or stated or first_code(words) or _reply(words))[:1] or ("4" if is_delay else "5")
     if phrase:
@@ -93,7 +93,20 @@ def _specific(words: str) -> str:
 
 
 def _is_vague(code: str) -> bool:
-    return code.endswith((".0", ".4.7"))
+    return not code or code.endswith((".0", ".4.7"))
+
+
+def _is_contradicted(code: str, phrases: Sequence[str], *, is_made_up: bool) -> bool:
+    """Whether a code for a dead address stands against words that tell of something else.
+
+    Servers that block a sender may call every address unknown; and some make the code up from a reply that
+    had none (550 to 5.1.1, 552 to 5.2.2), whatever the reply said.
+    """
+    if not phrases or any(phrase in phrases for phrase in ("1.1", "1.2", "1.6", code[2:])):
+        return False
+    if code in NO_SUCH_ADDRESS:
+        return phrases[0] in ({"7.1", "2.2", "2.1", "3.4"} if is_made_up else {"7.1"})
+    return code == "5.2.2" and is_made_up and phrases[0] in {"7.1", "3.4"}
 
 
 def _reply(words: str) -> str:

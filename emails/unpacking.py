@@ -181,8 +181,7 @@ def _text_of_original(part: Message) -> str:
 
 def _as_lines(message: Message) -> str:
     lines = [f"{name}: {value}" for name, value in _raw_fields(message)]
-    payload = message.get_payload()
-    return "\n".join([*lines, "", _mended(payload) if isinstance(payload, str) else ""])
+    return "\n".join([*lines, "", _text_of(message)])
 
 
 def _raw_fields(message: Message) -> list[tuple[str, str]]:
