@@ -23,10 +23,11 @@ _ALONE = re.compile(r"(?<![\d.v/-])([45]\.[0-7]\.\d{1,2})(?![\d.]*\d)(?![\w/-])"
 _REPLY = re.compile(
     r"(?:(?:^|[\s:;>'\"(\[=,])|smtp;|error|code|said)[ ]?([45][0-5]\d)(?=[ \-:;)\]'\",]|$)", re.MULTILINE
 )
+_AN_ADDRESS = re.compile(r"[^\s<>()\"',;:@]{1,80}@[^\s<>()\"',;:@]{1,250}")
 # Of reply codes that say no more than "no": what RFC 5321 and 4954 mean by them.
 _BY_REPLY = {
     "421": "4.3.2", "422": "4.2.2", "431": "4.3.1", "441": "4.4.1", "442": "4.4.2", "447": "4.4.7",
-    "450": "4.2.0", "451": "4.3.0", "452": "4.2.2", "454": "4.7.0", "511": "5.1.1", "521": "5.3.2",
+    "450": "4.2.0", "451": "4.3.0", "452": "4.3.1", "454": "4.7.0", "511": "5.1.1", "521": "5.3.2",
     "522": "5.2.2", "523": "5.3.4", "530": "5.7.0", "535": "5.7.8", "541": "5.7.1", "551": "5.1.6",
     "552": "5.2.2", "554": "5.0.0", "556": "5.1.10",
 }  # fmt: skip
@@ -121,7 +122,7 @@ def _by_reply(words: str) -> str:
 
 def _phrases_in(words: str) -> list[str]:
     """Subject and detail, like 1.1, of each kind of phrase that the words hold, in the order of the table."""
-    lowered = words.lower()
+    lowered = _AN_ADDRESS.sub("<>", words.lower())  # whose dots would end a sentence, and names mean something
     return [detail for detail, pattern in _phrases() if pattern.search(lowered)]
 
 
