@@ -122,7 +122,9 @@ def _by_reply(words: str) -> str:
 
 def _phrases_in(words: str) -> list[str]:
     """Subject and detail, like 1.1, of each kind of phrase that the words hold, in the order of the table."""
-    lowered = _AN_ADDRESS.sub("<>", words.lower())  # whose dots would end a sentence, and names mean something
+    lowered = _AN_ADDRESS.sub(
+        "<>", words.lower()
+    )  # whose dots would end a sentence, and names mean something
     return [detail for detail, pattern in _phrases() if pattern.search(lowered)]
 
 
