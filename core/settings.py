@@ -73,6 +73,12 @@ def _redis_address(value: SecretStr) -> SecretStr:
     return value
 
 
+def _inbox_address(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("imaps://", "imap://", "maildir:///")):
+        raise ValueError("must be like imaps://user:pass@host/INBOX or maildir:///var/mail/paperboy")
+    return value
+
+
 class Settings(BaseSettings):
     """Everything an operator can set, as `PAPERBOY_…` in the environment or `.env`."""
 
@@ -103,6 +109,7 @@ class Settings(BaseSettings):
     sign_ups_in_all: Annotated[str, AfterValidator(_rates)] = "1000 per hour"
     limits_url: Annotated[SecretStr, AfterValidator(_redis_address)] | None = None
     api_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    inbox_url: Annotated[SecretStr, AfterValidator(_inbox_address)] | None = None
     data_dir: Path = Path("var")
 
     @property

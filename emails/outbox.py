@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 
 from core.database import Prepared
 from emails.message import Reader
-from emails.models import Delivery, EditionRow
+from emails.models import Delivery, EditionRow, ReturnedMail
 from emails.planning import PROMPT
 from emails.replies import BEFORE_MESSAGE, Refusal, Verdict
 from subscribers.accounts import find, suppress
@@ -391,6 +391,12 @@ def found_sent(session: Session, message_ids: Sequence[str], now: datetime) -> i
     return found
 
 
+def came_back(session: Session, delivery_id: int, words: str) -> None:
+    """A mail that a server had taken was returned: its delivery failed, for what the report says."""
+    taken = Delivery.state.in_(("sent", "uncertain"))
+    _change(session, [delivery_id], taken, state="failed", reply=f"returned: {words}"[:500], due_at=None)
+
+
 def take_back_failed(session: Session, ids: Sequence[int], now: datetime) -> int:
     """Plan deliveries anew that failed for what turned out to be no fault of their readers; how many."""
     return _change(session, ids, Delivery.state == "failed", state="planned", due_at=now, settled_at=None)
@@ -413,11 +419,14 @@ def _change(session: Session, ids: Sequence[int], *where: ColumnElement[bool], *
 
 
 def call_off(session: Session, subscriber_id: int) -> None:
-    """Skip what was to go to a subscriber who is forgotten, and keep no server's words about them."""
+    """Skip what was to go to a subscriber who is forgotten, and keep no server's words about them, nor what
+    names them in the record of returned mail."""
     theirs = update(Delivery).where(Delivery.subscriber_id == subscriber_id)
     waiting = theirs.where(Delivery.state.in_(("planned", "deferred")))
     session.execute(waiting.values(state="skipped", due_at=None))
     session.execute(theirs.values(reply=""))
+    returned = update(ReturnedMail).where(ReturnedMail.subscriber_id == subscriber_id)
+    session.execute(returned.values(said="", raw=None, subscriber_id=None, delivery_id=None))
 
 
 def erase_forgotten(session: Session) -> None:

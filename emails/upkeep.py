@@ -1,9 +1,10 @@
-"""Upkeep between digests: retries, late digests, sign-ups to answer or to drop, pauses that end."""
+"""Upkeep between digests: retries, late digests, sign-ups to answer or to drop, pauses that end, old mail to drop."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.runs import last_of, record
+from emails import returns
 from emails.correspondence import answer_applications, expire_sign_ups
 from emails.digests import Rules, retry, run_digest
 from emails.edition import slot_of
@@ -40,6 +41,7 @@ def upkeep(office: Office, *, local_now: datetime, rules: Rules) -> UpkeepReport
     with office.database.sessions.begin() as session:
         expired = expire_sign_ups(session, local_now)
         resumed = resume_due(session, local_now, local_now.date())
+        returns.prune(session, local_now)
         answered = len(answer_applications(session, office.house, local_now))
     DatabaseStorage(office.database).drop_expired()
     report = UpkeepReport(expired, resumed, answered, retry(office, rules=rules))

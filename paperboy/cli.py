@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.database import DatabaseError
 from core.settings import SettingsError
 from emails.edition import EmptyIssueError
+from emails.inbox import InboxError
 from emails.render import RenderError
 from emails.resends import RequestError
 from emails.signing import SigningError
@@ -17,7 +18,7 @@ from emails.transport import AddressError
 from issues.feed import FeedError
 from issues.store import StoreError
 from paperboy import reports
-from paperboy.commands import issues, mails, overview, resending, subscribers
+from paperboy.commands import issues, mails, overview, resending, returns, subscribers
 from paperboy.commands.options import FaultError
 from subscribers.accounts import AccountError
 from subscribers.sheets import SheetError
@@ -34,6 +35,7 @@ for command in (
     mails.preview,
     resending.resend,
     resending.reconcile,
+    returns.bounces,
     overview.status,
 ):
     app.command()(command)
@@ -48,6 +50,7 @@ EXPECTED = (
     SheetError,
     AddressError,
     SigningError,
+    InboxError,
     EmptyIssueError,
     RequestError,
     RenderError,

@@ -16,12 +16,13 @@ from core import database as core_database
 from core.database import Database, open_database, open_engine
 from core.runs import latest
 from core.settings import Settings, load, secret_key
-from emails import attention, copies, correspondence, history, resends, tally
+from emails import attention, copies, correspondence, history, resends, returns, tally
 from emails import reconcile as reconciling
 from emails.digests import preview_digest, run_digest
 from emails.edition import portions
+from emails.inbox import Mail, maildir_url, read_bounded
 from emails.models import Delivery
-from emails.office import house_of, open_office, rules_of
+from emails.office import clock_from, house_of, open_office, rules_of
 from emails.previews import edition_preview, issue_previews, letter_previews
 from emails.report import DigestReport
 from emails.sending import Progress
@@ -281,6 +282,26 @@ def preview_all(name: str | None, out: Path, now: datetime | None) -> Path:
         papers = store.whole_issue(issue)
     digests = issue_previews(papers, house, moment, settings.daily_papers)
     return write_all(chain(digests, letter_previews(house, moment)), out)
+
+
+def read_inbox(maildir: Path | None, now: datetime | None) -> dict[str, int] | None:
+    """Take in what is new in a Maildir or the inbox of the settings; by what was done, or None without one."""
+    settings, database = _open()
+    url = maildir_url(maildir) if maildir else settings.inbox_url and settings.inbox_url.get_secret_value()
+    if not url:
+        return None
+    return dict(returns.read_inbox(url, database.sessions, house_of(settings), clock_from(now)))
+
+
+def take_in_file(path: Path, now: datetime | None) -> dict[str, int]:
+    """Take in the mail in a file."""
+    return take_in_mail(read_bounded(path), now)
+
+
+def take_in_mail(raw: bytes, now: datetime | None) -> dict[str, int]:
+    """Take in one mail; by what was done."""
+    settings, database = _open()
+    return dict(returns.take_in_all(database.sessions, [Mail(raw)], house_of(settings), clock_from(now)))
 
 
 def status(now: datetime | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from prefect.testing.utilities import prefect_test_harness
 from smtp_server import ScriptedServer
 
 from core.database import migrate, open_database, open_engine
+from flows.bounces import bounces
 from flows.digest import digest
 from flows.doors import RunFailedError
 from flows.ingest import ingest
@@ -89,6 +90,19 @@ def test_a_run_that_stopped_for_a_fault_of_ours_is_a_failed_run_with_its_reason(
         digest("weekly", now=NOW)
     monkeypatch.setenv("PAPERBOY_SMTP_URL", f"smtp://{server.host}:{server.port}")
     assert upkeep(now=NOW)["retries"]["sent"] == 1, "the next run sends what was left"
+
+
+def test_returned_mail_is_read_where_an_inbox_is_set(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert server.messages == []
+    assert bounces(now=NOW) == {}
+    for name in ("new", "cur"):
+        (tmp_path / "returned" / name).mkdir(parents=True)
+    (tmp_path / "returned" / "new" / "1").write_bytes(b"Subject: hello\n\n")
+    monkeypatch.setenv("PAPERBOY_INBOX_URL", f"maildir://{tmp_path / 'returned'}")
+    assert bounces(now=NOW) == {"kept": 1}
+    assert "bounces" in _artifacts()
 
 
 def test_a_feed_that_cannot_be_read_fails_the_run(server: ScriptedServer) -> None:

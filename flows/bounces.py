@@ -1,0 +1,27 @@
+"""The flow that reads returned mail, every quarter of an hour."""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import flow
+
+from emails import returns
+from emails.office import clock_from, house_of
+from flows.doors import moment, open_store, show
+
+
+@flow(name="bounces")
+def bounces(now: datetime | None = None) -> dict[str, Any]:
+    """Read what came to PAPERBOY_INBOX_URL; without one there is nothing to do."""
+    settings, database = open_store()
+    if settings.inbox_url is None:
+        show("bounces", "PAPERBOY_INBOX_URL is not set: no returned mail is read", {})
+        return {}
+    done = returns.read_inbox(
+        settings.inbox_url.get_secret_value(),
+        database.sessions,
+        house_of(settings),
+        clock_from(now and moment(now)),
+    )
+    show("bounces", f"{done.total()} mails read", dict(done))
+    return dict(done)
