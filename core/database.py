@@ -198,8 +198,8 @@ def migrate(engine: Engine) -> str:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except SQLAlchemyError as error:
-        raise DatabaseError(f"the database cannot be migrated: {_first_line(error)}") from None
-    return str(ScriptDirectory.from_config(config).get_current_head())
+        raise DatabaseError(f"the database cannot be migrated: {first_line(error)}") from None
+    return newest_version()
 
 
 def check(engine: Engine) -> None:
@@ -213,13 +213,28 @@ def check(engine: Engine) -> None:
         migrate(engine)
         return
     try:
-        with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+        current = version_of(engine)
     except SQLAlchemyError as error:
-        raise DatabaseError(f"the database cannot be reached: {_first_line(error)}") from None
-    if current != ScriptDirectory.from_config(_migrations()).get_current_head():
+        raise DatabaseError(f"the database cannot be reached: {first_line(error)}") from None
+    if current != newest_version():
         raise DatabaseError("the database is not up to date: run `paperboy migrate`")
 
 
-def _first_line(error: Exception) -> str:
+def version_of(engine: Engine) -> str | None:
+    """The version of the tables; None where there are none yet.
+
+    Raises:
+        SQLAlchemyError: the database cannot be reached or refuses.
+    """
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_version() -> str:
+    """The version of the tables that this Paperboy needs."""
+    return str(ScriptDirectory.from_config(_migrations()).get_current_head())
+
+
+def first_line(error: Exception) -> str:
+    """What the database says is wrong, without the statement and its parameters."""
     return str(getattr(error, "orig", error)).strip().splitlines()[0]

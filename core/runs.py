@@ -49,3 +49,9 @@ def last_of(session: Session, kind: str, slot: str) -> Run | None:
     return session.scalar(
         select(Run).where(Run.kind == kind, Run.slot == slot).order_by(Run.id.desc()).limit(1)
     )
+
+
+def last_finished(session: Session) -> dict[str, datetime]:
+    """When the last run of each kind ended."""
+    rows = select(Run.kind, func.max(Run.finished_at)).group_by(Run.kind)
+    return dict(session.execute(rows).tuples().all())

@@ -45,7 +45,11 @@ def _database_address(value: str) -> str:
 
 def _sender(value: str) -> str:
     address = parseaddr(value)[1]
-    local = address.partition("@")[0]
+    local, _, domain = address.partition("@")
+    try:
+        domain.encode("idna")
+    except UnicodeError:
+        local = ""
     if any(ord(sign) < 32 for sign in value) or address.count("@") != 1 or not local or not local.isascii():
         raise ValueError("must be an address like Paperboy <news@example.org>")
     return value

@@ -41,6 +41,14 @@ def is_any_due(session: Session, queues: Sequence[str], now: datetime) -> bool:
     return session.scalar(due.limit(1)) is not None
 
 
+def overdue(session: Session, since: datetime) -> tuple[int, int]:
+    """How many deliveries are due since a time or longer, and how many of them a silent sender holds."""
+    is_held = or_(*(Delivery.state == state for state in HELD))
+    rows = select(func.count(), func.count().filter(is_held)).where(Delivery.due_at < since)
+    count, held = session.execute(rows).one()
+    return count, held
+
+
 def count_left(session: Session, queue: str | None) -> int:
     """How many deliveries no sender has tried yet, of one queue or of all, whoever holds them."""
     left = select(func.count()).where(

@@ -59,6 +59,8 @@ def ingest(
     for url in topic_urls:
         posts.append(read_topic(fetch(topic_address(url), Validators(), allowed_hosts)))
     if fetched and fetched.body is None and not topic_urls:
+        with sessions.begin() as session:
+            session.merge(Feed(url=feed_url, fetched_at=now))
         return IngestReport(not_modified=True)
     return _take_over(sessions, posts, feed_url, fetched, now)
 

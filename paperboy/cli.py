@@ -16,7 +16,7 @@ from emails.transport import AddressError
 from issues.feed import FeedError
 from issues.store import StoreError
 from paperboy import reports
-from paperboy.commands import issues, mails, overview, subscribers
+from paperboy.commands import doctor, issues, mails, overview, subscribers
 from paperboy.commands.options import FaultError
 from subscribers.accounts import AccountError
 from subscribers.sheets import SheetError
@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(issues.app, name="issues")
 app.add_typer(subscribers.app, name="subscribers")
-for command in (issues.ingest, mails.digest, mails.preview, mails.resend, overview.status):
+for command in (issues.ingest, mails.digest, mails.preview, mails.resend, overview.status, doctor.doctor):
     app.command()(command)
 
 EXPECTED = (
