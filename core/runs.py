@@ -54,4 +54,4 @@ def last_of(session: Session, kind: str, slot: str) -> Run | None:
 def last_finished(session: Session) -> dict[str, datetime]:
     """When the last run of each kind ended."""
     rows = select(Run.kind, func.max(Run.finished_at)).group_by(Run.kind)
-    return dict(session.execute(rows).tuples().all())
+    return dict(session.execute(rows).all())

@@ -72,7 +72,7 @@ def _of_mails(
     yield Check("pages", lambda: pages.check_pages(settings.base_url))
     if settings.smtp_url is None:
         yield Check("mail server", lambda: [_no_server(settings)])
-    if addresses:
+    else:
         yield from servers.checks(addresses, mail.envelope_from, now())
         yield from records.checks(names, house, mail, [address.host for address in addresses], sends_from)
 
