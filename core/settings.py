@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     uncertain: Literal["repeat", "hold"] = "repeat"
     operator: str = ""
+    bounce_alarm: int = Field(default=5, ge=0, le=100)
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    log_format: Literal["text", "json"] = "text"
     sign_ups_per_network: Annotated[str, AfterValidator(_rates)] = "10 per hour; 30 per day"
     sign_ups_per_domain: Annotated[str, AfterValidator(_rates)] = "500 per hour"
     sign_ups_in_all: Annotated[str, AfterValidator(_rates)] = "1000 per hour"

@@ -7,11 +7,11 @@ from prefect import flow
 
 from emails import copies
 from emails.office import open_office, rules_of
-from flows.doors import end, moment, open_store, show
+from flows.doors import end, moment, open_store, show, tell_of_failure
 from issues import store
 
 
-@flow(name="resend")
+@flow(name="resend", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def resend(issue: str, to: str, dry_run: bool = False, now: datetime | None = None) -> dict[str, Any]:
     """Send the active subscriber `to` the whole issue, named by its first day or topic id."""
     settings, database = open_store()

@@ -217,6 +217,11 @@ def held_since(session: Session, since: datetime) -> Sequence[Issue]:
     return session.scalars(rows.order_by(Issue.id)).all()
 
 
+def count_held(session: Session) -> int:
+    """How many issues have a newest state that is held."""
+    return session.scalar(select(func.count(Issue.held_revision))) or 0
+
+
 def newest_publication(session: Session) -> datetime | None:
     """When the newest post that could be an issue was published; None without any."""
     return session.scalar(select(func.max(Issue.published_at)))

@@ -15,7 +15,9 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import text
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.config import LOGGING_CONFIG
 
+from core import logs
 from core.database import Database, open_database
 from core.settings import Settings, load
 from emails import tally
@@ -26,7 +28,7 @@ from emails.office import house_of, open_office, rules_of
 from emails.planning import PROMPT
 from emails.replies import Refusal
 from emails.sending import Clock, Office, drain
-from paperboy.web import api, archive, joining, leaving, preferences
+from paperboy.web import api, archive, joining, leaving, metrics, preferences
 from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.faults import answer_faults
 from paperboy.web.guard import Guard
@@ -45,6 +47,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         SettingsError, DatabaseError: it cannot work as things are.
     """
     settings = settings or load()
+    logs.set_up(settings.log_format)
     database = open_database(settings.database_url)
     notices: deque[Notice] = deque(maxlen=MOST_NOTICES)
     postman = Postman(lambda: _make_round(settings, database, clock, notices))
@@ -77,7 +80,8 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         nudge=postman.nudge,
         alarm=alarm,
     )
-    for part in (joining, preferences, leaving, archive, api):
+    app.state.scrape = metrics.Scrape(database.sessions, clock)
+    for part in (joining, preferences, leaving, archive, api, metrics):
         app.include_router(part.router)
     for path, answer in (("/style.css", _style), ("/icon.svg", _icon), ("/robots.txt", _robots)):
         app.add_api_route(path, answer, include_in_schema=False)
@@ -93,7 +97,17 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
 
 def serve(host: str, port: int) -> None:
     """Serve the pages until interrupted."""
-    uvicorn.run(create_app(), host=host, port=port, access_log=False, server_header=False)
+    app = create_app()
+    is_ours = app.state.desk.settings.log_format == "json"
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        server_header=False,
+        log_level="info",
+        log_config=None if is_ours else LOGGING_CONFIG,
+    )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from healthy import LOGIN, SENDS_FROM, Installation, healthy, public_key
+from sendings import plan
 from smtp_server import HANG
 
 from core.database import open_database, open_engine
