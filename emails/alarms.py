@@ -57,8 +57,7 @@ def _note(sessions: Sessions, trouble: Trouble, local_now: datetime) -> bool:
     with sessions.begin() as session:
         insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
         row = insert(Alarm).values(cause=trouble.cause, day=local_now.date(), told_at=local_now)
-        made = session.execute(row.on_conflict_do_nothing())
-        return bool(made.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
+        return session.scalar(row.on_conflict_do_nothing().returning(Alarm.cause)) is not None
 
 
 def _forget(sessions: Sessions, trouble: Trouble, local_now: datetime) -> None:
