@@ -3,6 +3,7 @@
 import logging
 from typing import Literal
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 PACKAGES = ("core", "issues", "subscribers", "emails", "flows", "paperboy")
@@ -21,7 +22,11 @@ def set_up(log_format: Literal["text", "json"]) -> None:
     if not root.handlers:
         root.addHandler(logging.StreamHandler())
     formatter = JsonFormatter(
-        ["levelname", "name", "message"], timestamp="time", rename_fields=_NAMES, json_ensure_ascii=False
+        ["levelname", "name", "message"],
+        timestamp="time",
+        rename_fields=_NAMES,
+        reserved_attrs=[*RESERVED_ATTRS, "color_message"],  # uvicorn's second message, for terminals
+        json_ensure_ascii=False,
     )
     for logger in (root, *(logging.getLogger(name) for name in logging.root.manager.loggerDict)):
         for handler in logger.handlers:

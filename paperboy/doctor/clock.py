@@ -49,7 +49,7 @@ def _spell(ahead: timedelta) -> str:
 def _forum_time(url: str) -> datetime | None:
     """The Date of an answer (RFC 9110, 6.6.1), whatever else it says."""
     try:
-        answer = httpx.head(url, timeout=5, trust_env=False)
+        answer = httpx.head(url, timeout=4, trust_env=False)
         found = parsedate_to_datetime(answer.headers.get("date", ""))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError):
         return None

@@ -93,7 +93,7 @@ def _pauses(session: Session, now: datetime) -> Iterator[Finding]:
         name, last = f"last {kind}", ended.get(kind)
         remedy = "see that the Prefect server and a worker run"
         if last is None:
-            yield warning(name, "none yet", f"deploy and start a worker, or run `paperboy {kind}`")
+            yield warning(name, "none yet", remedy)
         elif now - last > longest:
             yield warning(name, f"ended {_spell(now - last)} ago, expected every {_spell(longest)}", remedy)
         else:

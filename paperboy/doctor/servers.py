@@ -11,7 +11,7 @@ from emails.replies import Refusal
 from emails.smtp import Connection, SmtpAddress, connect
 from paperboy.doctor.findings import Check, Finding, failed, ok, warning
 
-PATIENCE = 8  # seconds with one server
+PATIENCE = 6  # seconds with one server
 EXPIRES_SOON = timedelta(days=14)
 _REMEDIES = {
     "connect": "see that the server runs, and host, port and firewall",
