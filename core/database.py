@@ -81,7 +81,7 @@ def open_engine(url: str) -> Engine:
         raise DatabaseError("PAPERBOY_DATABASE_URL is no address of a database") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -93,9 +93,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _begin_immediate(connection: Any) -> None:
+def _begin_sqlite(connection: Any) -> None:
     # A transaction that reads first and writes later would fail with "database is locked".
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads_only = connection.get_execution_options().get("reads_only")
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ def open_database(url: str) -> Database:
     engine = open_engine(url)
     check(engine)
     return Database(engine, sessionmaker(engine, expire_on_commit=False))
+
+
+def reading(database: Database) -> Session:
+    """A session that only reads, for as long as that takes: on SQLite it keeps no writer waiting."""
+    return database.sessions(bind=database.engine.execution_options(reads_only=True))
 
 
 class Prepared:

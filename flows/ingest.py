@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow
 
+from core.database import reading
 from emails.alarms import troubles_of_issues
 from flows.doors import moment, open_store, show, tell, tell_of_failure
 from issues import ingest as ingesting
@@ -31,7 +32,7 @@ def ingest(
         allowed_hosts=settings.allowed_hosts,
         now=moment(now),
     )
-    with database.sessions() as session:
+    with reading(database) as session:
         troubles = list(troubles_of_issues(session, moment(now)))
     tell(settings, database, troubles, now)
     result = asdict(report)

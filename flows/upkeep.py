@@ -5,6 +5,7 @@ from typing import Any
 
 from prefect import flow
 
+from core.database import reading
 from emails import upkeep as upkeeping
 from emails.alarms import troubles_of_bounces
 from emails.office import open_office, rules_of
@@ -22,7 +23,7 @@ def upkeep(now: datetime | None = None) -> dict[str, Any]:
         "retries": report.retries.as_json(),
         "late": [late.as_json() for late in report.late],
     }
-    with database.sessions() as session:
+    with reading(database) as session:
         troubles = list(troubles_of_bounces(session, moment(now), settings.bounce_alarm))
     tell(settings, database, troubles, now)
     show("upkeep", report.retries.line(), result)

@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         nudge=postman.nudge,
         alarm=alarm,
     )
-    app.state.scrape = metrics.Scrape(database.sessions, clock)
+    app.state.scrape = metrics.Scrape(database, clock)
     for part in (joining, preferences, leaving, archive, api, metrics):
         app.include_router(part.router)
     for path, answer in (("/style.css", _style), ("/icon.svg", _icon), ("/robots.txt", _robots)):

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
-from core.database import Sessions
+from core.database import Database, reading
 from core.runs import newest_run
 from emails import pace, tally
 from emails.sending import Clock
@@ -38,9 +38,9 @@ RUNS = (("upkeep", ""), ("ingest", ""), ("digest", "weekly"), ("digest", "daily"
 class Scrape:
     """What a scrape gets; the last reading serves those that come soon after it."""
 
-    def __init__(self, sessions: Sessions, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Standing(sessions, clock))
+        self._registry.register(_Standing(database, clock))
         self._lock = threading.Lock()
         self._text, self._read_at = b"", -float(KEPT)
 
@@ -84,8 +84,8 @@ def _may_read(request: Request, token: SecretStr | None) -> bool:
 class _Standing(Collector):
     """Reads how things stand when it is asked."""
 
-    def __init__(self, sessions: Sessions, clock: Clock) -> None:
-        self._sessions, self._clock = sessions, clock
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
     def describe(self) -> list[Any]:
         """Nothing: to be registered reads no database."""
@@ -93,7 +93,7 @@ class _Standing(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """All that is told."""
-        with self._sessions() as session:
+        with reading(self._database) as session:
             yield from _mails(session, self._clock())
             yield from _readers(session)
             yield from _issues(session)

@@ -76,6 +76,13 @@ def test_scrapes_that_come_soon_after_each_other_read_the_database_once(
     assert sample_site.client.get("/metrics").text != first
 
 
+def test_a_scrape_waits_for_no_writer_and_keeps_none_waiting(site: Site) -> None:
+    with site.database.sessions.begin() as session:
+        session.add(Pace(domain="slow.example", interval=8.0, next_at=site.clock()))
+        session.flush()  # holds SQLite's only write lock
+        assert scraped(site.client.get("/metrics"))["paperboy_slow_domains",] == 0
+
+
 def test_only_a_private_network_may_scrape_and_nobody_through_a_proxy(site: Site) -> None:
     assert site.client.get("/metrics").status_code == 200
     for headers in (
