@@ -243,4 +243,5 @@ def newest_version() -> str:
 
 def first_line(error: Exception) -> str:
     """What the database says is wrong, without the statement and its parameters."""
-    return str(getattr(error, "orig", error)).strip().splitlines()[0]
+    said = str(getattr(error, "orig", error)).strip() or type(error).__name__
+    return said.splitlines()[0]

@@ -134,6 +134,8 @@ def load() -> Settings:
     """
     try:
         return Settings()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(".env cannot be read as text in UTF-8") from None
     except ValidationError as error:
         lines = [_explain(str(fault["loc"][0]), fault["msg"]) for fault in error.errors()]
         raise SettingsError("\n".join(lines)) from None

@@ -10,13 +10,15 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import FlowRun
 
 from core import logs
-from core.database import Database, open_database
+from core.database import Database, first_line, open_database
 from core.settings import Settings, load
 from emails import alarms
 from emails.alarms import Trouble
 from emails.office import open_office
 
 logger = logging.getLogger(__name__)
+
+LONGEST_REASON = 500  # characters
 
 
 class RunFailedError(Exception):
@@ -45,18 +47,20 @@ def tell(settings: Settings, database: Database, troubles: Sequence[Trouble], no
         with open_office(settings, database, now and moment(now)) as office:
             alarms.tell(office, settings.operator, troubles, settings.local(moment(now)))
     except Exception as fault:  # noqa: BLE001  whatever it is, the run has its own work
-        logger.warning("the operator could not be told: %s", fault)
+        logger.warning("the operator could not be told: %s", first_line(fault))
 
 
 def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Tell the operator of a run that failed for good or crashed: Prefect calls this then."""
     reason = (state.message or state.name or "").rpartition("encountered an exception: ")[2]
-    trouble = alarms.failed_run(flow.name, reason.removeprefix(f"{RunFailedError.__name__}: "))
+    reason = " ".join(reason.removeprefix(f"{RunFailedError.__name__}: ").split())[:LONGEST_REASON]
+    trouble = alarms.failed_run(flow.name, reason)
     now = flow_run.parameters.get("now")
     try:
         settings, database = open_store()
     except Exception as fault:  # noqa: BLE001  whatever it is, it failed the run as well
-        logger.warning("%s: %s; the operator could not be told: %s", trouble.notice.what, reason, fault)
+        told = trouble.notice
+        logger.warning("%s: %s; nobody could be told: %s", told.what, told.cause, first_line(fault))
         return
     tell(settings, database, [trouble], datetime.fromisoformat(now) if isinstance(now, str) else now)
 

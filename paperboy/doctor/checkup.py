@@ -54,11 +54,12 @@ def exit_code(findings: list[Finding]) -> int:
 
 def _of_stores(settings: Settings, now: Clock) -> Iterator[Check]:
     url, feed_url = _impatient(settings.database_url), settings.feed_url
+    yield Check("secret key", lambda: configuration.check_key(settings))
     yield Check("database", lambda: database.check(url, now()))
     yield Check("feed", lambda: feed.check(feed_url, settings.allowed_hosts))
     yield Check("clock", lambda: clock.check(feed_url, url, settings.zone, now))
-    prefect = schedules.own_settings()
-    yield Check("Prefect", lambda: schedules.check(prefect, Path("prefect.yaml"), settings.timezone))
+    file = Path("prefect.yaml")
+    yield Check("Prefect", lambda: schedules.check(schedules.own_settings(), file, settings.timezone))
 
 
 def _impatient(url: str) -> str:

@@ -52,17 +52,25 @@ def read() -> Equipment:
         found.append(warning(NAME, said, "set it to an address that somebody reads"))
     if not found:
         found.append(ok(NAME, "all can be used"))
-    return Equipment(settings, servers, signer, (*found, *_secret_key(settings)))
+    return Equipment(settings, servers, signer, tuple(found))
 
 
 def _without_effect() -> Iterator[Finding]:
     known = {f"PAPERBOY_{name.upper()}" for name in Settings.model_fields}
-    for name in sorted({*os.environ, *dotenv_values(".env")}):
+    for name in sorted({*os.environ, *_names_in_file()}):
         if name.upper().startswith("PAPERBOY_") and name.upper() not in known:
             yield warning(NAME, f"{name} is no setting and has no effect", f"mistyped? {_GUIDE}")
 
 
-def _secret_key(settings: Settings) -> Iterator[Finding]:
+def _names_in_file() -> set[str]:
+    try:
+        return set(dotenv_values(".env"))
+    except (OSError, UnicodeDecodeError):  # told as a mistake already
+        return set()
+
+
+def check_key(settings: Settings) -> Iterator[Finding]:
+    """The key that signs links: there, long enough, and for nobody else to read."""
     name = "secret key"
     path = settings.data_dir / "secret_key"
     if settings.secret_key:

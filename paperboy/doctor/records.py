@@ -102,8 +102,15 @@ def _spf(names: Names, domain: str, sources: Sequence[str]) -> Iterator[Finding]
         said = f"{domain} has {len(records)} records, which receivers take for none (RFC 7208, 4.5)"
         yield failed(name, said, "make them one")
     else:
-        lookups = spf.Lookups(names.spf, names.addresses, names.exchangers)
-        verdicts = {address: spf.verdict(records[0], domain, address, lookups) for address in sources}
+        verdicts = {
+            address: spf.verdict(
+                records[0],
+                domain,
+                address,
+                spf.Lookups(names.spf, names.addresses, names.exchangers),  # counted anew for each
+            )
+            for address in sources
+        }
         yield _judge_spf(name, records[0], verdicts)
 
 

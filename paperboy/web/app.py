@@ -98,7 +98,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
 def serve(host: str, port: int) -> None:
     """Serve the pages until interrupted."""
     app = create_app()
-    is_ours = app.state.desk.settings.log_format == "json"
+    is_json = app.state.desk.settings.log_format == "json"
     uvicorn.run(
         app,
         host=host,
@@ -106,7 +106,7 @@ def serve(host: str, port: int) -> None:
         access_log=False,
         server_header=False,
         log_level="info",
-        log_config=None if is_ours else LOGGING_CONFIG,
+        log_config=None if is_json else LOGGING_CONFIG,
     )
 
 

@@ -14,12 +14,14 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from healthy import LOGIN, SENDS_FROM, Installation, healthy, public_key
+from making import HOUSE, NOW
 from sendings import plan
 from smtp_server import HANG
 
 from core.database import open_database, open_engine
+from emails.trial import trial_mail
 from paperboy.cli import main
-from paperboy.doctor import database, servers, spf
+from paperboy.doctor import database, records, servers, spf
 from paperboy.doctor.findings import Check, Finding, look_at_all, ok
 
 SPF, DKIM, DMARC = (
@@ -323,6 +325,19 @@ def test_all_mistakes_in_the_settings_are_told_at_once_and_the_rest_waits_for_th
         "warning  checkup: everything else was not looked at, as it needs the settings -> correct them first"
     ]
     assert "short" not in lines[1]
+
+
+def test_a_file_of_settings_that_is_no_text_is_a_line_and_no_traceback(installation: Installation) -> None:
+    (installation.folder / ".env").write_bytes(b"PAPERBOY_OPERATOR=\xff\xfe")
+    first, *_ = (finding.line() for finding in installation.findings())
+    assert first.startswith("failed   settings: .env cannot be read as text in UTF-8")
+
+
+def test_lookups_of_an_spf_record_are_counted_for_each_address_that_sends(installation: Installation) -> None:
+    installation.names.records[SPF] = [f"v=spf1 {'a:mail.paperboy.example ' * 6}ip4:8.8.0.0/16 -all"]
+    names, mail = records.Names(installation.names.resolver), trial_mail(HOUSE, "me@example.com", NOW)
+    looks = {check.name: check.look for check in records.checks(names, HOUSE, mail, ["8.8.8.8", "8.8.4.4"])}
+    assert [found.line() for found in looks["SPF"]()] == ["ok       SPF: lets 8.8.8.8, 8.8.4.4 send"]
 
 
 # --- databases of both kinds --------------------------------------------------------
