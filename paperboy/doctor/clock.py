@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.database import DatabaseError, open_engine
 from emails.sending import Clock
 from paperboy.doctor.findings import Finding, failed, ok, warning
+from paperboy.doctor.trust import trusted
 
 NAME = "clock"
 MOST = timedelta(seconds=60)
@@ -49,7 +50,7 @@ def _spell(ahead: timedelta) -> str:
 def _forum_time(url: str) -> datetime | None:
     """The Date of an answer (RFC 9110, 6.6.1), whatever else it says."""
     try:
-        answer = httpx.head(url, timeout=4, trust_env=False)
+        answer = httpx.head(url, timeout=4, trust_env=False, verify=trusted())
         found = parsedate_to_datetime(answer.headers.get("date", ""))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError):
         return None

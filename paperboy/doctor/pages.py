@@ -1,6 +1,5 @@
 """The pages that mails lead to: one-click unsubscribing as mail programs ask for it, and whether they answer."""
 
-import ssl
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.message import Message as Parsed
@@ -9,6 +8,7 @@ import httpx
 
 from emails.message import Message
 from paperboy.doctor.findings import Finding, failed, ok
+from paperboy.doctor.trust import trusted
 
 PATIENCE = 5  # seconds for an answer
 
@@ -44,7 +44,7 @@ def check_pages(base_url: str) -> Iterator[Finding]:
     name, address = "pages", f"{base_url}/health"
     remedy = "see that `paperboy web` runs, and what stands before it passes requests on"
     try:
-        answer = httpx.get(address, timeout=PATIENCE, trust_env=False, verify=ssl.create_default_context())
+        answer = httpx.get(address, timeout=PATIENCE, trust_env=False, verify=trusted())
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         yield failed(name, f"{address} does not answer: {error}", remedy)
         return

@@ -13,6 +13,7 @@ import httpx
 import yaml
 
 from paperboy.doctor.findings import Finding, failed, ok, warning
+from paperboy.doctor.trust import trusted
 
 NAME = "Prefect"
 PATIENCE = 5  # seconds for an answer
@@ -27,11 +28,15 @@ def check(prefect: Mapping[str, str], file: Path, timezone: str) -> Iterator[Fin
         remedy = "set it as in docs/operating.md, if Prefect is to run Paperboy"
         yield warning(NAME, "PREFECT_API_URL is not set: nothing runs by schedule", remedy)
         return
-    with httpx.Client(base_url=url, timeout=PATIENCE, headers=_headers(prefect), auth=_auth(prefect)) as api:
+    with httpx.Client(
+        base_url=url, timeout=PATIENCE, headers=_headers(prefect), auth=_auth(prefect), verify=trusted()
+    ) as api:
         try:
-            _ask(api, "GET", "/health")
-            yield ok(NAME, f"{url} answers")
-            yield from _deployments(api, file, timezone)
+            if _ask(api, "GET", "/health") is None:
+                yield failed(NAME, f"{url} is no Prefect API", "correct PREFECT_API_URL: it ends in /api")
+            else:
+                yield ok(NAME, f"{url} answers")
+                yield from _deployments(api, file, timezone)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             reason = str(error) or type(error).__name__
             yield failed(

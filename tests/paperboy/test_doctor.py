@@ -162,6 +162,10 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         lambda i: i.environment.setenv("PREFECT_API_URL", f"{CLOSED}/api"),
         "failed   Prefect: http://127.0.0.1:1/api does not answer",
     ),
+    "an address that is not Prefect's": (
+        lambda i: i.environment.setenv("PREFECT_API_URL", i.prefect.url),
+        "failed   Prefect: http.* is no Prefect API",
+    ),
     "no prefect.yaml": (
         lambda i: (i.folder / "prefect.yaml").unlink(),
         "warning  deployments: there is no prefect.yaml here",
