@@ -2,8 +2,9 @@
 
 import secrets
 from datetime import datetime
+from functools import cache
 
-from emails.letters import Notice, operator_notice
+from emails.letters import Letter, Notice, operator_notice
 from emails.message import Content, House, Message, Reader, build
 
 _NOTICE = Notice(
@@ -14,9 +15,14 @@ _NOTICE = Notice(
 )
 
 
+@cache
+def _letter() -> Letter:
+    return operator_notice(_NOTICE, "en")
+
+
 def trial_mail(house: House, address: str, now: datetime) -> Message:
     """A mail in English as a weekly digest is built; its links belong to no reader."""
-    letter = operator_notice(_NOTICE, "en")
+    letter = _letter()
     content = Content("trial", "en", "weekly", letter.subject, letter.html, letter.text, letter.nonce)
     reader = Reader(address, "", "0" * 16, "en")
     return build(content, reader, house, message_id=f"{secrets.token_hex(16)}@{house.domain}", now=now)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from pathlib import Path
 
 import dns.rcode
@@ -289,15 +290,44 @@ FAULTS: dict[str, tuple[Plant, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_one_line_that_no_other_fault_gives(installation: Installation, name: str) -> None:
-    plant, expected = FAULTS[name]
-    plant(installation)
+# Faults that would hide each other: what is said of a thing goes with the thing that it is a part of.
+PART_OF = {
+    "outbox": "database",
+    "last": "database",
+    "deployments": "Prefect",
+    "deployment": "Prefect",
+    "work": "Prefect",
+    "late": "Prefect",
+    "one-click": "pages",
+}
+
+
+def _subject(expected: str) -> str:
+    word = expected.split()[1].rstrip(":")
+    return "mail" if "SMTP_URL" in expected else PART_OF.get(word, word)
+
+
+def _rounds() -> list[list[str]]:
+    """All faults, at most one of a subject together: to plant each alone takes a quarter of a minute."""
+    by_subject: dict[str, list[str]] = {}
+    for name, (_, expected) in FAULTS.items():
+        by_subject.setdefault(_subject(expected), []).append(name)
+    return [[name for name in names if name] for names in zip_longest(*by_subject.values())]
+
+
+@pytest.mark.parametrize("names", _rounds(), ids="; ".join)
+def test_each_fault_is_one_line_that_no_other_fault_gives(
+    installation: Installation, names: list[str]
+) -> None:
+    for name in names:
+        FAULTS[name][0](installation)
     lines = [finding.line() for finding in installation.findings() if finding.state != "ok"]
-    assert len(lines) == 1, lines
-    assert re.match(expected, lines[0]) or lines[0].startswith(expected), lines[0]
-    assert " -> " in lines[0]
-    assert LOGIN[1] not in lines[0]
+    for name in names:
+        expected = FAULTS[name][1]
+        told = [line for line in lines if line.startswith(expected) or re.match(expected, line)]
+        assert len(told) == 1, (name, lines)
+    assert len(lines) == len(names), lines
+    assert all(" -> " in line and LOGIN[1] not in line for line in lines)
 
 
 def test_a_resolver_that_does_not_answer_is_told_for_each_question(installation: Installation) -> None:
