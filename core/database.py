@@ -81,7 +81,7 @@ def open_engine(url: str) -> Engine:
         raise DatabaseError("PAPERBOY_DATABASE_URL is no address of a database") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -93,9 +93,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _begin_immediate(connection: Any) -> None:
+def _begin_sqlite(connection: Any) -> None:
     # A transaction that reads first and writes later would fail with "database is locked".
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads_only = connection.get_execution_options().get("reads_only")
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ def open_database(url: str) -> Database:
     engine = open_engine(url)
     check(engine)
     return Database(engine, sessionmaker(engine, expire_on_commit=False))
+
+
+def reading(database: Database) -> Session:
+    """A session that only reads, for as long as that takes: on SQLite it keeps no writer waiting."""
+    return database.sessions(bind=database.engine.execution_options(reads_only=True))
 
 
 class Prepared:
@@ -198,8 +204,8 @@ def migrate(engine: Engine) -> str:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except SQLAlchemyError as error:
-        raise DatabaseError(f"the database cannot be migrated: {_first_line(error)}") from None
-    return str(ScriptDirectory.from_config(config).get_current_head())
+        raise DatabaseError(f"the database cannot be migrated: {first_line(error)}") from None
+    return newest_version()
 
 
 def check(engine: Engine) -> None:
@@ -213,13 +219,29 @@ def check(engine: Engine) -> None:
         migrate(engine)
         return
     try:
-        with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+        current = version_of(engine)
     except SQLAlchemyError as error:
-        raise DatabaseError(f"the database cannot be reached: {_first_line(error)}") from None
-    if current != ScriptDirectory.from_config(_migrations()).get_current_head():
+        raise DatabaseError(f"the database cannot be reached: {first_line(error)}") from None
+    if current != newest_version():
         raise DatabaseError("the database is not up to date: run `paperboy migrate`")
 
 
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", error)).strip().splitlines()[0]
+def version_of(engine: Engine) -> str | None:
+    """The version of the tables; None where there are none yet.
+
+    Raises:
+        SQLAlchemyError: the database cannot be reached or refuses.
+    """
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_version() -> str:
+    """The version of the tables that this Paperboy needs."""
+    return str(ScriptDirectory.from_config(_migrations()).get_current_head())
+
+
+def first_line(error: Exception) -> str:
+    """What the database says is wrong, without the statement and its parameters."""
+    said = str(getattr(error, "orig", error)).strip() or type(error).__name__
+    return said.splitlines()[0]

@@ -1,5 +1,6 @@
 """The record of runs: what was done when, with its result, for operators and for late digests."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.database import Base
+
+logger = logging.getLogger(__name__)
 
 
 class Run(Base):
@@ -33,7 +36,10 @@ def record(
     waiting: bool = False,
 ) -> None:
     """Note a finished run. Does not commit."""
-    session.add(Run(kind=kind, slot=slot, finished_at=now, waiting=waiting, result=result))
+    run = Run(kind=kind, slot=slot, finished_at=now, waiting=waiting, result=result)
+    session.add(run)
+    session.flush()
+    logger.info("a run of %s has ended", kind, extra={"run": run.id, "slot": slot})
 
 
 def latest(session: Session, count: int) -> Sequence[Run]:
@@ -49,3 +55,17 @@ def last_of(session: Session, kind: str, slot: str) -> Run | None:
     return session.scalar(
         select(Run).where(Run.kind == kind, Run.slot == slot).order_by(Run.id.desc()).limit(1)
     )
+
+
+def newest_run(session: Session, kind: str, frequency: str = "") -> Run | None:
+    """The last run of a kind, and of a digest's frequency if that is given."""
+    runs = select(Run).where(Run.kind == kind)
+    if frequency:
+        runs = runs.where(Run.slot.startswith(f"{frequency}:"))
+    return session.scalar(runs.order_by(Run.id.desc()).limit(1))
+
+
+def last_finished(session: Session) -> dict[str, datetime]:
+    """When the last run of each kind ended."""
+    rows = select(Run.kind, func.max(Run.finished_at)).group_by(Run.kind)
+    return dict(session.execute(rows).all())

@@ -45,7 +45,11 @@ def _database_address(value: str) -> str:
 
 def _sender(value: str) -> str:
     address = parseaddr(value)[1]
-    local = address.partition("@")[0]
+    local, _, domain = address.partition("@")
+    try:
+        domain.encode("idna")
+    except UnicodeError:
+        local = ""
     if any(ord(sign) < 32 for sign in value) or address.count("@") != 1 or not local or not local.isascii():
         raise ValueError("must be an address like Paperboy <news@example.org>")
     return value
@@ -104,6 +108,9 @@ class Settings(BaseSettings):
     uncertain: Literal["repeat", "hold"] = "repeat"
     operator: str = ""
     operator_token: SecretStr | None = Field(default=None, min_length=24)
+    bounce_alarm: int = Field(default=5, ge=0, le=100)
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    log_format: Literal["text", "json"] = "text"
     sign_ups_per_network: Annotated[str, AfterValidator(_rates)] = "10 per hour; 30 per day"
     sign_ups_per_domain: Annotated[str, AfterValidator(_rates)] = "500 per hour"
     sign_ups_in_all: Annotated[str, AfterValidator(_rates)] = "1000 per hour"
@@ -135,6 +142,8 @@ def load() -> Settings:
     """
     try:
         return Settings()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(".env cannot be read as text in UTF-8") from None
     except ValidationError as error:
         lines = [_explain(str(fault["loc"][0]), fault["msg"]) for fault in error.errors()]
         raise SettingsError("\n".join(lines)) from None

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from limits import RateLimitItemPerHour
 from limits.storage import Storage
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -136,6 +136,12 @@ class Domains:
         interval = min(self._paces.get(domain, (FIRST_INTERVAL / 2, now))[0] * 2, LONGEST_INTERVAL)
         self._paces[domain] = (interval, now + timedelta(seconds=interval))
         self._changed.add(domain)
+
+
+def slow_domains(session: Session) -> tuple[int, float]:
+    """How many domains asked us to slow down, and the longest interval of one in seconds."""
+    count, longest = session.execute(select(func.count(), func.max(Pace.interval))).one()
+    return count, longest or 0.0
 
 
 def _domain(address: str) -> str:

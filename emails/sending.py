@@ -288,7 +288,10 @@ class _Run:
         """Go on without a line: a server may take fewer connections than we would open."""
         self._lines.discard(line)
         if self._lines:
-            logger.warning("%d connections are left: %s", len(self._lines), refusal.unaddressed)
+            left = len(self._lines)
+            logger.warning(
+                "%d connections are left: %s", left, refusal.unaddressed, extra={"slot": self._queue}
+            )
         else:
             self._stop_for(refusal)
 
@@ -298,6 +301,8 @@ class _Run:
 
     def _refused(self, claim: Claim, refusal: Refusal) -> Outcome:
         verdict, now = judge(refusal), self._office.clock()
+        ids = {"delivery": claim.id, "subscriber": claim.subscriber_id, "slot": self._queue}
+        logger.info("a mail is %s: %s", verdict.state, refusal.unaddressed, extra=ids)
         self._domains.refused(claim.reader.email, refusal, now)
         if verdict.stop:
             self._stop_for(refusal)

@@ -9,7 +9,7 @@ import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, NamedTuple, cast
@@ -78,6 +78,8 @@ async def connect(address: SmtpAddress) -> "Connection":
             await loop.create_connection(lambda: connection, address.host, address.port, **implicit)
     except TimeoutError:
         raise Refusal("connect", 0, "no connection within a minute") from None
+    except ssl.SSLError as error:
+        raise Refusal("tls", 0, _words(error)) from None
     except (OSError, ValueError) as error:  # ValueError: no name of a host
         raise Refusal("connect", 0, _words(error)) from None
     try:
@@ -155,6 +157,20 @@ class Connection(asyncio.Protocol):
             await self._do("login", _packed(password), 2)
         else:
             raise Refusal("login", 0, "the server offers no login by PLAIN or LOGIN")
+
+    @property
+    def certificate(self) -> Mapping[str, Any]:
+        """The server's certificate as `SSLSocket.getpeercert` gives it; empty on an open line."""
+        return self._open_transport.get_extra_info("peercert") or {}
+
+    async def try_sender(self, envelope_from: str) -> None:
+        """Hear whether the server takes mails of a sender, and send none.
+
+        Raises:
+            Refusal: it does not.
+        """
+        await self._do("mail", f"MAIL FROM:<{envelope_from}>", 2)
+        await self._do("mail", "RSET", 2)
 
     async def send(self, message: Message) -> str:
         """Hand a message over and return the server's reply to its final dot.

@@ -10,12 +10,12 @@ from prefect.deployments import run_deployment
 
 from emails.digests import run_digest
 from emails.office import open_office, rules_of
-from flows.doors import end, moment, open_store, show
+from flows.doors import end, moment, open_store, show, tell_of_failure
 
 HELPERS = "drain/sender"  # the deployment of flows/drain.py
 
 
-@flow(name="digest")
+@flow(name="digest", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def digest(
     frequency: Literal["weekly", "daily"], senders: int = 1, now: datetime | None = None
 ) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from prefect import flow
 
 from emails import sending
 from emails.office import open_office, rules_of
-from flows.doors import end, moment, open_store, show
+from flows.doors import end, moment, open_store, show, tell_of_failure
 
 
-@flow(name="drain")
+@flow(name="drain", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def drain(slot: str, now: datetime | None = None) -> dict[str, Any]:
     """Send what waits in the slot, together with all other senders; `now` is that of their digest."""
     settings, database = open_store()

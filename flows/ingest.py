@@ -6,11 +6,20 @@ from typing import Any
 
 from prefect import flow
 
-from flows.doors import moment, open_store, show
+from core.database import reading
+from emails.alarms import troubles_of_issues
+from flows.doors import moment, open_store, show, tell, tell_of_failure
 from issues import ingest as ingesting
 
 
-@flow(name="ingest", retries=2, retry_delay_seconds=120, timeout_seconds=600)
+@flow(
+    name="ingest",
+    retries=2,
+    retry_delay_seconds=120,
+    timeout_seconds=600,
+    on_failure=[tell_of_failure],
+    on_crashed=[tell_of_failure],
+)
 def ingest(
     feed_url: str | None = None, topic_urls: list[str] | None = None, now: datetime | None = None
 ) -> dict[str, Any]:
@@ -23,6 +32,9 @@ def ingest(
         allowed_hosts=settings.allowed_hosts,
         now=moment(now),
     )
+    with reading(database) as session:
+        troubles = list(troubles_of_issues(session, moment(now)))
+    tell(settings, database, troubles, now)
     result = asdict(report)
     show("ingest", report.line(), result)
     return result

@@ -9,10 +9,10 @@ from pydantic import Field
 from emails import copies, resends
 from emails.needs import Group
 from emails.office import open_office, rules_of
-from flows.doors import end, moment, open_store, show
+from flows.doors import end, moment, open_store, show, tell_of_failure
 
 
-@flow(name="resend")
+@flow(name="resend", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def resend(
     issue: Annotated[str, Field(description="First day of the week (2025-07-28) or topic id.")] = "",
     delivery: Annotated[int | None, Field(description="One delivery's id, in place of an issue.")] = None,

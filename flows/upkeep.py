@@ -5,12 +5,14 @@ from typing import Any
 
 from prefect import flow
 
+from core.database import reading
 from emails import upkeep as upkeeping
+from emails.alarms import troubles_of_bounces
 from emails.office import open_office, rules_of
-from flows.doors import end, moment, open_store, show
+from flows.doors import end, moment, open_store, show, tell, tell_of_failure
 
 
-@flow(name="upkeep")
+@flow(name="upkeep", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def upkeep(now: datetime | None = None) -> dict[str, Any]:
     """Send what is due again and forget sign-ups that were never confirmed."""
     settings, database = open_store()
@@ -21,6 +23,9 @@ def upkeep(now: datetime | None = None) -> dict[str, Any]:
         "retries": report.retries.as_json(),
         "late": [late.as_json() for late in report.late],
     }
+    with reading(database) as session:
+        troubles = list(troubles_of_bounces(session, moment(now), settings.bounce_alarm))
+    tell(settings, database, troubles, now)
     show("upkeep", report.retries.line(), result)
     end(report.fault)
     return result

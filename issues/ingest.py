@@ -1,5 +1,6 @@
 """One ingest: fetch the feed and topics, and take over all weekly posts, all or nothing."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -13,6 +14,8 @@ from issues.feed import Fetched, Post, Validators, fetch, read_feed, read_topic,
 from issues.models import Feed
 from issues.post import parse_week
 from issues.store import Applied, apply
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -59,6 +62,8 @@ def ingest(
     for url in topic_urls:
         posts.append(read_topic(fetch(topic_address(url), Validators(), allowed_hosts)))
     if fetched and fetched.body is None and not topic_urls:
+        with sessions.begin() as session:
+            session.merge(Feed(url=feed_url, fetched_at=now))
         return IngestReport(not_modified=True)
     return _take_over(sessions, posts, feed_url, fetched, now)
 
@@ -87,6 +92,8 @@ def _known(session: Session, url: str) -> Validators:
 
 def _note(report: IngestReport, applied: Applied) -> None:
     issue = applied.issue
+    ids = {"issue": issue.week_start.isoformat(), "topic": issue.topic_id}
+    logger.info("an issue is %s", applied.outcome, extra=ids)
     entry: dict[str, Any] = {
         "issue": issue.week_start.isoformat(),
         "topic_id": issue.topic_id,

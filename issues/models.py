@@ -10,7 +10,7 @@ from core.database import Base
 
 
 class Feed(Base):
-    """What the last good answer of an address allows to ask for next time (RFC 9110, 13.1)."""
+    """What the last good answer of an address allows to ask for next time (RFC 9110, 13.1), and when it came."""
 
     __tablename__ = "feeds"
 

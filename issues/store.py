@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.database import lock
 from issues.changes import NO_CHANGES, Changes, compare
 from issues.feed import Post
-from issues.models import Issue, Paper, Revision
+from issues.models import Feed, Issue, Paper, Revision
 from issues.outline import Picture
 from issues.post import IssueContent, Link, PaperContent, Week, parse, title_key
 from issues.text import Block, from_json, to_json
@@ -208,6 +208,28 @@ def newest(session: Session) -> Issue:
 def every(session: Session) -> Sequence[Issue]:
     """All issues, the newest week first."""
     return session.scalars(select(Issue).order_by(Issue.week_start.desc(), Issue.id.desc())).all()
+
+
+def held_since(session: Session, since: datetime) -> Sequence[Issue]:
+    """The issues whose newest state is held and was seen after `since`."""
+    is_held = (Revision.issue_id == Issue.id) & (Revision.number == Issue.held_revision)
+    rows = select(Issue).join(Revision, is_held).where(Revision.seen_at > since)
+    return session.scalars(rows.order_by(Issue.id)).all()
+
+
+def count_held(session: Session) -> int:
+    """How many issues have a newest state that is held."""
+    return session.scalar(select(func.count(Issue.held_revision))) or 0
+
+
+def newest_publication(session: Session) -> datetime | None:
+    """When the newest post that could be an issue was published; None without any."""
+    return session.scalar(select(func.max(Issue.published_at)))
+
+
+def feed_read_at(session: Session) -> datetime | None:
+    """When a feed last gave a good answer, if only that nothing has changed."""
+    return session.scalar(select(func.max(Feed.fetched_at)))
 
 
 def is_settled(issue: Issue, now: datetime, settle: timedelta) -> bool:

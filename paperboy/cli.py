@@ -18,7 +18,7 @@ from emails.transport import AddressError
 from issues.feed import FeedError
 from issues.store import StoreError
 from paperboy import reports
-from paperboy.commands import issues, mails, overview, resending, returns, subscribers
+from paperboy.commands import doctor, issues, mails, overview, resending, returns, subscribers
 from paperboy.commands.options import FaultError
 from subscribers.accounts import AccountError
 from subscribers.sheets import SheetError
@@ -37,6 +37,7 @@ for command in (
     resending.reconcile,
     returns.bounces,
     overview.status,
+    doctor.doctor,
 ):
     app.command()(command)
 app.command("show")(overview.show_anything)

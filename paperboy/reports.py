@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 
 from core import database as core_database
+from core import logs
 from core.database import Database, open_database, open_engine
 from core.runs import latest
 from core.settings import Settings, load, secret_key
@@ -33,6 +34,7 @@ from issues.models import Issue
 from issues.text import Block
 from paperboy.preview_files import write_all, write_preview
 from subscribers import accounts, transfer
+from subscribers.audience import count_by_kind
 from subscribers.models import Subscriber
 
 
@@ -43,6 +45,7 @@ def zone() -> ZoneInfo:
 
 def _open() -> tuple[Settings, Database]:
     settings = load()
+    logs.set_up(settings.log_format)
     return settings, open_database(settings.database_url)
 
 
@@ -308,15 +311,10 @@ def status(now: datetime | None) -> dict[str, Any]:
     """What needs attention, and the state of everything in numbers."""
     _, database = _open()
     with database.sessions() as session:
-        subscribers = session.execute(
-            select(Subscriber.status, Subscriber.language, Subscriber.frequency, func.count()).group_by(
-                Subscriber.status, Subscriber.language, Subscriber.frequency
-            )
-        )
         return {
             "attention": [asdict(matter) for matter in attention.matters(session, now or datetime.now(UTC))],
             "issues": dict(Counter(_brief(issue)["state"] for issue in store.every(session))),
-            "subscribers": {f"{a} {b} {c}": count for a, b, c, count in subscribers},
+            "subscribers": {" ".join(kind): count for kind, count in count_by_kind(session).items()},
             "deliveries": dict(tally.states(session)),
             "runs": [
                 {

@@ -57,3 +57,10 @@ def due(
         else:
             groups.append(Group(language, cursor, readers))
     return Audience(tuple(groups), skipped)
+
+
+def count_by_kind(session: Session) -> dict[tuple[str, str, str], int]:
+    """How many subscribers have each status, language and frequency."""
+    kind = (Subscriber.status, Subscriber.language, Subscriber.frequency)
+    rows = session.execute(select(*kind, func.count()).group_by(*kind).order_by(*kind))
+    return {(status, language, frequency): count for status, language, frequency, count in rows}

@@ -15,7 +15,9 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import text
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.config import LOGGING_CONFIG
 
+from core import logs
 from core.database import Database, open_database
 from core.settings import Settings, load
 from emails import outbox, tally
@@ -27,7 +29,7 @@ from emails.planning import PROMPT
 from emails.replies import Refusal
 from emails.resends import is_of_copies
 from emails.sending import Clock, Office, drain
-from paperboy.web import api, archive, joining, leaving, preferences
+from paperboy.web import api, archive, joining, leaving, metrics, preferences
 from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.faults import answer_faults
 from paperboy.web.guard import Guard
@@ -38,6 +40,8 @@ from subscribers.limits import Allowances, SignUpLimits, Tries, open_storage
 
 logger = logging.getLogger(__name__)
 
+FOR_READERS = (joining, preferences, leaving, archive, api)
+FOR_OPERATORS = (entry, overview, mails, previews, figures, resending, metrics)
 LOGINS = "5 per minute; 30 per hour"  # of one network
 MOST_NOTICES = 20  # that wait for the mail server; the newest are kept
 
@@ -49,6 +53,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         SettingsError, DatabaseError: it cannot work as things are.
     """
     settings = settings or load()
+    logs.set_up(settings.log_format)
     database = open_database(settings.database_url)
     counts = open_storage(settings.limits_url.get_secret_value() if settings.limits_url else "", database)
     allowances = Allowances(
@@ -86,19 +91,8 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         nudge=postman.nudge,
         alarm=alarm,
     )
-    for part in (
-        joining,
-        preferences,
-        leaving,
-        archive,
-        api,
-        entry,
-        overview,
-        mails,
-        previews,
-        figures,
-        resending,
-    ):
+    app.state.scrape = metrics.Scrape(database, clock)
+    for part in (*FOR_READERS, *FOR_OPERATORS):
         app.include_router(part.router)
     app.add_exception_handler(NotSignedInError, to_login)
     for path, answer in (
@@ -120,7 +114,17 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
 
 def serve(host: str, port: int) -> None:
     """Serve the pages until interrupted."""
-    uvicorn.run(create_app(), host=host, port=port, access_log=False, server_header=False)
+    app = create_app()
+    is_json = app.state.desk.settings.log_format == "json"
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        server_header=False,
+        log_level="info",
+        log_config=None if is_json else LOGGING_CONFIG,
+    )
 
 
 @contextmanager

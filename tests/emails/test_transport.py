@@ -260,7 +260,7 @@ def test_a_certificate_that_is_wrong_ends_the_talk_before_the_password_and_says_
         pytest.raises(Refusal) as caught,
     ):
         transport.send(message())
-    assert caught.value.phase == ("connect" if implicit else "tls")
+    assert caught.value.phase == "tls"
     assert words in caught.value.text.lower()
     assert (server.logins, server.messages) == ([], [])
 

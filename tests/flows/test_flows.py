@@ -3,18 +3,23 @@
 import importlib
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from making import NOW, reader
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
-from smtp_server import ScriptedServer
+from smtp_server import ScriptedServer, in_turn
 
-from core.database import migrate, open_database, open_engine
+from core.database import DatabaseError, migrate, open_database, open_engine
 from flows.bounces import bounces
 from flows.digest import digest
 from flows.doors import RunFailedError
@@ -22,8 +27,10 @@ from flows.ingest import ingest
 from flows.resend import resend
 from flows.upkeep import upkeep
 from issues.feed import FeedError
+from paperboy.doctor import schedules
 from paperboy.sample.forum import Forum
 
+OPERATOR = "op@paperboy.example"
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))[
     "deployments"
@@ -109,6 +116,105 @@ def test_a_feed_that_cannot_be_read_fails_the_run(server: ScriptedServer) -> Non
     assert server.messages == []
     with pytest.raises(FeedError, match=r"127\.0\.0\.1"):
         ingest.with_options(retries=0)(feed_url="http://127.0.0.1:1/feed.rss", now=NOW)
+
+
+# --- what the operator is told ------------------------------------------------------
+
+
+def _subjects(server: ScriptedServer) -> list[str]:
+    return [
+        message_from_bytes(mail.data, policy=policy.default)["Subject"]  # type: ignore[arg-type]
+        for mail in server.messages
+        if mail.rcpt == [OPERATOR]
+    ]
+
+
+def test_a_run_that_fails_is_told_to_the_operator_once_a_day(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
+    for _ in range(2):
+        with pytest.raises(FeedError):
+            ingest.with_options(retries=0)(feed_url="http://127.0.0.1:1/feed.rss", now=NOW)
+    assert _subjects(server) == ["Paperboy needs you: a run of ingest failed"]
+    assert b"127.0.0.1:1/feed.rss could not be read" in server.messages[0].data
+
+
+def test_a_run_that_the_mail_server_stopped_is_told_in_the_log_and_later_by_mail(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
+    server.on_mail = "550 5.7.1 Not your domain"
+    with pytest.raises(RunFailedError):
+        digest("weekly", now=NOW)
+    assert "a run of digest failed: weekly:2025-W32 stopped" in caplog.text
+    assert "the operator could not be told" in caplog.text
+    server.on_mail = in_turn("550 5.7.1 Not your domain")
+    with pytest.raises(RunFailedError):
+        digest("weekly", now=NOW)
+    assert _subjects(server) == ["Paperboy needs you: a run of digest failed"]
+
+
+def test_a_run_that_fails_for_want_of_a_database_is_told_in_the_log(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
+    monkeypatch.setenv("PAPERBOY_DATABASE_URL", "postgresql://paperboy:secret@127.0.0.1:1/paperboy")
+    with pytest.raises(DatabaseError):
+        upkeep(now=NOW)
+    assert "a run of upkeep failed" in caplog.text
+    assert "secret" not in caplog.text
+    assert server.messages == []
+
+
+def test_an_ingest_tells_of_a_forum_that_is_silent_and_does_not_fail_for_it(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
+    later = datetime(2026, 6, 1, tzinfo=UTC)
+    server.on_rcpt = "451 4.3.0 later"
+    assert ingest(now=later)["not_modified"] is True
+    server.on_rcpt = None
+    for _ in range(2):
+        ingest(now=later)
+    assert _subjects(server) == ["Paperboy needs you: no new issue for ten days"]
+
+
+# --- the deployments ----------------------------------------------------------------
+
+
+def test_the_doctor_reads_a_real_prefect_server() -> None:
+    prefect = {"PREFECT_API_URL": PREFECT_API_URL.value()}
+    file = ROOT / "prefect.yaml"
+
+    def lines() -> list[str]:
+        return [found.line() for found in schedules.check(prefect, file, "Asia/Seoul") if found.state != "ok"]
+
+    assert (
+        len([line for line in lines() if line.endswith("is missing -> prefect --no-prompt deploy --all")])
+        == 6
+    )
+    _deploy()
+    assert [line.partition(":")[0] for line in lines()] == ["failed   work pool paperboy"]
+    httpx.post(f"{prefect['PREFECT_API_URL']}/work_pools/paperboy/workers/heartbeat", json={"name": "one"})
+    assert lines() == []
+
+
+def _deploy() -> None:
+    """What `prefect deploy --all` leaves on the server."""
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="paperboy", type="process"))
+        for deployment in DEPLOYMENTS:
+            name = deployment["entrypoint"].rpartition(":")[2]
+            client.create_deployment(
+                client.create_flow_from_name(name),
+                deployment["name"],
+                work_pool_name="paperboy",
+                schedules=[
+                    DeploymentScheduleCreate(schedule=CronSchedule(**schedule), active=True)
+                    for schedule in deployment.get("schedules", [])
+                ],
+            )
 
 
 def test_every_deployment_names_a_flow_that_is_there() -> None:

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from faulty_server import FAULTS, FaultyServer
 from reading import as_truth, in_plain, plain
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.database import Base, Database
 from issues import feed
 from issues.feed import FeedError
 from issues.ingest import IngestReport, ingest
-from issues.models import Issue, Paper, Revision
-from issues.store import content_of_paper, shown_content
+from issues.models import Feed, Issue, Paper, Revision
+from issues.store import content_of_paper, feed_read_at, shown_content
 from paperboy.sample.data import weeks
 from paperboy.sample.forum import Forum
 from paperboy.sample.topics import NEWS_TOPIC_ID
@@ -72,13 +72,19 @@ def test_a_first_ingest_stores_every_week_and_ignores_the_news(database: Databas
     }
 
 
-def test_a_second_ingest_finds_nothing_new_and_stores_nothing(database: Database, forum: Forum) -> None:
+def test_a_second_ingest_finds_nothing_new_and_stores_only_when_that_was(
+    database: Database, forum: Forum
+) -> None:
     read(database, forum.feed_url)
     before = dump(database)
     report = read(database, forum.feed_url, at=NOW + HOUR)
     assert report.not_modified
     assert "has not changed" in report.line()
-    assert dump(database) == before
+    assert dump(database, "feeds") == {name: rows for name, rows in before.items() if name != "feeds"}
+    with database.sessions.begin() as session:
+        assert feed_read_at(session) == NOW + HOUR
+        session.execute(update(Feed).values(fetched_at=NOW))
+    assert dump(database) == before, "what it takes to ask for changes next time has stayed"
 
 
 def test_an_edit_is_taken_over_for_what_it_is(database: Database, forum: Forum) -> None:
@@ -218,7 +224,7 @@ def test_every_shared_post_is_stored_as_its_truth_says(
     assert stored(database) == truth
 
 
-def test_the_shared_forum_is_asked_conditionally_and_its_304_stores_nothing(
+def test_the_shared_forum_is_asked_conditionally_and_its_304_changes_no_issue(
     database: Database, shared: Any
 ) -> None:
     read(database, feed_of(shared))
@@ -227,7 +233,8 @@ def test_the_shared_forum_is_asked_conditionally_and_its_304_stores_nothing(
     first, second = shared.requests
     assert (first["status"], first["if_none_match"]) == (200, None)
     assert (second["status"], bool(second["if_none_match"])) == (304, True)
-    assert dump(database) == before
+    del before["feeds"]
+    assert dump(database, "feeds") == before
 
 
 def test_the_edit_of_the_shared_forum_is_exactly_what_it_says(

@@ -1,0 +1,29 @@
+"""The feed: there, readable, and with weekly posts that can be understood; nothing is stored."""
+
+from collections.abc import Iterator, Sequence
+
+from issues.feed import FeedError, Validators, fetch, read_feed
+from issues.post import parse, parse_week
+from paperboy.doctor.findings import Finding, failed, ok, warning
+
+NAME = "feed"
+
+
+def check(url: str, allowed_hosts: Sequence[str]) -> Iterator[Finding]:
+    """Read the feed as an ingest does."""
+    try:
+        posts = read_feed(fetch(url, Validators(), allowed_hosts))
+    except FeedError as error:
+        yield failed(NAME, str(error), "open PAPERBOY_FEED_URL in a browser; what is stored stays as it is")
+        return
+    weekly = [post for post in posts if parse_week(post.title)]
+    if not weekly:
+        said = f"none of its {len(posts)} posts is a weekly one"
+        yield failed(NAME, said, "see that PAPERBOY_FEED_URL is the category with the weekly posts")
+        return
+    newest = parse(weekly[-1].title, weekly[-1].html, weekly[-1].url)
+    if newest.problems:
+        said = f"the newest weekly post would be held: {'; '.join(newest.problems)}"
+        yield warning(NAME, said, 'see "A held issue" in docs/operating.md')
+    else:
+        yield ok(NAME, f"{len(weekly)} weekly posts, the newest of {newest.week.start}")

@@ -1,0 +1,508 @@
+"""`paperboy doctor` tells each fault of an installation apart, in one line."""
+
+import json
+import re
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
+from pathlib import Path
+
+import dns.rcode
+import pytest
+import trustme
+from cryptography.hazmat.primitives.asymmetric import rsa
+from healthy import LOGIN, SENDS_FROM, Installation, healthy, public_key
+from making import HOUSE, NOW
+from sendings import plan
+from smtp_server import HANG
+
+from core.database import open_database, open_engine
+from emails.trial import trial_mail
+from paperboy.cli import main
+from paperboy.doctor import database, records, servers, spf
+from paperboy.doctor.findings import Check, Finding, look_at_all, ok
+
+SPF, DKIM, DMARC = (
+    ("paperboy.example", "TXT"),
+    ("paperboy._domainkey.paperboy.example", "TXT"),
+    ("_dmarc.paperboy.example", "TXT"),
+)
+MX, POINTER, ADDRESS = (
+    ("paperboy.example", "MX"),
+    ("7.113.0.203.in-addr.arpa", "PTR"),
+    ("mail.paperboy.example", "A"),
+)
+WEEKLY = "digest/weekly"
+SEOUL = {"cron": "0 8 * * 1", "timezone": "Asia/Seoul"}
+CLOSED = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def installation(
+    tmp_path: Path,
+    sqlite_template: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    authority: trustme.CA,
+    ca_file: Path,
+) -> Iterator[Installation]:
+    with healthy(tmp_path, sqlite_template, monkeypatch, authority, ca_file) as made:
+        yield made
+
+
+def test_a_healthy_installation_gets_nothing_but_ok(installation: Installation) -> None:
+    findings = installation.findings()
+    assert [finding.line() for finding in findings if finding.state != "ok"] == []
+    assert len(findings) > 20
+    assert installation.mail.messages == []
+
+
+# --- planted faults -----------------------------------------------------------------
+
+
+def _late(installation: Installation, state: str) -> None:
+    """A mail that should have gone out long ago."""
+    opened = open_database(f"sqlite:///{installation.database}")
+    plan(opened, 1)
+    opened.engine.dispose()
+    installation.sql(f"UPDATE deliveries SET state = '{state}', due_at = planned_at")  # noqa: S608
+
+
+def _make_read_only(file: Path) -> None:
+    """By the write version in the file's header (SQLite's file format, 1.3): root is stopped by it, too."""
+    with file.open("r+b") as opened:
+        opened.seek(18)
+        opened.write(b"\x03")
+
+
+def _soon(installation: Installation) -> ssl.SSLContext:
+    return installation.certificate("127.0.0.1", not_after=datetime.now(UTC) + timedelta(days=5))
+
+
+Plant = Callable[[Installation], object]
+
+FAULTS: dict[str, tuple[Plant, str]] = {
+    # settings
+    "a mistyped setting": (
+        lambda i: i.set("SMPT_URL", "smtp://x"),
+        "warning  settings: PAPERBOY_SMPT_URL is no setting",
+    ),
+    "no operator": (lambda i: i.set("OPERATOR", ""), "warning  settings: PAPERBOY_OPERATOR is empty"),
+    "an SMTP address that is none": (
+        lambda i: i.set("SMTP_URL", "mail.example"),
+        "failed   settings: PAPERBOY_SMTP_URL must look like",
+    ),
+    "a key for links that others can read": (
+        lambda i: (i.folder / "var" / "secret_key").chmod(0o644),
+        "warning  secret key: others can read var/secret_key (mode 644) -> chmod 600",
+    ),
+    "a key for links that was cut off": (
+        lambda i: (i.folder / "var" / "secret_key").write_bytes(b"0"),
+        "failed   secret key: var/secret_key holds 1 bytes",
+    ),
+    # database
+    "no database": (lambda i: i.database.unlink(), "failed   database: there is no file"),
+    "a database of an earlier version": (
+        lambda i: i.sql("UPDATE alembic_version SET version_num = '0002'"),
+        "failed   database: at version 0002, needs",
+    ),
+    "a database of a later version": (
+        lambda i: i.sql("UPDATE alembic_version SET version_num = '9999'"),
+        "failed   database: at version 9999, newer",
+    ),
+    "an empty database": (lambda i: i.database.write_bytes(b""), "failed   database: has no tables yet"),
+    "a garbled database": (
+        lambda i: i.database.write_bytes(b"garbage" * 1000),
+        "failed   database: cannot be used: file is not a database",
+    ),
+    "a database that cannot be written": (
+        lambda i: _make_read_only(i.database),
+        "failed   database: cannot be used: attempt to write a readonly database -> let the user",
+    ),
+    "mails that wait": (lambda i: _late(i, "deferred"), "warning  outbox: 1 mails are overdue"),
+    "mails that a dead sender holds": (lambda i: _late(i, "sending"), "warning  outbox: 1 mails are held"),
+    "upkeep that does not run": (
+        lambda i: i.sql("UPDATE runs SET finished_at = '2026-01-01 00:00:00.000000' WHERE kind = 'upkeep'"),
+        "warning  last upkeep: ended",
+    ),
+    "a feed that is not read": (
+        lambda i: i.sql("UPDATE feeds SET fetched_at = '2026-01-01 00:00:00.000000'"),
+        "warning  last ingest: ended",
+    ),
+    "digests that never ran": (
+        lambda i: i.sql("DELETE FROM runs WHERE kind = 'digest'"),
+        "warning  last digest: none yet",
+    ),
+    # feed and clock
+    "a feed that is broken": (
+        lambda i: i.forum.answers.update({"/feed.rss": (500, "")}),
+        "failed   feed: http.* answered 500",
+    ),
+    "a page in place of the feed": (
+        lambda i: i.forum.answers.update({"/feed.rss": (200, "<!DOCTYPE html><p>Wait.</p>")}),
+        "failed   feed: http.* is not a plain RSS feed",
+    ),
+    "a feed of something else": (
+        lambda i: i.forum.answers.update(
+            {"/feed.rss": (200, '<rss version="2.0"><channel><title>x</title></channel></rss>')}
+        ),
+        "failed   feed: none of its 0 posts is a weekly one",
+    ),
+    "a clock that is wrong": (
+        lambda i: setattr(i, "clock_is_ahead", timedelta(minutes=10)),
+        "failed   clock: (599|600|601) seconds ahead of the forum's",
+    ),
+    # Prefect
+    "Prefect not named": (
+        lambda i: i.environment.delenv("PREFECT_API_URL"),
+        "warning  Prefect: PREFECT_API_URL is not set",
+    ),
+    "Prefect down": (
+        lambda i: i.environment.setenv("PREFECT_API_URL", f"{CLOSED}/api"),
+        "failed   Prefect: http://127.0.0.1:1/api does not answer",
+    ),
+    "an address that is not Prefect's": (
+        lambda i: i.environment.setenv("PREFECT_API_URL", i.prefect.url),
+        "failed   Prefect: http.* is no Prefect API",
+    ),
+    "no prefect.yaml": (
+        lambda i: (i.folder / "prefect.yaml").unlink(),
+        "warning  deployments: there is no prefect.yaml here",
+    ),
+    "a deployment missing": (
+        lambda i: i.prefect.answers.pop(f"/api/deployments/name/{WEEKLY}"),
+        f"failed   deployment {WEEKLY}: is missing",
+    ),
+    "a deployment paused": (
+        lambda i: i.deployment(WEEKLY, paused=True),
+        f"failed   deployment {WEEKLY}: is paused",
+    ),
+    "a schedule paused": (
+        lambda i: i.deployment(WEEKLY, schedules=[{"active": False, "schedule": SEOUL}]),
+        f"failed   deployment {WEEKLY}: has no active schedule",
+    ),
+    "a schedule by another clock": (
+        lambda i: i.deployment(
+            WEEKLY, schedules=[{"active": True, "schedule": {**SEOUL, "timezone": "UTC"}}]
+        ),
+        f"warning  deployment {WEEKLY}: runs by the clock of UTC, PAPERBOY_TIMEZONE is Asia/Seoul",
+    ),
+    "no worker": (
+        lambda i: i.prefect.answers.update({"/api/work_pools/paperboy/workers/filter": (200, "[]")}),
+        "failed   work pool paperboy: has no worker online",
+    ),
+    "no work pool": (
+        lambda i: i.prefect.answers.pop("/api/work_pools/paperboy"),
+        "failed   work pool paperboy: is missing",
+    ),
+    "runs that are late": (
+        lambda i: i.prefect.answers.update({"/api/flow_runs/count": (200, "3")}),
+        "warning  late runs: 3 runs are late",
+    ),
+    # pages
+    "pages without TLS": (
+        lambda i: (
+            i.forum.answers.update({"/health": (200, '{"status":"ok"}')}),
+            i.set("BASE_URL", i.forum.url),
+        ),
+        "failed   one-click: List-Unsubscribe has no https:// link",
+    ),
+    "pages down": (
+        lambda i: i.set("BASE_URL", "https://127.0.0.1:1"),
+        "failed   pages: https://127.0.0.1:1/health does not answer",
+    ),
+    "pages without their database": (
+        lambda i: i.pages.answers.update({"/health": (503, "{}")}),
+        "failed   pages: they answer 503",
+    ),
+    "another site in place of the pages": (
+        lambda i: i.pages.answers.clear(),
+        "failed   pages: https.* answers 404",
+    ),
+    # mail servers
+    "a mail server down": (
+        lambda i: i.set("SMTP_URL", "smtps://127.0.0.1:1"),
+        "failed   mail server 127.0.0.1:1: refused at connect: .* -> see that the server runs",
+    ),
+    "a mail server with another's certificate": (
+        lambda i: i.replace_mail_server(tls=i.certificate("other.example"), login=LOGIN),
+        "failed   mail server .*: refused at tls: .*certificate verify failed.* -> mend the server's certificate",
+    ),
+    "a mail server whose certificate ends soon": (
+        lambda i: i.replace_mail_server(tls=_soon(i), login=LOGIN),
+        "warning  mail server .*: .* the certificate expires on",
+    ),
+    "a mail server without TLS": (
+        lambda i: i.replace_mail_server(),
+        "failed   mail server .*: refused at tls: the server does not offer STARTTLS",
+    ),
+    "a wrong password": (
+        lambda i: setattr(i.mail, "login", ("paperboy", "another")),
+        "failed   mail server .*: refused at login: 535",
+    ),
+    "a sender refused": (
+        lambda i: setattr(i.mail, "on_mail", "553 5.7.1 Not your domain"),
+        "failed   mail server .*: refused at mail: 553",
+    ),
+    "a mail server that hangs": (
+        lambda i: (i.environment.setattr(servers, "PATIENCE", 0.3), setattr(i.mail, "on_ehlo", HANG)),
+        "failed   mail server .*: no answer within",
+    ),
+    # DNS
+    "no SPF": (lambda i: i.names.records.pop(SPF), "failed   SPF: paperboy.example has no record"),
+    "two SPF records": (
+        lambda i: i.names.records[SPF].append("v=spf1 -all"),
+        "failed   SPF: paperboy.example has 2 records",
+    ),
+    "SPF without the server": (
+        lambda i: i.names.records.update({SPF: ["v=spf1 ip4:198.51.100.1 -all"]}),
+        f"warning  SPF: does not let {SENDS_FROM} send",
+    ),
+    "SPF that includes itself": (
+        lambda i: i.names.records.update({SPF: ["v=spf1 include:paperboy.example -all"]}),
+        "failed   SPF: takes more than 10 lookups",
+    ),
+    "no DKIM key": (lambda i: i.names.records.pop(DKIM), "failed   DKIM: there is no public key at"),
+    "another DKIM key": (
+        lambda i: i.names.records.update({DKIM: [public_key(rsa.generate_private_key(65537, 2048))]}),
+        "failed   DKIM: the public key at .* does not fit",
+    ),
+    "no DKIM here": (lambda i: i.set("DKIM_KEY_FILE", ""), "warning  DKIM: the mail server signs, or nobody"),
+    "no DMARC": (lambda i: i.names.records.pop(DMARC), "failed   DMARC: paperboy.example has no record"),
+    "DMARC without a policy": (
+        lambda i: i.names.records.update({DMARC: ["v=DMARC1; rua=mailto:x@example.org"]}),
+        "failed   DMARC: the record at _dmarc.paperboy.example has no policy",
+    ),
+    "nobody who takes returned mails": (
+        lambda i: i.names.records.pop(MX),
+        "failed   MX: paperboy.example takes no mail",
+    ),
+    "an address without a name": (
+        lambda i: i.names.records.pop(POINTER),
+        f"failed   reverse DNS: {SENDS_FROM} has no name",
+    ),
+    "a name that leads elsewhere": (
+        lambda i: i.names.records.update({ADDRESS: ["198.51.100.1"]}),
+        f"failed   reverse DNS: {SENDS_FROM} is called mail.paperboy.example, which does not lead back",
+    ),
+}
+
+
+# Faults that would hide each other: what is said of a thing goes with the thing that it is a part of.
+PART_OF = {
+    "outbox": "database",
+    "last": "database",
+    "deployments": "Prefect",
+    "deployment": "Prefect",
+    "work": "Prefect",
+    "late": "Prefect",
+    "one-click": "pages",
+}
+
+
+def _subject(expected: str) -> str:
+    word = expected.split()[1].rstrip(":")
+    return "mail" if "SMTP_URL" in expected else PART_OF.get(word, word)
+
+
+def _rounds() -> list[list[str]]:
+    """All faults, at most one of a subject together: to plant each alone takes a quarter of a minute."""
+    by_subject: dict[str, list[str]] = {}
+    for name, (_, expected) in FAULTS.items():
+        by_subject.setdefault(_subject(expected), []).append(name)
+    return [[name for name in names if name] for names in zip_longest(*by_subject.values())]
+
+
+@pytest.mark.parametrize("names", _rounds(), ids="; ".join)
+def test_each_fault_is_one_line_that_no_other_fault_gives(
+    installation: Installation, names: list[str]
+) -> None:
+    for name in names:
+        FAULTS[name][0](installation)
+    lines = [finding.line() for finding in installation.findings() if finding.state != "ok"]
+    for name in names:
+        expected = FAULTS[name][1]
+        told = [line for line in lines if line.startswith(expected) or re.match(expected, line)]
+        assert len(told) == 1, (name, lines)
+    assert len(lines) == len(names), lines
+    assert all(" -> " in line and LOGIN[1] not in line for line in lines)
+
+
+def test_a_resolver_that_does_not_answer_is_told_for_each_question(installation: Installation) -> None:
+    installation.names.rcode = dns.rcode.SERVFAIL
+    lines = [finding.line() for finding in installation.findings() if finding.state != "ok"]
+    assert [line.partition(":")[0].split(maxsplit=1)[1] for line in lines] == [
+        "SPF",
+        "DKIM",
+        "DMARC",
+        "MX",
+        "reverse DNS",
+    ]
+    assert all("the DNS gives no answer" in line for line in lines)
+
+
+def test_all_mistakes_in_the_settings_are_told_at_once_and_the_rest_waits_for_them(
+    installation: Installation,
+) -> None:
+    installation.set("SECRET_KEY", "short")
+    installation.set("TIMEZONE", "Asia/Soul")
+    installation.set("CONNECTIONS", "many")
+    lines = [finding.line() for finding in installation.findings()]
+    assert [line.split(":")[1].strip() for line in lines if line.startswith("failed   settings")] == [
+        "PAPERBOY_CONNECTIONS",
+        "PAPERBOY_SECRET_KEY",
+        "PAPERBOY_TIMEZONE",
+    ]
+    assert lines[3:] == [
+        "warning  checkup: everything else was not looked at, as it needs the settings -> correct them first"
+    ]
+    assert "short" not in lines[1]
+
+
+def test_a_file_of_settings_that_is_no_text_is_a_line_and_no_traceback(installation: Installation) -> None:
+    (installation.folder / ".env").write_bytes(b"PAPERBOY_OPERATOR=\xff\xfe")
+    first, *_ = (finding.line() for finding in installation.findings())
+    assert first.startswith("failed   settings: .env cannot be read as text in UTF-8")
+
+
+def test_lookups_of_an_spf_record_are_counted_for_each_address_that_sends(installation: Installation) -> None:
+    installation.names.records[SPF] = [f"v=spf1 {'a:mail.paperboy.example ' * 6}ip4:8.8.0.0/16 -all"]
+    names, mail = records.Names(installation.names.resolver), trial_mail(HOUSE, "me@example.com", NOW)
+    looks = {check.name: check.look for check in records.checks(names, HOUSE, mail, ["8.8.8.8", "8.8.4.4"])}
+    assert [found.line() for found in looks["SPF"]()] == ["ok       SPF: lets 8.8.8.8, 8.8.4.4 send"]
+
+
+# --- databases of both kinds --------------------------------------------------------
+
+
+def test_a_database_that_became_read_only_is_told_with_what_to_do(database_url: str) -> None:
+    now = datetime.now(UTC)
+    assert next(iter(database.check(database_url, now))).state == "ok"
+    engine = open_engine(database_url)
+    if engine.dialect.name == "sqlite":
+        _make_read_only(Path(str(engine.url.database)))
+    else:  # as a standby server is
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            name = engine.url.database
+            connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    engine.dispose()
+    found = next(iter(database.check(database_url, now))).line()
+    assert re.match(
+        "failed   database: cannot be used: .*read-?only.* -> (use the primary|let the user)", found
+    )
+
+
+def test_a_database_server_that_is_away_is_told_without_its_password() -> None:
+    (found,) = database.check("postgresql+psycopg://paperboy:secret@127.0.0.1:1/paperboy", datetime.now(UTC))
+    assert found.line().startswith("failed   database: cannot be used: ")
+    assert "secret" not in found.line()
+
+
+# --- how checks are made ------------------------------------------------------------
+
+
+def test_a_check_that_hangs_holds_nobody_up_and_what_it_found_before_counts() -> None:
+    def hang() -> Iterator[Finding]:
+        yield ok("first", "well")
+        time.sleep(30)
+
+    started = time.monotonic()
+    findings = look_at_all([Check("slow", hang), Check("quick", lambda: [ok("quick", "well")])], 0.2)
+    assert time.monotonic() - started < 5
+    assert [finding.line().partition(" ->")[0] for finding in findings] == [
+        "ok       first: well",
+        "failed   slow: no answer within 0.2 seconds",
+        "ok       quick: well",
+    ]
+
+
+def test_a_check_that_breaks_down_is_a_failed_line_of_its_own() -> None:
+    def break_down() -> Iterator[Finding]:
+        raise LookupError("one\ntwo\x00" + "x" * 1000)
+
+    (finding,) = look_at_all([Check("broken", break_down)], 5)
+    assert finding.line().startswith("failed   broken: could not be looked at: LookupError: one two")
+    assert len(finding.line()) < 500
+
+
+# --- the command --------------------------------------------------------------------
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["paperboy", "doctor", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code or 0
+
+
+@pytest.fixture
+def no_dns(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """The command asks the resolver of the machine; here that is the installation's."""
+    monkeypatch.setattr("dns.resolver.Resolver", lambda: installation.names.resolver)
+    return installation
+
+
+def test_the_command_ends_with_1_only_if_something_failed(
+    no_dns: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    no_dns.set("OPERATOR", "")
+    assert _run(monkeypatch, "--sends-from", SENDS_FROM) == 0
+    assert "warning  settings: PAPERBOY_OPERATOR" in capsys.readouterr().out
+    no_dns.database.unlink()
+    assert _run(monkeypatch, "--json", "--sends-from", SENDS_FROM) == 1
+    (failed,) = [entry for entry in json.loads(capsys.readouterr().out) if entry["state"] == "failed"]
+    assert (failed["name"], failed["remedy"]) == ("database", "run `paperboy migrate`")
+    assert not no_dns.database.exists(), "looking makes nothing"
+    assert _run(monkeypatch, "--sends-from", "mail.example") == 2
+
+
+def test_a_test_mail_goes_out_only_when_asked_for_and_has_what_large_providers_ask_for(
+    no_dns: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(monkeypatch, "--send-to", "me@example.com", "--sends-from", SENDS_FROM) == 0
+    assert "ok       test mail: sent to me@example.com: 250" in capsys.readouterr().out
+    (mail,) = no_dns.mail.messages
+    assert mail.rcpt == ["me@example.com"]
+    for name in (b"DKIM-Signature", b"List-Unsubscribe", b"List-Unsubscribe-Post", b"List-Id"):
+        assert name in mail.data
+
+
+# --- SPF ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "address", "verdict"),
+    [
+        ("v=spf1 ip4:192.0.2.0/24 -all", "192.0.2.9", "pass"),
+        ("v=spf1 ip6:2001:db8::/32 -all", "2001:db8::1", "pass"),
+        ("v=spf1 ip4:192.0.2.0/24 ~all", "203.0.113.7", "fail"),
+        ("v=spf1 -ip4:203.0.113.7 +all", "203.0.113.7", "fail"),
+        ("v=spf1 a -all", "192.0.2.1", "pass"),
+        ("v=spf1 a/24 -all", "192.0.2.77", "pass"),
+        ("v=spf1 a:other.example -all", "198.51.100.1", "pass"),
+        ("v=spf1 mx/30 -all", "203.0.113.6", "pass"),
+        ("v=spf1 include:inner.example -all", "198.51.100.9", "pass"),
+        ("v=spf1 include:inner.example -all", "198.51.101.9", "fail"),
+        ("v=spf1 redirect=inner.example", "198.51.100.9", "pass"),
+        ("v=spf1 exp=why.example ip4:203.0.113.7", "203.0.113.7", "pass"),
+        ("v=spf1", "203.0.113.7", "fail"),
+        ("v=spf1 exists:%{i}.list.example -all", "203.0.113.7", "unknown"),
+        ("v=spf1 ip4:nonsense -all", "203.0.113.7", "unknown"),
+        ("v=spf1 include:nowhere.example -all", "203.0.113.7", "unknown"),
+        ("v=spf1 include:loop.example -all", "203.0.113.7", "error"),
+    ],
+)
+def test_an_spf_record_is_read_as_receivers_read_it(record: str, address: str, verdict: str) -> None:
+    records = {
+        "inner.example": ["v=spf1 ip4:198.51.100.0/24 -all"],
+        "loop.example": ["v=spf1 include:loop.example"],
+    }
+    addresses = {"paperboy.example": ["192.0.2.1"], "other.example": ["198.51.100.1"]}
+    lookups = spf.Lookups(
+        lambda name: records.get(name, []),
+        lambda name: addresses.get(name, []),
+        lambda name: [SENDS_FROM] if name == "paperboy.example" else [],
+    )
+    assert spf.verdict(record, "paperboy.example", address, lookups) == verdict
