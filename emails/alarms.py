@@ -81,9 +81,9 @@ def failed_run(flow: str, reason: str) -> Trouble:
     return Trouble(cause, notice)
 
 
-def troubles_of_issues(session: Session, now: datetime) -> Iterator[Trouble]:
-    """Issues that are held, and a forum that has been silent for too long."""
-    for issue in held_since(session, now - HELD_FOR):
+def troubles_of_issues(session: Session, now: datetime, held_for: timedelta = HELD_FOR) -> Iterator[Trouble]:
+    """Issues that are held, for no longer than a time, and a forum that has been silent for too long."""
+    for issue in held_since(session, now - held_for):
         name = issue.week_start.isoformat()
         yield Trouble(
             f"issue {name} is held",
@@ -112,7 +112,8 @@ def troubles_of_bounces(session: Session, now: datetime, most: int) -> Iterator[
     for slot, returned in tally.returned_by_slot(session, now - RETURNED_FOR).items():
         if returned < FEW_RETURNED:
             continue
-        sent = tally.states_in(session, slot)["sent"]
+        states = tally.states_in(session, slot)
+        sent = states["sent"] + states["failed"]  # what came back has failed
         if returned * 100 > most * sent:
             yield Trouble(
                 f"bounces of {slot}",

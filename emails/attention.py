@@ -8,14 +8,13 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from core.runs import Run, latest
+from emails.alarms import troubles_of_bounces, troubles_of_issues
 from emails.models import Delivery, EditionRow
 from emails.report import balances
-from issues import store
-from issues.models import Issue
 from subscribers.models import Subscriber
 
+EVER = timedelta(days=36_500)
 LONG_AGO = timedelta(days=8)  # a week's digest, and a day
-NEWS_IS_LATE = timedelta(days=10)
 OVERDUE = timedelta(hours=1)
 
 
@@ -27,9 +26,14 @@ class Matter:
     remedy: str
 
 
-def matters(session: Session, now: datetime) -> list[Matter]:
-    """What needs attention now."""
-    return [*_runs(session), *_issues(session, now), *_mails(session, now)]
+def matters(session: Session, now: datetime, bounce_alarm: int) -> list[Matter]:
+    """What needs attention now; `bounce_alarm` is the percentage of mails that may come back."""
+    troubles = [*troubles_of_issues(session, now, EVER), *troubles_of_bounces(session, now, bounce_alarm)]
+    told = [
+        Matter(f"{trouble.notice.what}: {trouble.notice.cause}", trouble.notice.remedy)
+        for trouble in troubles
+    ]
+    return [*_runs(session), *told, *_mails(session, now)]
 
 
 def _runs(session: Session) -> list[Matter]:
@@ -46,23 +50,6 @@ def _fault_of(run: Run) -> str:
     if run.result.get("stopped"):
         return f"{name} stopped: {run.result['stopped']}"
     return "" if balances(run.result) else f"the accounts of {name} do not balance"
-
-
-def _issues(session: Session, now: datetime) -> list[Matter]:
-    found = [
-        Matter(
-            f"the issue of {issue.week_start} is held: {'; '.join(store.problems_of(issue))}",
-            f"`paperboy issues show {issue.week_start}`, then `paperboy issues release {issue.week_start}`"
-            " or an edit on the forum",
-        )
-        for issue in store.every(session)
-        if issue.held_revision
-    ]
-    newest = session.scalar(select(func.max(Issue.first_seen_at)))
-    if newest and newest + NEWS_IS_LATE < now:
-        days = (now - newest).days
-        found.append(Matter(f"no new issue for {days} days", "look at the forum, and try `paperboy ingest`"))
-    return found
 
 
 def _mails(session: Session, now: datetime) -> list[Matter]:

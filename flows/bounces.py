@@ -7,10 +7,10 @@ from prefect import flow
 
 from emails import returns
 from emails.office import clock_from, house_of
-from flows.doors import moment, open_store, show
+from flows.doors import moment, open_store, show, tell_of_failure
 
 
-@flow(name="bounces")
+@flow(name="bounces", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def bounces(now: datetime | None = None) -> dict[str, Any]:
     """Read what came to PAPERBOY_INBOX_URL; without one there is nothing to do."""
     settings, database = open_store()

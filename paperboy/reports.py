@@ -309,10 +309,13 @@ def take_in_mail(raw: bytes, now: datetime | None) -> dict[str, int]:
 
 def status(now: datetime | None) -> dict[str, Any]:
     """What needs attention, and the state of everything in numbers."""
-    _, database = _open()
+    settings, database = _open()
+    moment = now or datetime.now(UTC)
     with database.sessions() as session:
         return {
-            "attention": [asdict(matter) for matter in attention.matters(session, now or datetime.now(UTC))],
+            "attention": [
+                asdict(matter) for matter in attention.matters(session, moment, settings.bounce_alarm)
+            ],
             "issues": dict(Counter(_brief(issue)["state"] for issue in store.every(session))),
             "subscribers": {" ".join(kind): count for kind, count in count_by_kind(session).items()},
             "deliveries": dict(tally.states(session)),

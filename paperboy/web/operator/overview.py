@@ -54,7 +54,7 @@ def show_overview(request: Request, desk: AtDesk, operator: SignedIn) -> Respons
             request,
             "overview.html",
             operator=operator,
-            matters=attention.matters(session, desk.clock()),
+            matters=attention.matters(session, desk.clock(), desk.settings.bounce_alarm),
             issues=store.every(session),
             runs=latest(session, 3),
             local=desk.settings.local,
