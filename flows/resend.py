@@ -1,10 +1,9 @@
 """The flow that sends copies by an operator's hand; at first it only shows the plan."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from prefect import flow, runtime
-from pydantic import Field
 
 from emails import copies, resends
 from emails.needs import Group
@@ -14,21 +13,36 @@ from flows.doors import end, moment, open_store, show, tell_of_failure
 
 @flow(name="resend", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def resend(
-    issue: Annotated[str, Field(description="First day of the week (2025-07-28) or topic id.")] = "",
-    delivery: Annotated[int | None, Field(description="One delivery's id, in place of an issue.")] = None,
-    correction: Annotated[bool, Field(description="Only the corrected papers.")] = False,
-    to: Annotated[str, Field(description="One active reader's address.")] = "",
-    groups: Annotated[list[Group], Field(description="Those who need it, by what became of theirs.")] = [],  # noqa: B006  never changed
-    language: Annotated[Literal["", "ko", "en", "both"], Field(description="Only its readers.")] = "",
-    frequency: Annotated[Literal["", "weekly", "daily"], Field(description="Only its readers.")] = "",
-    reason: Annotated[str, Field(description="Why; it is kept with the request.")] = "",
-    dry_run: Annotated[bool, Field(description="Only show the plan.")] = True,
-    now: Annotated[datetime | None, Field(description="Act as if it were this time.")] = None,
+    issue: str = "",
+    correction: bool = False,
+    delivery: int = 0,
+    to: str = "",
+    groups: list[Group] = [],  # noqa: B006  never changed
+    language: Literal["", "ko", "en", "both"] = "",
+    frequency: Literal["", "weekly", "daily"] = "",
+    reason: str = "",
+    dry_run: bool = True,
+    now: datetime | None = None,
 ) -> dict[str, Any]:
     """Send copies to those who should get them. The plan is the artifact `resend-plan`: look at it, then run
-    again without `dry_run`. The same request, made again, sends nothing twice."""
+    again without `dry_run`. The same request, made again, sends nothing twice.
+
+    Args:
+        issue: Its first day (2025-07-28) or topic id.
+        correction: Only the issue's corrected papers, to those who got the old text.
+        delivery: In place of an issue: the id of one mail to send once more; 0 for none.
+        to: One active reader's address.
+        groups: Those who need it, by what became of their mail; several can be chosen.
+        language: Only readers of this language.
+        frequency: Only readers of this frequency.
+        reason: Why; it is kept with the request.
+        dry_run: Only show the plan.
+        now: Act as if it were this time.
+    """
     settings, database = open_store()
-    request = resends.Request(issue, delivery, correction, to, tuple(groups), language, frequency, reason)
+    request = resends.Request(
+        issue, delivery or None, correction, to, tuple(groups), language, frequency, reason
+    )
     if not (reason or to or dry_run):
         raise resends.RequestError("say why: the reason is kept with the request")
     with open_office(settings, database, now and moment(now)) as office:
