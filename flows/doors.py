@@ -67,8 +67,17 @@ def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) 
 
 def show(key: str, description: str, values: dict[str, Any]) -> None:
     """A run's result as a table of two columns."""
-    rows = [{"what": name, "result": str(value)} for name, value in values.items()]
+    rows = [{"what": name, "result": _said(value)} for name, value in values.items()]
     create_table_artifact(key=key, table=rows, description=description)
+
+
+def _said(value: object) -> str:
+    """A value in words: what a dictionary or list holds, one after the other."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_said(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(_said(inner) for inner in value)
+    return "" if value is None else str(value)
 
 
 def end(fault: str) -> None:
