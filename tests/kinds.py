@@ -21,16 +21,22 @@ SHARED_FEED = Path(__file__).resolve().parents[2] / "shared/forum/site/base/c/ne
 EDITED = 9140  # the sample post that an edit corrects, and adds a paper to
 
 
+RARE = ("welcome", "late", "copy", "correction")
+
+
 @cache
 def every_kind() -> tuple[Preview, ...]:
-    """The letters, and each post's digests; welcomes, additions, copies and corrections of two made for these tests."""
-    posts = {f"sample-{post.topic_id}": post for post in sample_posts()}
-    posts |= {f"shared-{post.topic_id}": post for post in _shared_posts()}
-    digests = [mail for name, post in posts.items() for mail in _digests(name, arrivals_of(_read(post)))]
-    special = {"edited": edited_papers(), "large": arrivals_of(large_issue())}
-    for name, papers in special.items():
-        digests += _digests(name, papers, with_rare=True)
-    return (*letter_previews(HOUSE, NOW), *digests)
+    """The letters, and digests: each post's, and those of two made for these tests with all that is rare."""
+    samples = [mail for post in sample_posts() for mail in _digests(f"sample-{post.topic_id}", post)]
+    shared = [mail for post in _shared_posts() for mail in _digests(f"shared-{post.topic_id}", post)]
+    edited, large = _mails("edited", edited_papers()), _mails("large", arrivals_of(large_issue()))
+    return (
+        *letter_previews(HOUSE, NOW),
+        *samples,
+        *(mail for mail in shared if "weekly" in mail.name),  # its daily ones bring parts of it
+        *edited,
+        *(mail for mail in large if "copy" not in mail.name and "correction" not in mail.name),
+    )
 
 
 def summary(findings: Mapping[str, Iterable[str]]) -> str:
@@ -106,14 +112,18 @@ def _items(text: str, count: int) -> tuple[Block, ...]:
     return blocks(*(f"- {text} {number}: {'말 ' * 20}" for number in range(1, count + 1)))
 
 
-def _digests(name: str, papers: Sequence[Arrival], *, with_rare: bool = False) -> Iterator[Preview]:
-    """Of an issue's mails: each weekly one, the first daily ones, the last, and what came late."""
+def _digests(name: str, post: Post) -> Iterator[Preview]:
+    """A post's ordinary mails."""
+    mails = _mails(name, arrivals_of(_read(post)))
+    return (mail for mail in mails if not mail.name.removeprefix(f"{name}-").startswith(RARE))
+
+
+def _mails(name: str, papers: Sequence[Arrival]) -> Iterator[Preview]:
+    """Of an issue's mails: each weekly one, the first daily ones, the last, and all that is rare."""
     mails = {mail.name: mail for mail in issue_previews(papers, HOUSE, NOW, daily_papers=2)}
     last = [kind for kind in mails if kind.startswith("daily-ko")][-1]
     for kind, mail in mails.items():
-        is_later = kind.startswith("daily") and not kind.endswith("day-1") and kind != last
-        is_rare = kind.startswith(("welcome", "copy", "correction"))
-        if not is_later and (with_rare or not is_rare):
+        if not kind.startswith("daily") or kind.endswith("day-1") or kind == last:
             yield replace(mail, name=f"{name}-{kind}")
 
 

@@ -190,10 +190,8 @@ def test_the_doctor_reads_a_real_prefect_server() -> None:
     def lines() -> list[str]:
         return [found.line() for found in schedules.check(prefect, file, "Asia/Seoul") if found.state != "ok"]
 
-    assert (
-        len([line for line in lines() if line.endswith("is missing -> prefect --no-prompt deploy --all")])
-        == 6
-    )
+    missing = [line for line in lines() if line.endswith("is missing -> prefect --no-prompt deploy --all")]
+    assert len(missing) == len(DEPLOYMENTS)
     _deploy()
     assert [line.partition(":")[0] for line in lines()] == ["failed   work pool paperboy"]
     httpx.post(f"{prefect['PREFECT_API_URL']}/work_pools/paperboy/workers/heartbeat", json={"name": "one"})

@@ -52,7 +52,7 @@ def phrases_asked() -> Iterator[str]:
     templates = [
         Environment().parse(file.read_text(encoding="utf-8"))  # noqa: S701 (nothing is rendered)
         for file in WEB.joinpath("templates").iterdir()
-        if file.name != "message.html"
+        if file.name not in {"message.html", "operator"}  # the operator's pages are in English alone
     ]
     constants = [node.value for node in code if isinstance(node, ast.Constant)]
     constants += [node.value for tree in templates for node in tree.find_all(nodes.Const)]
