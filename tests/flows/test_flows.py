@@ -200,6 +200,14 @@ def test_the_doctor_reads_a_real_prefect_server() -> None:
     assert lines() == []
 
 
+def test_the_prefect_server_makes_runs_of_what_is_scheduled() -> None:
+    _deploy()
+    with get_client(sync_client=True) as client:
+        upkeep_of_ours = client.read_deployment_by_name("upkeep/quarter-hourly")
+        client.request("POST", "/deployments/{id}/schedule", path_params={"id": upkeep_of_ours.id})
+        assert len(client.read_flow_runs()) > 0
+
+
 def _deploy() -> None:
     """What `prefect deploy --all` leaves on the server."""
     with get_client(sync_client=True) as client:
