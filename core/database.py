@@ -196,11 +196,12 @@ def migrate(engine: Engine) -> str:
     """Bring the tables to the newest version and return its name.
 
     Raises:
-        DatabaseError: the database cannot be reached or refuses.
+        DatabaseError: the database cannot be reached, refuses, or is of a newer Paperboy.
     """
     config = _migrations()
     try:
         with engine.begin() as connection:
+            _refuse_newer(MigrationContext.configure(connection).get_current_revision())
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except SQLAlchemyError as error:
@@ -212,7 +213,7 @@ def check(engine: Engine) -> None:
     """Make sure that the tables are there; an SQLite file not yet made is set up.
 
     Raises:
-        DatabaseError: the database cannot be reached or needs `paperboy migrate`.
+        DatabaseError: the database cannot be reached, needs `paperboy migrate`, or is of a newer Paperboy.
     """
     database = engine.url.database
     if engine.dialect.name == "sqlite" and database and not Path(database).exists():
@@ -222,8 +223,16 @@ def check(engine: Engine) -> None:
         current = version_of(engine)
     except SQLAlchemyError as error:
         raise DatabaseError(f"the database cannot be reached: {first_line(error)}") from None
+    _refuse_newer(current)
     if current != newest_version():
         raise DatabaseError("the database is not up to date: run `paperboy migrate`")
+
+
+def _refuse_newer(current: str | None) -> None:
+    if current and current > (newest := newest_version()):
+        raise DatabaseError(
+            f"the database is at version {current}, this Paperboy knows {newest}: update this installation"
+        )
 
 
 def version_of(engine: Engine) -> str | None:

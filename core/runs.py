@@ -68,4 +68,4 @@ def newest_run(session: Session, kind: str, frequency: str = "") -> Run | None:
 def last_finished(session: Session) -> dict[str, datetime]:
     """When the last run of each kind ended."""
     rows = select(Run.kind, func.max(Run.finished_at)).group_by(Run.kind)
-    return dict(session.execute(rows).all())
+    return dict(session.execute(rows).tuples().all())

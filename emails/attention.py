@@ -83,4 +83,4 @@ def _lost_mails(session: Session, since: datetime) -> Counter[str]:
         .where(Delivery.edition_id.in_(recent), Delivery.due_at.is_(None))
         .where(Delivery.state.in_(("failed", "uncertain")), Subscriber.status == "active", ~has_copy)
     )
-    return Counter(dict(session.execute(rows.group_by(Delivery.state)).all()))
+    return Counter(dict(session.execute(rows.group_by(Delivery.state)).tuples().all()))

@@ -104,4 +104,4 @@ def _bounced(session: Session, slots: Sequence[str]) -> Counter[str]:
         .join(ReturnedMail, ReturnedMail.delivery_id == Delivery.id)
         .where(Delivery.slot.in_(slots), ReturnedMail.kind == "bounce")
     )
-    return Counter(dict(session.execute(rows.group_by(Delivery.slot)).all()))
+    return Counter(dict(session.execute(rows.group_by(Delivery.slot)).tuples().all()))

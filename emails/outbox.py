@@ -181,7 +181,7 @@ def claim(
     return []
 
 
-def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
+def _claim_of(row: Row[Any]) -> Claim:
     (
         id_, edition_id, subscriber_id, kind, message_id, in_reply_to,
         _, attempts, _, due_at,
@@ -282,7 +282,7 @@ def _announce_each(session: Session, claims: Sequence[Claim], hold: Hold, now: d
     return reasons
 
 
-def _reason_to_skip(claim: Claim, row: Row[*tuple[Any, ...]]) -> str:
+def _reason_to_skip(claim: Claim, row: Row[Any]) -> str:
     moves = claim.letter == "move"
     if row.status == "forgotten":
         return "forgotten"

@@ -186,7 +186,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _insert(session: Session, deliveries: Select[*tuple[Any, ...]]) -> int:
+def _insert(session: Session, deliveries: Select[Any]) -> int:
     rows = insert(Delivery).from_select(_COLUMNS, deliveries, include_defaults=False)
     made = session.execute(rows.execution_options(preserve_rowcount=True))
     return int(made.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
@@ -199,7 +199,7 @@ def _deliveries(
     domain: str,
     now: datetime,
     in_reply_to: ColumnElement[str] = literal(""),  # noqa: B008  an immutable expression
-) -> Select[*tuple[Any, ...]]:
+) -> Select[Any]:
     """A delivery for each subscriber, in the order of `_COLUMNS`."""
     queue = PROMPT if slot.startswith(f"{WELCOME}:") else slot
     moment = literal(now, Delivery.planned_at.type)

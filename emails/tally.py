@@ -14,7 +14,7 @@ from emails.outbox import HELD
 def states(session: Session) -> Counter[str]:
     """How many deliveries are in each state."""
     rows = select(Delivery.state, func.count()).group_by(Delivery.state)
-    return Counter(dict(session.execute(rows).all()))
+    return Counter(dict(session.execute(rows).tuples().all()))
 
 
 def account_of(session: Session, slot: str) -> Counter[tuple[str, str]]:
@@ -32,19 +32,19 @@ def account_of(session: Session, slot: str) -> Counter[tuple[str, str]]:
 def states_in(session: Session, slot: str) -> Counter[str]:
     """How many deliveries of a slot are in each state."""
     rows = select(Delivery.state, func.count()).where(Delivery.slot == slot).group_by(Delivery.state)
-    return Counter(dict(session.execute(rows).all()))
+    return Counter(dict(session.execute(rows).tuples().all()))
 
 
 def under_way(session: Session) -> Counter[str]:
     """How many deliveries that are not settled yet are in each state; cheap however many are settled."""
     rows = select(Delivery.state, func.count()).where(Delivery.due_at.is_not(None)).group_by(Delivery.state)
-    return Counter(dict(session.execute(rows).all()))
+    return Counter(dict(session.execute(rows).tuples().all()))
 
 
 def returned_by_kind(session: Session, since: datetime) -> Counter[str]:
     """How many mails of each kind came back since a time."""
     rows = select(ReturnedMail.kind, func.count()).where(ReturnedMail.received_at > since)
-    return Counter(dict(session.execute(rows.group_by(ReturnedMail.kind)).all()))
+    return Counter(dict(session.execute(rows.group_by(ReturnedMail.kind)).tuples().all()))
 
 
 def returned_by_slot(session: Session, since: datetime) -> dict[str, int]:
@@ -54,7 +54,7 @@ def returned_by_slot(session: Session, since: datetime) -> dict[str, int]:
         .join_from(ReturnedMail, Delivery)
         .where(ReturnedMail.kind == "bounce", ReturnedMail.received_at > since, Delivery.planned_at > since)
     )
-    return dict(session.execute(rows.group_by(Delivery.slot)).all())
+    return dict(session.execute(rows.group_by(Delivery.slot)).tuples().all())
 
 
 def count_due(session: Session, queue: str | None, now: datetime) -> int:

@@ -133,7 +133,7 @@ class DatabaseStorage(Storage):
     def check(self) -> bool:
         """Whether the database answers."""
         with self._database.sessions() as session:
-            return session.scalar(select(1)) == 1
+            return bool(session.scalar(select(1)) == 1)
 
     def reset(self) -> int:
         """Drop all counts; how many there were."""

@@ -253,6 +253,7 @@ def _prefect_answers() -> dict[str, Answer]:
         "/api/health": True,
         "/api/work_pools/paperboy": {"name": "paperboy"},
         "/api/work_pools/paperboy/workers/filter": [{"name": "one", "status": "ONLINE"}],
+        "/api/flow_runs/filter": [{"name": "tomorrow's"}],
         "/api/flow_runs/count": 0,
     }
     for deployment in DEPLOYMENTS:

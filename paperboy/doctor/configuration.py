@@ -57,16 +57,17 @@ def read() -> Equipment:
 
 def _without_effect() -> Iterator[Finding]:
     known = {f"PAPERBOY_{name.upper()}" for name in Settings.model_fields}
-    for name in sorted({*os.environ, *_names_in_file()}):
+    for name in sorted({*os.environ, *in_file()}):
         if name.upper().startswith("PAPERBOY_") and name.upper() not in known:
             yield warning(NAME, f"{name} is no setting and has no effect", f"mistyped? {_GUIDE}")
 
 
-def _names_in_file() -> set[str]:
+def in_file() -> dict[str, str]:
+    """What `.env` sets; nothing where it cannot be read, which is told as a mistake of the settings."""
     try:
-        return set(dotenv_values(".env"))
-    except (OSError, UnicodeDecodeError):  # told as a mistake already
-        return set()
+        return {name: value or "" for name, value in dotenv_values(".env").items()}
+    except (OSError, UnicodeDecodeError):
+        return {}
 
 
 def check_key(settings: Settings) -> Iterator[Finding]:

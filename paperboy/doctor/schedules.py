@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import yaml
 
+from paperboy.doctor.configuration import in_file
 from paperboy.doctor.findings import Finding, failed, ok, warning
 from paperboy.doctor.trust import trusted
 
@@ -25,7 +26,7 @@ def check(prefect: Mapping[str, str], file: Path, timezone: str) -> Iterator[Fin
     own settings."""
     url = prefect.get("PREFECT_API_URL", "")
     if not url:
-        remedy = "set it as in docs/operating.md, if Prefect is to run Paperboy"
+        remedy = "set it in .env, if Prefect is to run Paperboy: docs/operating.md"
         yield warning(NAME, "PREFECT_API_URL is not set: nothing runs by schedule", remedy)
         return
     with httpx.Client(
@@ -45,12 +46,12 @@ def check(prefect: Mapping[str, str], file: Path, timezone: str) -> Iterator[Fin
 
 
 def own_settings() -> dict[str, str]:
-    """Prefect's settings that matter here: the environment's, else those of the active profile."""
-    profile = _active_profile(
-        Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser() / "profiles.toml"
-    )
+    """Prefect's settings that matter here, from where it reads them: the environment, `.env`, the active
+    profile."""
+    given = {**in_file(), **os.environ}
+    profile = _active_profile(Path(given.get("PREFECT_HOME", "~/.prefect")).expanduser() / "profiles.toml")
     names = ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
-    return {name: value for name in names if (value := os.environ.get(name) or profile.get(name, ""))}
+    return {name: value for name in names if (value := given.get(name) or profile.get(name, ""))}
 
 
 def _active_profile(file: Path) -> dict[str, str]:
@@ -93,6 +94,7 @@ def _deployments(api: httpx.Client, file: Path, timezone: str) -> Iterator[Findi
         yield _deployment(f"deployment {name}", deployment, found, timezone)
     for pool in sorted({deployment["work_pool"]["name"] for deployment in wanted}):
         yield _pool(api, pool)
+    yield _ahead(api)
     yield _late(api)
 
 
@@ -122,6 +124,16 @@ def _pool(api: httpx.Client, pool: str) -> Finding:
     if not online:
         return failed(name, "has no worker online: nothing runs", f"prefect worker start --pool {pool}")
     return ok(name, f"{online} online")
+
+
+def _ahead(api: httpx.Client) -> Finding:
+    """Whether the server makes runs of the schedules: what it never made is never late."""
+    name = "scheduled runs"
+    ahead = {"flow_runs": {"state": {"name": {"any_": ["Scheduled"]}}}, "limit": 1}
+    if _ask(api, "POST", "/flow_runs/filter", ahead):
+        return ok(name, "there are some ahead")
+    remedy = "a minute after `deploy` there are some; else see the Prefect server's log"
+    return failed(name, "none are ahead: the server makes no runs of the schedules", remedy)
 
 
 def _late(api: httpx.Client) -> Finding:

@@ -1,14 +1,22 @@
 """The migrations make what the models say, on both databases."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import insert, select
 
 import core.runs
 import emails.models
 import issues.models
 import subscribers.models
-from core.database import Base, Database
+from core.database import Base, Database, DatabaseError, check, migrate
 
+MIGRATIONS = Path(__file__).resolve().parents[2] / "core" / "migrations"
 TABLES = (core.runs.Run, emails.models.Delivery, issues.models.Paper, subscribers.models.Subscriber)
 
 
@@ -16,3 +24,32 @@ def test_a_migrated_database_has_the_tables_of_the_models(database: Database) ->
     assert all(table.__tablename__ in Base.metadata.tables for table in TABLES)
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_an_older_database_is_refused_until_it_is_migrated_and_keeps_its_rows(database: Database) -> None:
+    engine = database.engine
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+        connection.execute(
+            insert(subscribers.models.Subscriber.__table__).values(  # type: ignore[arg-type]
+                email="minji@example.com", name="", language="ko", frequency="weekly", status="active",
+                cursor=0, handle="h", created_at=datetime(2025, 8, 4, tzinfo=UTC),
+            )
+        )  # fmt: skip
+    with pytest.raises(DatabaseError, match="run `paperboy migrate`"):
+        check(engine)
+    migrate(engine)
+    check(engine)
+    with database.sessions() as session:
+        assert session.scalars(select(subscribers.models.Subscriber.email)).all() == ["minji@example.com"]
+
+
+def test_a_database_of_a_newer_paperboy_is_left_alone(database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    for act in (check, migrate):
+        with pytest.raises(DatabaseError, match=r"at version 9999, this Paperboy knows .*: update"):
+            act(database.engine)

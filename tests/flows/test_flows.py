@@ -183,7 +183,7 @@ def test_an_ingest_tells_of_a_forum_that_is_silent_and_does_not_fail_for_it(
 # --- the deployments ----------------------------------------------------------------
 
 
-def test_the_doctor_reads_a_real_prefect_server() -> None:
+def test_a_real_prefect_server_makes_runs_of_the_schedules_and_the_doctor_sees_what_it_lacks() -> None:
     prefect = {"PREFECT_API_URL": PREFECT_API_URL.value()}
     file = ROOT / "prefect.yaml"
 
@@ -193,8 +193,12 @@ def test_the_doctor_reads_a_real_prefect_server() -> None:
     missing = [line for line in lines() if line.endswith("is missing -> prefect --no-prompt deploy --all")]
     assert len(missing) == len(DEPLOYMENTS)
     _deploy()
-    assert [line.partition(":")[0] for line in lines()] == ["failed   work pool paperboy"]
+    assert [line.partition(":")[0] for line in lines()] == [
+        "failed   work pool paperboy",
+        "failed   scheduled runs",
+    ]
     httpx.post(f"{prefect['PREFECT_API_URL']}/work_pools/paperboy/workers/heartbeat", json={"name": "one"})
+    _schedule("upkeep/quarter-hourly")
     assert lines() == []
 
 
@@ -213,6 +217,13 @@ def _deploy() -> None:
                     for schedule in deployment.get("schedules", [])
                 ],
             )
+
+
+def _schedule(name: str) -> None:
+    """What the server's scheduler does by itself within a minute: make runs of a deployment's schedule."""
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(name)
+        client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment.id})
 
 
 def test_every_deployment_names_a_flow_that_is_there() -> None:

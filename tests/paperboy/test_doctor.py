@@ -159,6 +159,13 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         lambda i: i.environment.delenv("PREFECT_API_URL"),
         "warning  Prefect: PREFECT_API_URL is not set",
     ),
+    "Prefect named in .env and down": (
+        lambda i: (
+            i.environment.delenv("PREFECT_API_URL"),
+            (i.folder / ".env").write_text(f"PREFECT_API_URL={CLOSED}/api\n"),
+        ),
+        "failed   Prefect: http://127.0.0.1:1/api does not answer",
+    ),
     "Prefect down": (
         lambda i: i.environment.setenv("PREFECT_API_URL", f"{CLOSED}/api"),
         "failed   Prefect: http://127.0.0.1:1/api does not answer",
@@ -196,6 +203,10 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "no work pool": (
         lambda i: i.prefect.answers.pop("/api/work_pools/paperboy"),
         "failed   work pool paperboy: is missing",
+    ),
+    "a scheduler that makes no runs": (
+        lambda i: i.prefect.answers.update({"/api/flow_runs/filter": (200, "[]")}),
+        "failed   scheduled runs: none are ahead",
     ),
     "runs that are late": (
         lambda i: i.prefect.answers.update({"/api/flow_runs/count": (200, "3")}),
@@ -298,6 +309,7 @@ PART_OF = {
     "deployment": "Prefect",
     "work": "Prefect",
     "late": "Prefect",
+    "scheduled": "Prefect",
     "one-click": "pages",
 }
 
