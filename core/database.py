@@ -204,6 +204,16 @@ def lock(session: Session, name: str) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": zlib.crc32(name.encode())})
 
 
+def look_anew(session: Session, table: str) -> None:
+    """Tell PostgreSQL that much was added to a table; SQLite goes by the indices whatever is in them.
+
+    It looks by itself only a minute later, or when a tenth of the table is new. Until then it would read
+    and sort all that waits to take the first few.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"ANALYZE (SKIP_LOCKED) {table}"))
+
+
 @contextmanager
 def exclusive(engine: Engine, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
     """Hold `name` across all processes that use an SQLite file; one that dies lets go of it at once.
