@@ -6,7 +6,6 @@ interpreter more often than for the disk.
 """
 
 import asyncio
-import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -111,8 +110,9 @@ class Ledger:
     async def _write(self) -> None:
         try:
             while self._entries:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._gathered.wait(), GATHER)
+                enough = asyncio.get_running_loop().call_later(GATHER, self._gathered.set)
+                await self._gathered.wait()
+                enough.cancel()
                 self._gathered.clear()
                 entries, self._entries = self._entries, []
                 await self._write_down(entries)

@@ -27,7 +27,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import GenericFunction
 
-from core.database import lock
+from core.database import lock, look_anew
 from emails.models import Delivery, EditionRow
 from subscribers.models import Subscriber
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # a process that only sends does without what renders
     from emails.letters import Letter
     from emails.render import Rendered
 
+MANY = 1_000  # rows added at once that change how the database should go about finding some
 CHUNK = 10_000  # readers planned in one transaction: others can write in between
 PROMPT = "prompt"  # the queue of letters and welcomes, which somebody is waiting for
 WELCOME = "welcome"
@@ -189,7 +190,10 @@ _COLUMNS = (
 def _insert(session: Session, deliveries: Select[Any]) -> int:
     rows = insert(Delivery).from_select(_COLUMNS, deliveries, include_defaults=False)
     made = session.execute(rows.execution_options(preserve_rowcount=True))
-    return int(made.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
+    count = int(made.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
+    if count >= MANY:
+        look_anew(session, Delivery.__tablename__)
+    return count
 
 
 def _deliveries(

@@ -31,7 +31,7 @@ _TIMEOUTS: dict[
 }
 _LONGEST_LINE = 4096  # octets of a reply's line; the RFC allows 512
 _MOST_LINES = 100  # of one reply
-_REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?\r?")
+_REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?")
 _GOODBYE = 5  # seconds to wait for the answer to QUIT
 
 
@@ -375,7 +375,7 @@ class Connection(asyncio.Protocol):
         for line in lines:
             if self._lost:  # what follows garbage answers nothing
                 return
-            self._take(bytes(line))
+            self._take(bytes(line).rstrip())
         if len(rest) > _LONGEST_LINE:
             self._break_off("the server sent a line without an end")
         if len(self._replies) >= self._wanted:

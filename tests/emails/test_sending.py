@@ -11,7 +11,7 @@ import pytest
 from making import HOUSE, NOW, office_at, reader
 from sendings import SLOT, deliveries, edition_row, got, message_ids, plan, send, states
 from smtp_server import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from core.database import Database
 from emails import outbox, planning, sending, stock
@@ -69,6 +69,16 @@ def test_one_who_changed_since_the_audience_was_read_is_left_for_the_next_run(
         assert planning.plan(session, row, cursor=2, domain=HOUSE.domain, now=NOW).count == 0
         session.refresh(subscriber)
         assert subscriber.cursor == before
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_postgresql_knows_of_many_deliveries_as_soon_as_they_are_planned(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "MANY", 20)
+    plan(database, 20)
+    with database.sessions() as session:
+        assert session.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'deliveries'")) == 20
 
 
 def test_every_delivery_has_a_message_id_of_its_own_at_the_senders_domain(database: Database) -> None:
