@@ -33,6 +33,7 @@ from core.runs import record
 from issues.models import Feed
 from paperboy.doctor import checkup
 from paperboy.doctor.findings import Finding
+from paperboy.doctor.trust import trusted
 from paperboy.sample.topics import State, feed_xml, published_topics
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -219,6 +220,8 @@ def healthy(
         (folder / "var" / "secret_key").write_bytes(b"0123456789abcdef")
         (folder / "var" / "secret_key").chmod(0o600)
         environment.setenv("SSL_CERT_FILE", str(ca_file))
+        trusted.cache_clear()  # what another test had the process trust
+        stack.callback(trusted.cache_clear)
         environment.setenv("PREFECT_API_URL", f"{prefect.url}/api")
         for name, value in {
             "DATABASE_URL": f"sqlite:///{made.database}",
