@@ -12,9 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copy
 from socketserver import BaseRequestHandler, ThreadingUDPServer
-from threading import Thread
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -26,6 +24,7 @@ import trustme
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from served import Served
 from smtp_server import ScriptedServer
 
 from core.database import open_database
@@ -51,7 +50,7 @@ def public_key(key: rsa.RSAPrivateKey) -> str:
     return f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}"
 
 
-class WebServer:
+class WebServer(Served):
     """Answers by path while its context lasts: `answers` holds status and body, 404 for anything else."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -61,17 +60,6 @@ class WebServer:
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -92,27 +80,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class NameServer:
+class NameServer(Served):
     """A DNS server on UDP while its context lasts: `records` by name and kind; `rcode` answers everything."""
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], list[str]] = {}
         self.rcode = dns.rcode.NOERROR
         self._server = ThreadingUDPServer(("127.0.0.1", 0), type("Asked", (_Asked,), {"owner": self}))
-        self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self.resolver = dns.resolver.Resolver(configure=False)
         self.resolver.nameservers = ["127.0.0.1"]
         self.resolver.port = self._server.server_address[1]
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class _Asked(BaseRequestHandler):

@@ -3,15 +3,15 @@
 import re
 import socketserver
 import ssl
-import threading
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
+
+from served import Served
 
 PASSWORD = "secret"
 _LITERAL = re.compile(rb"BODY\.PEEK\[\]<0\.(\d+)>")
 
 
-class ImapServer:
+class ImapServer(Served):
     """Listens while its context lasts; `mails` are those in INBOX, `seen` the places of those flagged."""
 
     def __init__(self, mails: list[bytes], *, tls: ssl.SSLContext, implicit_tls: bool = True) -> None:
@@ -20,16 +20,6 @@ class ImapServer:
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _handler_of(self))
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def answer(self, command: bytes) -> tuple[bytes, bytes]:
         """What is said before the tagged answer, and the answer itself."""

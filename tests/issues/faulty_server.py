@@ -4,9 +4,11 @@ import gzip
 from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from served import Served
 
 from paperboy.sample.forum import Forum, Page
 
@@ -22,7 +24,7 @@ ENTITIES = (
 )
 
 
-class FaultyServer:
+class FaultyServer(Served):
     """The forum's pages from `with` until its end; `fault` names what is wrong with them, if anything."""
 
     def __init__(self, forum: Forum) -> None:
@@ -36,21 +38,13 @@ class FaultyServer:
         self._server.daemon_threads = True
         self.port = self._server.server_port
         self.origin = f"http://127.0.0.1:{self.port}"
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    def __enter__(self) -> Self:
-        """Start to answer."""
-        self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop, also in the middle of a slow answer."""
         self.stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
 
     @property
     def feed_url(self) -> str:
