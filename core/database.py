@@ -1,8 +1,6 @@
 """The database: base of all models, engine, sessions, locks; SQLite and PostgreSQL."""
 
 import fcntl
-import json
-import typing
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,30 +15,20 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
     JSON,
-    BindParameter,
     Connection,
     DateTime,
     Dialect,
     Engine,
-    String,
     TypeDecorator,
     Update,
-    bindparam,
-    cast,
-    column,
     create_engine,
     event,
-    func,
     make_url,
-    select,
     text,
 )
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
-from sqlalchemy.sql import visitors
-from sqlalchemy.sql.visitors import ExternallyTraversible
-from sqlalchemy.types import TypeEngine
 
 Sessions = sessionmaker[Session]
 
@@ -136,10 +124,7 @@ def reading(database: Database) -> Session:
 
 
 class Prepared:
-    """A change of rows, put into SQL once: for a handful of rows that takes longer than to run it.
-
-    SQLite makes it row by row. PostgreSQL gets all rows at once: each would cost a message to and fro.
-    """
+    """A change of rows, put into SQL once: for a handful of rows that takes longer than to run it."""
 
     def __init__(self, change: Update) -> None:
         self._change = change
@@ -151,9 +136,6 @@ class Prepared:
         if dialect.name not in self._ready:
             self._ready[dialect.name] = _ready(self._change, dialect)
         sql, constants, processors = self._ready[dialect.name]
-        if dialect.name == "postgresql":
-            given = {"rows": json.dumps(rows, default=str), "count": len(rows)}
-            return connection.exec_driver_sql(sql, {**constants, **given}).rowcount
         values = [{**constants, **row} for row in rows]
         for row in values:
             for name, process in processors:
@@ -174,28 +156,12 @@ def _ready(change: Update, dialect: Dialect) -> _Ready:
     named = SQLiteDialect_pysqlite(paramstyle="named") if dialect.name == "sqlite" else dialect
     compiled = change.compile(dialect=named)
     constants = {name: value for name, value in compiled.params.items() if value is not None}
-    types = {name: compiled.binds[name].type for name in compiled.params.keys() - constants.keys()}
     processors = [
         (name, process)
-        for name, kind in types.items()
-        if (process := kind.dialect_impl(named).bind_processor(named))
+        for name in compiled.params.keys() - constants.keys()
+        if (process := compiled.binds[name].type.dialect_impl(named).bind_processor(named))
     ]
-    if dialect.name == "postgresql":
-        compiled = _all_at_once(change, types).compile(dialect=named)
     return _Ready(str(compiled), constants, processors)
-
-
-def _all_at_once(change: Update, types: Mapping[str, TypeEngine[Any]]) -> Update:
-    """The change with the columns of `rows`, a text in JSON, where it had values."""
-    columns = (column(name, kind) for name, kind in types.items())
-    rows = func.json_to_recordset(cast(bindparam("rows", type_=String), JSON)).table_valued(*columns)
-    # PostgreSQL takes a limit as how many rows to expect; expecting more, it would read the whole table.
-    few = select(rows.render_derived(with_types=True)).limit(bindparam("count")).subquery("given").c
-
-    def replaced(element: ExternallyTraversible, **_: Any) -> ExternallyTraversible | None:
-        return few[element.key] if isinstance(element, BindParameter) and element.key in types else None
-
-    return typing.cast(Update, visitors.replacement_traverse(change, {}, replaced))
 
 
 def lock(session: Session, name: str) -> None:
