@@ -1,15 +1,17 @@
 """What needs an operator's attention, the most pressing first: read from the record of runs and the ledger."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.runs import Run, latest
 from emails.alarms import troubles_of_bounces, troubles_of_issues
 from emails.models import Delivery, EditionRow
+from emails.outbox import MOST_ATTEMPTS
 from emails.report import balances
 from subscribers.models import Subscriber
 
@@ -53,12 +55,15 @@ def _fault_of(run: Run) -> str:
 
 
 def _mails(session: Session, now: datetime) -> list[Matter]:
-    found = []
     lost = _lost_mails(session, now - LONG_AGO)
-    for state in ("uncertain", "failed"):
-        if lost[state]:
-            what = f"{state} mails of the last {LONG_AGO.days} days: {lost[state]}"
-            found.append(Matter(what, f"`paperboy show ISSUE`, then `paperboy resend ISSUE --group {state}`"))
+    found = [
+        Matter(
+            f"{group} mails of the last {LONG_AGO.days} days: {lost[group]}",
+            f"`paperboy show ISSUE`, then `paperboy resend ISSUE --group {group}`",
+        )
+        for group in ("uncertain", "failed", "expired")
+        if lost[group]
+    ]
     late = select(func.count()).where(Delivery.due_at < now - OVERDUE)
     if waiting := session.scalar(late) or 0:
         found.append(
@@ -68,19 +73,35 @@ def _mails(session: Session, now: datetime) -> list[Matter]:
 
 
 def _lost_mails(session: Session, since: datetime) -> Counter[str]:
-    """Mails that did not arrive or may not have, by state, to readers who still read and got no copy since."""
-    recent = select(EditionRow.id).where(EditionRow.created_at > since, EditionRow.frequency != "")
+    """Mails that did not arrive or may not have, by the group to send them to again: of readers who still
+    read and were sent none of the papers since."""
+    rows = select(EditionRow.id, EditionRow.papers).where(
+        EditionRow.created_at > since, EditionRow.frequency != ""
+    )
+    editions = {id_: set(papers) for id_, papers in session.execute(rows)}
+    lost: Counter[str] = Counter()
+    for edition, papers in editions.items():
+        again = [id_ for id_, others in editions.items() if id_ > edition and others & papers]
+        lost += _lost_of(session, edition, again)
+    return lost
+
+
+def _lost_of(session: Session, edition: int, again: Sequence[int]) -> Counter[str]:
     later = aliased(Delivery)
     has_copy = exists().where(
         later.subscriber_id == Delivery.subscriber_id,
-        later.kind == "resend",
-        later.state == "sent",
-        later.id > Delivery.id,
+        (later.edition_id + 0).in_(again),  # the sum has SQLite look by the reader
+        or_(later.state == "sent", later.due_at.is_not(None)),
+    )
+    group = case(
+        (and_(Delivery.state == "failed", Delivery.attempts >= MOST_ATTEMPTS), "expired"),
+        else_=Delivery.state,
     )
     rows = (
-        select(Delivery.state, func.count())
+        select(group, func.count())
         .join(Delivery.subscriber)
-        .where(Delivery.edition_id.in_(recent), Delivery.due_at.is_(None))
+        .where(Delivery.edition_id == edition, Delivery.due_at.is_(None))
         .where(Delivery.state.in_(("failed", "uncertain")), Subscriber.status == "active", ~has_copy)
     )
-    return Counter(dict(session.execute(rows.group_by(Delivery.state)).tuples().all()))
+    counts: list[tuple[str, int]] = [(name, number) for name, number in session.execute(rows.group_by(group))]
+    return Counter(dict(counts))

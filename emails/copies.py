@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from core.database import Sessions, lock
 from core.runs import record
-from emails import planning, tally
+from emails import outbox, planning, tally
 from emails.digests import Rules
 from emails.models import Resend
 from emails.report import Account, DigestReport, account
@@ -48,6 +48,8 @@ def book(sessions: Sessions, made: Plan, *, asked_by: str, domain: str, now: dat
         slot = slot_of_copies(_kept(session, made, asked_by, now))
     for batch in made.batches:
         _plan_batch(sessions, batch, slot, domain, now)
+    with sessions.begin() as session:
+        outbox.supersede(session, made.old_copies, slot, now)
     return slot
 
 
@@ -69,8 +71,10 @@ def _kept(session: Session, made: Plan, asked_by: str, now: datetime) -> Resend:
 
 def _plan_batch(sessions: Sessions, batch: Batch, slot: str, domain: str, now: datetime) -> None:
     """Plan a batch in bounded transactions."""
-    with sessions.begin() as session:
-        row = planning.add_edition(session, batch.edition)
+    row = batch.edition
+    if row.id is None:  # stored anew, also if it reads as an older one: its age says which text it has
+        with sessions.begin() as session:
+            session.add(row)
     last_id: int | None = 0
     while last_id is not None:
         with sessions.begin() as session:

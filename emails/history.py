@@ -11,12 +11,15 @@ from emails.models import Delivery, EditionRow, ReturnedMail
 from issues.models import Issue, Revision
 from subscribers.models import Subscriber, Suppression
 
+# What lists of mails show of an edition; its texts take too much room.
+WITHOUT_TEXTS = joinedload(Delivery.edition).load_only(
+    EditionRow.subject, EditionRow.language, EditionRow.papers
+)
+
 
 def of_reader(session: Session, reader: Subscriber) -> dict[str, Any]:
     """All that a reader was sent, what came back, what they changed, and why they are not mailed, if so."""
-    deliveries = (
-        select(Delivery).where(Delivery.subscriber_id == reader.id).options(joinedload(Delivery.edition))
-    )
+    deliveries = select(Delivery).where(Delivery.subscriber_id == reader.id).options(WITHOUT_TEXTS)
     returned = select(ReturnedMail).where(ReturnedMail.subscriber_id == reader.id)
     suppression = session.get(Suppression, reader.email.lower())
     return {

@@ -4,7 +4,7 @@ What a reader needs is a mask: a bit for each class of papers, which are those t
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -30,7 +30,12 @@ GROUPS: dict[Group, str] = {
 }
 SENT_BEFORE = "this request was carried out for them"
 COMES_YET = "it comes with their next digest"
+OLD_TEXT_UNDER_WAY = "the old text is still on its way to them: ask again later"
 _MOST_CLASSES = 62  # bits of a number in both databases
+
+
+class RequestError(Exception):
+    """What was asked for cannot be sent; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +60,22 @@ class Share:
 class Needs:
     """What a request comes to: who gets what, for which reason, and why others get nothing.
 
-    `sample` names a few readers who get something: id and address.
+    `sample` names a few readers who get something (id and address), `checksum` changes with who they are.
     """
 
     shares: tuple[Share, ...]
     reasons: Counter[str]
     left_out: Counter[str]
     sample: tuple[tuple[int, str], ...]
+    checksum: int = 0
 
 
 def classes_of(session: Session, issue: Issue, *, only_corrected: bool = False) -> list[PaperClass]:
-    """The issue's papers in force (or those of them that were corrected), by the editions that brought them."""
+    """The issue's papers in force (or those of them that were corrected), by the editions that brought them.
+
+    Raises:
+        RequestError: they came in too many kinds of mails.
+    """
     in_force = [paper for paper in issue.papers if paper.withdrawn_at is None]
     papers = {paper.number: paper for paper in in_force if paper.corrected_at or not only_corrected}
     editions: dict[int, set[int]] = {number: set() for number in papers}
@@ -80,7 +90,9 @@ def classes_of(session: Session, issue: Issue, *, only_corrected: bool = False) 
     alike: dict[tuple[frozenset[int], frozenset[int]], list[int]] = defaultdict(list)
     for number in sorted(papers):
         alike[frozenset(editions[number]), frozenset(outdated[number])].append(number)
-    return [PaperClass(tuple(numbers), *came) for came, numbers in alike.items()][:_MOST_CLASSES]
+    if len(alike) > _MOST_CLASSES:
+        raise RequestError(f"the papers of the issue came in more than {_MOST_CLASSES} kinds of mails")
+    return [PaperClass(tuple(numbers), *came) for came, numbers in alike.items()]
 
 
 def _was_corrected_since(paper: Paper, moment: datetime) -> bool:
@@ -109,26 +121,41 @@ def needs(
     )
     mask = mask_of(classes, groups)
     is_known = Subscriber.status.not_in(("pending", "forgotten"))
-    rows = select(reason, against, Subscriber.language, mask, func.count()).where(is_known, who, mask > 0)
+    key = (reason, against, Subscriber.language, mask)
+    rows = select(*key, func.count(), func.sum(Subscriber.id)).where(is_known, who, mask > 0).group_by(*key)
+    checksum = 0
     shares: Counter[tuple[str, int]] = Counter()
     reasons: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    for group, obstacle, language, bits, readers in session.execute(
-        rows.group_by(*rows.selected_columns[:4])
-    ):
+    for group, obstacle, language, bits, readers, ids in session.execute(rows):
         if obstacle:
             left_out[obstacle] += readers
         else:
             reasons[group] += readers
             shares[language, bits] += readers
-    if "missed" in groups:
-        left_out += _not_missed(session, classes, who)
+            checksum += int(ids)
+    others = and_(who, may_get(has_copy), mask == 0)
+    for name, why, waits in (
+        ("missed", COMES_YET, _waits_for_digest),
+        ("outdated", OLD_TEXT_UNDER_WAY, _waits_for_old_text),
+    ):
+        if name in groups and (count := _count(session, others, waits, classes)):
+            left_out[why] += count
     some = select(Subscriber.id, Subscriber.email).where(who, may_get(has_copy), mask > 0)
     return Needs(
         tuple(Share(language, bits, readers) for (language, bits), readers in sorted(shares.items())),
         reasons,
         left_out,
         tuple((id_, email) for id_, email in session.execute(some.order_by(Subscriber.id).limit(5))),
+        checksum,
+    )
+
+
+def has_copy_since(delivery_id: int, edition_slot: str) -> ColumnElement[bool]:
+    """Whether a subscriber was planned a copy of the same issue after this delivery, by whatever request."""
+    editions = select(EditionRow.id).where(EditionRow.slot == edition_slot)
+    return exists().where(
+        Delivery.subscriber_id == Subscriber.id, Delivery.id > delivery_id, Delivery.edition_id.in_(editions)
     )
 
 
@@ -202,8 +229,20 @@ def _is_suppressed() -> ColumnElement[bool]:
     return exists().where(Suppression.email == func.lower(Subscriber.email))
 
 
-def _not_missed(session: Session, classes: Sequence[PaperClass], who: ColumnElement[bool]) -> Counter[str]:
-    """Active readers who were not sent a paper yet and need no copy of it."""
-    waits = or_(*(and_(_was_never_sent(papers), Subscriber.cursor < papers.papers[-1]) for papers in classes))
-    rows = select(func.count()).select_from(Subscriber).where(who, Subscriber.status == "active", waits)
-    return Counter({COMES_YET: session.scalar(rows) or 0})
+def _waits_for_digest(papers: PaperClass) -> ColumnElement[bool]:
+    return and_(_was_never_sent(papers), Subscriber.cursor < papers.papers[-1])
+
+
+def _waits_for_old_text(papers: PaperClass) -> ColumnElement[bool]:
+    return _has(papers.outdated, Delivery.due_at.is_not(None))
+
+
+def _count(
+    session: Session,
+    who: ColumnElement[bool],
+    condition: Callable[[PaperClass], ColumnElement[bool]],
+    classes: Sequence[PaperClass],
+) -> int:
+    """How many readers a condition holds for, for any of the papers."""
+    rows = select(func.count()).select_from(Subscriber)
+    return session.scalar(rows.where(who, or_(*(condition(papers) for papers in classes)))) or 0

@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core.database import Prepared
 from emails.message import Reader
@@ -395,6 +395,17 @@ def came_back(session: Session, delivery_id: int, words: str) -> None:
     """A mail that a server had taken was returned: its delivery failed, for what the report says."""
     taken = Delivery.state.in_(("sent", "uncertain"))
     _change(session, [delivery_id], taken, state="failed", reply=f"returned: {words}"[:500], due_at=None)
+
+
+def supersede(session: Session, editions: Sequence[int], slot: str, now: datetime) -> None:
+    """Skip what waits of these editions and was not tried yet, for readers who have a mail in the slot."""
+    newer = aliased(Delivery)
+    has_newer = exists().where(newer.subscriber_id == Delivery.subscriber_id, newer.slot == slot)
+    waiting = update(Delivery).where(
+        Delivery.edition_id.in_(editions), Delivery.state == "planned", Delivery.slot != slot, has_newer
+    )
+    skipped = waiting.values(state="skipped", reply=f"replaced in {slot}", due_at=None, settled_at=now)
+    session.execute(skipped.execution_options(synchronize_session=False))
 
 
 def take_back_failed(session: Session, ids: Sequence[int], now: datetime) -> int:

@@ -6,11 +6,12 @@ A request is made once: made again, it reaches only those whom it has not reache
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, literal, select, true
+from sqlalchemy import ColumnElement, and_, false, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from emails import needs, planning, tally
@@ -18,7 +19,7 @@ from emails.edition import EmptyIssueError, copy_of
 from emails.layout import size_of
 from emails.message import House, widest
 from emails.models import Delivery, EditionRow, Resend
-from emails.needs import Group, Needs
+from emails.needs import Group, Needs, PaperClass, RequestError
 from emails.render import LIMIT, render
 from issues import store
 from issues.models import Issue
@@ -26,10 +27,6 @@ from subscribers import accounts
 from subscribers.models import Subscriber
 
 REASON_LENGTH = 200
-
-
-class RequestError(Exception):
-    """What was asked for cannot be sent; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +61,12 @@ class Batch:
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What a request would do. `earlier` is the same request made before, of which `waiting` copies are not
-    sent yet; `terms` is what was asked, with no address in it."""
+    sent yet; `terms` is what was asked, with no address in it; `old_copies` are editions of copies with a
+    text that was corrected since."""
 
     what: str
     terms: dict[str, Any]
+    old_copies: tuple[int, ...]
     batches: tuple[Batch, ...]
     found: Needs
     earlier: Resend | None
@@ -99,8 +98,11 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """Another one when the plan is another: only what was shown can be approved."""
-        return key_of(self.as_json())
+        """Another one when other readers or texts would be mailed: only what was shown can be approved."""
+        shown = {
+            name: value for name, value in self.as_json().items() if name not in {"waiting", "asked_before"}
+        }
+        return key_of([shown, self.found.checksum, [batch.edition.html for batch in self.batches]])
 
 
 def masked(address: str) -> str:
@@ -169,9 +171,10 @@ def _plan_issue(session: Session, request: Request, issue: Issue, house: House, 
     reader = _active_reader(session, request.to) if request.to else None
     terms = {
         "issue": issue.topic_id,
+        "revision": issue.revision,
         "correction": request.is_correction,
         "subscriber": reader and reader.id,
-        "groups": sorted(groups),
+        "groups": sorted(set(groups)),
         "language": request.language,
         "frequency": request.frequency,
         "reason": accounts.clean_line(request.reason, REASON_LENGTH),
@@ -179,7 +182,10 @@ def _plan_issue(session: Session, request: Request, issue: Issue, house: House, 
     earlier = earlier_request(session, terms)
     who, has_copy = _whom(request, reader), _has_copy(earlier)
     found = needs.needs(session, classes, groups, who, has_copy)
-    mask, may_get = needs.mask_of(classes, groups), needs.may_get(has_copy)
+    # Whoever is sent a copy by another request meanwhile needs none any more.
+    last = session.scalar(select(func.max(Delivery.id))) or 0
+    may_get = and_(needs.may_get(has_copy), ~needs.has_copy_since(last, edition_slot(issue)))
+    mask = needs.mask_of(classes, groups)
     batches = tuple(
         Batch(
             edition=_edition(
@@ -187,12 +193,19 @@ def _plan_issue(session: Session, request: Request, issue: Issue, house: House, 
             ),
             readers=share.readers,
             who=and_(who, may_get, Subscriber.language == share.language, mask == share.mask),
-            in_reply_to=needs.first_mail(classes) if request.is_correction else literal(""),
+            in_reply_to=_first_mail(classes, share.mask) if request.is_correction else literal(""),
         )
         for share in found.shares
     )
     what = f"{'corrected papers of ' if request.is_correction else ''}{issue.title}"
-    return Plan(what, terms, batches, found, earlier, _waiting(session, earlier))
+    old_copies = _old_copies(session, issue, classes)
+    return Plan(what, terms, old_copies, batches, found, earlier, _waiting(session, earlier))
+
+
+def _old_copies(session: Session, issue: Issue, classes: Sequence[PaperClass]) -> tuple[int, ...]:
+    outdated = frozenset[int]().union(*(papers.outdated for papers in classes))
+    copies = select(EditionRow.id).where(EditionRow.slot == edition_slot(issue), EditionRow.id.in_(outdated))
+    return tuple(session.scalars(copies))
 
 
 def _active_reader(session: Session, address: str) -> Subscriber:
@@ -219,11 +232,20 @@ def _edition(
 ) -> EditionRow:
     edition = copy_of(
         [arrival for arrival in store.whole_issue(issue) if arrival.number in numbers],
-        slot=f"resend:{issue.topic_id}",
+        slot=edition_slot(issue),
         language=language,
         purpose="correction" if request.is_correction else "copy",
     )
     return planning.draft(edition, render(edition, archive=house.archive, widest=widest(house)), 0, now)
+
+
+def edition_slot(issue: Issue) -> str:
+    """The slot of all copies of an issue's papers."""
+    return f"resend:{issue.topic_id}"
+
+
+def _first_mail(classes: Sequence[PaperClass], mask: int) -> ColumnElement[str]:
+    return needs.first_mail(papers for place, papers in enumerate(classes) if mask >> place & 1)
 
 
 def _plan_delivery(session: Session, request: Request, delivery_id: int) -> Plan:
@@ -231,6 +253,10 @@ def _plan_delivery(session: Session, request: Request, delivery_id: int) -> Plan
     if delivery is None or delivery.kind == "letter":
         raise RequestError(
             f"there is no digest with the delivery id {delivery_id}; `paperboy show` names them"
+        )
+    if delivery.due_at is not None or delivery.state == "skipped":
+        raise RequestError(
+            f"the delivery {delivery_id} is {delivery.state}: there is nothing to send again yet"
         )
     reader = _active_reader(session, delivery.subscriber.email)
     reason = accounts.clean_line(request.reason, REASON_LENGTH)
@@ -243,7 +269,7 @@ def _plan_delivery(session: Session, request: Request, delivery_id: int) -> Plan
     found = Needs((), Counter(everyone=readers), Counter(against), ((reader.id, reader.email),))
     batches = (Batch(delivery.edition, readers, who, literal("")),) if readers else ()
     what = f"delivery {delivery_id}: {delivery.edition.subject}"
-    return Plan(what, terms, batches, found, earlier, _waiting(session, earlier))
+    return Plan(what, terms, (), batches, found, earlier, _waiting(session, earlier))
 
 
 def earlier_request(session: Session, terms: dict[str, Any]) -> Resend | None:

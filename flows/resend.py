@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from prefect import flow, runtime
 
+from core.database import reading
 from emails import copies, resends
-from emails.needs import Group
+from emails.needs import Group, RequestError
 from emails.office import open_office, rules_of
 from flows.doors import end, moment, open_store, show, tell_of_failure
 
@@ -44,9 +45,9 @@ def resend(
         issue, delivery or None, correction, to, tuple(groups), language, frequency, reason
     )
     if not (reason or to or dry_run):
-        raise resends.RequestError("say why: the reason is kept with the request")
+        raise RequestError("say why: the reason is kept with the request")
     with open_office(settings, database, now and moment(now)) as office:
-        with database.sessions() as session:
+        with reading(database) as session:
             plan = resends.plan(session, request, office.house, moment(now))
         show("resend-plan", f"{plan.what}: {plan.copies} copies", plan.as_json())
         if dry_run or plan.is_empty:

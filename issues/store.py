@@ -183,7 +183,9 @@ def find(session: Session, name: str) -> Issue:
     """
     try:
         column = (
-            Issue.topic_id == int(name) if name.isdecimal() else Issue.week_start == date.fromisoformat(name)
+            Issue.topic_id == int(name)
+            if name.isdecimal() and len(name) <= 18
+            else Issue.week_start == date.fromisoformat(name)
         )
     except ValueError:
         raise StoreError(f"{name!r} is neither a day like 2025-07-28 nor a topic id") from None

@@ -11,8 +11,8 @@ from core.database import DatabaseError
 from core.settings import SettingsError
 from emails.edition import EmptyIssueError
 from emails.inbox import InboxError
+from emails.needs import RequestError
 from emails.render import RenderError
-from emails.resends import RequestError
 from emails.signing import SigningError
 from emails.transport import AddressError
 from issues.feed import FeedError

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from core import database as core_database
 from core import logs
-from core.database import Database, open_database, open_engine
+from core.database import Database, open_database, open_engine, reading
 from core.runs import latest
 from core.settings import Settings, load, secret_key
 from emails import attention, copies, correspondence, history, resends, returns, tally
@@ -23,6 +23,7 @@ from emails.digests import preview_digest, run_digest
 from emails.edition import portions
 from emails.inbox import Mail, maildir_url, read_bounded
 from emails.models import Delivery
+from emails.needs import RequestError
 from emails.office import clock_from, house_of, open_office, rules_of
 from emails.previews import edition_preview, issue_previews, letter_previews
 from emails.report import DigestReport
@@ -234,12 +235,15 @@ def digest(frequency: str, dry_run: bool, now: datetime | None, progress: Progre
 def plan_resend(request: resends.Request, now: datetime | None) -> resends.Plan:
     """Who would get what by an operator's request."""
     settings, database = _open()
-    with database.sessions() as session:
+    with reading(database) as session:
         return resends.plan(session, request, house_of(settings), now or datetime.now(UTC))
 
 
-def resend(plan: resends.Plan, now: datetime | None, progress: Progress) -> DigestReport:
-    """Send the copies of a plan."""
+def resend(request: resends.Request, shown: str, now: datetime | None, progress: Progress) -> DigestReport:
+    """Send the copies of a request, if its plan is still the one that was `shown` (its fingerprint)."""
+    plan = plan_resend(request, now)
+    if plan.fingerprint != shown:
+        raise RequestError("the plan has changed meanwhile, and nothing was sent: look at it again")
     settings, database = _open()
     with open_office(settings, database, now) as office:
         return copies.carry_out(

@@ -66,13 +66,16 @@ def resend(
     if not (yes or to):
         _ask(plan)
     with progress_bar() as progress:
-        report = reports.resend(plan, moment(now), progress)
+        report = reports.resend(request, plan.fingerprint, moment(now), progress)
     report_run(report, as_json)
 
 
 def reconcile(
     log: Annotated[
-        typer.FileText, typer.Argument(metavar="FILE", help="The mail server's log, or - for standard input.")
+        typer.FileText,
+        typer.Argument(
+            metavar="FILE", errors="replace", help="The mail server's log, or - for standard input."
+        ),
     ],
     now: Now = None,
     as_json: Json = False,

@@ -18,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.config import LOGGING_CONFIG
 
 from core import logs
-from core.database import Database, open_database
+from core.database import Database, open_database, reading
 from core.settings import Settings, load
 from emails import outbox, tally
 from emails.correspondence import answer_applications
@@ -60,7 +60,13 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         settings.sign_ups_per_network, settings.sign_ups_per_domain, settings.sign_ups_in_all
     )
     notices: deque[Notice] = deque(maxlen=MOST_NOTICES)
-    postman = Postman(lambda: _make_round(settings, database, clock, notices))
+    postman = Postman("letters", lambda: _send_letters(settings, database, clock, notices))
+    # Many copies take their time, and sign-ups are answered meanwhile.
+    second = Postman("copies", lambda: _send_copies(settings, database, clock))
+
+    def nudge() -> None:
+        postman.nudge()
+        second.nudge()
 
     def alarm(notice: Notice) -> None:
         logger.warning("%s: %s", notice.what, notice.cause)
@@ -70,7 +76,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with postman:
+        with postman, second:
             yield
 
     app = FastAPI(
@@ -88,7 +94,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         limits=SignUpLimits(counts, allowances),
         logins=Tries(counts, "sign in as operator", LOGINS),
         clock=clock,
-        nudge=postman.nudge,
+        nudge=nudge,
         alarm=alarm,
     )
     app.state.scrape = metrics.Scrape(database, clock)
@@ -146,21 +152,32 @@ def served(app: FastAPI, host: str, port: int) -> Iterator[str]:
         thread.join()
 
 
-def _make_round(settings: Settings, database: Database, clock: Clock, notices: deque[Notice]) -> str:
+def _send_letters(settings: Settings, database: Database, clock: Clock, notices: deque[Notice]) -> str:
     """Answer sign-ups, and send what somebody is waiting for; what keeps it back, or nothing."""
     with database.sessions.begin() as session:
         answer_applications(session, house_of(settings), clock())
-        queues = [PROMPT, *(queue for queue in outbox.queues(session) if is_of_copies(queue))]
-        is_idle = not notices and not tally.is_any_due(session, queues, clock())
+        is_idle = not notices and not tally.count_due(session, PROMPT, clock())
     if is_idle:
         return ""
+    with open_office(settings, database) as opened:
+        office = replace(opened, clock=clock)
+        drained = drain(office, PROMPT, repeat_uncertain=rules_of(settings).repeat_uncertain)
+        return drained.stopped or _tell(office, settings.operator, notices)
+
+
+def _send_copies(settings: Settings, database: Database, clock: Clock) -> str:
+    """Send the copies that operators have approved; what keeps them back, or nothing."""
+    with reading(database) as session:
+        queues = [queue for queue in outbox.queues(session) if is_of_copies(queue)]
+        if not tally.is_any_due(session, queues, clock()):
+            return ""
     with open_office(settings, database) as opened:
         office = replace(opened, clock=clock)
         for queue in queues:
             drained = drain(office, queue, repeat_uncertain=rules_of(settings).repeat_uncertain)
             if drained.stopped:
                 return drained.stopped
-        return _tell(office, settings.operator, notices)
+    return ""
 
 
 def _tell(office: Office, operator: str, notices: deque[Notice]) -> str:

@@ -1,4 +1,4 @@
-"""The postman: a thread that answers sign-ups and sends the letters that somebody is waiting for."""
+"""A postman: a thread that sends what somebody is waiting for."""
 
 import logging
 import threading
@@ -10,21 +10,23 @@ from paperboy.web.faults import is_away, trouble_of
 
 logger = logging.getLogger(__name__)
 
+GRACE = 20  # seconds that a round has to end; what it leaves, the next sender takes up
 LOOK_AGAIN = 60  # seconds, after a fault or for what another process left
 
 
 class Postman:
-    """Makes his `round` soon after each nudge, one at a time; it returns what keeps letters back, or nothing.
+    """Makes his `round` soon after each nudge, one at a time; it returns what keeps mails back, or nothing.
 
     A trouble is logged when it begins, changes and ends, not at every round.
     """
 
-    def __init__(self, make_round: Callable[[], str]) -> None:
+    def __init__(self, what: str, make_round: Callable[[], str]) -> None:
+        self._what = what
         self._make_round = make_round
         self._trouble = ""
         self._bell = threading.Event()
         self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="postman", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"postman of {what}", daemon=True)
 
     def __enter__(self) -> Self:
         self._bell.set()
@@ -36,7 +38,7 @@ class Postman:
     ) -> None:
         self._ends.set()
         self._bell.set()
-        self._thread.join()
+        self._thread.join(GRACE)
 
     def nudge(self) -> None:
         """There is mail."""
@@ -57,11 +59,11 @@ class Postman:
             if is_away(fault):
                 self._note(trouble_of(fault))
             elif self._is_new(f"{type(fault).__name__} at {_place_of(fault)}"):
-                logger.exception("letters could not be sent")
+                logger.exception("%s could not be sent", self._what)
 
     def _note(self, trouble: str) -> None:
         if self._is_new(trouble):
-            logger.warning("letters wait: %s" if trouble else "letters go out again%s", trouble)
+            logger.warning("%s wait: %s" if trouble else "%s go out again%s", self._what, trouble)
 
     def _is_new(self, trouble: str) -> bool:
         before, self._trouble = self._trouble, trouble

@@ -16,13 +16,13 @@ from sqlalchemy import select, update
 
 from core.database import Database
 from emails.copies import carry_out
-from emails.digests import run_digest
+from emails.digests import retry, run_digest
 from emails.edition import EmptyIssueError
 from emails.models import Delivery, Resend
-from emails.needs import COMES_YET, SENT_BEFORE
+from emails.needs import COMES_YET, OLD_TEXT_UNDER_WAY, SENT_BEFORE, RequestError
 from emails.outbox import MOST_ATTEMPTS
 from emails.report import DigestReport
-from emails.resends import Plan, Request, RequestError, plan
+from emails.resends import Plan, Request, plan
 from issues.models import Paper
 from issues.store import paper_to_json
 from subscribers.accounts import AccountError, find, pause, suppress, unsubscribe
@@ -106,6 +106,7 @@ def correct(database: Database, number: int, now: datetime) -> None:
     with database.sessions.begin() as session:
         row = session.scalars(select(Paper).where(Paper.number == number)).one()
         row.content, row.corrected_at = paper_to_json(paper(number)), now
+        row.issue.revision += 1
 
 
 def deliver_to_each_group(database: Database) -> None:
@@ -171,6 +172,17 @@ def test_two_who_approve_the_same_plan_at_once_send_it_once(issue: Database, ser
     assert [report.sent for report in reports] == [1, 0]
     assert all(report.balances for report in reports)
     assert len(server.messages) == 1
+
+
+def test_two_requests_for_different_reasons_that_are_approved_at_once_reach_each_reader_once(
+    issue: Database, server: ScriptedServer
+) -> None:
+    deliver_to_each_group(issue)
+    asked = [replace(ISSUE, groups=("failed",), reason=reason) for reason in ("a trial", "another")]
+    plans = [planned(issue, request) for request in asked]
+    with office_at(issue, server, LATER) as office:
+        reports = [carry_out(office, made, asked_by="x", rules=HOLD, now=LATER) for made in plans]
+    assert [report.sent for report in reports] == [1, 0]
 
 
 def test_the_same_readers_can_be_sent_it_again_for_another_reason(
@@ -257,6 +269,60 @@ def test_a_correction_goes_to_those_who_got_the_old_text_as_a_reply_to_that_mail
     }
     assert all(str(mail["Subject"]).startswith("정정") for _, mail in copies(server))
     assert planned(issue, replace(request, reason="once more")).copies == 0, "they have the new text now"
+
+
+def test_a_paper_corrected_twice_is_sent_twice_by_the_same_request(
+    issue: Database, server: ScriptedServer
+) -> None:
+    sign_up(issue, "minji@a.example")
+    digest(issue, server)
+    request = Request(issue="2025-07-28", is_correction=True, reason="wrong figures")
+    for day in (1, 2):
+        correct(issue, 2, NOW + timedelta(days=day))
+        assert resend(issue, server, request, NOW + timedelta(days=day, hours=1)).sent == 1
+        assert planned(issue, request, LATER).copies == 0
+
+
+def test_a_correction_replies_to_the_mail_that_brought_that_paper(
+    issue: Database, server: ScriptedServer
+) -> None:
+    sign_up(issue, "daily@a.example", frequency="daily")
+    for day in (0, 1):
+        digest(issue, server, "daily", MONDAY + timedelta(days=day))
+    first, second = (mail["Message-ID"] for _, mail in copies(server))
+    for number in (1, 4):
+        correct(issue, number, LATER)
+        request = Request(issue="2025-07-28", is_correction=True, reason=f"paper {number}")
+        resend(issue, server, request, LATER + timedelta(hours=number))
+    *_, of_first, of_fourth = (mail["In-Reply-To"] for _, mail in copies(server))
+    assert (of_first, of_fourth) == (first, second)
+
+
+def test_a_copy_that_waits_with_an_old_text_gives_way_to_one_with_the_new(
+    issue: Database, server: ScriptedServer
+) -> None:
+    sign_up(issue, "one@a.example")
+    request = replace(ISSUE, groups=("everyone",))
+    with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
+        assert resend(issue, refusing, request).planned == 1
+    correct(issue, 2, LATER + timedelta(minutes=1))
+    assert resend(issue, server, request, LATER + timedelta(hours=1)).sent == 1
+    with office_at(issue, server, LATER + timedelta(hours=2)) as office:
+        assert retry(office, rules=HOLD).sent == 0
+    assert len(server.messages) == 1
+
+
+def test_whom_the_old_text_is_still_on_its_way_to_is_named_as_left_out(issue: Database) -> None:
+    sign_up(issue, "slow@a.example")
+    with ScriptedServer(on_rcpt="450 4.2.0 later") as deferring:
+        assert digest(issue, deferring).deferred == 1
+    correct(issue, 2, LATER)
+    request = Request(issue="2025-07-28", is_correction=True, reason="wrong figures")
+    assert planned(issue, request, LATER).found.left_out[OLD_TEXT_UNDER_WAY] == 1
+    with issue.sessions() as session:
+        (id_,) = session.scalars(select(Delivery.id))
+    with pytest.raises(RequestError, match="deferred: there is nothing to send again yet"):
+        planned(issue, Request(delivery=id_))
 
 
 def test_a_delivery_is_sent_again_as_it_was_under_a_new_message_id(

@@ -176,7 +176,7 @@ def test_the_log_tells_when_a_trouble_of_the_postman_begins_changes_and_ends(
             raise done[-1]
         return done[-1]
 
-    with Postman(make_round) as postman:
+    with Postman("letters", make_round) as postman:
         for count in range(1, len(rounds) + 1):
             until(lambda count=count: len(done) >= count, f"round {count}")  # type: ignore[misc]
             if count < len(rounds):
@@ -200,7 +200,7 @@ def test_a_mistake_of_ours_is_traced_once_and_letters_go_on_after_it(
             raise KeyError(len(done))
         return ""
 
-    with Postman(make_round) as postman:
+    with Postman("letters", make_round) as postman:
         for count in range(1, 5):
             until(lambda count=count: len(done) >= count, f"round {count}")  # type: ignore[misc]
             if count < 4:

@@ -36,7 +36,7 @@ PAGES = (
 )
 ACTS: tuple[tuple[str, dict[str, str]], ...] = (
     ("/operator/logout", {}),
-    (f"/operator/issues/{EDITED}/release", {}),
+    (f"/operator/issues/{EDITED}/release", {"revision": "2"}),
     ("/operator/resend", {"issue": str(EDITED), "group": "everyone", "reason": "x"}),
     ("/operator/resend/send", {"issue": str(EDITED), "group": "everyone", "reason": "x"}),
 )
@@ -192,8 +192,11 @@ def test_a_held_issue_is_released_by_its_button(office: Site) -> None:
     held = seen(office.client.get(f"/operator/issues/{EDITED}"))
     assert "a paper without an abstract" in held
     assert "is held" in seen(office.client.get("/operator"))
+    form = {"proof": proof(office)}
+    unseen = office.client.post(f"/operator/issues/{EDITED}/release", data={**form, "revision": "1"})
+    assert unseen.status_code == 409, "only the state that was looked at is released"
     for _ in range(2):
-        answer = office.client.post(f"/operator/issues/{EDITED}/release", data={"proof": proof(office)})
+        answer = office.client.post(f"/operator/issues/{EDITED}/release", data={**form, "revision": "2"})
         assert answer.status_code == 303
     with office.database.sessions() as session:
         issue = session.scalars(select(Issue).where(Issue.topic_id == EDITED)).one()
@@ -296,6 +299,7 @@ def test_a_plan_that_has_changed_is_shown_again_before_anything_is_sent(office: 
 REFUSED = (
     ({"issue": str(NEWEST), "group": "everyone"}, "Say why"),
     ({"issue": str(NEWEST), "reason": "x"}, "say to whom"),
+    ({"issue": "9" * 20, "group": "failed", "reason": "x"}, "neither a day"),
     ({"issue": "1999-01-04", "group": "failed", "reason": "x"}, "there is no issue 1999-01-04"),
     ({"issue": "<b>", "group": "failed", "reason": "x"}, "neither a day"),
     ({"issue": str(NEWEST), "to": "nobody@example.com", "reason": "x"}, "not subscribed"),

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from core.database import reading
 from emails.figures import readers_by_week, runs_by_slot
 from paperboy.web.desk import AtDesk
 from paperboy.web.operator.entry import HOME, SignedIn
@@ -17,7 +18,7 @@ RESULTS = ("sent", "deferred", "failed", "bounced")
 @router.get("/figures")
 def show_figures(request: Request, desk: AtDesk, operator: SignedIn) -> Response:
     """Readers over time, and what became of each run's mails."""
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         languages = readers_by_week(session, "language", desk.clock())
         frequencies = readers_by_week(session, "frequency", desk.clock())
         runs = runs_by_slot(session)

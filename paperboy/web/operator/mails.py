@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from starlette.exceptions import HTTPException
 
+from core.database import reading
 from emails import history
 from emails.models import STATES, Delivery
 from paperboy.web.desk import AtDesk
@@ -19,7 +20,7 @@ from subscribers.models import Subscriber
 router = APIRouter(prefix=HOME, include_in_schema=False)
 
 PAGE = 50  # deliveries
-Id = Annotated[int, Path(le=2**63 - 1)]
+Id = Annotated[int, Path(ge=0, le=2**63 - 1)]
 
 
 @router.get("/mails")
@@ -28,19 +29,19 @@ def show_mails(
     desk: AtDesk,
     operator: SignedIn,
     state: Annotated[str, Query(max_length=20)] = "",
-    slot: Annotated[str, Query(max_length=100)] = "",
-    reader: Annotated[str, Query(max_length=320)] = "",
+    slot: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")] = "",
+    reader: Annotated[str, Query(max_length=320, pattern=r"^[^\x00]*$")] = "",
     before: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
 ) -> Response:
     """Deliveries, the newest first, of a state, a slot or a reader's address; `before` an id."""
-    rows = select(Delivery).options(joinedload(Delivery.edition), joinedload(Delivery.subscriber))
+    rows = select(Delivery).options(history.WITHOUT_TEXTS, joinedload(Delivery.subscriber))
     if state in STATES:
         rows = rows.where(Delivery.state == state)
     if slot:
         rows = rows.where(Delivery.slot == slot.strip())
     if before is not None:
         rows = rows.where(Delivery.id < before)
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         if reader:
             rows = rows.where(Delivery.subscriber_id == _id_of(desk, reader))
         found = session.scalars(rows.order_by(Delivery.id.desc()).limit(PAGE + 1)).all()
@@ -59,7 +60,7 @@ def show_mails(
 @router.get("/readers/{reader_id}")
 def show_reader(request: Request, reader_id: Id, desk: AtDesk, operator: SignedIn) -> Response:
     """What a reader was sent, what came back and what they changed."""
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         reader = session.get(Subscriber, reader_id)
         if reader is None or reader.status == "forgotten":
             raise HTTPException(404)
@@ -74,7 +75,7 @@ def show_reader(request: Request, reader_id: Id, desk: AtDesk, operator: SignedI
 
 def _id_of(desk: AtDesk, address: str) -> int:
     """The id of whoever has the address; 0 when nobody does."""
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         try:
             found = accounts.find(session, address.strip())
         except accounts.AccountError:

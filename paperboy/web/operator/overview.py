@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
+from core.database import reading
 from core.runs import latest
 from emails import attention, history
 from issues import store
@@ -49,7 +51,7 @@ class Edit:
 @router.get("")
 def show_overview(request: Request, desk: AtDesk, operator: SignedIn) -> Response:
     """What needs attention first, then the issues and the last runs."""
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         return show(
             request,
             "overview.html",
@@ -64,7 +66,7 @@ def show_overview(request: Request, desk: AtDesk, operator: SignedIn) -> Respons
 @router.get("/issues/{topic_id}")
 def show_issue(request: Request, topic_id: TopicId, desk: AtDesk, operator: SignedIn) -> Response:
     """One issue: its edits as differences, and what became of its mails."""
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         issue = _issue(session, topic_id)
         return show(
             request,
@@ -78,10 +80,14 @@ def show_issue(request: Request, topic_id: TopicId, desk: AtDesk, operator: Sign
 
 
 @router.post("/issues/{topic_id}/release", dependencies=[FromOurPage])
-def release(topic_id: TopicId, desk: AtDesk) -> Response:
-    """Put a held state in force as it is; if it is in force already, nothing changes."""
+def release(topic_id: TopicId, desk: AtDesk, revision: Annotated[int, Form()]) -> Response:
+    """Put the held state that was looked at in force; if it is in force already, nothing changes."""
     with desk.database.sessions.begin() as session:
         issue = _issue(session, topic_id)
+        if issue.held_revision and issue.held_revision != revision:
+            raise HTTPException(
+                409, "another state is held by now: go back, load the page again and look at it"
+            )
         if issue.held_revision:
             try:
                 store.release(session, issue, desk.clock())

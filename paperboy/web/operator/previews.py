@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
+from core.database import reading
 from emails.digests import mail_of, next_run, read_due
 from emails.edition import Purpose, copy_of, slot_of
 from emails.message import Reader, content_of, filled, widest
@@ -82,9 +83,9 @@ def show_mail(
 
 
 @router.get("/editions/{edition_id}")
-def show_edition(desk: AtDesk, _: SignedIn, edition_id: Annotated[int, Path(le=2**63 - 1)]) -> Response:
+def show_edition(desk: AtDesk, _: SignedIn, edition_id: Annotated[int, Path(ge=0, le=2**63 - 1)]) -> Response:
     """A digest's mail as it is stored."""
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         row = session.get(EditionRow, edition_id)
         if row is None or not row.frequency:
             raise HTTPException(404)
@@ -101,7 +102,7 @@ def show_copy(
     correction: bool = False,
 ) -> Response:
     """A copy of some papers of an issue, as a plan for sending again has it."""
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id))
         numbers = set(map(int, papers.split(",")))
         arrived = (
@@ -123,7 +124,7 @@ def _shown(desk: Desk, row: EditionRow) -> Response:
 
 
 def _next(desk: Desk, frequency: str) -> Run:
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         when = next_run(session, frequency, moment_of(desk))
         report = DigestReport(slot_of(frequency, when))
         audience, arrived = read_due(session, frequency, when, desk.rules, report)

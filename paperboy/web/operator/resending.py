@@ -9,19 +9,20 @@ from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from core.database import reading
 from emails import tally
 from emails.copies import book
 from emails.edition import EmptyIssueError
 from emails.models import EditionRow, Resend
-from emails.needs import GROUPS, Group
-from emails.resends import REASON_LENGTH, Plan, RequestError, plan, slot_of_copies
+from emails.needs import GROUPS, Group, RequestError
+from emails.resends import REASON_LENGTH, Plan, plan, slot_of_copies
 from emails.resends import Request as Wanted
 from issues import store
 from issues.store import StoreError
 from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.operator.entry import HOME, FromOurPage, SignedIn
 from paperboy.web.operator.pages import show
-from subscribers.accounts import AccountError
+from subscribers.accounts import AccountError, clean_line
 from subscribers.models import FREQUENCIES, LANGUAGES
 
 router = APIRouter(prefix=HOME, include_in_schema=False)
@@ -102,10 +103,10 @@ def send(
 
 @router.get("/resends/{resend_id}")
 def show_resend(
-    request: Request, resend_id: Annotated[int, Path(le=2**63 - 1)], desk: AtDesk, operator: SignedIn
+    request: Request, resend_id: Annotated[int, Path(ge=0, le=2**63 - 1)], desk: AtDesk, operator: SignedIn
 ) -> Response:
     """Who asked for copies, why, and what has become of them."""
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         resend = session.get(Resend, resend_id)
         if resend is None:
             raise HTTPException(404)
@@ -125,10 +126,10 @@ def show_resend(
 
 def _plan(desk: Desk, wanted: Wanted) -> Plan | str:
     """The plan, or why there is none."""
-    if not wanted.reason:
+    if not clean_line(wanted.reason, REASON_LENGTH):
         return "Say why: the reason is kept with the request."
     try:
-        with desk.database.sessions() as session:
+        with reading(desk.database) as session:
             return plan(session, wanted, desk.house, desk.clock())
     except (RequestError, StoreError, EmptyIssueError, AccountError) as fault:
         return str(fault)
@@ -137,7 +138,7 @@ def _plan(desk: Desk, wanted: Wanted) -> Plan | str:
 def _form(
     request: Request, desk: Desk, operator: SignedIn, wanted: Wanted, fault: str = "", status: int = 200
 ) -> Response:
-    with desk.database.sessions() as session:
+    with reading(desk.database) as session:
         return show(
             request,
             "resending.html",
