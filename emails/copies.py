@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from core.database import Sessions, lock
 from core.runs import record
-from emails import outbox, planning, tally
+from emails import afterwards, planning, tally
 from emails.digests import Rules
 from emails.models import Resend
 from emails.report import Account, DigestReport, account
@@ -49,7 +49,7 @@ def book(sessions: Sessions, made: Plan, *, asked_by: str, domain: str, now: dat
     for batch in made.batches:
         _plan_batch(sessions, batch, slot, domain, now)
     with sessions.begin() as session:
-        outbox.supersede(session, made.old_copies, slot, now)
+        afterwards.supersede(session, made.old_copies, slot, now)
     return slot
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from emails import outbox, planning
+from emails import afterwards, planning
 from emails.digests import Rules, next_mail
 from emails.letters import reader_letter
 from emails.message import House
@@ -146,7 +146,7 @@ def ask_to_move(
 
 def forget(session: Session, subscriber: Subscriber, house: House, now: datetime) -> None:
     """Erase all that is stored of a reader."""
-    outbox.call_off(session, subscriber.id)
+    afterwards.call_off(session, subscriber.id)
     accounts.forget(session, subscriber, house.key, now)
 
 
@@ -155,7 +155,7 @@ def expire_sign_ups(session: Session, now: datetime) -> int:
     expired = accounts.expired_sign_ups(session, now)
     for subscriber in expired:
         if not subscriber.confirmed_at:
-            outbox.call_off(session, subscriber.id)
+            afterwards.call_off(session, subscriber.id)
         accounts.expire(session, subscriber, now)
     session.flush()
     return len(expired)

@@ -1,4 +1,5 @@
-"""The outbox: claim, announce, settle. Every change of the state of a planned delivery is in this file.
+"""The outbox: claim, announce, settle. Every change that sending makes of a delivery is in this file; what else
+becomes of one is in `emails.afterwards`.
 
 A sender claims deliveries for a while and announces each before its final dot. Its claim is a fence: what
 it does not hold any more (another took over when it was silent for too long) it can neither announce nor
@@ -17,22 +18,21 @@ from sqlalchemy import (
     Row,
     and_,
     bindparam,
-    delete,
     exists,
     func,
     or_,
     select,
     update,
 )
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from core.database import Prepared
 from emails.message import Reader
-from emails.models import Delivery, EditionRow, ReturnedMail
+from emails.models import Delivery, EditionRow
 from emails.planning import PROMPT
 from emails.replies import BEFORE_MESSAGE, Refusal, Verdict
 from subscribers.accounts import find, suppress
-from subscribers.models import AccountEvent, Subscriber, Suppression
+from subscribers.models import Subscriber, Suppression
 
 FIRST_PAUSE = timedelta(minutes=15)
 MOST_ATTEMPTS = 11  # with these pauses, two days
@@ -376,38 +376,6 @@ def _suppress_dead(session: Session, outcomes: Sequence[Outcome], now: datetime)
             session.flush()
 
 
-def found_sent(session: Session, message_ids: Sequence[str], now: datetime) -> int:
-    """Settle as sent what is under way here, but was taken by the mail server by its own account; how many."""
-    found = 0
-    for start in range(0, len(message_ids), 500):
-        under_way = update(Delivery).where(
-            Delivery.message_id.in_(message_ids[start : start + 500]), Delivery.due_at.is_not(None)
-        )
-        sent = under_way.values(
-            state="sent", claim="", reply="named in the mail server's log", due_at=None, settled_at=now
-        )
-        done = session.execute(sent.execution_options(synchronize_session=False))
-        found += done.rowcount  # type: ignore[attr-defined]  # an UPDATE counts its rows
-    return found
-
-
-def came_back(session: Session, delivery_id: int, words: str) -> None:
-    """A mail that a server had taken was returned: its delivery failed, for what the report says."""
-    taken = Delivery.state.in_(("sent", "uncertain"))
-    _change(session, [delivery_id], taken, state="failed", reply=f"returned: {words}"[:500], due_at=None)
-
-
-def supersede(session: Session, editions: Sequence[int], slot: str, now: datetime) -> None:
-    """Skip what waits of these editions and was not tried yet, for readers who have a mail in the slot."""
-    newer = aliased(Delivery)
-    has_newer = exists().where(newer.subscriber_id == Delivery.subscriber_id, newer.slot == slot)
-    waiting = update(Delivery).where(
-        Delivery.edition_id.in_(editions), Delivery.state == "planned", Delivery.slot != slot, has_newer
-    )
-    skipped = waiting.values(state="skipped", reply=f"replaced in {slot}", due_at=None, settled_at=now)
-    session.execute(skipped.execution_options(synchronize_session=False))
-
-
 def take_back_failed(session: Session, ids: Sequence[int], now: datetime) -> int:
     """Plan deliveries anew that failed for what turned out to be no fault of their readers; how many."""
     return _change(session, ids, Delivery.state == "failed", state="planned", due_at=now, settled_at=None)
@@ -424,27 +392,3 @@ def _change(session: Session, ids: Sequence[int], *where: ColumnElement[bool], *
         done = session.execute(change.values(**values).execution_options(synchronize_session=False))
         changed += done.rowcount  # type: ignore[attr-defined]  # an UPDATE counts its rows
     return changed
-
-
-# --- forgotten readers --------------------------------------------------------------
-
-
-def call_off(session: Session, subscriber_id: int) -> None:
-    """Skip what was to go to a subscriber who is forgotten, and keep no server's words about them, nor what
-    names them in the record of returned mail."""
-    theirs = update(Delivery).where(Delivery.subscriber_id == subscriber_id)
-    waiting = theirs.where(Delivery.state.in_(("planned", "deferred")))
-    session.execute(waiting.values(state="skipped", due_at=None))
-    session.execute(theirs.values(reply=""))
-    returned = update(ReturnedMail).where(ReturnedMail.subscriber_id == subscriber_id)
-    session.execute(returned.values(said="", raw=None, subscriber_id=None, delivery_id=None))
-
-
-def erase_forgotten(session: Session) -> None:
-    """Delete the empty rows of forgotten subscribers to whom nothing is on its way."""
-    is_on_its_way = exists().where(Delivery.subscriber_id == Subscriber.id, Delivery.due_at.is_not(None))
-    gone = select(Subscriber.id).where(Subscriber.status == "forgotten", ~is_on_its_way)
-    for table in (Delivery.subscriber_id, AccountEvent.subscriber_id, Subscriber.id):
-        session.execute(
-            delete(table.class_).where(table.in_(gone)).execution_options(synchronize_session=False)
-        )

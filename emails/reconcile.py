@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 
 from core.database import Sessions
-from emails import outbox, tally
+from emails import afterwards, tally
 
 AT_ONCE = 1_000  # lines of a log
 
@@ -32,6 +32,6 @@ def reconcile(sessions: Sessions, log: Iterable[str], *, domain: str, now: datet
     while some := list(islice(lines, AT_ONCE)):
         named = list(dict.fromkeys(ours.findall("".join(some))))
         with sessions.begin() as session:
-            sent += outbox.found_sent(session, named, now)
+            sent += afterwards.found_sent(session, named, now)
     with sessions() as session:
         return Reconciled(sent, tally.count_left(session, None))

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.database import Sessions, lock
 from core.runs import record
-from emails import correspondence, outbox
+from emails import afterwards, correspondence
 from emails.bounces import Returned, Token, read
 from emails.dsn import ADDRESS, Recipient
 from emails.inbox import Mail, open_inbox
@@ -155,7 +155,7 @@ def _act(
 
 def _bounce(session: Session, owner: Owner, status: str, said: str, now: datetime) -> str:
     if owner.delivery:
-        outbox.came_back(session, owner.delivery.id, f"{status} {said}".strip())
+        afterwards.came_back(session, owner.delivery.id, f"{status} {said}".strip())
     what = meaning(status)
     if what == "dead":
         return _suppress(session, owner, f"returned: {status} {said}", now)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import uvloop
 
 from core.database import Database, exclusive
-from emails import outbox, tally
+from emails import afterwards, outbox, tally
 from emails.breaker import Breaker
 from emails.ledger import GO, SKIPPED, Ledger
 from emails.message import House, Message, Template, content_of
@@ -114,7 +114,7 @@ class _Run:
     async def drain(self) -> Drained:
         """Everything, from the first claim to the last commit."""
         try:
-            await self._ledger.do(lambda session, _hold, _now: outbox.erase_forgotten(session))
+            await self._ledger.do(lambda session, _hold, _now: afterwards.erase_forgotten(session))
             await self._ledger.do(self._domains.read)
             await self._stock.refill()
             self._due = len(self._stock) + await self._ledger.do(

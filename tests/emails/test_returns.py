@@ -9,7 +9,7 @@ from sendings import deliveries
 from sqlalchemy import func, select
 
 from core.database import Database
-from emails import correspondence, returns
+from emails import afterwards, correspondence, returns
 from emails.models import Delivery, ReturnedMail
 from subscribers import accounts
 from subscribers.accounts import find, is_suppressed
@@ -199,7 +199,7 @@ def test_a_forgotten_reader_leaves_nothing_in_the_record(database: Database) -> 
         assert MINJI not in record.said
     assert [record.action for record in records(database)] == ["counted", "kept", "nobody's"]
     with database.sessions.begin() as session:
-        correspondence.outbox.erase_forgotten(session)
+        afterwards.erase_forgotten(session)
         assert session.scalar(select(func.count(Delivery.id))) == 0
 
 
