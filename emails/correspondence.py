@@ -27,7 +27,9 @@ def answer_applications(session: Session, house: House, now: datetime) -> list[s
     """Answer all sign-ups received, by a mail at most; what was done for each: `invited`, `reminded`
     or `nothing`."""
     done = []
-    for application in session.scalars(select(Application).order_by(Application.id)).all():
+    # Other pages may be answering some at this moment.
+    received = select(Application).order_by(Application.id).with_for_update(skip_locked=True)
+    for application in session.scalars(received).all():
         try:
             done.append(_answer(session, application, house, now))
         except AccountError:  # the form took an address that is refused today

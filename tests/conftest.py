@@ -29,7 +29,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 # Begun first, so that they do not run alone at the end.
-LONG = {"test_every_paper_once.py", "test_spam.py", "test_flows.py", "test_same_answers.py"}
+LONG = {
+    "test_accessibility.py",
+    "test_every_paper_once.py",
+    "test_flows.py",
+    "test_guard.py",
+    "test_html_standards.py",
+    "test_in_a_browser.py",
+    "test_operator_looks.py",
+    "test_same_answers.py",
+    "test_spam.py",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -107,7 +107,7 @@ def test_readers_are_told_when_the_database_file_is_garbled_and_all_goes_on_when
             assert_away(site.client.post(f"/subscribe?lang={language}", data=form), language)
         answer = site.client.post("/api/subscribers", json={"email": "new@example.com", **CHOICE})
         assert (answer.status_code, answer.json()) == (503, {"detail": "away for a moment; try again soon"})
-        assert len(lines_of(caplog, "a page is refused: the database is away: file is not a database")) == 9
+        assert len(lines_of(caplog, "a page is refused: the database is away: ")) == 9
         assert "@example.com" not in caplog.text
         for part, content in kept.items():
             part.write_bytes(content)
