@@ -3,7 +3,6 @@
 Each database is filled anew for each size; planning is a process of its own.
 """
 
-import argparse
 import json
 import resource
 import statistics
@@ -13,7 +12,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import sessionmaker
-from stage import SLOT, add_readers, databases, emptied, plan_all
+from stage import SLOT, add_readers, each_size, plan_all
 
 from core.database import Database, open_engine
 from emails import outbox
@@ -52,23 +51,17 @@ def _claim(database: Database, holder: str) -> float:
 
 def main() -> None:
     """Measure each database at each size."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000])
-    arguments = parser.parse_args()
-    with databases() as urls:
-        for kind, url in urls.items():
-            for size in arguments.sizes:
-                database = emptied(url)
-                add_readers(database, size)
-                database.engine.dispose()
-                program = f"from planning import plan_and_claim; plan_and_claim({url!r})"
-                done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
-                planned, seconds, peak, claim = json.loads(done.stdout)
-                sys.stdout.write(
-                    f"{kind:11} {planned:9,} planned in {seconds:6.2f} s  {peak:4.0f} MB at most  "
-                    f"{BATCH} claimed in {claim * 1000:5.1f} ms\n"
-                )
-                sys.stdout.flush()
+    for kind, url, size, database in each_size(__doc__):
+        add_readers(database, size)
+        database.engine.dispose()
+        program = f"from planning import plan_and_claim; plan_and_claim({url!r})"
+        done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+        planned, seconds, peak, claim = json.loads(done.stdout)
+        sys.stdout.write(
+            f"{kind:11} {planned:9,} planned in {seconds:6.2f} s  {peak:4.0f} MB at most  "
+            f"{BATCH} claimed in {claim * 1000:5.1f} ms\n"
+        )
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
 One mail in a thousand has failed, expired or is uncertain; a paper was corrected after all mails were sent.
 """
 
-import argparse
 import sys
 import time
 from datetime import timedelta
 
 from making import HOUSE, issue_of, stored_issue
 from sqlalchemy import func, text, update
-from stage import NOW, add_readers, databases, emptied, plan_all
+from stage import NOW, add_readers, each_size, plan_all
 
 from core.database import Database
 from emails.models import Delivery
@@ -37,28 +36,20 @@ def send_all(database: Database) -> None:
 
 def main() -> None:
     """Measure each database at each size."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000])
-    arguments = parser.parse_args()
-    with databases() as urls:
-        for kind, url in urls.items():
-            for size in arguments.sizes:
-                database = emptied(url)
-                with database.sessions.begin() as session:
-                    stored_issue(session, issue_of(2), now=NOW)
-                add_readers(database, size)
-                plan_all(database)
-                send_all(database)
-                for group in GROUPS:
-                    begin = time.perf_counter()
-                    with database.sessions() as session:
-                        made = plan(session, Request(issue="2025-07-28", groups=(group,)), HOUSE, LATER)
-                    seconds = time.perf_counter() - begin
-                    sys.stdout.write(
-                        f"{kind:11} {size:9,} readers  {group:9} {made.copies:9,} in {seconds:6.2f} s\n"
-                    )
-                    sys.stdout.flush()
-                database.engine.dispose()
+    for kind, _url, size, database in each_size(__doc__):
+        with database.sessions.begin() as session:
+            stored_issue(session, issue_of(2), now=NOW)
+        add_readers(database, size)
+        plan_all(database)
+        send_all(database)
+        for group in GROUPS:
+            begin = time.perf_counter()
+            with database.sessions() as session:
+                made = plan(session, Request(issue="2025-07-28", groups=(group,)), HOUSE, LATER)
+            seconds = time.perf_counter() - begin
+            sys.stdout.write(f"{kind:11} {size:9,} readers  {group:9} {made.copies:9,} in {seconds:6.2f} s\n")
+            sys.stdout.flush()
+        database.engine.dispose()
 
 
 if __name__ == "__main__":

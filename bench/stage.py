@@ -1,5 +1,6 @@
 """What the measurements of sending stand on: databases with readers and planned mails, sinks, child processes."""
 
+import argparse
 import contextlib
 import json
 import resource
@@ -71,6 +72,18 @@ def emptied(url: str) -> Database:
             connection.execute(text("CREATE SCHEMA public"))
     migrate(engine)
     return Database(engine, sessionmaker(engine, expire_on_commit=False))
+
+
+def each_size(description: str | None) -> Iterator[tuple[str, str, int, Database]]:
+    """For each kind of database and each size that the command line names: kind, address, size, and the
+    database without rows."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000])
+    sizes = parser.parse_args().sizes
+    with databases() as urls:
+        for kind, url in urls.items():
+            for size in sizes:
+                yield kind, url, size, emptied(url)
 
 
 def add_readers(database: Database, count: int) -> None:

@@ -14,7 +14,8 @@ logger = logging.getLogger(__name__)
 
 
 class Run(Base):
-    """One finished ingest, digest, resend or upkeep; `waiting` says that papers had to settle."""
+    """One finished ingest, digest, resend, upkeep or reading of returned mail; `waiting` says that papers had
+    to settle."""
 
     __tablename__ = "runs"
 

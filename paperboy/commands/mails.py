@@ -1,4 +1,4 @@
-"""`paperboy digest`, `preview` and `resend`: what goes out."""
+"""`paperboy digest` and `preview`: what goes out."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`paperboy resend`: what goes out once more, first as a plan."""
+"""`paperboy resend` and `reconcile`: what goes out once more, and after a restore what need not."""
 
 import sys
 from dataclasses import asdict
