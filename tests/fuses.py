@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from emails import outbox, planning, smtp, transport
+from emails import afterwards, outbox, planning, smtp, transport
 from emails.message import Message
 from emails.pace import Domains
 from emails.smtp import Connection
@@ -119,7 +119,7 @@ def _die() -> None:
 # What a transaction has called tells what its commit is about.
 _DEEDS: tuple[tuple[Any, str, str], ...] = (
     (planning, "plan", "a plan"),
-    (outbox, "erase_forgotten", "erasing"),
+    (afterwards, "erase_forgotten", "erasing"),
     (outbox, "_claim_of", "a claim"),
     (outbox, "mark_uncertain", "a take-over"),
     (outbox, "announce", "announcing"),
