@@ -8,7 +8,7 @@ interpreter more often than for the disk.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
@@ -45,7 +45,7 @@ _PASSING = {
 
 @dataclass
 class _Entry:
-    outcome: Outcome | None
+    done: Sequence[Outcome]
     claim: Claim | None
     answer: asyncio.Future[Answer]
 
@@ -63,10 +63,10 @@ class Ledger:
         self._gathered = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
-    async def turn(self, outcome: Outcome | None, claim: Claim | None) -> Answer:
-        """Settle the last delivery of a line and announce its next; what becomes of the latter."""
+    async def turn(self, done: Sequence[Outcome], claim: Claim | None) -> Answer:
+        """Settle what a line has done and announce its next delivery; what becomes of the latter."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._entries.append(_Entry(outcome, claim, answer))
+        self._entries.append(_Entry(done, claim, answer))
         if self._writer is None:
             self._gathered.clear()
             self._writer = asyncio.create_task(self._write())
@@ -120,7 +120,7 @@ class Ledger:
             self._writer = None
 
     async def _write_down(self, entries: list[_Entry]) -> None:
-        outcomes = [entry.outcome for entry in entries if entry.outcome]
+        outcomes = [outcome for entry in entries for outcome in entry.done]
         claims = [entry.claim for entry in entries if entry.claim]
 
         def settle_and_announce(connection: Connection, hold: Hold, now: datetime) -> dict[int, str]:

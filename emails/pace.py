@@ -42,9 +42,14 @@ class Metronome:
         self._interval = 1 / per_second if per_second else 0.0
         self._next = 0.0
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether it keeps anything waiting."""
+        return self._interval > 0
+
     async def beat(self) -> None:
         """Wait until the next mail may go."""
-        if not self._interval:
+        if not self.is_slow:
             return
         now = asyncio.get_running_loop().time()
         self._next = max(self._next + self._interval, now)
@@ -108,20 +113,23 @@ class Domains:
         """Whether there is something to keep."""
         return bool(self._changed)
 
-    def turn(self, address: str, now: datetime) -> datetime | None:
-        """When a mail to the address may go, if not now; a mail that may go has taken its turn."""
-        domain = _domain(address)
-        if domain not in self._paces:
-            return None
-        interval, next_at = self._paces[domain]
-        if now < next_at <= now + timedelta(seconds=LONGEST_INTERVAL):  # later: the clock was set back
-            return next_at
-        self._paces[domain] = (interval, now + timedelta(seconds=interval))
+    def later(self, address: str, now: datetime) -> datetime | None:
+        """When a mail to the address may go, if not now."""
+        pace = self._paces.get(_domain(address)) if self._paces else None
+        if pace and now < pace[1] <= now + timedelta(seconds=LONGEST_INTERVAL):  # else the clock was set back
+            return pace[1]
         return None
+
+    def take_turn(self, address: str, now: datetime) -> None:
+        """A mail to the address goes now."""
+        domain = _domain(address) if self._paces else ""
+        if domain in self._paces:
+            interval, _ = self._paces[domain]
+            self._paces[domain] = (interval, now + timedelta(seconds=interval))
 
     def taken(self, address: str) -> None:
         """A mail went through."""
-        domain = _domain(address)
+        domain = _domain(address) if self._paces else ""
         if domain in self._paces:
             interval, next_at = self._paces.pop(domain)
             if interval * RECOVERY > GONE:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import uvloop
 
@@ -84,6 +85,11 @@ def _alone_on_sqlite(office: Office) -> Iterator[None]:
         with office.database.sessions.begin() as session:
             outbox.recover(session, office.clock())
         yield
+
+
+class _Mail(NamedTuple):
+    claim: Claim
+    message: Message
 
 
 class _Run:
@@ -195,49 +201,64 @@ class _Run:
         """Send over one connection, until nothing is left or the run stops."""
         line = self._office.transport.line()
         self._lines.add(line)
-        last: Outcome | None = None  # of the delivery before, not yet written down
+        done: list[Outcome] = []  # not yet written down
+        mail: _Mail | None = None
         try:
-            while True:
-                claim = self._stock.at_hand()
-                if claim is None:
-                    await self._write_down(last, None)
-                    last, claim = None, await self._stock.next()
-                if claim is None:
+            while line in self._lines:
+                mail = mail or await self._next_mail(done)
+                if mail is None:
                     return
-                last = await self._deliver(line, claim, last)
-                if line not in self._lines:
-                    await self._write_down(last, None)
-                    return
+                await self._metronome.beat()
+                # Nothing more goes out once the run stops, however long this line waited for its turn.
+                if self._stock.is_closed:
+                    break
+                if self._waits_for_its_domain(mail.claim, done):
+                    mail = None
+                    continue
+                self._domains.take_turn(mail.claim.reader.email, self._office.clock())
+                following = None if self._metronome.is_slow else await self._mail_at_hand(done)
+                # One commit writes down what is done and announces this mail.
+                if await self._write_down(done, mail.claim):
+                    done.append(await self._send(line, mail, following))
+                mail = following
+            if mail:
+                done.append(outbox.postponed(mail.claim, mail.claim.due_at))
+            await self._write_down(done, None)
         finally:
             self._lines.discard(line)
             self._ledger.lines -= 1
             await line.close()
 
-    async def _deliver(self, line: Line, claim: Claim, last: Outcome | None) -> Outcome | None:
-        """Send one delivery; one commit writes down the `last` outcome and announces this one."""
-        await self._metronome.beat()
-        # Nothing more goes out once the run stops, however long this line waited for its turn.
-        is_over = self._stock.is_closed
-        prepared = outbox.postponed(claim, claim.due_at) if is_over else await self._prepare(claim)
-        if isinstance(prepared, Outcome):
-            await self._write_down(last, None)
-            return prepared
-        if not await self._write_down(last, claim):
-            return None
-        return await self._send(line, claim, prepared)
+    async def _next_mail(self, done: list[Outcome]) -> _Mail | None:
+        """The next mail, waited for; None when nothing is left to send, or the run ends."""
+        while (mail := await self._mail_at_hand(done)) is None:
+            await self._write_down(done, None)
+            if not await self._stock.wait():
+                return None
+        return mail
 
-    async def _prepare(self, claim: Claim) -> Message | Outcome:
-        """The message, or why there is none now."""
-        now = self._office.clock()
-        if later := self._domains.turn(claim.reader.email, now):
-            return outbox.postponed(claim, later)
-        template = self._templates.get(claim.edition_id) or await self._read_template(claim.edition_id)
-        try:
-            return template.message(
-                claim.reader, message_id=claim.message_id, in_reply_to=claim.in_reply_to, now=now
-            )
-        except ValueError as error:
-            return outbox.unwritable(claim, str(error), now)
+    async def _mail_at_hand(self, done: list[Outcome]) -> _Mail | None:
+        """The next mail, if there is one without waiting; what is claimed and cannot go now is done."""
+        while claim := self._stock.at_hand():
+            if self._waits_for_its_domain(claim, done):
+                continue
+            now = self._office.clock()
+            template = self._templates.get(claim.edition_id) or await self._read_template(claim.edition_id)
+            try:
+                message = template.message(
+                    claim.reader, message_id=claim.message_id, in_reply_to=claim.in_reply_to, now=now
+                )
+            except ValueError as error:
+                done.append(outbox.unwritable(claim, str(error), now))
+            else:
+                return _Mail(claim, message)
+        return None
+
+    def _waits_for_its_domain(self, claim: Claim, done: list[Outcome]) -> bool:
+        later = self._domains.later(claim.reader.email, self._office.clock())
+        if later:
+            done.append(outbox.postponed(claim, later))
+        return later is not None
 
     async def _read_template(self, edition_id: int) -> Template:
         content = await self._ledger.do(
@@ -248,15 +269,16 @@ class _Run:
         template = self._templates[edition_id] = Template(content, self._office.house)
         return template
 
-    async def _write_down(self, outcome: Outcome | None, claim: Claim | None) -> bool:
-        """Settle the one and announce the other; whether the latter may go out."""
-        if outcome is None and claim is None:
+    async def _write_down(self, done: list[Outcome], claim: Claim | None) -> bool:
+        """Settle what is done and announce the claim; whether it may go out."""
+        if not done and claim is None:
             return False
-        reason = await self._ledger.turn(outcome, claim)
-        if outcome:
+        reason = await self._ledger.turn(done, claim)
+        for outcome in done:
             self._stock.release(outcome.id)
             self._stock.unsent += outcome.state == "planned"
             self._count(outcome)
+        done.clear()
         if claim and reason != GO:
             self._stock.release(claim.id)
             self._stock.unsent += 1
@@ -272,9 +294,10 @@ class _Run:
         if outcome.state != "planned":
             self._result.states[outcome.state] += 1
 
-    async def _send(self, line: Line, claim: Claim, message: Message) -> Outcome:
+    async def _send(self, line: Line, mail: _Mail, following: _Mail | None) -> Outcome:
+        claim = mail.claim
         try:
-            reply = await line.send(message)
+            reply = await line.send(mail.message, following.message if following else None)
         except Refusal as refusal:
             if refusal.phase in BEFORE_MESSAGE:
                 self._lose(line, refusal)

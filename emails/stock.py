@@ -51,15 +51,15 @@ class Stock:
         """The next claim, if there is one without waiting."""
         return self._at_hand.popleft() if self._at_hand and not self.is_closed else None
 
-    async def next(self) -> Claim | None:
-        """The next claim; None when nothing is left to send, or the run ends."""
+    async def wait(self) -> bool:
+        """Wait until something is at hand; False when nothing is left to send, or the run ends."""
         async with self._one_at_a_time:
             while not self.is_closed:
-                if claim := self.at_hand():
-                    return claim
-                if not await self.refill() and not await self._wait_for_others():
-                    return None
-            return None
+                if self._at_hand or await self.refill():
+                    return True
+                if not await self._wait_for_others():
+                    return False
+            return False
 
     async def refill(self) -> bool:
         """Claim a batch; whether there was anything."""

@@ -111,37 +111,51 @@ class Line:
         self._connection: Connection | None = None
         self._sent = 0
 
-    async def send(self, message: Message) -> str:
-        """Hand a message over and return the server's reply to its final dot.
+    async def send(self, message: Message, following: Message | None = None) -> str:
+        """Hand a message over and return the server's reply to its final dot; the `following` one will most
+        likely be the next.
 
         Raises:
             Refusal: it was not taken, or nobody knows (phase `ack`, code 0).
         """
-        connection, is_used = await self._ready()
-        self._sent += 1
+        connection, is_used = await self._ready(message)
+        has_begun = connection.has_begun(message)
         try:
-            return await connection.send(message)
+            return await self._send(connection, message, following)
         except Refusal as refusal:
-            # A server may end an idle or a long connection between two messages (RFC 5321, 3.8).
-            if not (is_used and refusal.phase == "mail" and refusal.code in {0, 421}):
+            if not (is_used and _ended_between_messages(refusal, has_begun)):
                 raise
-        connection, _ = await self._ready()
-        return await connection.send(message)
+        connection, _ = await self._ready(message)
+        return await self._send(connection, message, following)
 
-    async def _ready(self) -> tuple[Connection, bool]:
+    async def _ready(self, message: Message) -> tuple[Connection, bool]:
         """An open connection, and whether it has served before."""
-        if self._connection and self._connection.is_open and self._sent < MESSAGES_PER_CONNECTION:
+        if (
+            self._connection
+            and self._connection.is_ready_for(message)
+            and self._sent < MESSAGES_PER_CONNECTION
+        ):
             return self._connection, True
         await self.close()
         self._sent = 0
         self._connection = await self._transport.open()
         return self._connection, False
 
+    async def _send(self, connection: Connection, message: Message, following: Message | None) -> str:
+        self._sent += 1
+        return await connection.send(message, following if self._sent < MESSAGES_PER_CONNECTION else None)
+
     async def close(self) -> None:
         """Say goodbye, if there is anyone to say it to."""
         if self._connection:
             await self._connection.close()
             self._connection = None
+
+
+def _ended_between_messages(refusal: Refusal, has_begun: bool) -> bool:
+    """Whether a server ended an idle or a long connection, as it may (RFC 5321, 3.8): with the first command
+    of a message, or with any that left with the text before."""
+    return refusal.code in {0, 421} and refusal.phase in ({"mail", "rcpt", "data"} if has_begun else {"mail"})
 
 
 def send_one(transport: Transport, message: Message) -> str:

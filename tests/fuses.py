@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from emails import afterwards, outbox, planning, smtp, transport
+from emails.channel import Channel
 from emails.message import Message
 from emails.pace import Domains
 from emails.smtp import Connection
@@ -107,7 +108,6 @@ def plant(fuse: Fuse, engine: Engine) -> None:
     _watch_commits(engine, burning)
     _watch_connections(burning)
     _watch_dialogue(burning)
-    _watch_body(burning)
 
 
 def _die() -> None:
@@ -183,16 +183,14 @@ def _watch_connections(burning: _Burning) -> None:
 
 
 def _watch_dialogue(burning: _Burning) -> None:
-    write, check, send = Connection._write, Connection._check, Line.send
-    when, _, verb = burning.name.removesuffix(" in a pipeline").partition(" ")
+    write, check, send = Channel.write, Connection._check, Line.send
 
-    def write_or_die(self: Connection, data: bytes) -> None:
-        place = f"\r\n{data.decode()}".find(f"\r\n{verb}") if verb.isupper() else -1
-        is_pipeline = data.count(b"\r\n") > 1
-        if place >= 0 and burning.ends_at(f"{when} {verb}{' in a pipeline' if is_pipeline else ''}"):
-            end = data.index(b"\r\n", place) + 2
-            _die_with(self, data[: place if when == "before" else end])
-        write(self, data)
+    def write_or_die(self: Channel, *parts: bytes) -> None:
+        *text, commands = parts
+        if text:
+            _die_in_text(self, burning, b"".join(text))
+        _die_at_verb(self, burning, b"".join(text), commands)
+        write(self, *parts)
 
     def check_or_die(self: Connection, phase: Any, *args: Any) -> None:
         if phase == "connect":
@@ -201,34 +199,38 @@ def _watch_dialogue(burning: _Burning) -> None:
             burning.at("before the answer is judged")
         check(self, phase, *args)
 
-    async def send_or_die(self: Line, message: Message) -> str:
-        answer = await send(self, message)
+    async def send_or_die(self: Line, *messages: Message | None) -> str:
+        answer = await send(self, *messages)  # type: ignore[arg-type]
         burning.interrupt()
         burning.at("after the answer is judged")
         return answer
 
-    Connection._write = write_or_die  # type: ignore[method-assign]
+    Channel.write = write_or_die  # type: ignore[method-assign]
     Connection._check = check_or_die  # type: ignore[method-assign, assignment]
-    Line.send = send_or_die  # type: ignore[method-assign]
+    Line.send = send_or_die  # type: ignore[method-assign, assignment]
 
 
-def _watch_body(burning: _Burning) -> None:
-    real = Connection._send_body
-
-    async def send_or_die(self: Connection, parts: Sequence[bytes]) -> Any:
-        data = b"".join(parts)
-        cuts = zip((*_CUTS, FINAL_DOT.name), (0, len(data) // 2, len(data), len(data) + 1, None), strict=True)
-        for name, cut in cuts:
-            if burning.ends_at(name):
-                _die_with(self, (data + b".\r\n")[:cut])
-        return await real(self, parts)
-
-    Connection._send_body = send_or_die  # type: ignore[method-assign]
+def _die_in_text(channel: Channel, burning: _Burning, text: bytes) -> None:
+    length = len(text)
+    cuts = (0, length // 2, length, length + 1, length + 3)
+    for name, cut in zip((*_CUTS, FINAL_DOT.name), cuts, strict=True):
+        if burning.ends_at(name):
+            _die_with(channel, (text + b".\r\n")[:cut])
 
 
-def _die_with(connection: Connection, last_words: bytes) -> None:
+def _die_at_verb(channel: Channel, burning: _Burning, text: bytes, commands: bytes) -> None:
+    """Die at a command, which may have left together with others and with a text before."""
+    when, _, verb = burning.name.removesuffix(" in a pipeline").partition(" ")
+    place = b"\r\n".join((b"", commands)).find(f"\r\n{verb}".encode()) if verb.isupper() else -1
+    is_pipeline = commands.count(b"\r\n") > 1
+    if place >= 0 and burning.ends_at(f"{when} {verb}{' in a pipeline' if is_pipeline else ''}"):
+        end = commands.index(b"\r\n", place) + 2
+        _die_with(channel, text + commands[: place if when == "before" else end])
+
+
+def _die_with(channel: Channel, last_words: bytes) -> None:
     """Die when exactly these bytes have left for the server; an event loop would keep them for later."""
-    line = connection._open_transport.get_extra_info("socket").fileno()
+    line = channel.transport.get_extra_info("socket").fileno()
     os.set_blocking(line, True)
     while last_words:
         last_words = last_words[os.write(line, last_words) :]

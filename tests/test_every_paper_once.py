@@ -53,7 +53,7 @@ class PostmansLine(Line):
     def __init__(self, postman: "Postman") -> None:
         self.postman = postman
 
-    async def send(self, message: Message) -> str:
+    async def send(self, message: Message, _following: Message | None = None) -> str:
         return self.postman.take(message)
 
     async def close(self) -> None:

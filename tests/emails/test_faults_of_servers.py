@@ -23,9 +23,10 @@ from sqlalchemy import delete
 
 from core.database import Base, Database, open_database
 from emails import smtp
+from emails.channel import Channel
 from emails.replies import BEFORE_MESSAGE
 from emails.sending import Drained, Office, drain
-from emails.smtp import Connection, SmtpAddress
+from emails.smtp import SmtpAddress
 from emails.transport import Transport
 from subscribers.accounts import is_suppressed
 
@@ -160,25 +161,25 @@ def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the system take little of a text at once."""
-    begin = Connection.connection_made
+    begin = Channel.connection_made
 
-    def connection_made(self: Connection, transport: asyncio.Transport) -> None:
+    def connection_made(self: Channel, transport: asyncio.Transport) -> None:
         with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as same:
             same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         begin(self, transport)
 
-    monkeypatch.setattr(Connection, "connection_made", connection_made)
+    monkeypatch.setattr(Channel, "connection_made", connection_made)
 
 
 def hear_bytewise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every reply comes in pieces of one byte, so in particular cut at every place."""
-    hear = Connection.data_received
+    hear = Channel.data_received
 
-    def bytewise(self: Connection, data: bytes) -> None:
+    def bytewise(self: Channel, data: bytes) -> None:
         for byte in data:
             hear(self, bytes([byte]))
 
-    monkeypatch.setattr(Connection, "data_received", bytewise)
+    monkeypatch.setattr(Channel, "data_received", bytewise)
 
 
 def assert_balance(database: Database, *runs: Drained) -> None:
@@ -274,6 +275,37 @@ def test_a_connection_that_fails_between_two_mails_costs_neither_of_them_a_delay
     assert states(database) == {"sent": 3}
     assert got(server) == addresses
     assert server.sessions == 2
+    assert_balance(database, drained)
+
+
+@pytest.mark.parametrize("manner", ["pipelining"])
+@pytest.mark.parametrize("phase", ["rcpt", "data"])
+@pytest.mark.parametrize("fault", ["421", "hang", "drop", "reset", "garbage", "a reply that does not fit"])
+def test_a_connection_that_fails_at_commands_sent_ahead_costs_no_mail_a_delay(
+    database: Database, servers: Servers, phase: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if fault == "hang":
+        be_impatient(monkeypatch)
+    addresses = plan(database, 3)
+    with servers.make(**{HOOKS[phase]: in_turn(None, reply_of(phase, fault))}) as server:
+        drained = servers.send(database, server)
+    assert states(database) == {"sent": 3}
+    assert got(server) == addresses
+    assert server.sessions == 2
+    assert_balance(database, drained)
+
+
+@pytest.mark.parametrize("manner", ["pipelining"])
+@pytest.mark.parametrize("phase", ["rcpt", "data"])
+@pytest.mark.parametrize(("fault", "state"), [("4xx", "deferred"), ("5xx", "failed")])
+def test_a_refusal_of_commands_sent_ahead_is_that_of_their_own_mail(
+    database: Database, servers: Servers, phase: str, fault: str, state: str
+) -> None:
+    first, _, last = plan(database, 3)
+    with servers.make(**{HOOKS[phase]: in_turn(None, reply_of(phase, fault))}) as server:
+        drained = servers.send(database, server)
+    assert [delivery.state for delivery in deliveries(database)] == ["sent", state, "sent"]
+    assert got(server) == [first, last]
     assert_balance(database, drained)
 
 

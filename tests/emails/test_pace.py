@@ -27,9 +27,10 @@ HOUR = timedelta(hours=1)
 
 def interval(domains: Domains, address: str, now: datetime = NOW) -> float:
     """Seconds from one mail to the next; the mail of now takes its turn."""
-    later = domains.turn(address, now + HOUR)
+    later = domains.later(address, now + HOUR)
     assert later is None
-    following = domains.turn(address, now + HOUR)
+    domains.take_turn(address, now + HOUR)
+    following = domains.later(address, now + HOUR)
     return (following - now - HOUR).total_seconds() if following else 0.0
 
 
@@ -51,7 +52,7 @@ def test_a_domain_that_says_later_is_sent_to_more_slowly_each_time_and_no_other_
         found.append(interval(domains, SLOW))
     assert found[:4] == [FIRST_INTERVAL * 2**times for times in range(4)]
     assert found[-1] == LONGEST_INTERVAL
-    assert domains.turn(OTHER, NOW) is None
+    assert domains.later(OTHER, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_a_domain_recovers_with_the_mails_that_it_takes(domains: Domains) -> Non
 
 def test_a_clock_set_back_by_hours_does_not_hold_a_domain_up_for_hours(domains: Domains) -> None:
     domains.refused(SLOW, LATER, NOW)
-    assert domains.turn(SLOW, NOW - 5 * HOUR) is None
+    assert domains.later(SLOW, NOW - 5 * HOUR) is None
 
 
 def test_a_slow_domain_gets_one_mail_in_its_interval_also_after_a_restart(

@@ -260,7 +260,7 @@ class FakeLine(Line):
     def __init__(self, transport: "FakeTransport") -> None:
         self.transport = transport
 
-    async def send(self, message: Message) -> str:
+    async def send(self, message: Message, _following: Message | None = None) -> str:
         is_last = len(self.transport.taken) + 1 == self.transport.crash_at
         if is_last and self.transport.before:
             raise Crash

@@ -1,0 +1,183 @@
+"""The wire of an SMTP connection: bytes out, replies in, each waited for until a deadline (RFC 5321, 4.2)."""
+
+import asyncio
+import re
+import ssl
+from collections import deque
+from typing import NamedTuple, cast
+
+# Octets that may wait to leave while all before them has left. A text has more, the commands that follow it
+# in the same group have fewer.
+TAIL = 1024
+_LONGEST_LINE = 4096  # octets of a reply's line; the RFC allows 512
+_MOST_LINES = 100  # of one reply
+_REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?")
+
+
+class Reply(NamedTuple):
+    """What a server answered; `said` as it came, its lines with a line feed between them."""
+
+    code: int
+    said: bytes
+
+    @property
+    def text(self) -> str:
+        """The words, without control signs within a line: they go into the database and into logs."""
+        return "\n".join(map(_printable, self.said.decode("utf-8", "replace").split("\n")))
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}"
+
+
+class Channel(asyncio.Protocol):
+    """An open connection. One task at a time waits for its replies."""
+
+    def __init__(self) -> None:
+        self.replies: deque[Reply] = deque()  # come and not yet taken
+        self.lost = ""  # why nothing more will come
+        self.is_writing = False  # more than a `TAIL` of the bytes given has not left
+        self._transport: asyncio.Transport | None = None
+        self._received = b""
+        self._lines: list[bytes] = []  # of a reply that goes on
+        self._wanted = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._deadline = 0.0  # of the present answer, by the clock of the loop
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """What asyncio has made for it."""
+        assert self._transport is not None, "not connected yet"  # noqa: S101
+        return self._transport
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the server has said nothing that was not taken."""
+        return not (self.replies or self._received or self._lines)
+
+    def write(self, *parts: bytes) -> None:
+        """Send something, if there is anyone to send it to."""
+        if not self.lost:
+            self.transport.writelines(parts)
+
+    async def hear(self, count: int, seconds: float) -> None:
+        """Wait until so many replies are there, or nothing more will come."""
+        if len(self.replies) >= count or self.lost:
+            return
+        loop = asyncio.get_running_loop()
+        self._wanted, self._waiter = count, loop.create_future()
+        self._watch(loop.time() + seconds)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    async def encrypt(self, context: ssl.SSLContext, host: str, seconds: float) -> bool:
+        """Go on in TLS with a server of that name; whether it is still there.
+
+        Raises:
+            OSError, ValueError: the handshake failed.
+        """
+        transport = await asyncio.get_running_loop().start_tls(
+            self.transport, self, context, server_hostname=host, ssl_handshake_timeout=seconds
+        )
+        if transport is None:
+            return False
+        self._begin(transport)
+        return True
+
+    def break_off(self, reason: str) -> None:
+        """Leave without a word."""
+        self.lost = self.lost or reason
+        if self._transport:
+            self._transport.abort()
+        self._wake()
+
+    def _watch(self, deadline: float) -> None:
+        """Break off at the deadline, unless the answer is there by then or a later deadline is set."""
+        self._deadline = deadline
+        # One alarm for many answers: to set and cancel one for each takes longer than to read it.
+        if self._alarm is None or self._alarm.when() > deadline:
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._alarm:
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._waiter is None:
+            return
+        if asyncio.get_running_loop().time() < self._deadline:
+            self._set_alarm()
+        else:
+            self.break_off("no answer in time")
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _begin(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=TAIL, low=TAIL)
+
+    # --- what asyncio calls ---------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open."""
+        self._begin(cast(asyncio.Transport, transport))  # uvloop's are of no such class
+
+    def pause_writing(self) -> None:
+        """Much waits to leave."""
+        self.is_writing = True
+
+    def resume_writing(self) -> None:
+        """All but a tail has left."""
+        self.is_writing = False
+
+    def data_received(self, data: bytes) -> None:
+        """A piece of what the server says."""
+        *lines, self._received = (self._received + data).split(b"\n")
+        for line in lines:
+            if self.lost:  # what follows garbage answers nothing
+                return
+            self._take(line.rstrip())
+        if len(self._received) > _LONGEST_LINE:
+            self.break_off("the server sent a line without an end")
+        if len(self.replies) >= self._wanted:
+            self._wake()
+
+    def _take(self, line: bytes) -> None:
+        found = _REPLY.fullmatch(line)
+        if found is None or len(line) > _LONGEST_LINE or len(self._lines) >= _MOST_LINES:
+            self.break_off(f"no SMTP reply: {line[:80].decode('utf-8', 'replace')!r}")
+            return
+        code, sign, said = found.groups(b"")
+        if self._lines or sign == b"-":
+            self._lines.append(said)
+            if sign == b"-":
+                return
+            said, self._lines = b"\n".join(self._lines), []
+        self.replies.append(Reply(int(code), said))
+
+    def eof_received(self) -> bool:
+        """The server has left; what it said before counts."""
+        self.lost = self.lost or "the server closed the connection"
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The end."""
+        self.lost = self.lost or (words(error) if error else "the server closed the connection")
+        self._wake()
+
+
+def words(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else " " for sign in text).rstrip()
