@@ -14,7 +14,7 @@ from stage import NOW, add_readers, each_size, plan_all
 from core.database import Database
 from emails.models import Delivery
 from emails.needs import GROUPS
-from emails.outbox import MOST_ATTEMPTS
+from emails.outcomes import MOST_ATTEMPTS
 from emails.resends import Request, plan
 from issues.models import Paper
 

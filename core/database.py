@@ -2,12 +2,12 @@
 
 import fcntl
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -20,15 +20,15 @@ from sqlalchemy import (
     Dialect,
     Engine,
     TypeDecorator,
-    Update,
     create_engine,
     event,
     make_url,
     text,
 )
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from core.rows import driver
 
 Sessions = sessionmaker[Session]
 
@@ -93,10 +93,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _begin_sqlite(connection: Any) -> None:
+def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later would fail with "database is locked".
     reads_only = connection.get_execution_options().get("reads_only")
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+    with driver(connection) as raw:
+        raw.execute("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
 
 @dataclass(frozen=True)
@@ -121,47 +122,6 @@ def open_database(url: str) -> Database:
 def reading(database: Database) -> Session:
     """A session that only reads, for as long as that takes: on SQLite it keeps no writer waiting."""
     return database.sessions(bind=database.engine.execution_options(reads_only=True))
-
-
-class Prepared:
-    """A change of rows, put into SQL once: for a handful of rows that takes longer than to run it."""
-
-    def __init__(self, change: Update) -> None:
-        self._change = change
-        self._ready: dict[str, _Ready] = {}
-
-    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Make the change with the values of each row; how many rows of the table it met in all."""
-        dialect = connection.dialect
-        if dialect.name not in self._ready:
-            self._ready[dialect.name] = _ready(self._change, dialect)
-        sql, constants, processors = self._ready[dialect.name]
-        values = [{**constants, **row} for row in rows]
-        for row in values:
-            for name, process in processors:
-                row[name] = process(row[name])
-        return connection.exec_driver_sql(sql, values).rowcount
-
-
-class _Ready(NamedTuple):
-    """SQL with named places, what always goes into some, and what turns values into the driver's."""
-
-    sql: str
-    constants: dict[str, Any]
-    processors: Sequence[tuple[str, Callable[[Any], Any]]]
-
-
-def _ready(change: Update, dialect: Dialect) -> _Ready:
-    # SQLAlchemy counts sqlite3's places, but the driver knows names as well.
-    named = SQLiteDialect_pysqlite(paramstyle="named") if dialect.name == "sqlite" else dialect
-    compiled = change.compile(dialect=named)
-    constants = {name: value for name, value in compiled.params.items() if value is not None}
-    processors = [
-        (name, process)
-        for name in compiled.params.keys() - constants.keys()
-        if (process := compiled.binds[name].type.dialect_impl(named).bind_processor(named))
-    ]
-    return _Ready(str(compiled), constants, processors)
 
 
 def lock(session: Session, name: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from core.runs import Run, latest
 from emails.alarms import troubles_of_bounces, troubles_of_issues
 from emails.models import Delivery, EditionRow
-from emails.outbox import MOST_ATTEMPTS
+from emails.outcomes import MOST_ATTEMPTS
 from emails.report import balances
 from subscribers.models import Subscriber
 

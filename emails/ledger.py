@@ -18,12 +18,15 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from emails import outbox
-from emails.outbox import Claim, Hold, Outcome
+from core.rows import connect
+from emails import turns
+from emails.outbox import Hold
+from emails.outcomes import Claim, Outcome
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Work = Callable[[Session, Hold, datetime], T]
 
 Answer = Literal["go", "skipped", "taken"]
 GO: Answer = "go"  # the delivery may go out
@@ -74,16 +77,9 @@ class Ledger:
             self._gathered.set()
         return await answer
 
-    async def do(self, work: Callable[[Session, Hold, datetime], T]) -> T:
+    async def do(self, work: Work[T]) -> T:
         """Do one piece of work in a transaction, again while the database is away."""
-
-        def in_session(connection: Connection, hold: Hold, now: datetime) -> T:
-            with self._database.sessions(bind=connection) as session:
-                done = work(session, hold, now)
-                session.flush()
-                return done
-
-        return await self.again(lambda: self._transact(in_session))
+        return await self.again(lambda: self._transact(work))
 
     async def again(self, work: Callable[[], T]) -> T:
         """Do what needs the database, again while it is away."""
@@ -120,16 +116,10 @@ class Ledger:
             self._writer = None
 
     async def _write_down(self, entries: list[_Entry]) -> None:
-        outcomes = [outcome for entry in entries for outcome in entry.done]
+        done = [outcome for entry in entries for outcome in entry.done]
         claims = [entry.claim for entry in entries if entry.claim]
-
-        def settle_and_announce(connection: Connection, hold: Hold, now: datetime) -> dict[int, str]:
-            if outcomes:
-                outbox.settle(connection, outcomes, hold, now)
-            return outbox.announce(connection, claims, hold, now) if claims else {}
-
         try:
-            reasons = await self.again(lambda: self._transact(settle_and_announce))
+            reasons = await self.again(lambda: self._settle_and_announce(done, claims))
         except BaseException as error:  # noqa: BLE001  whatever it was, it is the waiting lines' to raise
             for entry in entries:
                 if not entry.answer.done():
@@ -140,12 +130,19 @@ class Ledger:
                 reason = reasons.get(entry.claim.id) if entry.claim else None
                 entry.answer.set_result(TAKEN if reason is None else SKIPPED if reason else GO)
 
-    def _transact(self, work: Callable[[Connection, Hold, datetime], T]) -> T:
-        now = self._clock()
+    def _settle_and_announce(self, done: Sequence[Outcome], claims: Sequence[Claim]) -> dict[int, str]:
         # One connection for the whole run: taking one from the pool costs a question to the server.
-        self._connection = self._connection or self._database.engine.connect()
-        with self._connection.begin():
-            return work(self._connection, Hold(self._token, now + self._lease), now)
+        self._connection = self._connection or connect(self._database.engine)
+        if turns.at_once(self._connection, done, claims, self._hold()):
+            return dict.fromkeys((claim.id for claim in claims), "")
+        return self._transact(lambda session, hold, now: turns.one_by_one(session, done, claims, hold, now))
+
+    def _transact(self, work: Work[T]) -> T:
+        with self._database.sessions.begin() as session:
+            return work(session, self._hold(), self._clock())
+
+    def _hold(self) -> Hold:
+        return Hold(self._token, self._clock() + self._lease)
 
 
 def _is_away(error: DBAPIError) -> bool:

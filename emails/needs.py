@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, and_, case, exists, func, lite
 from sqlalchemy.orm import Session
 
 from emails.models import Delivery, EditionRow
-from emails.outbox import MOST_ATTEMPTS
+from emails.outcomes import MOST_ATTEMPTS
 from issues.models import Issue, Paper
 from subscribers.models import Subscriber, Suppression
 

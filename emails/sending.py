@@ -13,12 +13,12 @@ from typing import NamedTuple
 import uvloop
 
 from core.database import Database, exclusive
-from emails import afterwards, outbox, tally
+from emails import afterwards, outbox, outcomes, tally
 from emails.breaker import Breaker
 from emails.ledger import GO, SKIPPED, Ledger
 from emails.message import House, Message, Template, content_of
 from emails.models import EditionRow
-from emails.outbox import Claim, Outcome
+from emails.outcomes import Claim, Outcome
 from emails.pace import Domains, Metronome, Quota, Speed
 from emails.replies import BEFORE_MESSAGE, Refusal, judge
 from emails.stock import Stock
@@ -222,7 +222,7 @@ class _Run:
                     done.append(await self._send(line, mail, following))
                 mail = following
             if mail:
-                done.append(outbox.postponed(mail.claim, mail.claim.due_at))
+                done.append(outcomes.postponed(mail.claim, mail.claim.due_at))
             await self._write_down(done, None)
         finally:
             self._lines.discard(line)
@@ -249,7 +249,7 @@ class _Run:
                     claim.reader, message_id=claim.message_id, in_reply_to=claim.in_reply_to, now=now
                 )
             except ValueError as error:
-                done.append(outbox.unwritable(claim, str(error), now))
+                done.append(outcomes.unwritable(claim, str(error), now))
             else:
                 return _Mail(claim, message)
         return None
@@ -257,7 +257,7 @@ class _Run:
     def _waits_for_its_domain(self, claim: Claim, done: list[Outcome]) -> bool:
         later = self._domains.later(claim.reader.email, self._office.clock())
         if later:
-            done.append(outbox.postponed(claim, later))
+            done.append(outcomes.postponed(claim, later))
         return later is not None
 
     async def _read_template(self, edition_id: int) -> Template:
@@ -301,11 +301,11 @@ class _Run:
         except Refusal as refusal:
             if refusal.phase in BEFORE_MESSAGE:
                 self._lose(line, refusal)
-                return outbox.refused(claim, refusal, judge(refusal), self._office.clock())
+                return outcomes.refused(claim, refusal, judge(refusal), self._office.clock())
             return self._refused(claim, refusal)
         self._breaker.passed()
         self._domains.taken(claim.reader.email)
-        return outbox.sent(claim, reply, self._office.clock())
+        return outcomes.sent(claim, reply, self._office.clock())
 
     def _lose(self, line: Line, refusal: Refusal) -> None:
         """Go on without a line: a server may take fewer connections than we would open."""
@@ -333,7 +333,7 @@ class _Run:
             self._breaker.passed()
         elif reason := self._breaker.refused(claim.id):
             self._stop(f"{reason}, the last with: {refusal.unaddressed}")
-        return outbox.refused(claim, refusal, verdict, now)
+        return outcomes.refused(claim, refusal, verdict, now)
 
 
 async def _all(lines: Sequence["asyncio.Task[None]"], watch: "asyncio.Task[None]") -> None:

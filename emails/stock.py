@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from emails import outbox, tally
 from emails.ledger import Ledger
-from emails.outbox import Claim, Hold
+from emails.outbox import Hold
+from emails.outcomes import Claim
 from emails.pace import Quota
 from emails.planning import PROMPT
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from emails import afterwards, outbox, planning, smtp, transport
+from core.rows import AtOnce
+from emails import afterwards, outbox, planning, smtp, transport, turns
 from emails.channel import Channel
 from emails.message import Message
 from emails.pace import Domains
@@ -122,8 +123,8 @@ _DEEDS: tuple[tuple[Any, str, str], ...] = (
     (afterwards, "erase_forgotten", "erasing"),
     (outbox, "_claim_of", "a claim"),
     (outbox, "mark_uncertain", "a take-over"),
-    (outbox, "announce", "announcing"),
-    (outbox, "settle", "settling"),
+    (turns, "_announcements", "announcing"),
+    (turns, "_settlements", "settling"),
     (outbox, "renew", "renewing"),
     (outbox, "put_back", "putting back"),
     (Domains, "write", "paces"),
@@ -134,23 +135,27 @@ def _watch_commits(engine: Engine, burning: _Burning) -> None:
     done: set[str] = set()
     for owner, name, deed in _DEEDS:
         setattr(owner, name, _noting(getattr(owner, name), deed, done))
-    real: Callable[[Any], None] = engine.dialect.do_commit
 
-    def do_commit(connection: Any) -> None:
-        names = [f"the commit of {deed}" for deed in _joined(done)]
-        done.clear()
-        for name in names:
-            burning.at(f"before {name}")
-        real(connection)
-        for name in names:
-            burning.at(f"after {name}")
+    def watched(real: Callable[..., Any]) -> Callable[..., Any]:
+        def commit(*args: Any) -> Any:
+            names = [f"the commit of {deed}" for deed in _joined(done)]
+            done.clear()
+            for name in names:
+                burning.at(f"before {name}")
+            answer = real(*args)
+            for name in names:
+                burning.at(f"after {name}")
+            return answer
 
-    engine.dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]
+        return commit
+
+    engine.dialect.do_commit = watched(engine.dialect.do_commit)  # type: ignore[method-assign]
+    AtOnce._on_postgresql = watched(AtOnce._on_postgresql)  # type: ignore[method-assign]  # commits by itself
 
 
 def _noting(real: Callable[..., Any], deed: str, done: set[str]) -> Callable[..., Any]:
     def noting(*args: Any, **kwargs: Any) -> Any:
-        has_no_deliveries = args[1:2] == ([],)
+        has_no_deliveries = [] in args[:2]
         has_no_paces = isinstance(args[0], Domains) and not args[0].has_changed
         if not (has_no_deliveries or has_no_paces):
             done.add(deed)

@@ -16,7 +16,8 @@ from sendings import SLOT, deliveries, got, plan, send, send_by_address, states
 from smtp_server import ScriptedServer
 
 from core.database import Database
-from emails import outbox, stock
+from core.rows import connect
+from emails import outbox, outcomes, stock, turns
 from emails.outbox import Hold
 
 HOURS = timedelta(hours=5)
@@ -120,17 +121,17 @@ def test_what_another_sender_holds_by_now_can_be_neither_announced_nor_settled_b
     slept, awake = Hold("slept", NOW + timedelta(seconds=1)), Hold("awake", NOW + HOURS)
     with database.sessions.begin() as session:
         claims = outbox.claim(session, SLOT, slept, now=NOW, repeat_uncertain=True, limit=2)
-        assert outbox.announce(session.connection(), claims[:1], slept, NOW) == {claims[0].id: ""}
-    later = NOW + timedelta(seconds=2)
+    with connect(database.engine) as connection:
+        assert turns.at_once(connection, [], claims[:1], slept)
+        later = NOW + timedelta(seconds=2)
+        with database.sessions.begin() as session:
+            untried = outbox.claim(session, SLOT, awake, now=later, repeat_uncertain=True, limit=2)
+            lost = outbox.claim(session, SLOT, awake, now=later, repeat_uncertain=True, limit=2)
+            assert [claim.id for claim in (*lost, *untried)] == [claim.id for claim in claims]
+        done = [outcomes.sent(claim, "250 Ok", later) for claim in claims]
+        assert not turns.at_once(connection, done, claims[1:], slept)
     with database.sessions.begin() as session:
-        untried = outbox.claim(session, SLOT, awake, now=later, repeat_uncertain=True, limit=2)
-        lost = outbox.claim(session, SLOT, awake, now=later, repeat_uncertain=True, limit=2)
-        assert [claim.id for claim in (*lost, *untried)] == [claim.id for claim in claims]
-    with database.sessions.begin() as session:
-        assert outbox.announce(session.connection(), claims[1:], slept, later) == {}
-        outbox.settle(
-            session.connection(), [outbox.sent(claim, "250 Ok", later) for claim in claims], slept, later
-        )
+        assert turns.one_by_one(session, done, claims[1:], slept, later) == {}
     assert [(delivery.state, delivery.claim) for delivery in deliveries(database)] == [
         ("claimed", "awake")
     ] * 2

@@ -20,7 +20,7 @@ from emails.digests import retry, run_digest
 from emails.edition import EmptyIssueError
 from emails.models import Delivery, Resend
 from emails.needs import COMES_YET, OLD_TEXT_UNDER_WAY, SENT_BEFORE, RequestError
-from emails.outbox import MOST_ATTEMPTS
+from emails.outcomes import MOST_ATTEMPTS
 from emails.report import DigestReport
 from emails.resends import Plan, Request, plan
 from issues.models import Paper

@@ -1,0 +1,80 @@
+"""What becomes of a claimed delivery when it was tried, or could not be. Pure."""
+
+from datetime import datetime, timedelta
+from random import uniform
+from typing import NamedTuple
+
+from emails.message import Reader
+from emails.replies import BEFORE_MESSAGE, Refusal, Verdict
+
+FIRST_PAUSE = timedelta(minutes=15)
+MOST_ATTEMPTS = 11  # with these pauses, two days
+
+
+class Claim(NamedTuple):
+    """A delivery that a sender holds; `due_at` is since when it was due."""
+
+    id: int
+    edition_id: int
+    subscriber_id: int
+    kind: str
+    letter: str
+    message_id: str
+    in_reply_to: str
+    attempts: int
+    due_at: datetime
+    reader: Reader
+
+
+class Outcome(NamedTuple):
+    """What has become of a claimed delivery: its new state, when it is due again, and what the server said.
+
+    `dead_address` is one that must not be mailed any more.
+    """
+
+    id: int
+    state: str
+    reply: str
+    attempts: int
+    due_at: datetime | None
+    settled_at: datetime | None
+    dead_address: str = ""
+
+
+def sent(claim: Claim, reply: str, now: datetime) -> Outcome:
+    """The server has taken the message."""
+    return Outcome(claim.id, "sent", reply[:500], claim.attempts + 1, None, now)
+
+
+def refused(claim: Claim, refusal: Refusal, verdict: Verdict, now: datetime) -> Outcome:
+    """The server has not taken the message, or nobody knows; a deferred one fails in the end."""
+    if refusal.phase in BEFORE_MESSAGE:  # nothing of this mail was tried
+        return Outcome(claim.id, "planned", str(refusal), claim.attempts, claim.due_at, None)
+    attempts, state = claim.attempts + 1, str(verdict.state)
+    if state in {"planned", "deferred"} and attempts >= MOST_ATTEMPTS:
+        state = "failed"
+    due_at = {"planned": now, "uncertain": now, "deferred": now + _pause(attempts)}.get(state)
+    return Outcome(
+        claim.id,
+        state,
+        str(refusal),
+        attempts,
+        due_at,
+        None if state == "planned" else now,
+        claim.reader.email if verdict.suppress else "",
+    )
+
+
+def _pause(attempts: int) -> timedelta:
+    """15 minutes growing to 8 hours, and a little more or less, so that not all come back at once."""
+    return FIRST_PAUSE * (2.0 ** min(attempts - 1, 5) * uniform(0.95, 1.05))  # noqa: S311  no secret
+
+
+def postponed(claim: Claim, due_at: datetime) -> Outcome:
+    """Nothing was tried: the mail waits for its domain's turn, or for the next run."""
+    return Outcome(claim.id, "planned", "", claim.attempts, due_at, None)
+
+
+def unwritable(claim: Claim, reason: str, now: datetime) -> Outcome:
+    """No mail can be made of the delivery."""
+    return Outcome(claim.id, "failed", f"cannot be written: {reason}"[:500], claim.attempts, None, now)
