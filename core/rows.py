@@ -137,10 +137,13 @@ class _Ready(NamedTuple):
 
 
 def connect(engine: Engine) -> Connection:
-    """A connection for `AtOnce`: PostgreSQL ends a transaction with each statement then."""
+    """A connection for `AtOnce`, of its own: PostgreSQL ends a transaction with each statement, and plans each
+    statement once. How many rows come does not matter to a plan that looks each up by its key."""
     connection = engine.connect()
     if engine.dialect.name == "postgresql":
         connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
+        connection.detach()  # from the pool: nothing else shall be planned like that
     return connection
 
 
@@ -152,7 +155,7 @@ def driver(connection: Connection) -> Iterator[Any]:
         DBAPIError: as SQLAlchemy does.
     """
     dialect = connection.dialect
-    raw = connection.connection.driver_connection
+    raw = connection.connection.dbapi_connection
     try:
         yield raw
     except dialect.loaded_dbapi.Error as error:

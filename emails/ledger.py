@@ -73,7 +73,7 @@ class Ledger:
         if self._writer is None:
             self._gathered.clear()
             self._writer = asyncio.create_task(self._write())
-        if len(self._entries) * 2 >= self.lines:
+        if len(self._entries) >= self.lines:
             self._gathered.set()
         return await answer
 
