@@ -4,10 +4,11 @@ For what runs with every few mails: SQLAlchemy's work around a statement takes l
 a question to PostgreSQL longer than its answer.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -25,39 +26,34 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-Row = Mapping[str, Any]
 Build = Callable[[Any], Update]
 
 
 class RowChange:
-    """An UPDATE for each of some rows; `build` makes it of an object with a column for each of the `types`."""
+    """An UPDATE for each of some rows; `build` makes it of an object with a column for each of the `types`.
+
+    A row is a tuple of the values in the order of the types.
+    """
 
     def __init__(self, name: str, build: Build, **types: TypeEngine[Any]) -> None:
         self.name, self.build, self.types = name, build, types
-        binds = {key: bindparam(self._place(key), type_=kind) for key, kind in types.items()}
-        self.statement = build(SimpleNamespace(**binds))
+        self.places = [f"{name}_{column}" for column in types]
+        binds = (
+            bindparam(place, type_=kind) for place, kind in zip(self.places, types.values(), strict=True)
+        )
+        self.statement = build(SimpleNamespace(**dict(zip(types, binds, strict=True))))
 
-    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
+    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Make the change in the connection's transaction."""
         if rows:
-            connection.execute(self.statement, [self.placed(row) for row in rows])
-
-    def placed(self, row: Row) -> dict[str, Any]:
-        """The values by the names of their places in the statement."""
-        return {self._place(key): row[key] for key in self.types}
-
-    def in_columns(self, rows: Sequence[Row]) -> dict[str, str]:
-        """The values of all rows, an array for each place."""
-        return {self._place(key): _array([row[key] for row in rows]) for key in self.types}
+            connection.execute(self.statement, [dict(zip(self.places, row, strict=True)) for row in rows])
 
     def of_arrays(self) -> Update:
-        """The change of all rows in one statement, for PostgreSQL."""
-        arrays = (bindparam(self._place(key), type_=ARRAY(kind)) for key, kind in self.types.items())
-        columns = (column(key, kind) for key, kind in self.types.items())
+        """The change of all rows in one statement, for PostgreSQL; each place takes the values of all rows."""
+        kinds = self.types.values()
+        arrays = (bindparam(place, type_=ARRAY(kind)) for place, kind in zip(self.places, kinds, strict=True))
+        columns = (column(name, kind) for name, kind in self.types.items())
         return self.build(func.unnest(*arrays).table_valued(*columns).render_derived().c)
-
-    def _place(self, key: str) -> str:
-        return f"{self.name}_{key}"
 
 
 class AtOnce:
@@ -65,9 +61,10 @@ class AtOnce:
 
     def __init__(self, *changes: RowChange) -> None:
         self._changes = changes
-        self._ready: dict[str, list[_Ready]] = {}
+        self._on_sqlite: list[_OnSqlite] = []
+        self._question: tuple[str, dict[str, Any]] = ("", {})
 
-    def run(self, connection: Connection, *rows: Sequence[Row]) -> int:
+    def run(self, connection: Connection, *rows: Sequence[tuple[Any, ...]]) -> int:
         """Make each change of its rows; how many rows of the table the last one met.
 
         `connection` is one of `connect`, and in no transaction.
@@ -75,65 +72,67 @@ class AtOnce:
         Raises:
             DBAPIError: as SQLAlchemy does.
         """
-        dialect = connection.dialect
-        if dialect.name not in self._ready:
-            self._ready[dialect.name] = self._prepare(dialect)
         with driver(connection) as raw:
-            run = self._on_sqlite if dialect.name == "sqlite" else self._on_postgresql
-            return run(raw, dialect, rows)
+            if connection.dialect.name == "sqlite":
+                return self._one_by_one(raw, connection.dialect, rows)
+            return self._ask(raw, connection.dialect, rows)
 
-    def _prepare(self, dialect: Dialect) -> "list[_Ready]":
-        if dialect.name == "sqlite":
-            # SQLAlchemy counts sqlite3's places, but the driver knows names as well.
-            by_name = SQLiteDialect_pysqlite(paramstyle="named")
-            return [_Ready.of(change.statement.compile(dialect=by_name), by_name) for change in self._changes]
-        *first, last = (
-            change.of_arrays().returning(literal_column("1").label("one")).cte(change.name)
-            for change in self._changes
-        )
-        question = select(func.count()).select_from(last).add_cte(*first)
-        return [_Ready.of(question.compile(dialect=dialect), dialect)]
-
-    def _on_sqlite(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[Row]]) -> int:
+    def _one_by_one(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[tuple[Any, ...]]]) -> int:
+        self._on_sqlite = self._on_sqlite or [_OnSqlite(change) for change in self._changes]
         met = 0
         raw.execute("BEGIN IMMEDIATE")
         try:
-            for change, ready, given in zip(self._changes, self._ready[dialect.name], rows, strict=True):
-                values = [{**ready.constants, **change.placed(row)} for row in given]
-                for place, process in ready.processors:
-                    for value in values:
-                        value[place] = process(value[place])
-                met = raw.executemany(ready.sql, values).rowcount if values else 0
+            for change, given in zip(self._on_sqlite, rows, strict=True):
+                met = change.run(raw, given)
             dialect.do_commit(raw)
         except BaseException:
             raw.rollback()
             raise
         return met
 
-    def _on_postgresql(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[Row]]) -> int:
-        (ready,) = self._ready[dialect.name]
-        values: dict[str, Any] = dict(ready.constants)
+    def _ask(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[tuple[Any, ...]]]) -> int:
+        if not self._question[0]:
+            *first, last = (
+                change.of_arrays().returning(literal_column("1").label("one")).cte(change.name)
+                for change in self._changes
+            )
+            compiled = select(func.count()).select_from(last).add_cte(*first).compile(dialect=dialect)
+            self._question = str(compiled), compiled.params
+        sql, constants = self._question
+        values = dict(constants)
         for change, given in zip(self._changes, rows, strict=True):
-            values |= change.in_columns(given)
-        return int(raw.execute(ready.sql, values).fetchone()[0])
+            columns = zip(*given, strict=True) if given else ((),) * len(change.places)
+            values.update(zip(change.places, map(_array, columns), strict=True))
+        return int(raw.execute(sql, values).fetchone()[0])
 
 
-class _Ready(NamedTuple):
-    """SQL with named places, what always goes into some, and what turns values into the driver's."""
+class _OnSqlite:
+    """A change in SQLite's own words, its values in the order in which the driver takes them."""
 
-    sql: str
-    constants: dict[str, Any]
-    processors: Sequence[tuple[str, Callable[[Any], Any]]]
+    def __init__(self, change: RowChange) -> None:
+        dialect = SQLiteDialect_pysqlite()
+        compiled = change.statement.compile(dialect=dialect)
+        params, order = compiled.params, compiled.positiontup or []
+        constants = [place for place in order if place not in change.places]
+        sources = [*change.places, *constants]
+        self._sql = str(compiled)
+        self._constants = tuple(params[place] for place in constants)
+        self._in_order: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*map(sources.index, order))
+        kinds = enumerate(change.types.values())
+        found = ((index, kind.dialect_impl(dialect).bind_processor(dialect)) for index, kind in kinds)
+        self._processors = [(index, process) for index, process in found if process]
 
-    @classmethod
-    def of(cls, compiled: Any, dialect: Dialect) -> "_Ready":
-        constants = {place: value for place, value in compiled.params.items() if value is not None}
-        processors = [
-            (place, process)
-            for place in compiled.params.keys() - constants.keys()
-            if (process := compiled.binds[place].type.dialect_impl(dialect).bind_processor(dialect))
-        ]
-        return cls(str(compiled), constants, processors)
+    def run(self, raw: Any, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Make the change of each row; how many rows of the table it met."""
+        if not rows:
+            return 0
+        return int(raw.executemany(self._sql, [self._values(row) for row in rows]).rowcount)
+
+    def _values(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        values = [*row, *self._constants]
+        for index, process in self._processors:
+            values[index] = process(values[index])
+        return self._in_order(values)
 
 
 def connect(engine: Engine) -> Connection:
@@ -167,8 +166,13 @@ def driver(connection: Connection) -> Iterator[Any]:
         ) from error
 
 
-def _array(values: Sequence[object]) -> str:
+def _array(values: Iterable[object]) -> str:
     """Values as PostgreSQL reads an array (its manual, 8.15.6): the driver's own way takes ten times as long."""
-    quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    items = ("NULL" if value is None else f'"{text}"' for value, text in zip(values, quoted, strict=True))
-    return f"{{{','.join(items)}}}"
+    return "{" + ",".join(map(_item, values)) + "}"
+
+
+def _item(value: object) -> str:
+    if value is None:
+        return "NULL"
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -33,7 +33,7 @@ GO: Answer = "go"  # the delivery may go out
 SKIPPED: Answer = "skipped"  # its reader has left
 TAKEN: Answer = "taken"  # another sender holds it by now
 
-GATHER = 0.002  # seconds that a commit waits for half of the lines
+GATHER = 0.001
 PATIENCE = timedelta(minutes=10)  # with a database that is away, before the run ends
 
 # What may pass, in SQLite's codes: the file is locked, the disk is full or fails, the file is not to be had.

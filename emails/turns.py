@@ -58,8 +58,8 @@ def _settle_one(row: Any) -> Update:
 _SETTLE = RowChange(
     "settle",
     _settle_one,
-    id=Integer(),
     token=String(),
+    id=Integer(),
     state=String(),
     reply=String(),
     attempts=Integer(),
@@ -90,8 +90,8 @@ def _announce_digest(row: Any) -> Update:
 _ANNOUNCE = RowChange(
     "announce",
     _announce_digest,
-    id=Integer(),
     token=String(),
+    id=Integer(),
     reader=Integer(),
     email=String(),
     attempts=Integer(),
@@ -151,30 +151,13 @@ def one_by_one(
     return reasons
 
 
-def _settlements(done: Sequence[Outcome], hold: Hold) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": outcome.id,
-            "token": hold.token,
-            "state": outcome.state,
-            "reply": outcome.reply,
-            "attempts": outcome.attempts,
-            "due_at": outcome.due_at,
-            "settled_at": outcome.settled_at,
-        }
-        for outcome in done
-    ]
+def _settlements(done: Sequence[Outcome], hold: Hold) -> list[tuple[Any, ...]]:
+    return [(hold.token, *outcome[:-1]) for outcome in done]  # all but the dead address
 
 
-def _announcements(claims: Sequence[Claim], hold: Hold) -> list[dict[str, Any]]:
+def _announcements(claims: Sequence[Claim], hold: Hold) -> list[tuple[Any, ...]]:
     return [
-        {
-            "id": claim.id,
-            "token": hold.token,
-            "reader": claim.subscriber_id,
-            "email": claim.reader.email,
-            "attempts": claim.attempts + 1,
-        }
+        (hold.token, claim.id, claim.subscriber_id, claim.reader.email, claim.attempts + 1)
         for claim in claims
     ]
 

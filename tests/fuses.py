@@ -150,7 +150,7 @@ def _watch_commits(engine: Engine, burning: _Burning) -> None:
         return commit
 
     engine.dialect.do_commit = watched(engine.dialect.do_commit)  # type: ignore[method-assign]
-    AtOnce._on_postgresql = watched(AtOnce._on_postgresql)  # type: ignore[method-assign]  # commits by itself
+    AtOnce._ask = watched(AtOnce._ask)  # type: ignore[method-assign]  # commits by itself
 
 
 def _noting(real: Callable[..., Any], deed: str, done: set[str]) -> Callable[..., Any]:
