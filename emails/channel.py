@@ -1,7 +1,6 @@
 """The wire of an SMTP connection: bytes out, replies in, each waited for until a deadline (RFC 5321, 4.2)."""
 
 import asyncio
-import re
 import ssl
 from collections import deque
 from typing import NamedTuple, cast
@@ -11,7 +10,7 @@ from typing import NamedTuple, cast
 TAIL = 1024
 _LONGEST_LINE = 4096  # octets of a reply's line; the RFC allows 512
 _MOST_LINES = 100  # of one reply
-_REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?")
+_CODES = {str(code).encode(): code for code in range(200, 600)}
 
 
 class Reply(NamedTuple):
@@ -149,17 +148,16 @@ class Channel(asyncio.Protocol):
             self._wake()
 
     def _take(self, line: bytes) -> None:
-        found = _REPLY.fullmatch(line)
-        if found is None or len(line) > _LONGEST_LINE or len(self._lines) >= _MOST_LINES:
+        code, sign, said = _CODES.get(line[:3]), line[3:4], line[4:]
+        if code is None or sign not in b" -" or len(line) > _LONGEST_LINE or len(self._lines) >= _MOST_LINES:
             self.break_off(f"no SMTP reply: {line[:80].decode('utf-8', 'replace')!r}")
             return
-        code, sign, said = found.groups(b"")
         if self._lines or sign == b"-":
             self._lines.append(said)
             if sign == b"-":
                 return
             said, self._lines = b"\n".join(self._lines), []
-        self.replies.append(Reply(int(code), said))
+        self.replies.append(Reply(code, said))
 
     def eof_received(self) -> bool:
         """The server has left; what it said before counts."""
