@@ -32,7 +32,7 @@ Build = Callable[[Any], Update]
 class RowChange:
     """An UPDATE for each of some rows; `build` makes it of an object with a column for each of the `types`.
 
-    A row is a tuple of the values in the order of the types.
+    A row is a tuple of the values in the order of the types; times in it are aware.
     """
 
     def __init__(self, name: str, build: Build, **types: TypeEngine[Any]) -> None:
@@ -140,9 +140,13 @@ def connect(engine: Engine) -> Connection:
     statement once. How many rows come does not matter to a plan that looks each up by its key."""
     connection = engine.connect()
     if engine.dialect.name == "postgresql":
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
-        connection.detach()  # from the pool: nothing else shall be planned like that
+        try:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.detach()  # from the pool: nothing else shall be planned like that
+            connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 

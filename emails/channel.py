@@ -5,9 +5,7 @@ import ssl
 from collections import deque
 from typing import NamedTuple, cast
 
-# Octets that may wait to leave while all before them has left. A text has more, the commands that follow it
-# in the same group have fewer.
-TAIL = 1024
+TAIL = 1024  # octets at most of the commands that leave with a text
 _LONGEST_LINE = 4096  # octets of a reply's line; the RFC allows 512
 _MOST_LINES = 100  # of one reply
 _CODES = {str(code).encode(): code for code in range(200, 600)}
@@ -34,7 +32,7 @@ class Channel(asyncio.Protocol):
     def __init__(self) -> None:
         self.replies: deque[Reply] = deque()  # come and not yet taken
         self.lost = ""  # why nothing more will come
-        self.is_writing = False  # more than a `TAIL` of the bytes given has not left
+        self.is_writing = False  # a text has not all left
         self._transport: asyncio.Transport | None = None
         self._received = b""
         self._lines: list[bytes] = []  # of a reply that goes on
@@ -59,6 +57,17 @@ class Channel(asyncio.Protocol):
         if not self.lost:
             self.transport.writelines(parts)
 
+    def write_text(self, *parts: bytes, commands: bytes = b"") -> None:
+        """Send a text, and commands that follow it, fewer than a `TAIL`."""
+        if self.lost:
+            return
+        self.transport.set_write_buffer_limits(high=1, low=0)
+        self.transport.writelines(parts)
+        if commands:
+            # Apart, and too few to count: nobody could tell else that the text has left while these have not.
+            self.transport.set_write_buffer_limits(high=TAIL, low=TAIL)
+            self.transport.write(commands)
+
     async def hear(self, count: int, seconds: float) -> None:
         """Wait until so many replies are there, or nothing more will come."""
         if len(self.replies) >= count or self.lost:
@@ -82,7 +91,7 @@ class Channel(asyncio.Protocol):
         )
         if transport is None:
             return False
-        self._begin(transport)
+        self._transport = transport
         return True
 
     def break_off(self, reason: str) -> None:
@@ -117,22 +126,18 @@ class Channel(asyncio.Protocol):
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _begin(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        transport.set_write_buffer_limits(high=TAIL, low=TAIL)
-
     # --- what asyncio calls ---------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
-        self._begin(cast(asyncio.Transport, transport))  # uvloop's are of no such class
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no such class
 
     def pause_writing(self) -> None:
-        """Much waits to leave."""
+        """Something waits to leave."""
         self.is_writing = True
 
     def resume_writing(self) -> None:
-        """All but a tail has left."""
+        """All has left, or all but commands behind a text."""
         self.is_writing = False
 
     def data_received(self, data: bytes) -> None:

@@ -33,7 +33,7 @@ GO: Answer = "go"  # the delivery may go out
 SKIPPED: Answer = "skipped"  # its reader has left
 TAKEN: Answer = "taken"  # another sender holds it by now
 
-GATHER = 0.001
+GATHER = 0.001  # seconds that a commit waits for all lines, from the first on
 PATIENCE = timedelta(minutes=10)  # with a database that is away, before the run ends
 
 # What may pass, in SQLite's codes: the file is locked, the disk is full or fails, the file is not to be had.
@@ -131,7 +131,7 @@ class Ledger:
                 entry.answer.set_result(TAKEN if reason is None else SKIPPED if reason else GO)
 
     def _settle_and_announce(self, done: Sequence[Outcome], claims: Sequence[Claim]) -> dict[int, str]:
-        # One connection for the whole run: taking one from the pool costs a question to the server.
+        # Kept for all turns of a run: taking one from the pool costs a question to the server.
         self._connection = self._connection or connect(self._database.engine)
         if turns.at_once(self._connection, done, claims, self._hold()):
             return dict.fromkeys((claim.id for claim in claims), "")

@@ -212,17 +212,19 @@ class _Run:
                 # Nothing more goes out once the run stops, however long this line waited for its turn.
                 if self._stock.is_closed:
                     break
-                if self._waits_for_its_domain(mail.claim, done):
+                if self._postpone_for_its_domain(mail.claim, done):
                     mail = None
                     continue
                 self._domains.take_turn(mail.claim.reader.email, self._office.clock())
                 following = None if self._metronome.is_slow else await self._mail_at_hand(done)
                 # One commit writes down what is done and announces this mail.
                 if await self._write_down(done, mail.claim):
-                    done.append(await self._send(line, mail, following))
+                    # The database may have been away for minutes.
+                    has_stopped = self._stock.is_closed
+                    done.append(_unsent(mail) if has_stopped else await self._send(line, mail, following))
                 mail = following
             if mail:
-                done.append(outcomes.postponed(mail.claim, mail.claim.due_at))
+                done.append(_unsent(mail))
             await self._write_down(done, None)
         finally:
             self._lines.discard(line)
@@ -240,7 +242,7 @@ class _Run:
     async def _mail_at_hand(self, done: list[Outcome]) -> _Mail | None:
         """The next mail, if there is one without waiting; what is claimed and cannot go now is done."""
         while claim := self._stock.at_hand():
-            if self._waits_for_its_domain(claim, done):
+            if self._postpone_for_its_domain(claim, done):
                 continue
             now = self._office.clock()
             template = self._templates.get(claim.edition_id) or await self._read_template(claim.edition_id)
@@ -254,7 +256,8 @@ class _Run:
                 return _Mail(claim, message)
         return None
 
-    def _waits_for_its_domain(self, claim: Claim, done: list[Outcome]) -> bool:
+    def _postpone_for_its_domain(self, claim: Claim, done: list[Outcome]) -> bool:
+        """Whether the mail has to wait as its domain asked for it; it is done then, for now."""
         later = self._domains.later(claim.reader.email, self._office.clock())
         if later:
             done.append(outcomes.postponed(claim, later))
@@ -334,6 +337,10 @@ class _Run:
         elif reason := self._breaker.refused(claim.id):
             self._stop(f"{reason}, the last with: {refusal.unaddressed}")
         return outcomes.refused(claim, refusal, verdict, now)
+
+
+def _unsent(mail: _Mail) -> Outcome:
+    return outcomes.postponed(mail.claim, mail.claim.due_at)
 
 
 async def _all(lines: Sequence["asyncio.Task[None]"], watch: "asyncio.Task[None]") -> None:

@@ -16,9 +16,8 @@ from emails.channel import TAIL, Channel, Reply, words
 from emails.message import Message
 from emails.replies import Phase, Refusal
 
-_TIMEOUTS: dict[
-    Phase, int
-] = {  # seconds (RFC 5321, 4.5.3.2); shorter ones make duplicates; `ack` with the text
+# Seconds (RFC 5321, 4.5.3.2); shorter ones make duplicates. `ack` is with the text.
+_TIMEOUTS: dict[Phase, int] = {
     "connect": 60,
     "ehlo": 300,
     "tls": 60,
@@ -158,31 +157,20 @@ class Connection:
         Raises:
             Refusal: it was not taken, or nobody knows (phase `ack`, code 0).
         """
-        if message is self._ahead:
-            self._ahead = None
-            await self._hear_all(_STEPS)
-        else:
-            await self._open(message)
-        if self._channel.lost or self._channel.replies:  # it has left while we were to begin with the text
+        try:
+            return await self._send(message, following)
+        except asyncio.CancelledError:  # in the middle of something: what is said next would be misunderstood
             self.abort()
-            raise Refusal("data", 0, self._channel.lost)
-        commands = self._commands_ahead(following)
-        self._ahead = following if commands else None
-        self._channel.write(*message.parts, b".\r\n" + commands)
-        reply = await self._next("ack")
-        if self._channel.is_writing:  # an answer to less than the whole text: no good one can be meant
-            self.abort()
-            self._check("body", reply, 0)
-        self._check("ack", reply, 2)
-        self._needs_reset = bool(commands)
-        return str(reply)
+            raise
 
     async def close(self) -> None:
         """Say goodbye, if there is anyone to say it to, and who does not wait for a text."""
-        if not (self._channel.lost or self._ahead):
-            self._channel.write(b"QUIT\r\n")
-            await self._channel.hear(1, _GOODBYE)
-        self.abort()
+        try:
+            if not (self._channel.lost or self._ahead):
+                self._channel.write(b"QUIT\r\n")
+                await self._channel.hear(1, _GOODBYE)
+        finally:
+            self.abort()
 
     def abort(self) -> None:
         """Leave without a word."""
@@ -200,6 +188,26 @@ class Connection:
         self._check("ehlo", reply, 2)
         offers = (line.partition(" ") for line in reply.text.split("\n")[1:])
         self.extensions = {name.upper(): value for name, _, value in offers}
+
+    async def _send(self, message: Message, following: Message | None) -> str:
+        if message is self._ahead:
+            self._ahead = None
+            await self._hear_all(_STEPS)
+        else:
+            await self._open(message)
+        if self._channel.lost or self._channel.replies:  # it has left while we were to begin with the text
+            self.abort()
+            raise Refusal("data", 0, self._channel.lost)
+        commands = self._commands_ahead(following)
+        self._ahead = following if commands else None
+        self._channel.write_text(*message.parts, b".\r\n", commands=commands)
+        reply = await self._next("ack")
+        if self._channel.is_writing:  # an answer to less than the whole text: no good one can be meant
+            self.abort()
+            self._check("body", reply, 0)
+        self._check("ack", reply, 2)
+        self._needs_reset = bool(commands)
+        return str(reply)
 
     async def _open(self, message: Message) -> None:
         """Say whom the message is from and to, so that its text can follow."""
@@ -242,7 +250,7 @@ class Connection:
             commands = _joined(self._commands(following))
         except Refusal:  # it comes again when it is that message's turn
             return b""
-        return commands if len(commands) < TAIL else b""  # else nobody could tell whether the text has left
+        return commands if len(commands) < TAIL else b""
 
     def _check_size(self, size: int) -> None:
         most = self.extensions["SIZE"].strip()

@@ -115,9 +115,15 @@ class Stock:
             claims = outbox.claim(
                 session, queue, hold, now=now, repeat_uncertain=self._repeat_uncertain, limit=limit
             )
-            if claims:
+            if claims := self._without_held(session, claims, hold):
                 return claims
         return []
+
+    def _without_held(self, session: Session, claims: list[Claim], hold: Hold) -> list[Claim]:
+        """A line may have put one back, and not know it yet: it waits until then, or it would go out twice."""
+        held = [claim.id for claim in claims if claim.id in self._held]
+        outbox.put_back(session, held, hold)
+        return [claim for claim in claims if claim.id not in self._held]
 
     def _queues(self, session: Session) -> list[str]:
         if self._queue is None:

@@ -188,14 +188,18 @@ def _watch_connections(burning: _Burning) -> None:
 
 
 def _watch_dialogue(burning: _Burning) -> None:
-    write, check, send = Channel.write, Connection._check, Line.send
+    write, write_text = Channel.write, Channel.write_text
+    check, send = Connection._check, Line.send
 
     def write_or_die(self: Channel, *parts: bytes) -> None:
-        *text, commands = parts
-        if text:
-            _die_in_text(self, burning, b"".join(text))
-        _die_at_verb(self, burning, b"".join(text), commands)
+        _die_at_verb(self, burning, b"", b"".join(parts))
         write(self, *parts)
+
+    def write_text_or_die(self: Channel, *parts: bytes, commands: bytes = b"") -> None:
+        text = b"".join(parts)
+        _die_in_text(self, burning, text)
+        _die_at_verb(self, burning, text, commands)
+        write_text(self, *parts, commands=commands)
 
     def check_or_die(self: Connection, phase: Any, *args: Any) -> None:
         if phase == "connect":
@@ -211,16 +215,17 @@ def _watch_dialogue(burning: _Burning) -> None:
         return answer
 
     Channel.write = write_or_die  # type: ignore[method-assign]
+    Channel.write_text = write_text_or_die  # type: ignore[method-assign]
     Connection._check = check_or_die  # type: ignore[method-assign, assignment]
     Line.send = send_or_die  # type: ignore[method-assign, assignment]
 
 
 def _die_in_text(channel: Channel, burning: _Burning, text: bytes) -> None:
     length = len(text)
-    cuts = (0, length // 2, length, length + 1, length + 3)
+    cuts = (0, length // 2, length - 3, length - 2, length)  # it ends with a dot on a line of its own
     for name, cut in zip((*_CUTS, FINAL_DOT.name), cuts, strict=True):
         if burning.ends_at(name):
-            _die_with(channel, (text + b".\r\n")[:cut])
+            _die_with(channel, text[:cut])
 
 
 def _die_at_verb(channel: Channel, burning: _Burning, text: bytes, commands: bytes) -> None:

@@ -1,22 +1,32 @@
 """Commands that leave with the text of the mail before, and what becomes of the mail that they announce."""
 
+import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextlib import suppress as suppress_errors
 from datetime import timedelta
 
 import pytest
 from making import HOUSE, NOW
 from sendings import deliveries, got, plan, send, states
 from smtp_server import Message, ScriptedServer
+from sqlalchemy import update
 
 from core.database import Database
 from emails import stock
+from emails.channel import Channel
+from emails.ledger import Ledger
+from emails.message import Message as MailMessage
+from emails.models import Delivery
+from emails.pace import Quota
 from emails.sending import Office, drain
 from emails.smtp import SmtpAddress
 from emails.transport import Transport
 from subscribers.accounts import find, suppress, unsubscribe
+from subscribers.limits import DatabaseStorage
 
 PIPELINING = ("8BITMIME", "SIZE 20971520", "PIPELINING")
 
@@ -111,3 +121,66 @@ def test_a_mail_waits_for_a_domain_that_says_later_while_its_commands_are_on_the
     with ScriptedServer(extensions=PIPELINING, on_body="451 4.7.1 Too many mails") as server:
         send(database, server)
     assert states(database) == {"deferred": 1, "planned": 2}
+
+
+def test_a_mail_put_back_by_a_line_is_not_taken_twice_before_the_line_knows(database: Database) -> None:
+    plan(database, 2)
+    ledger = Ledger(database, "sender", lambda: NOW, timedelta(minutes=1))
+    quota = Quota(DatabaseStorage(database), 0)
+    claims = stock.Stock(ledger, None, quota, connections=1, repeat_uncertain=True, clock=lambda: NOW)
+
+    async def take() -> list[int]:
+        await claims.refill()
+        return [claim.id for claim in iter(claims.at_hand, None)]
+
+    first, second = asyncio.run(take())
+    with database.sessions.begin() as session:  # what a line has asked for, and has had no answer to
+        session.execute(
+            update(Delivery).where(Delivery.id == first).values(state="planned", claim="", due_at=NOW)
+        )
+    assert asyncio.run(take()) == []
+    claims.release(first)
+    assert asyncio.run(take()) == [first]
+    assert {delivery.id: delivery.state for delivery in deliveries(database)} == {
+        first: "claimed",
+        second: "claimed",
+    }
+    ledger.close()
+
+
+def test_a_sender_that_is_cancelled_while_a_server_waits_for_a_text_says_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = threading.Event()
+    said: list[bytes] = []
+    write = Channel.write
+
+    def write_and_tell(self: Channel, *parts: bytes) -> None:
+        said.extend(parts)
+        write(self, *parts)
+
+    monkeypatch.setattr(Channel, "write", write_and_tell)
+    mails = [
+        MailMessage("b@paperboy.example", f"reader{n}@example.com", (b"Subject: Hi\r\n\r\nHi\r\n",))
+        for n in (1, 2)
+    ]
+
+    def on_data(_nothing: object) -> None:
+        if len(server.messages):
+            heard.set()
+            time.sleep(0.2)
+
+    async def send_and_cancel(server: SmtpAddress) -> None:
+        line = Transport([server]).line()
+        await line.send(mails[0], mails[1])
+        second = asyncio.create_task(line.send(mails[1]))
+        await asyncio.to_thread(heard.wait, 10)
+        second.cancel()
+        with suppress_errors(asyncio.CancelledError):
+            await second
+        await line.close()
+
+    with ScriptedServer(extensions=PIPELINING, on_data=on_data) as server:
+        asyncio.run(send_and_cancel(SmtpAddress(server.host, server.port, "none")))
+    assert len(server.messages) == 1
+    assert b"QUIT\r\n" not in said
