@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from email.utils import parseaddr
 from functools import cached_property
-from typing import NamedTuple
 
 from emails.headers import address_header, date_header, plain_header, text_header
 from emails.models import EditionRow
@@ -46,7 +45,8 @@ class House:
         return self.address.rpartition("@")[2].encode("idna").decode()
 
 
-class Reader(NamedTuple):
+@dataclass(frozen=True)
+class Reader:
     """Whom a mail goes to."""
 
     email: str
@@ -68,7 +68,8 @@ class Content:
     nonce: str
 
 
-class Message(NamedTuple):
+@dataclass(frozen=True)
+class Message:
     """What the transport sends: envelope and bytes of the wire, lines ended by CRLF, none beginning with
     a dot (RFC 5321, 4.5.2)."""
 

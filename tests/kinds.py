@@ -32,8 +32,9 @@ def every_kind() -> tuple[Preview, ...]:
     edited, large = _mails("edited", edited_papers()), _mails("large", arrivals_of(large_issue()))
     return (
         *letter_previews(HOUSE, NOW),
-        *samples,
-        *(mail for mail in shared if "weekly" in mail.name),  # its daily ones bring parts of it
+        # The daily ones bring parts of the weekly one.
+        *(mail for mail in samples if "weekly" in mail.name or f"-{EDITED}-" in mail.name),
+        *(mail for mail in shared if "weekly" in mail.name),
         *edited,
         *(mail for mail in large if "copy" not in mail.name and "correction" not in mail.name),
     )

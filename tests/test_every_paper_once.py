@@ -289,7 +289,7 @@ def _reported(session: Session, world: World, reader_id: int) -> list[int]:
 
 
 @settings(
-    max_examples=25,
+    max_examples=20,
     phases=[Phase.generate],
     derandomize=True,
     suppress_health_check=[

@@ -1,4 +1,4 @@
-"""A browser shows every kind of mail at the widths of a phone and of a reading pane; axe judges it."""
+"""A browser shows every kind of mail at the widths of a phone and of a reading pane; axe judges it on the phone."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ INVERTED = "html { background: #fff } html, img { filter: invert(1) hue-rotate(1
 
 
 class Look(NamedTuple):
-    """What is wrong with a mail at one width."""
+    """What is wrong with a mail, and what does not fit at which width."""
 
     violations: list[str]
     too_wide: list[str]
@@ -22,7 +22,7 @@ class Look(NamedTuple):
 
 @pytest.fixture(scope="module")
 def looks(request: pytest.FixtureRequest) -> dict[str, Look]:
-    """How each kind of mail looks at each width; with `--pictures`, leaves pictures of them too."""
+    """How each kind of mail looks; with `--pictures`, leaves pictures of them too."""
     chromium, axe = program("chromium"), node_module("axe-core/axe.min.js").read_text()
     # Closed before the first test: while it is open, its event loop is in the way of others.
     with sync_playwright() as playwright:
@@ -30,12 +30,14 @@ def looks(request: pytest.FixtureRequest) -> dict[str, Look]:
         page = browser.new_page()
         page.route("**/*", lambda route: route.abort())
         page.evaluate(axe)
-        looks = {}
+        looks: dict[str, Look] = {}
         for kind in every_kind():
+            page.set_viewport_size({"width": WIDTHS[0], "height": 800})
             page.set_content(kind.html)
+            look = looks[kind.name] = Look(page.evaluate(VIOLATIONS), [])
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 800})
-                looks[f"{kind.name}-{width}"] = Look(page.evaluate(VIOLATIONS), page.evaluate(TOO_WIDE))
+                look.too_wide.extend(f"at {width}: {found}" for found in page.evaluate(TOO_WIDE))
             _picture(page, kind.name, request.config.getoption("pictures"))
         browser.close()
     return looks

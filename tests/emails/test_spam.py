@@ -76,13 +76,13 @@ def test_no_rule_fires_but_those_of_a_signed_mailing_list(verdicts: dict[str, Ve
 def _relayed() -> dict[str, Message]:
     """The mails by name, as the transport hands them to a relay.
 
-    A daily mail of a post brings a part of what its weekly one does, one language of a shared post a part of
-    both, and the large issue nothing new.
+    A daily mail of a post brings a part of what its weekly one does, one language of a post a part of both;
+    the large issue and the first digest of a reader bring nothing new.
     """
     kinds = [
         kind
         for kind in every_kind()
-        if not re.match(r"(sample|shared)-\d+-daily|shared-\d+-weekly-(ko|en)|large", kind.name)
+        if not re.match(r"(sample|shared)-\d+-(daily|weekly-(ko|en))|large|edited-welcome", kind.name)
     ]
     with ScriptedServer() as relay:
         hand_over(relay, (kind.message for kind in kinds))
