@@ -25,10 +25,8 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
-
-from core.rows import driver
 
 Sessions = sessionmaker[Session]
 
@@ -98,6 +96,26 @@ def _begin_sqlite(connection: Connection) -> None:
     reads_only = connection.get_execution_options().get("reads_only")
     with driver(connection) as raw:
         raw.execute("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def driver(connection: Connection) -> Iterator[Any]:
+    """The driver's own connection.
+
+    Raises:
+        DBAPIError: as SQLAlchemy does.
+    """
+    dialect = connection.dialect
+    raw = connection.connection.dbapi_connection
+    try:
+        yield raw
+    except dialect.loaded_dbapi.Error as error:
+        is_lost = dialect.is_disconnect(error, raw, None)
+        if is_lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            None, None, error, dialect.loaded_dbapi.Error, connection_invalidated=is_lost, dialect=dialect
+        ) from error
 
 
 @dataclass(frozen=True)

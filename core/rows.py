@@ -4,8 +4,7 @@ For what runs with every few mails: SQLAlchemy's work around a statement takes l
 a question to PostgreSQL longer than its answer.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
@@ -23,8 +22,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
+
+from core.database import driver
 
 Build = Callable[[Any], Update]
 
@@ -148,26 +148,6 @@ def connect(engine: Engine) -> Connection:
             connection.close()
             raise
     return connection
-
-
-@contextmanager
-def driver(connection: Connection) -> Iterator[Any]:
-    """The driver's own connection.
-
-    Raises:
-        DBAPIError: as SQLAlchemy does.
-    """
-    dialect = connection.dialect
-    raw = connection.connection.dbapi_connection
-    try:
-        yield raw
-    except dialect.loaded_dbapi.Error as error:
-        is_lost = dialect.is_disconnect(error, raw, None)
-        if is_lost:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            None, None, error, dialect.loaded_dbapi.Error, connection_invalidated=is_lost, dialect=dialect
-        ) from error
 
 
 def _array(values: Iterable[object]) -> str:

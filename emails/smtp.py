@@ -196,8 +196,9 @@ class Connection:
         else:
             await self._open(message)
         if self._channel.lost or self._channel.replies:  # it has left while we were to begin with the text
+            said = str(self._channel.replies[0]) if self._channel.replies else self._channel.lost
             self.abort()
-            raise Refusal("data", 0, self._channel.lost)
+            raise Refusal("data", 0, said)
         commands = self._commands_ahead(following)
         self._ahead = following if commands else None
         self._channel.write_text(*message.parts, b".\r\n", commands=commands)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -262,26 +263,19 @@ def test_of_all_refusals_only_that_of_a_dead_address_suppresses_its_reader(
         assert not is_suppressed(session, alive)
 
 
-@pytest.mark.parametrize("manner", MANNERS)
-@pytest.mark.parametrize("fault", ["421", "hang", "drop", "reset", "garbage", "a long line"])
+BETWEEN_MAILS = [
+    *product(["mail"], MANNERS, ["421", "hang", "drop", "reset", "garbage", "a long line"]),
+    # Where these leave with the text before, they are between two mails as well.
+    *product(
+        ["rcpt", "data"],
+        ["pipelining"],
+        ["421", "hang", "drop", "reset", "garbage", "a reply that does not fit"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("phase", "manner", "fault"), BETWEEN_MAILS)
 def test_a_connection_that_fails_between_two_mails_costs_neither_of_them_a_delay(
-    database: Database, servers: Servers, fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if fault == "hang":
-        be_impatient(monkeypatch)
-    addresses = plan(database, 3)
-    with servers.make(on_mail=in_turn(None, reply_of("mail", fault))) as server:
-        drained = servers.send(database, server)
-    assert states(database) == {"sent": 3}
-    assert got(server) == addresses
-    assert server.sessions == 2
-    assert_balance(database, drained)
-
-
-@pytest.mark.parametrize("manner", ["pipelining"])
-@pytest.mark.parametrize("phase", ["rcpt", "data"])
-@pytest.mark.parametrize("fault", ["421", "hang", "drop", "reset", "garbage", "a reply that does not fit"])
-def test_a_connection_that_fails_at_commands_sent_ahead_costs_no_mail_a_delay(
     database: Database, servers: Servers, phase: str, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if fault == "hang":
