@@ -5,7 +5,6 @@ import binascii
 import hmac
 from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
 
 _OPENINGS = {  # what is signed begins with the purpose
     purpose: purpose.encode() + b"\x00"
@@ -72,14 +71,7 @@ def _decoded(token: str) -> bytes:
 def _spelled(key: bytes, purpose: str, what: bytes, about: str) -> str:
     if purpose not in _OPENINGS:
         raise ValueError(f"no links are made for {purpose!r}")
-    keyed = _keyed(key).copy()
-    keyed.update(_OPENINGS[purpose] + what + (b"\x00" + about.lower().encode() if about else b""))
-    signature = keyed.digest()[:_SIGNATURE]
+    signed = _OPENINGS[purpose] + what + (b"\x00" + about.lower().encode() if about else b"")
+    signature = hmac.digest(key, signed, "sha256")[:_SIGNATURE]
     spelled = binascii.b2a_base64(what + signature, newline=False).translate(_URL_SAFE)
     return spelled.rstrip(b"=").decode()
-
-
-@lru_cache(maxsize=4)
-def _keyed(key: bytes) -> hmac.HMAC:
-    """The hash with the key taken in: that costs more than all the rest of a token."""
-    return hmac.new(key, digestmod="sha256")
