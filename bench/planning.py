@@ -15,9 +15,9 @@ from sqlalchemy.orm import sessionmaker
 from stage import SLOT, add_readers, each_size, plan_all
 
 from core.database import Database, open_engine
-from emails import outbox
-from emails.outbox import Hold
-from emails.stock import BATCH
+from emails.engine import outbox
+from emails.engine.outbox import Hold
+from emails.engine.stock import BATCH
 
 CLAIMS = 9  # batches, of which the median counts
 

@@ -12,9 +12,9 @@ from sqlalchemy import func, text, update
 from stage import NOW, add_readers, each_size, plan_all
 
 from core.database import Database
+from emails.engine.outcomes import MOST_ATTEMPTS
 from emails.models import Delivery
 from emails.needs import GROUPS
-from emails.outcomes import MOST_ATTEMPTS
 from emails.resends import Request, plan
 from issues.models import Paper
 

@@ -21,11 +21,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from core.database import Database, migrate, open_engine
 from emails import planning
+from emails.engine.pace import Speed
 from emails.message import House, Reader, Template, content_of
 from emails.models import EditionRow
-from emails.pace import Speed
 from emails.sending import Office, drain
-from emails.smtp import SmtpAddress
+from emails.smtp.dialogue import SmtpAddress
 from emails.transport import Transport
 from subscribers.models import Subscriber
 

@@ -8,18 +8,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from emails import returned_text
-from emails.dsn import Recipient, addresses_in, recipients_of_reports
-from emails.returned_kinds import (
+from emails.returned import text as returned_text
+from emails.returned.dsn import Recipient, addresses_in, recipients_of_reports
+from emails.returned.kinds import (
     is_auto_reply,
     is_bounce_in_words,
     is_complaint_in_words,
     is_delay_in_words,
     is_from_server,
 )
-from emails.returned_text import Notice, words_about
-from emails.status_codes import status_of, tells_of_failure
-from emails.unpacking import Unpacked, unpack, values
+from emails.returned.text import Notice, words_about
+from emails.returned.unpacking import Unpacked, unpack, values
+from emails.smtp.status_codes import status_of, tells_of_failure
 
 Kind = Literal["bounce", "delay", "delivered", "complaint", "unsubscribe", "auto-reply", "other"]
 Purpose = Literal["bounce", "unsubscribe"]

@@ -8,13 +8,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from emails.markup import to_html
-from emails.page import Anchor, Page
-from emails.personal import marker
-from emails.plain import RULE, Links, framed, lines_of
-from emails.subject import SUBJECT_WIDTH
-from emails.width import columns, whole_words
-from emails.wording import say
+from emails.writing.markup import to_html
+from emails.writing.page import Anchor, Page
+from emails.writing.personal import marker
+from emails.writing.plain import RULE, Links, framed, lines_of
+from emails.writing.subject import SUBJECT_WIDTH
+from emails.writing.width import columns, whole_words
+from emails.writing.wording import say
 
 SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
 READER_LETTERS = {  # and where the button of each leads

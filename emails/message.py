@@ -8,11 +8,11 @@ from datetime import date, datetime
 from email.utils import parseaddr
 from functools import cached_property
 
-from emails.headers import address_header, date_header, plain_header, text_header
+from emails.mime.body import Body
+from emails.mime.headers import address_header, date_header, plain_header, text_header
+from emails.mime.signing import Signer
 from emails.models import EditionRow
-from emails.personal import fill, greeting, html_greeting
-from emails.signing import Signer
-from emails.wire import Body
+from emails.writing.personal import fill, greeting, html_greeting
 from subscribers.accounts import NAME_LENGTH
 from subscribers.links import make_token
 

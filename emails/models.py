@@ -11,6 +11,7 @@ from subscribers.models import Subscriber
 
 _WAITS = text("due_at IS NOT NULL")
 STATES = ("planned", "claimed", "sending", "sent", "deferred", "failed", "uncertain", "skipped")
+HELD = ("claimed", "sending")  # the states of what a sender has in its hands
 
 
 class EditionRow(Base):

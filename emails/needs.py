@@ -14,8 +14,8 @@ from typing import Literal
 from sqlalchemy import BigInteger, ColumnElement, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from emails.engine.outcomes import MOST_ATTEMPTS
 from emails.models import Delivery, EditionRow
-from emails.outcomes import MOST_ATTEMPTS
 from issues.models import Issue, Paper
 from subscribers.models import Subscriber, Suppression
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from core.database import Database
 from core.settings import Settings, secret_key
 from emails.digests import Rules
+from emails.engine.pace import Speed
 from emails.mailbox import embedded_mailbox
 from emails.message import House
-from emails.pace import Speed
+from emails.mime.signing import read_signer
 from emails.sending import Clock, Office
-from emails.signing import read_signer
 from emails.transport import Transport, parse_addresses
 
 

@@ -7,14 +7,14 @@ that what is measured is what is sent. What differs from reader to reader stays 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from emails.digest_page import DigestPage, Unit, digest_page
 from emails.edition import Edition
 from emails.layout import Layout, Piece, Size, fit, size_of
-from emails.markup import to_html
-from emails.personal import fill, gaps
-from emails.plain import digest_text
-from emails.segments import cut, sizes
-from emails.wire import GAP
+from emails.mime.body import GAP
+from emails.writing.digest_page import DigestPage, Unit, digest_page
+from emails.writing.markup import to_html
+from emails.writing.personal import fill, gaps
+from emails.writing.plain import digest_text
+from emails.writing.segments import cut, sizes
 
 LIMIT = 95_000  # bytes of the HTML part, decoded and encoded; Gmail clips at about 102 KB
 

@@ -19,11 +19,11 @@ from core.database import Sessions, lock
 from core.runs import record
 from emails import afterwards, correspondence
 from emails.bounces import Returned, Token, read
-from emails.dsn import ADDRESS, Recipient
-from emails.inbox import Mail, open_inbox
 from emails.message import House
 from emails.models import Delivery, ReturnedMail
-from emails.status_codes import meaning, status_of
+from emails.returned.dsn import ADDRESS, Recipient
+from emails.returned.inbox import Mail, open_inbox
+from emails.smtp.status_codes import meaning, status_of
 from subscribers.accounts import by_handle, suppress
 from subscribers.links import LinkError, read_token
 from subscribers.models import Subscriber

@@ -13,15 +13,16 @@ from typing import NamedTuple
 import uvloop
 
 from core.database import Database, exclusive
-from emails import afterwards, outbox, outcomes, tally
-from emails.breaker import Breaker
-from emails.ledger import GO, SKIPPED, Ledger
+from emails import afterwards, tally
+from emails.engine import outbox, outcomes
+from emails.engine.breaker import Breaker
+from emails.engine.ledger import GO, SKIPPED, Ledger
+from emails.engine.outcomes import Claim, Outcome
+from emails.engine.pace import Domains, Metronome, Quota, Speed
+from emails.engine.stock import Stock
 from emails.message import House, Message, Template, content_of
 from emails.models import EditionRow
-from emails.outcomes import Claim, Outcome
-from emails.pace import Domains, Metronome, Quota, Speed
-from emails.replies import BEFORE_MESSAGE, Refusal, judge
-from emails.stock import Stock
+from emails.smtp.replies import BEFORE_MESSAGE, Refusal, judge
 from emails.transport import Line, Transport
 from subscribers.limits import DatabaseStorage
 

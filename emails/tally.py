@@ -7,8 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from emails.models import Delivery, ReturnedMail
-from emails.outbox import HELD
+from emails.models import HELD, Delivery, ReturnedMail
 
 
 def states(session: Session) -> Counter[str]:

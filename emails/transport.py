@@ -8,8 +8,8 @@ from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from emails.message import Message
-from emails.replies import Refusal
-from emails.smtp import Connection, SmtpAddress, connect
+from emails.smtp.dialogue import Connection, SmtpAddress, connect
+from emails.smtp.replies import Refusal
 
 MESSAGES_PER_CONNECTION = 500
 _AVOIDED = 60  # seconds without a try at a server that could not be reached, while another can

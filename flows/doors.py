@@ -12,9 +12,9 @@ from prefect.client.schemas.objects import FlowRun
 from core import logs
 from core.database import Database, first_line, open_database
 from core.settings import Settings, load
-from emails import alarms
-from emails.alarms import Trouble
 from emails.office import open_office
+from emails.oversight import alarms
+from emails.oversight.alarms import Trouble
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 
 from core.database import reading
-from emails.alarms import troubles_of_issues
+from emails.oversight.alarms import troubles_of_issues
 from flows.doors import moment, open_store, show, tell, tell_of_failure
 from issues import ingest as ingesting
 

@@ -7,8 +7,8 @@ from prefect import flow
 
 from core.database import reading
 from emails import upkeep as upkeeping
-from emails.alarms import troubles_of_bounces
 from emails.office import open_office, rules_of
+from emails.oversight.alarms import troubles_of_bounces
 from flows.doors import end, moment, open_store, show, tell, tell_of_failure
 
 

@@ -10,10 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.database import DatabaseError
 from core.settings import SettingsError
 from emails.edition import EmptyIssueError
-from emails.inbox import InboxError
+from emails.mime.signing import SigningError
 from emails.needs import RequestError
 from emails.render import RenderError
-from emails.signing import SigningError
+from emails.returned.inbox import InboxError
 from emails.transport import AddressError
 from issues.feed import FeedError
 from issues.store import StoreError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from emails.previews import Preview
+from emails.oversight.previews import Preview
 
 INDEX = "index.html"
 

@@ -17,16 +17,17 @@ from core import logs
 from core.database import Database, open_database, open_engine, reading
 from core.runs import latest
 from core.settings import Settings, load, secret_key
-from emails import attention, copies, correspondence, history, resends, returns, tally
+from emails import copies, correspondence, resends, returns, tally
 from emails import reconcile as reconciling
 from emails.digests import preview_digest, run_digest
 from emails.edition import portions
-from emails.inbox import Mail, maildir_url, read_bounded
 from emails.models import Delivery
 from emails.needs import RequestError
 from emails.office import clock_from, house_of, open_office, rules_of
-from emails.previews import edition_preview, issue_previews, letter_previews
+from emails.oversight import attention, history
+from emails.oversight.previews import edition_preview, issue_previews, letter_previews
 from emails.report import DigestReport
+from emails.returned.inbox import Mail, maildir_url, read_bounded
 from emails.sending import Progress
 from issues import ingest as ingesting
 from issues import store

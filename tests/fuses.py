@@ -13,11 +13,13 @@ from typing import Any
 from sqlalchemy import Engine
 
 from core.rows import AtOnce
-from emails import afterwards, outbox, planning, smtp, transport, turns
-from emails.channel import Channel
+from emails import afterwards, planning, transport
+from emails.engine import outbox, turns
+from emails.engine.pace import Domains
 from emails.message import Message
-from emails.pace import Domains
-from emails.smtp import Connection
+from emails.smtp import dialogue
+from emails.smtp.channel import Channel
+from emails.smtp.dialogue import Connection
 from emails.transport import Line
 
 CONNECTIONS = 4  # of each sender; half of them are offered PIPELINING
@@ -173,7 +175,7 @@ def _joined(done: set[str]) -> Sequence[str]:
 
 
 def _watch_connections(burning: _Burning) -> None:
-    connect, greet = smtp.connect, Connection.greet
+    connect, greet = dialogue.connect, Connection.greet
 
     async def connect_or_die(*args: Any) -> Connection:
         burning.at("before connecting")

@@ -27,13 +27,14 @@ from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.orm import sessionmaker
 
 from core.database import Database, open_engine
-from emails import digests, planning, sending, stock, transport
+from emails import digests, planning, sending, transport
 from emails.edition import Edition
+from emails.engine import stock
+from emails.engine.pace import Speed
 from emails.models import Delivery, EditionRow, Pace
-from emails.pace import Speed
 from emails.render import Rendered
 from emails.sending import Office, drain
-from emails.smtp import SmtpAddress
+from emails.smtp.dialogue import SmtpAddress
 from emails.transport import Transport
 from subscribers.audience import Group
 from subscribers.models import AccountEvent, Subscriber, Suppression

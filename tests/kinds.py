@@ -7,7 +7,7 @@ from pathlib import Path
 
 from making import HOUSE, NOW, arrivals_of, blocks, issue_of, paper
 
-from emails.previews import Preview, issue_previews, letter_previews
+from emails.oversight.previews import Preview, issue_previews, letter_previews
 from issues.changes import compare
 from issues.feed import Fetched, Post, Validators, read_feed
 from issues.outline import Picture

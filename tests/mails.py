@@ -13,9 +13,9 @@ from selectolax.lexbor import LexborHTMLParser
 
 from emails.edition import Edition, IssueUnit, Part
 from emails.message import Reader, build, filled
-from emails.plain import WIDTH
 from emails.render import Rendered
-from emails.wording import say
+from emails.writing.plain import WIDTH
+from emails.writing.wording import say
 from issues.text import Block
 
 WIDEST_NAMES = ("😀" * 80, "&" * 80, "한" * 80)

@@ -18,7 +18,7 @@ from emails.message import Content, House, Message, widest
 from emails.office import clock_from
 from emails.render import Rendered, render
 from emails.sending import Office
-from emails.smtp import SmtpAddress
+from emails.smtp.dialogue import SmtpAddress
 from emails.transport import Transport
 from issues.models import Issue, Paper, Revision
 from issues.post import IssueContent, PaperContent, Week

@@ -13,7 +13,7 @@ from core.database import Database, open_database
 from emails import planning
 from emails.models import Delivery, EditionRow
 from emails.sending import LEASE, Drained, Office, drain
-from emails.smtp import SmtpAddress
+from emails.smtp.dialogue import SmtpAddress
 from emails.transport import Transport
 
 SLOT = "weekly:2025-W32"

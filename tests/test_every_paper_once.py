@@ -23,16 +23,17 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from core.database import Database, open_database
-from emails import digests, pace
+from emails import digests
 from emails.digests import Rules, run_digest
 from emails.edition import Edition
+from emails.engine import pace
 from emails.layout import Layout
 from emails.message import Message
 from emails.models import Delivery, EditionRow
 from emails.office import clock_from
 from emails.render import Rendered
-from emails.replies import Refusal
 from emails.sending import Office
+from emails.smtp.replies import Refusal
 from emails.transport import Line, Transport
 from emails.upkeep import upkeep
 from issues.feed import Post

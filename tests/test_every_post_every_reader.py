@@ -15,9 +15,9 @@ from making import HOUSE, hand_over
 from smtp_server import ScriptedServer
 
 from core.database import Database
-from emails.previews import issue_previews
+from emails.oversight.previews import issue_previews
 from emails.render import LIMIT
-from emails.wording import say
+from emails.writing.wording import say
 from issues import ingest, store
 from issues.text import has_hangul
 from paperboy.sample.forum import Forum

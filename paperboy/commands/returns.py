@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import DatabaseError
 from core.settings import SettingsError
-from emails.signing import SigningError
-from emails.unpacking import MOST_BYTES
+from emails.mime.signing import SigningError
+from emails.returned.unpacking import MOST_BYTES
 from paperboy import reports
 from paperboy.commands.options import Json, Now, moment, show
 

@@ -9,11 +9,11 @@ from sqlalchemy import make_url
 from core.settings import Settings
 from emails.mailbox import embedded_mailbox
 from emails.message import House
-from emails.replies import Refusal
+from emails.oversight.trial import trial_mail
 from emails.sending import Clock
-from emails.smtp import SmtpAddress
+from emails.smtp.dialogue import SmtpAddress
+from emails.smtp.replies import Refusal
 from emails.transport import Transport, parse_addresses, send_one
-from emails.trial import trial_mail
 from paperboy.doctor import clock, configuration, database, feed, pages, records, schedules, servers
 from paperboy.doctor.findings import Check, Finding, failed, look_at_all, ok, warning
 

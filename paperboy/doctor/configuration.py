@@ -8,8 +8,8 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from core.settings import Settings, SettingsError, load
-from emails.signing import Signer, SigningError, read_signer
-from emails.smtp import SmtpAddress
+from emails.mime.signing import Signer, SigningError, read_signer
+from emails.smtp.dialogue import SmtpAddress
 from emails.transport import AddressError, parse_addresses
 from paperboy.doctor.findings import Finding, failed, ok, warning
 

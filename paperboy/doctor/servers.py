@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from emails.replies import Refusal
-from emails.smtp import Connection, SmtpAddress, connect
+from emails.smtp.dialogue import Connection, SmtpAddress, connect
+from emails.smtp.replies import Refusal
 from paperboy.doctor.findings import Check, Finding, failed, ok, warning
 
 PATIENCE = 6  # seconds with one server

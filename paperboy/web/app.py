@@ -20,15 +20,16 @@ from uvicorn.config import LOGGING_CONFIG
 from core import logs
 from core.database import Database, open_database, reading
 from core.settings import Settings, load
-from emails import outbox, tally
+from emails import tally
 from emails.correspondence import answer_applications
+from emails.engine import outbox
 from emails.letters import Notice
-from emails.notices import notify
 from emails.office import house_of, open_office, rules_of
+from emails.oversight.notices import notify
 from emails.planning import PROMPT
-from emails.replies import Refusal
 from emails.resends import is_of_copies
 from emails.sending import Clock, Office, drain
+from emails.smtp.replies import Refusal
 from paperboy.web import api, archive, joining, leaving, metrics, preferences
 from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.faults import answer_faults

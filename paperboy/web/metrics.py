@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 
 from core.database import Database, reading
 from core.runs import newest_run
-from emails import pace, tally
+from emails import tally
+from emails.engine import pace
 from emails.sending import Clock
 from issues.store import count_held, feed_read_at, newest_publication
 from paperboy.web.desk import AtDesk

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emails.prose import inline_html
-from emails.subject import days
+from emails.writing.subject import days
 from paperboy.web.wording import language_of, say, spell_day
 
 

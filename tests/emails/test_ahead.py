@@ -16,14 +16,14 @@ from smtp_server import Message, ScriptedServer
 from sqlalchemy import update
 
 from core.database import Database
-from emails import stock
-from emails.channel import Channel
-from emails.ledger import Ledger
+from emails.engine import stock
+from emails.engine.ledger import Ledger
+from emails.engine.pace import Quota
 from emails.message import Message as MailMessage
 from emails.models import Delivery
-from emails.pace import Quota
 from emails.sending import Office, drain
-from emails.smtp import SmtpAddress
+from emails.smtp.channel import Channel
+from emails.smtp.dialogue import SmtpAddress
 from emails.transport import Transport
 from subscribers.accounts import find, suppress, unsubscribe
 from subscribers.limits import DatabaseStorage

@@ -12,9 +12,9 @@ from smtp_server import ScriptedServer
 from sqlalchemy import select
 
 from core.database import Database
-from emails import alarms
-from emails.alarms import FEW_RETURNED, Trouble, failed_run, troubles_of_bounces, troubles_of_issues
 from emails.models import Delivery, ReturnedMail
+from emails.oversight import alarms
+from emails.oversight.alarms import FEW_RETURNED, Trouble, failed_run, troubles_of_bounces, troubles_of_issues
 
 OPERATOR = "op@paperboy.example"
 STOPPED = failed_run("digest", "weekly:2025-W32 stopped: no connection; 1204 deliveries stay planned")

@@ -6,7 +6,7 @@ from sendings import deliveries, plan, send, states
 from smtp_server import ScriptedServer, in_turn
 
 from core.database import Database
-from emails.breaker import IN_A_ROW, WINDOW, Breaker
+from emails.engine.breaker import IN_A_ROW, WINDOW, Breaker
 from subscribers.accounts import is_suppressed
 
 BLOCKED = "554 5.3.0 blocked"

@@ -17,12 +17,12 @@ from core.database import Database
 from emails import correspondence
 from emails.correspondence import MOVES, answer_applications
 from emails.digests import run_digest
+from emails.engine.outbox import PROMPT
 from emails.message import PAGES
 from emails.models import Delivery, EditionRow
-from emails.outbox import PROMPT
 from emails.sending import drain
 from emails.upkeep import UpkeepReport, upkeep
-from emails.wording import say
+from emails.writing.wording import say
 from subscribers import accounts
 from subscribers.accounts import SIGN_UP_EXPIRES, AccountError, find
 from subscribers.links import LinkError, read_token

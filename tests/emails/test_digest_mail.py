@@ -12,12 +12,12 @@ from making import HOUSE, NOW, arrivals_of, blocks, content_of_edition, edition_
 from selectolax.lexbor import LexborHTMLParser
 from wild import editions
 
-from emails.digest_page import PICTURE_WIDTH, ranges
 from emails.edition import MAX_PICTURED, MIN_PICTURE, Edition, compose, portions
 from emails.message import Reader, filled
-from emails.plain import WIDTH
-from emails.width import columns
-from emails.wording import say
+from emails.writing.digest_page import PICTURE_WIDTH, ranges
+from emails.writing.plain import WIDTH
+from emails.writing.width import columns
+from emails.writing.wording import say
 from issues.outline import Picture
 from issues.post import Link
 from issues.store import Arrival

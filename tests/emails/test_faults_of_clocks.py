@@ -17,8 +17,8 @@ from smtp_server import ScriptedServer
 
 from core.database import Database
 from core.rows import connect
-from emails import outbox, outcomes, stock, turns
-from emails.outbox import Hold
+from emails.engine import outbox, outcomes, stock, turns
+from emails.engine.outbox import Hold
 
 HOURS = timedelta(hours=5)
 

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from core.database import Database
-from emails import ledger
+from emails.engine import ledger
 from paperboy import cli
 
 MAILS = 60

@@ -23,11 +23,11 @@ from smtp_server import DROP, HANG, RESET, Reply, ScriptedServer, in_turn
 from sqlalchemy import delete
 
 from core.database import Base, Database, open_database
-from emails import smtp
-from emails.channel import Channel
-from emails.replies import BEFORE_MESSAGE
 from emails.sending import Drained, Office, drain
-from emails.smtp import SmtpAddress
+from emails.smtp import dialogue
+from emails.smtp.channel import Channel
+from emails.smtp.dialogue import SmtpAddress
+from emails.smtp.replies import BEFORE_MESSAGE
 from emails.transport import Transport
 from subscribers.accounts import is_suppressed
 
@@ -157,7 +157,7 @@ def servers(manner: str, server_tls: ssl.SSLContext, ca_file: Path) -> Servers:
 
 
 def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "_TIMEOUTS", dict.fromkeys(smtp._TIMEOUTS, 0.4))
+    monkeypatch.setattr(dialogue, "_TIMEOUTS", dict.fromkeys(dialogue._TIMEOUTS, 0.4))
 
 
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:

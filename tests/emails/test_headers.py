@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emails.headers import address_header, clean, plain_header, text_header
+from emails.mime.headers import address_header, clean, plain_header, text_header
 
 ADDRESS = "reader@xn--vv4b11d.example"
 ENCODED_WORD = re.compile(rb"=\?utf-8\?b\?[A-Za-z0-9+/]*=*\?=")

@@ -8,10 +8,10 @@ from smtp_server import ScriptedServer
 
 from core.database import Database
 from core.runs import record
-from emails import attention, history
 from emails.copies import carry_out
 from emails.digests import run_digest
 from emails.models import ReturnedMail
+from emails.oversight import attention, history
 from emails.report import DigestReport
 from emails.resends import Request, plan
 from issues.models import Issue, Revision

@@ -11,8 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import Database
 from core.runs import latest
-from emails import inbox, returns
-from emails.inbox import InboxError, maildir_url, open_inbox, parse_inbox
+from emails import returns
+from emails.returned import inbox
+from emails.returned.inbox import InboxError, maildir_url, open_inbox, parse_inbox
 
 
 def _read(database: Database, url: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ from making import blocks, edition_of, issue_of, paper
 
 from emails.edition import Edition
 from emails.layout import NOTHING, ORDINARY, RANKS, Layout, Piece, Size, fit, size_of
-from emails.wire import Body
+from emails.mime.body import Body
 from issues.text import Block
 
 FRAME = Size(5_000, 6_000)

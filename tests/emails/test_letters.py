@@ -16,9 +16,9 @@ from selectolax.lexbor import LexborHTMLParser
 
 from emails.letters import READER_LETTERS, SPOKEN, Letter, Notice, operator_notice, reader_letter
 from emails.message import PAGES, Content, Reader, build, filled
-from emails.previews import NOTICE, letter_previews
-from emails.width import columns
-from emails.wording import say
+from emails.oversight.previews import NOTICE, letter_previews
+from emails.writing.width import columns
+from emails.writing.wording import say
 from issues.text import has_hangul
 from subscribers.links import read_token
 

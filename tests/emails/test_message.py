@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from making import HOUSE, NOW, content_of_edition, edition_of, issue_of
 
 from emails.message import Content, Message, Reader, build, content_of, filled
+from emails.mime.body import Body
 from emails.models import EditionRow
-from emails.personal import PARTS, marker
-from emails.wire import Body
+from emails.writing.personal import PARTS, marker
 from subscribers.links import read_token
 
 HANDLE = "0123456789abcdef"

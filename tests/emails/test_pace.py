@@ -13,10 +13,10 @@ from sendings import deliveries, got, plan, send, states
 from smtp_server import ScriptedServer, in_turn
 
 from core.database import Database
-from emails import pace, stock
+from emails.engine import pace, stock
+from emails.engine.pace import FIRST_INTERVAL, LONGEST_INTERVAL, Domains, Quota, Speed
 from emails.models import Pace
-from emails.pace import FIRST_INTERVAL, LONGEST_INTERVAL, Domains, Quota, Speed
-from emails.replies import Phase, Refusal
+from emails.smtp.replies import Phase, Refusal
 from subscribers import limits
 from subscribers.limits import DatabaseStorage
 

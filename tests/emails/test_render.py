@@ -15,7 +15,7 @@ from emails.edition import Edition
 from emails.layout import ORDINARY
 from emails.prose import inline_html
 from emails.render import LIMIT, RenderError
-from emails.wording import say
+from emails.writing.wording import say
 from issues.post import IssueContent, Link, parse
 from issues.text import Block
 from paperboy.sample.cook import cook_week

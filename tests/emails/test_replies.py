@@ -2,7 +2,7 @@
 
 import pytest
 
-from emails.replies import Phase, Refusal, Verdict, judge
+from emails.smtp.replies import Phase, Refusal, Verdict, judge
 
 LATER = Verdict("deferred")
 NEVER = Verdict("failed")

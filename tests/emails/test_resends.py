@@ -18,9 +18,9 @@ from core.database import Database
 from emails.copies import carry_out
 from emails.digests import retry, run_digest
 from emails.edition import EmptyIssueError
+from emails.engine.outcomes import MOST_ATTEMPTS
 from emails.models import Delivery, Resend
 from emails.needs import COMES_YET, OLD_TEXT_UNDER_WAY, SENT_BEFORE, RequestError
-from emails.outcomes import MOST_ATTEMPTS
 from emails.report import DigestReport
 from emails.resends import Plan, Request, plan
 from issues.models import Paper

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emails.layout import NOTHING, size_of
-from emails.segments import cut, sizes
+from emails.writing.segments import cut, sizes
 
 HTML = st.text(alphabet=st.sampled_from("ab한😀=<>&/-!\n"), max_size=30).filter(
     lambda text: "<!--" not in text

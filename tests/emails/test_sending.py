@@ -14,11 +14,12 @@ from smtp_server import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
 from sqlalchemy import func, select, text
 
 from core.database import Database
-from emails import outbox, planning, sending, stock
+from emails import planning, sending
+from emails.engine import outbox, stock
+from emails.engine.outbox import Hold
+from emails.engine.pace import Speed
 from emails.message import Message
 from emails.models import Delivery, EditionRow
-from emails.outbox import Hold
-from emails.pace import Speed
 from emails.sending import Office, drain
 from emails.transport import Line, Transport
 from subscribers.accounts import is_suppressed, suppress

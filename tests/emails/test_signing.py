@@ -12,7 +12,7 @@ from making import HOUSE, NOW, content_of_edition, edition_of, hand_over, issue_
 from smtp_server import ScriptedServer
 
 from emails.message import Reader, build
-from emails.signing import SigningError, read_signer
+from emails.mime.signing import SigningError, read_signer
 
 MINJI = Reader("minji@example.com", "김민지", "0123456789abcdef", "ko")
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

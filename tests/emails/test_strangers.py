@@ -9,10 +9,10 @@ from postfix import IS_AT_HAND, postfix
 
 from core.database import Database
 from emails import planning
+from emails.engine.pace import Speed
 from emails.models import EditionRow
-from emails.pace import Speed
 from emails.sending import Drained, Office, drain
-from emails.smtp import SmtpAddress
+from emails.smtp.dialogue import SmtpAddress
 from emails.transport import Transport
 
 LANGUAGES = ("ko", "en", "both")

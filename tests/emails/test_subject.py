@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from making import HOUSE, NOW, arrivals_of, blocks, edition_of, issue_of, paper
 from wild import editions
 
-from emails.digest_page import digest_page
 from emails.edition import Edition, Purpose, compose, subject_week
 from emails.message import Content, Reader, build
-from emails.subject import dates, days, name_of, preheader_of, subject_of
-from emails.width import columns
-from emails.wording import say
+from emails.writing.digest_page import digest_page
+from emails.writing.subject import dates, days, name_of, preheader_of, subject_of
+from emails.writing.width import columns
+from emails.writing.wording import say
 from issues.post import IssueContent
 from issues.text import clean
 

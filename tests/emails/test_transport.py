@@ -13,8 +13,8 @@ from smtp_server import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
 
 from emails import transport as transport_module
 from emails.message import Message
-from emails.replies import Phase, Refusal, Verdict, judge
-from emails.smtp import SmtpAddress
+from emails.smtp.dialogue import SmtpAddress
+from emails.smtp.replies import Phase, Refusal, Verdict, judge
 from emails.transport import AddressError, Transport, parse_address, send_one
 
 LOGIN = ("paperboy@example.org", "pass:word@/%")

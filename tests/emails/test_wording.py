@@ -10,11 +10,11 @@ import pytest
 from kinds import edited_papers, large_issue
 from making import HOUSE, NOW, arrivals_of, blocks, edition_of, issue_of, paper, rendered
 
-from emails import wording
 from emails.edition import Edition
-from emails.personal import greeting
-from emails.previews import issue_previews, letter_previews
-from emails.wording import day_values, phrases, say
+from emails.oversight.previews import issue_previews, letter_previews
+from emails.writing import wording
+from emails.writing.personal import greeting
+from emails.writing.wording import day_values, phrases, say
 from issues.outline import Picture
 from issues.store import Arrival
 from issues.text import has_hangul

@@ -20,7 +20,7 @@ from sendings import plan
 from smtp_server import HANG
 
 from core.database import open_database, open_engine
-from emails.trial import trial_mail
+from emails.oversight.trial import trial_mail
 from paperboy.cli import main
 from paperboy.doctor import database, records, servers, spf
 from paperboy.doctor.findings import Check, Finding, look_at_all, ok

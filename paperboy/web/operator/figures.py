@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from core.database import reading
-from emails.figures import readers_by_week, runs_by_slot
+from emails.oversight.figures import readers_by_week, runs_by_slot
 from paperboy.web.desk import AtDesk
 from paperboy.web.operator.entry import HOME, SignedIn
 from paperboy.web.operator.pages import show

@@ -9,8 +9,8 @@ from sqlalchemy.orm import joinedload
 from starlette.exceptions import HTTPException
 
 from core.database import reading
-from emails import history
 from emails.models import STATES, Delivery
+from emails.oversight import history
 from paperboy.web.desk import AtDesk
 from paperboy.web.operator.entry import HOME, SignedIn
 from paperboy.web.operator.pages import show

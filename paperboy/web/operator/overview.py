@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from core.database import reading
 from core.runs import latest
-from emails import attention, history
+from emails.oversight import attention, history
 from issues import store
 from issues.models import Issue, Revision
 from paperboy.web.archive import TopicId

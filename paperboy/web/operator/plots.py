@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from emails.figures import Series
+from emails.oversight.figures import Series
 
 WIDTH, HEIGHT = 640, 220
 LEFT, RIGHT, TOP, BOTTOM = 48, 84, 12, 28  # pixels around the plot: scale, names, air, days

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from emails import outbox, tally
-from emails.ledger import Ledger
-from emails.outbox import Hold
-from emails.outcomes import Claim
-from emails.pace import Quota
+from emails import tally
+from emails.engine import outbox
+from emails.engine.ledger import Ledger
+from emails.engine.outbox import Hold
+from emails.engine.outcomes import Claim
+from emails.engine.pace import Quota
 from emails.planning import PROMPT
 
 LEAST, BATCH = 20, 200  # mails claimed at once

@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 
 from core.database import Database
 from core.rows import connect
-from emails import turns
-from emails.outbox import Hold
-from emails.outcomes import Claim, Outcome
+from emails.engine import turns
+from emails.engine.outbox import Hold
+from emails.engine.outcomes import Claim, Outcome
 
 logger = logging.getLogger(__name__)
 

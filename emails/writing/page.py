@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from functools import partial
 
-from emails.personal import marker
-from emails.wording import say
+from emails.writing.personal import marker
+from emails.writing.wording import say
 
 
 @dataclass(frozen=True)

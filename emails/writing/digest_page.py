@@ -8,10 +8,10 @@ from math import sqrt
 from urllib.parse import urlsplit
 
 from emails.edition import MIN_PICTURE, Edition, IssueUnit, PaperUnit, Part, subject_week
-from emails.page import Anchor, Page, reader_links
-from emails.subject import days, preheader_of, subject_of
-from emails.width import shorten
-from emails.wording import day_values, say
+from emails.writing.page import Anchor, Page, reader_links
+from emails.writing.subject import days, preheader_of, subject_of
+from emails.writing.width import shorten
+from emails.writing.wording import day_values, say
 from issues.post import Link
 from issues.text import Block, has_hangul
 

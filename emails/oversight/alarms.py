@@ -13,9 +13,9 @@ from core.database import Sessions
 from emails import tally
 from emails.letters import Notice
 from emails.models import Alarm
-from emails.notices import notify
-from emails.replies import Refusal
+from emails.oversight.notices import notify
 from emails.sending import Office
+from emails.smtp.replies import Refusal
 from issues.store import held_since, newest_publication, problems_of
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from emails.edition import Edition, PaperUnit, subject_week
-from emails.width import columns, shorten, whole_words
-from emails.wording import day_values, say
+from emails.writing.width import columns, shorten, whole_words
+from emails.writing.wording import day_values, say
 
 SUBJECT_WIDTH = 60  # columns of a screen; a Hangul syllable takes two
 PREHEADER = (85, 130)  # characters, the least and the most

@@ -5,7 +5,7 @@ from random import uniform
 from typing import NamedTuple
 
 from emails.message import Reader
-from emails.replies import BEFORE_MESSAGE, Refusal, Verdict
+from emails.smtp.replies import BEFORE_MESSAGE, Refusal, Verdict
 
 FIRST_PAUSE = timedelta(minutes=15)
 MOST_ATTEMPTS = 11  # with these pauses, two days

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from emails.digest_page import DigestPage, IssuePage, PaperPage, Unit
-from emails.page import Page
-from emails.width import wrap
+from emails.writing.digest_page import DigestPage, IssuePage, PaperPage, Unit
+from emails.writing.page import Page
+from emails.writing.width import wrap
 from issues.text import Block
 
 WIDTH = 72

@@ -1,6 +1,6 @@
 """The outbox: deliveries are claimed by a sender for a while, renewed, and put back.
 
-What it does with them is in `emails.turns`, what else becomes of a delivery in `emails.afterwards`.
+What it does with them is in `emails.engine.turns`, what else becomes of a delivery in `emails.afterwards`.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from emails.engine.outcomes import Claim
 from emails.message import Reader
-from emails.models import Delivery, EditionRow
-from emails.outcomes import Claim
+from emails.models import HELD, Delivery, EditionRow
 from emails.planning import PROMPT
 from subscribers.models import Subscriber
-
-HELD = ("claimed", "sending")
 
 # Of tables and made once, as they run for every few mails: to build a statement takes longer than to run it.
 _deliveries, _subscribers, _editions = Delivery.__table__, Subscriber.__table__, EditionRow.__table__

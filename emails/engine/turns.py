@@ -28,9 +28,9 @@ from sqlalchemy.orm import Session
 
 from core.database import Moment
 from core.rows import AtOnce, RowChange
-from emails.models import Delivery, EditionRow
-from emails.outbox import HELD, Hold
-from emails.outcomes import Claim, Outcome
+from emails.engine.outbox import Hold
+from emails.engine.outcomes import Claim, Outcome
+from emails.models import HELD, Delivery, EditionRow
 from subscribers.accounts import find, suppress
 from subscribers.models import Subscriber, Suppression
 

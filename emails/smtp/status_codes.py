@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from emails.replies import NO_SUCH_ADDRESS, OUR_FAULT
+from emails.smtp.replies import NO_SUCH_ADDRESS, OUR_FAULT
 
 Meaning = Literal["dead", "full", "ours", "later", "unclear"]
 

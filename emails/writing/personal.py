@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from markupsafe import escape
 
-from emails.wording import say
+from emails.writing.wording import say
 
 PARTS = ("greeting", "confirm", "move", "preferences", "unsubscribe")
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from emails.dsn import ADDRESS, addresses_in
-from emails.unpacking import Fields, fields_of_text
+from emails.returned.dsn import ADDRESS, addresses_in
+from emails.returned.unpacking import Fields, fields_of_text
 
 MOST_LINES = 600
 MOST_FOUND = 100

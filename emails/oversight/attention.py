@@ -9,9 +9,9 @@ from sqlalchemy import and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.runs import Run, latest
-from emails.alarms import troubles_of_bounces, troubles_of_issues
+from emails.engine.outcomes import MOST_ATTEMPTS
 from emails.models import Delivery, EditionRow
-from emails.outcomes import MOST_ATTEMPTS
+from emails.oversight.alarms import troubles_of_bounces, troubles_of_issues
 from emails.report import balances
 from subscribers.models import Subscriber
 

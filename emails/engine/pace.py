@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from emails.models import Pace
-from emails.replies import Refusal
+from emails.smtp.replies import Refusal
 
 FIRST_INTERVAL = 1.0  # seconds between two mails to a domain that said "later" once
 LONGEST_INTERVAL = 300.0

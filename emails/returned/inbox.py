@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from emails.unpacking import MOST_BYTES
+from emails.returned.unpacking import MOST_BYTES
 
 MOST_MAILS = 2_000  # of one reading; the rest waits for the next
 _TIMEOUT = 60  # seconds for each answer of an IMAP server

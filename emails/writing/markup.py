@@ -8,8 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mjml import mjml2html
 from premailer import Premailer
 
-from emails.page import Page
 from emails.prose import inline_html
+from emails.writing.page import Page
 
 
 def to_html(template: str, page: Page) -> str:

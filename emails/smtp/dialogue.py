@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from emails.channel import TAIL, Channel, Reply, words
 from emails.message import Message
-from emails.replies import Phase, Refusal
+from emails.smtp.channel import TAIL, Channel, Reply, words
+from emails.smtp.replies import Phase, Refusal
 
 # Seconds (RFC 5321, 4.5.3.2); shorter ones make duplicates. `ack` is with the text.
 _TIMEOUTS: dict[Phase, int] = {

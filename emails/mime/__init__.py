@@ -1,0 +1,1 @@
+"""A mail's bytes: header fields, encoded bodies and signatures."""

@@ -1,0 +1,1 @@
+"""Returned mail: fetched, taken apart, and read."""

@@ -1,0 +1,1 @@
+"""Talking to a mail server: the wire, the dialogue, and what its answers mean."""

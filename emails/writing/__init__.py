@@ -1,0 +1,1 @@
+"""What a mail says and how it looks: wording, the page around a mail, HTML and text."""
