@@ -88,9 +88,9 @@ class Prefect:
         return False
 
     def states(self, flow: str) -> list[str]:
-        """The states of the flow's runs."""
+        """The states of the flow's runs, but for those that the schedule has in mind."""
         runs = self.ask("flow_runs", flows={"name": {"any_": [flow]}})
-        return [str(run["state_type"]) for run in runs]
+        return [str(run["state_type"]) for run in runs if run["state_type"] != "SCHEDULED"]
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:

@@ -8,10 +8,11 @@ from core.database import Sessions, lock
 from core.runs import record
 from emails import afterwards, planning, tally
 from emails.digests import Rules
+from emails.engine.progress import Progress, ignore_progress
 from emails.models import Resend
 from emails.report import Account, DigestReport, account
 from emails.resends import REASON_LENGTH, Batch, Plan, earlier_request, edition_entry, key_of, slot_of_copies
-from emails.sending import Office, Progress, drain, ignore_progress
+from emails.sending import Office, drain
 from subscribers.accounts import clean_line
 
 

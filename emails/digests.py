@@ -11,10 +11,11 @@ from core.database import Sessions
 from core.runs import last_of, record
 from emails import planning, tally
 from emails.edition import MAX_PAPERS, Edition, Purpose, choose, slot_of
+from emails.engine.progress import Progress, ignore_progress
 from emails.message import House, widest
 from emails.render import Rendered, RenderError, render
 from emails.report import PLANNED_EARLIER, DigestReport, account, edition_entry
-from emails.sending import Office, Progress, drain, ignore_progress
+from emails.sending import Office, drain
 from issues.store import Arrival, arrivals
 from subscribers.audience import Audience, Group, due
 

@@ -13,12 +13,13 @@ from typing import NamedTuple
 import uvloop
 
 from core.database import Database, exclusive
-from emails import afterwards, tally
+from emails import afterwards
 from emails.engine import outbox, outcomes
 from emails.engine.breaker import Breaker
 from emails.engine.ledger import GO, SKIPPED, Ledger
 from emails.engine.outcomes import Claim, Outcome
 from emails.engine.pace import Domains, Metronome, Quota, Speed
+from emails.engine.progress import Progress, Teller, ignore_progress
 from emails.engine.stock import Stock
 from emails.message import House, Message, Template, content_of
 from emails.models import EditionRow
@@ -31,14 +32,8 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 MOST_TEMPLATES = 32  # kept in memory; each takes a few hundred kilobytes
 TICK = 1.0  # seconds between two looks at the progress
-COUNT_ANEW = 15.0  # seconds; to count a million takes a part of one
 
 Clock = Callable[[], datetime]
-Progress = Callable[[int, int], None]
-
-
-def ignore_progress(_done: int, _planned: int) -> None:
-    """Nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,7 @@ class _Run:
     """One drain: its lines share a stock of claims, a ledger and the reasons to stop."""
 
     def __init__(self, office: Office, queue: str | None, repeat_uncertain: bool, progress: Progress) -> None:
-        self._office, self._queue, self._progress = office, queue, progress
+        self._office, self._queue = office, queue
         self._ledger = Ledger(office.database, secrets.token_hex(8), office.clock, office.lease)
         self._quota = Quota(DatabaseStorage(office.database), office.speed.per_hour)
         self._stock = Stock(
@@ -115,8 +110,7 @@ class _Run:
         self._lines: set[Line] = set()  # at work
         self._uncertain: set[int] = set()
         self._result = Drained()
-        self._telling: asyncio.Task[None]
-        self._due = 0  # deliveries that this run has to do with, which the progress is told of
+        self._teller = Teller(self._ledger, queue, progress, self._result.states.total)
 
     async def drain(self) -> Drained:
         """Everything, from the first claim to the last commit."""
@@ -124,13 +118,10 @@ class _Run:
             await self._ledger.do(lambda session, _hold, _now: afterwards.erase_forgotten(session))
             await self._ledger.do(self._domains.read)
             await self._stock.refill()
-            self._due = len(self._stock) + await self._ledger.do(
-                lambda session, _hold, now: tally.count_due(session, self._queue, now)
-            )
-            await self._run_lines(min(self._office.speed.connections, max(self._due, 1)))
+            await self._teller.count(len(self._stock))
+            await self._run_lines(min(self._office.speed.connections, max(self._teller.due, 1)))
             await self._end()
-            await asyncio.wait({self._telling})
-            await self._tell()
+            await self._teller.end()
         finally:
             self._ledger.close()
         return self._result
@@ -138,7 +129,6 @@ class _Run:
     async def _run_lines(self, count: int) -> None:
         self._ledger.lines = count
         lines = [asyncio.create_task(self._work()) for _ in range(count)]
-        self._telling = asyncio.create_task(self._tell())
         watch = asyncio.create_task(self._watch())
         try:
             await _all(lines, watch)
@@ -155,29 +145,15 @@ class _Run:
     async def _watch(self) -> None:
         """Keep the claims, keep what was learned of domains, and tell how far the run is."""
         loop = asyncio.get_running_loop()
-        renewed = counted = loop.time()
+        renewed = loop.time()
         while True:
-            if self._telling.done():
-                self._telling = asyncio.create_task(self._tell())
+            await self._teller.go_on()
             await asyncio.sleep(TICK)
-            if loop.time() - counted > COUNT_ANEW:
-                await self._count_what_is_left()
-                counted = loop.time()
             if self._domains.has_changed:
                 await self._write_domains()
             if loop.time() - renewed > self._office.lease.total_seconds() / 3:
                 await self._stock.renew()
                 renewed = loop.time()
-
-    async def _count_what_is_left(self) -> None:
-        """Other senders take their part of what was due at the start."""
-        left = await self._ledger.do(lambda session, _hold, _now: tally.count_left(session, self._queue))
-        self._due = self._result.states.total() + left
-
-    async def _tell(self) -> None:
-        """Tell how far the run is, in a thread: whoever is told may take a minute, as a server that is busy."""
-        done = self._result.states.total()
-        await asyncio.to_thread(self._progress, done, max(self._due, done))
 
     async def _write_domains(self) -> None:
         await self._ledger.do(self._domains.write)

@@ -21,6 +21,7 @@ from emails import copies, correspondence, resends, returns, tally
 from emails import reconcile as reconciling
 from emails.digests import preview_digest, run_digest
 from emails.edition import portions
+from emails.engine.progress import Progress
 from emails.models import Delivery
 from emails.needs import RequestError
 from emails.office import clock_from, house_of, open_office, rules_of
@@ -28,7 +29,6 @@ from emails.oversight import attention, history
 from emails.oversight.previews import edition_preview, issue_previews, letter_previews
 from emails.report import DigestReport
 from emails.returned.inbox import Mail, maildir_url, read_bounded
-from emails.sending import Progress
 from issues import ingest as ingesting
 from issues import store
 from issues.ingest import IngestReport

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
+from emails.engine.progress import Progress
 from emails.report import DigestReport
-from emails.sending import Progress
 from paperboy import reports
 from paperboy.commands.options import FaultError, Json, Now, issue_name, moment, one_of, show
 from subscribers.models import FREQUENCIES, LANGUAGES
