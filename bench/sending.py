@@ -3,6 +3,7 @@
 Both send mails of the same length over ten connections to the same sinks, in turns; the figures are
 medians. Paperboy keeps its ledger, in SQLite and in PostgreSQL, and each turn is a process of its own.
 `--fastsink FILE` names a program that takes mails faster than smtp-sink; it is called with a port.
+The memory for a million: `--mails 1000000 --turns 1 --no-smtp-sink --fastsink FILE`, a quarter of an hour.
 """
 
 import argparse
@@ -80,11 +81,14 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=10_000)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--fastsink", type=Path)
+    parser.add_argument("--smtp-sink", action=argparse.BooleanOptionalAction, default=True)
     arguments = parser.parse_args()
     if not shutil.which("smtp-source"):
         sys.exit("smtp-source is missing: it comes with Debian's postfix")
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    sinks = {"smtp-sink": ["smtp-sink", *user, "127.0.0.1:{}", "1000"]}
+    sinks: dict[str, list[str]] = {}
+    if arguments.smtp_sink:
+        sinks["smtp-sink"] = ["smtp-sink", *user, "127.0.0.1:{}", "1000"]
     if arguments.fastsink:
         sinks["fastsink"] = [str(arguments.fastsink), "{}"]
     with databases() as urls:
