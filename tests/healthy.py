@@ -29,6 +29,7 @@ from smtp_server import ScriptedServer
 
 from core.database import open_database
 from core.runs import record
+from emails.smtp import dialogue
 from issues.models import Feed
 from paperboy.doctor import checkup
 from paperboy.doctor.findings import Finding
@@ -38,6 +39,11 @@ from paperboy.sample.topics import State, feed_xml, published_topics
 ROOT = Path(__file__).resolve().parents[1]
 LOGIN = ("paperboy", "secret-password")
 SENDS_FROM = "203.0.113.7"
+SPF, DKIM, DMARC = (
+    ("paperboy.example", "TXT"),
+    ("paperboy._domainkey.paperboy.example", "TXT"),
+    ("_dmarc.paperboy.example", "TXT"),
+)
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 
@@ -197,8 +203,9 @@ def healthy(
         (folder / "var" / "secret_key").write_bytes(b"0123456789abcdef")
         (folder / "var" / "secret_key").chmod(0o600)
         environment.setenv("SSL_CERT_FILE", str(ca_file))
-        trusted.cache_clear()  # what another test had the process trust
-        stack.callback(trusted.cache_clear)
+        for contexts in (trusted, dialogue._context):
+            contexts.cache_clear()  # what another test had the process trust
+            stack.callback(contexts.cache_clear)
         environment.setenv("PREFECT_API_URL", f"{prefect.url}/api")
         for name, value in {
             "DATABASE_URL": f"sqlite:///{made.database}",
@@ -245,10 +252,10 @@ def _prefect_answers() -> dict[str, Answer]:
 
 def _records() -> dict[tuple[str, str], list[str]]:
     return {
-        ("paperboy.example", "TXT"): ["something else", f"v=spf1 mx ip4:{SENDS_FROM} -all"],
+        SPF: ["something else", f"v=spf1 mx ip4:{SENDS_FROM} -all"],
         ("paperboy.example", "MX"): ["10 mail.paperboy.example."],
         ("mail.paperboy.example", "A"): [SENDS_FROM],
-        ("paperboy._domainkey.paperboy.example", "TXT"): [public_key(KEY)],
-        ("_dmarc.paperboy.example", "TXT"): ["v=DMARC1; p=reject"],
+        DKIM: [public_key(KEY)],
+        DMARC: ["v=DMARC1; p=reject"],
         ("7.113.0.203.in-addr.arpa", "PTR"): ["mail.paperboy.example."],
     }

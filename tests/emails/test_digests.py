@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
@@ -29,12 +28,6 @@ from subscribers.models import Subscriber
 PUBLISHED = NOW - timedelta(days=1)
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
-        yield running
 
 
 def publish(database: Database, papers: int = 3, *, topic_id: int = 9001, days: int = 0) -> None:

@@ -1,7 +1,6 @@
 """Copies by hand: exactly those get one who should, the plan says so before, and asking twice sends once."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -31,12 +30,6 @@ MONDAY = NOW
 LATER = NOW + timedelta(days=3)
 ISSUE = Request(issue="2025-07-28", reason="a trial")
 HOLD = replace(RULES, repeat_uncertain=False)
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
-        yield running
 
 
 def sign_up(database: Database, *addresses: str, frequency: str = "weekly", language: str = "ko") -> None:

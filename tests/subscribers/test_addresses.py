@@ -1,0 +1,78 @@
+"""Addresses are kept as mail servers take them, and those that must not be mailed are not."""
+
+from datetime import timedelta
+
+import pytest
+from making import NOW, reader
+from sqlalchemy import select
+
+from core.database import Database
+from subscribers.accounts import (
+    AccountError,
+    confirm,
+    find,
+    is_suppressed,
+    normal_address,
+    sign_up,
+    suppress,
+)
+from subscribers.models import Subscriber
+
+LATER = NOW + timedelta(days=40)
+
+
+# --- addresses ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("Minji.Kim+papers@Example.COM", "Minji.Kim+papers@example.com"),
+        (" minji@example.com\n", "minji@example.com"),
+        ("minji@예시.한국", "minji@xn--vv4b11d.xn--3e0b707e"),
+        ("minji@XN--VV4B11D.xn--3e0b707e", "minji@xn--vv4b11d.xn--3e0b707e"),
+    ],
+)
+def test_an_address_is_kept_as_mail_servers_take_it(written: str, kept: str) -> None:
+    assert normal_address(written) == kept
+
+
+@pytest.mark.parametrize("address", ["민지@example.com", "é@example.com", "민지@예시.한국"])
+def test_an_address_with_letters_that_servers_refuse_is_refused_in_plain_words(address: str) -> None:
+    with pytest.raises(AccountError, match="letters before the @ that mail servers refuse"):
+        normal_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "minji", "@example.com", "minji@", "a@b@example.com", "a b@example.com", "a\r\nBcc: b@example.com"],
+)
+def test_what_is_no_address_is_refused_in_one_line(address: str) -> None:
+    with pytest.raises(AccountError, match="is not an address") as caught:
+        normal_address(address)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_address_is_one_reader_whatever_its_case(database: Database) -> None:
+    with database.sessions() as session:
+        first = reader(session, "Minji@Example.com")
+        again = sign_up(session, "minji@example.COM", language="en", frequency="daily", now=NOW)
+        assert again is first
+        assert find(session, "MINJI@example.com") is first
+        assert session.scalars(select(Subscriber)).all() == [first]
+
+
+# --- addresses that must not be mailed ----------------------------------------------
+
+
+def test_a_suppressed_address_ends_its_subscription_and_cannot_be_confirmed(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session, "Minji@example.com")
+        suppress(session, "minji@EXAMPLE.com", "returned", NOW)
+        suppress(session, "minji@example.com", "returned again", LATER)
+        assert known.status == "bounced"
+        assert is_suppressed(session, "MINJI@example.com")
+        sign_up(session, known.email, language="ko", frequency="weekly", now=LATER)
+        with pytest.raises(AccountError, match="returned or refused"):
+            confirm(session, known, LATER)
+        assert known.status == "pending"

@@ -1,0 +1,136 @@
+"""One who left by mistake comes back to where they were, and one who moves takes everything along."""
+
+from datetime import date, timedelta
+
+import pytest
+from making import NOW, issue_of, reader, stored_issue
+
+from core.database import Database
+from subscribers.accounts import (
+    AccountError,
+    ask_to_move,
+    find,
+    move,
+    pause,
+    sign_up,
+    suppress,
+    undo_unsubscribe,
+    unsubscribe,
+)
+
+# --- coming back --------------------------------------------------------------------
+
+
+def test_one_who_left_by_mistake_goes_on_where_they_were(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session, language="both", frequency="daily")
+        known.cursor, handle = 5, known.handle
+        unsubscribe(known, NOW)
+        undo_unsubscribe(session, known, NOW)
+        assert (known.status, known.ended_at, known.confirmed_at) == ("active", None, NOW)
+        assert (known.language, known.frequency, known.cursor, known.handle) == ("both", "daily", 5, handle)
+        with pytest.raises(AccountError, match="nothing to take back"):
+            undo_unsubscribe(session, known, NOW)
+
+
+@pytest.mark.parametrize(("away", "cursor"), [(timedelta(days=30), 1), (timedelta(days=31), 8)])
+def test_one_who_takes_it_back_after_a_month_begins_with_the_latest_issue(
+    database: Database, away: timedelta, cursor: int
+) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        known.cursor = 1
+        unsubscribe(known, NOW)
+        for week in range(3):
+            issue = issue_of(4, start=date(2025, 8, 4) + timedelta(weeks=week))
+            stored_issue(session, issue, topic_id=week + 1)
+        undo_unsubscribe(session, known, NOW + away)
+        assert (known.status, known.cursor) == ("active", cursor)
+
+
+def test_one_who_left_during_a_pause_and_takes_it_back_is_still_paused(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        pause(known, NOW, until=date(2025, 9, 1))
+        unsubscribe(known, NOW)
+        undo_unsubscribe(session, known, NOW)
+        assert (known.status, known.paused_until) == ("paused", date(2025, 9, 1))
+
+
+def test_nobody_becomes_a_reader_by_taking_back_what_they_never_had(database: Database) -> None:
+    with database.sessions() as session:
+        never = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
+        for _ in ("while pending", "after leaving"):
+            with pytest.raises(AccountError, match="nothing to take back"):
+                undo_unsubscribe(session, never, NOW)
+            unsubscribe(never, NOW)
+        assert never.status == "unsubscribed"
+
+
+def test_one_whose_mail_was_returned_does_not_come_back_by_a_link(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        unsubscribe(known, NOW)
+        suppress(session, known.email, "returned", NOW)
+        known.status = "unsubscribed"
+        with pytest.raises(AccountError, match="returned or refused"):
+            undo_unsubscribe(session, known, NOW)
+        assert known.status == "unsubscribed"
+
+
+# --- another address ----------------------------------------------------------------
+
+
+def test_a_reader_moves_when_the_new_address_says_so_and_not_before(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session, "minji@example.com")
+        known.cursor, handle = 4, known.handle
+        ask_to_move(session, known, " Minji@예시.한국 ", NOW)
+        assert (known.email, known.new_email) == ("minji@example.com", "Minji@xn--vv4b11d.xn--3e0b707e")
+        move(session, known, NOW)
+        assert (known.email, known.new_email) == ("Minji@xn--vv4b11d.xn--3e0b707e", "")
+        assert known.handle != handle, "links in the old mailbox end"
+        assert (known.status, known.cursor) == ("active", 4)
+        session.flush()
+        assert find(session, "minji@예시.한국") is known
+        assert find(session, "minji@example.com") is None
+
+
+def test_a_link_to_move_is_good_once(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        with pytest.raises(AccountError, match="used already"):
+            move(session, known, NOW)
+        ask_to_move(session, known, "new@example.com", NOW)
+        move(session, known, NOW)
+        with pytest.raises(AccountError, match="used already"):
+            move(session, known, NOW)
+        assert known.email == "new@example.com"
+
+
+def test_nobody_moves_to_an_address_that_has_a_subscription(database: Database) -> None:
+    with database.sessions() as session:
+        known, other = reader(session, "minji@example.com"), reader(session, "Jihoon@example.com")
+        ask_to_move(session, known, "jihoon@EXAMPLE.com", NOW)
+        with pytest.raises(AccountError, match="subscription of its own"):
+            move(session, known, NOW)
+        session.flush()
+        assert (known.email, other.email) == ("minji@example.com", "Jihoon@example.com")
+
+
+def test_an_address_can_be_written_in_another_case(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session, "minji@example.com")
+        ask_to_move(session, known, "Minji@example.com", NOW)
+        move(session, known, NOW)
+        session.flush()
+        assert known.email == "Minji@example.com"
+
+
+@pytest.mark.parametrize("address", ["", "nobody", "민지@example.com"])
+def test_nobody_asks_to_move_to_what_cannot_be_mailed(database: Database, address: str) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        with pytest.raises(AccountError):
+            ask_to_move(session, known, address, NOW)
+        assert (known.new_email, [event.what for event in known.events]) == ("", ["signed up", "confirmed"])

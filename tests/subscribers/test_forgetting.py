@@ -1,0 +1,152 @@
+"""Of one who is forgotten only a keyed hash is left, and no link that was sent works on."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+from making import NOW, reader
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from core.database import Database
+from subscribers.accounts import (
+    SIGN_UP_EXPIRES,
+    ask_to_move,
+    by_handle,
+    expire,
+    expired_sign_ups,
+    forget,
+    is_forgotten,
+    revoke_links,
+    sign_up,
+    suppress,
+    unsubscribe,
+)
+from subscribers.links import make_token, read_token
+from subscribers.models import AccountEvent, Application, Forgotten, Subscriber
+
+LATER = NOW + timedelta(days=40)
+
+KEY = b"a key for tests only"
+
+TODAY = NOW.date()
+
+
+# --- links --------------------------------------------------------------------------
+
+
+def test_revoking_ends_every_link_sent_so_far(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        handles = [known.handle]
+        for _ in range(2):
+            revoke_links(known, NOW)
+            session.flush()
+            handles.append(known.handle)
+        assert all(old != new for old, new in pairwise(handles))
+        for purpose in ("confirm", "move", "preferences", "unsubscribe", "bounce"):
+            found = [
+                by_handle(session, read_token(KEY, purpose, make_token(KEY, purpose, h, TODAY), TODAY))
+                for h in handles
+            ]
+            assert found == [None, None, known]
+
+
+# --- forgetting ---------------------------------------------------------------------
+
+
+def everything_stored(session: Session) -> str:
+    """All rows of all tables, as text."""
+    tables = ("subscribers", "account_events", "applications", "forgotten", "suppressions")
+    return "\n".join(str(row) for table in tables for row in session.execute(text(f"SELECT * FROM {table}")))  # noqa: S608
+
+
+def test_of_one_who_is_forgotten_only_a_keyed_hash_is_left(database: Database) -> None:
+    with database.sessions.begin() as session:
+        known = reader(session, "Minji@example.com", name="김민지")
+        ask_to_move(session, known, "minji@elsewhere.example", NOW, origin="198.51.100.7")
+        reader(session, "jihoon@example.com")
+        forget(session, known, KEY, NOW)
+    with database.sessions() as session:
+        left = everything_stored(session)
+        assert not [trace for trace in ("inji", "김민지", "198.51.100.7") if trace in left]
+        assert session.scalars(select(Subscriber.email)).all() == ["jihoon@example.com"]
+        assert {event.subscriber_id for event in session.scalars(select(AccountEvent))} == set(
+            session.scalars(select(Subscriber.id))
+        )
+        (kept,) = session.scalars(select(Forgotten))
+        assert kept.forgotten_at == NOW
+        assert len(kept.digest) == 64
+
+
+def test_a_forgotten_address_is_known_again_by_whoever_has_the_key_and_by_nobody_else(
+    database: Database,
+) -> None:
+    with database.sessions.begin() as session:
+        forget(session, reader(session, "Minji@예시.한국"), KEY, NOW)
+        assert is_forgotten(session, "minji@예시.한국", KEY)
+        assert not is_forgotten(session, "minji@예시.한국", KEY + b"!")
+        assert not is_forgotten(session, "jihoon@예시.한국", KEY)
+
+
+def test_one_who_is_forgotten_can_sign_up_and_be_forgotten_again(database: Database) -> None:
+    with database.sessions.begin() as session:
+        forget(session, reader(session), KEY, NOW)
+        again = reader(session, now=LATER)
+        assert [event.at for event in again.events] == [LATER, LATER]
+        forget(session, again, KEY, LATER)
+        assert [row.forgotten_at for row in session.scalars(select(Forgotten))] == [LATER]
+
+
+def test_forgetting_takes_with_it_what_else_names_the_address(database: Database) -> None:
+    with database.sessions.begin() as session:
+        known = reader(session, "Minji@example.com")
+        for address in ("minji@EXAMPLE.com", "jihoon@example.com"):
+            session.add(
+                Application(
+                    email=address, language="ko", frequency="weekly", network="198.51.100.7", received_at=NOW
+                )
+            )
+        suppress(session, known.email, "returned: 550 <Minji@example.com> unknown", NOW)
+        forget(session, known, KEY, NOW)
+    with database.sessions() as session:
+        assert "inji" not in everything_stored(session)
+        assert session.scalars(select(Application.email)).all() == ["jihoon@example.com"]
+
+
+# --- sign-ups that nobody confirmed -------------------------------------------------
+
+
+def test_a_stranger_who_said_no_to_a_sign_up_is_forgotten_like_one_who_said_nothing(
+    database: Database,
+) -> None:
+    with database.sessions() as session:
+        stranger = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
+        unsubscribe(stranger, NOW)
+        unsubscribe(reader(session, "left@example.com"), NOW)
+        session.flush()
+        assert expired_sign_ups(session, NOW + SIGN_UP_EXPIRES) == []
+        assert expired_sign_ups(session, LATER) == [stranger]
+
+
+def test_a_sign_up_that_nobody_confirms_is_forgotten_after_two_days(database: Database) -> None:
+    with database.sessions() as session:
+        pending = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
+        reader(session, "active@example.com")
+        assert expired_sign_ups(session, NOW + SIGN_UP_EXPIRES) == []
+        late = NOW + SIGN_UP_EXPIRES + timedelta(seconds=1)
+        assert expired_sign_ups(session, late) == [pending]
+        expire(session, pending, late)
+        session.flush()
+        assert session.scalars(select(Subscriber.email)).all() == ["active@example.com"]
+
+
+def test_a_former_reader_who_never_confirmed_again_keeps_their_place(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        known.cursor = 6
+        unsubscribe(known, NOW)
+        sign_up(session, known.email, language="en", frequency="daily", now=NOW)
+        assert expired_sign_ups(session, LATER) == [known]
+        expire(session, known, LATER)
+        assert (known.status, known.cursor) == ("unsubscribed", 6)
+        assert expired_sign_ups(session, LATER) == []

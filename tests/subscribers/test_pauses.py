@@ -1,0 +1,56 @@
+"""A pause with an end ends on its day."""
+
+from datetime import date, timedelta
+
+from making import NOW, reader
+
+from core.database import Database
+from subscribers.accounts import (
+    pause,
+    resume,
+    resume_due,
+    unsubscribe,
+)
+
+LATER = NOW + timedelta(days=40)
+
+
+def test_a_pause_ends_on_its_day_and_not_before(database: Database) -> None:
+    until = date(2025, 9, 1)
+    with database.sessions() as session:
+        known, longer, endless = (reader(session, f"{name}@example.com") for name in "abc")
+        pause(known, NOW, until=until)
+        pause(longer, NOW, until=until + timedelta(days=1))
+        pause(endless, NOW)
+        session.flush()
+        assert resume_due(session, LATER, until - timedelta(days=1)) == 0
+        assert resume_due(session, LATER, until) == 1
+        assert (known.status, known.paused_until) == ("active", None)
+        assert (longer.status, endless.status) == ("paused", "paused")
+        session.flush()
+        assert resume_due(session, LATER, until) == 0, "it is resumed once"
+        assert resume_due(session, LATER, date(2099, 1, 1)) == 1, "a day that was missed is made up for"
+        assert endless.status == "paused", "one without an end waits for its reader"
+
+
+def test_a_pause_can_be_made_longer_and_a_new_one_forgets_the_old_end(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        pause(known, NOW, until=date(2025, 9, 1))
+        pause(known, NOW, until=date(2025, 10, 1))
+        assert known.paused_until == date(2025, 10, 1)
+        pause(known, NOW)
+        assert known.paused_until is None, "one without an end replaces one with an end"
+        resume(known, NOW)
+        pause(known, NOW)
+        assert (known.status, known.paused_until) == ("paused", None)
+
+
+def test_one_who_left_while_paused_is_not_brought_back_when_the_pause_ends(database: Database) -> None:
+    with database.sessions() as session:
+        known = reader(session)
+        pause(known, NOW, until=date(2025, 9, 1))
+        unsubscribe(known, NOW)
+        session.flush()
+        assert resume_due(session, LATER, date(2026, 1, 1)) == 0
+        assert known.status == "unsubscribed"
