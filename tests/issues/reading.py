@@ -1,11 +1,26 @@
-"""What was read from a post, in the form in which forums write down what should be read."""
+"""Posts as the parser reads them, in the form in which forums write down what should be read."""
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from issues.post import IssueContent
+from cooking import ADDRESS, TITLE, post_html
+
+from issues.post import IssueContent, PaperContent, parse
 from issues.text import Block, without_emoji
+
+
+def read(*papers: str, **around: str) -> IssueContent:
+    """A post of these papers, as it was read."""
+    return parse(TITLE, post_html(*papers, **around), ADDRESS)
+
+
+def only(html: str, **around: str) -> PaperContent:
+    """The single paper of a post, which has no problems."""
+    content = read(html, **around)
+    assert content.problems == ()
+    assert len(content.papers) == 1
+    return content.papers[0]
 
 
 def plain(text: str) -> str:

@@ -1,110 +1,15 @@
 """A weekly post of any year is read whole: every text in its place, in its language, without noise."""
 
 import re
-import time
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date
 
 import pytest
-from cooking import ADDRESS, FOOTER, GREETING, TITLE, heading, onebox, paper_html, post_html
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from reading import as_truth, in_plain, texts, typed
+from cooking import ADDRESS, FOOTER, GREETING, TITLE, heading, onebox, paper_html
+from reading import as_truth, in_plain, only, read, texts, typed
 
-from issues.post import IssueContent, PaperContent, comparable_url, parse, parse_week, split_title
-from issues.text import has_hangul
+from issues.post import parse
 from paperboy.sample.cook import cook_week
-from paperboy.sample.data import Paper, Week, weeks
+from paperboy.sample.data import weeks
 from paperboy.sample.truth import expected
-
-# --- titles -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("week", "start", "end"),
-    [
-        ("[2025/05/05 ~ 05/11]", date(2025, 5, 5), date(2025, 5, 11)),
-        ("[2025/05/26 ~ 06/01]", date(2025, 5, 26), date(2025, 6, 1)),
-        ("[2025/05/05 ~ 11]", date(2025, 5, 5), date(2025, 5, 11)),
-        ("[2024/12/30 ~ 01/05]", date(2024, 12, 30), date(2025, 1, 5)),
-        ("[2024/12/30 ~ 2025/01/05]", date(2024, 12, 30), date(2025, 1, 5)),
-        ("[2025/06/30 ~ 06]", date(2025, 6, 30), date(2025, 7, 6)),
-        ("[2024/12/30 ~ 05]", date(2024, 12, 30), date(2025, 1, 5)),
-        ("[ 2025.05.05 〜 05.11 ]", date(2025, 5, 5), date(2025, 5, 11)),
-        ("[2025/5/5～5/11]", date(2025, 5, 5), date(2025, 5, 11)),
-    ],
-)
-def test_the_week_of_a_title_is_read_in_each_way_of_writing_it(week: str, start: date, end: date) -> None:
-    found = parse_week(f"{week} 이번 주의 주요 ML 논문 (Top ML Papers of the Week)")
-    assert found
-    assert (found.start, found.end) == (start, end)
-
-
-@pytest.mark.parametrize(
-    "title",
-    [
-        "이번 주에 살펴볼 만한 AI/ML 논문 모음",
-        "[2025/05/05 ~ 05/11] 이번 주의 소식",
-        "[2025/02/30 ~ 03/01] 이번 주의 주요 ML 논문",
-        "[2025/05/11 ~ 2025/05/05] 이번 주의 주요 ML 논문",
-        "[논문] 2025/05/05 ~ 05/11",
-        "[2025/05] 논문 PDF를 읽는 도구",
-        "",
-    ],
-)
-def test_a_topic_without_a_week_of_papers_in_its_title_is_no_weekly_post(title: str) -> None:
-    assert parse_week(title) is None
-    with pytest.raises(ValueError, match="names no week"):
-        parse(title, "", ADDRESS)
-
-
-@pytest.mark.parametrize(
-    ("title", "korean", "english"),
-    [
-        ("올빼미: 밤의 모델 / Owl: Night Models", "올빼미: 밤의 모델", "Owl: Night Models"),
-        (
-            "읽기/쓰기를 나누는 기억 / Split Memory for Read / Write Agents",
-            "읽기/쓰기를 나누는 기억",
-            "Split Memory for Read / Write Agents",
-        ),
-        ("읽기 / 쓰기 기억 / Read Memory", "읽기 / 쓰기 기억", "Read Memory"),
-        ("한국어 제목뿐", "한국어 제목뿐", ""),
-        ("Only English, A/B", "", "Only English, A/B"),
-        ("한국어 / 다른 한국어", "한국어 / 다른 한국어", ""),
-    ],
-)
-def test_a_title_is_cut_at_the_first_slash_with_no_korean_after_it(
-    title: str, korean: str, english: str
-) -> None:
-    assert split_title(title) == (korean, english)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("http://arxiv.org/pdf/2505.91234v2.pdf", "https://arXiv.org/abs/2505.91234"),
-        ("https://twitter.com/owl/status/1", "https://x.com/owl/status/1/"),
-        ("https://owl.example/a?utm_source=x&ref=y#top", "http://OWL.example/a"),
-        ("https://owl.example:443/a?b=1&utm_medium=z", "https://owl.example/a?b=1"),
-    ],
-)
-def test_two_spellings_of_one_address_are_equal(one: str, other: str) -> None:
-    assert comparable_url(one) == comparable_url(other)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("https://openreview.net/forum?id=A1", "https://openreview.net/forum?id=B2"),
-        ("https://owl.example/A", "https://owl.example/a"),
-        ("https://owl.example/?reference=1", "https://owl.example/"),
-        ("https://owl.example:8000/", "https://owl.example/"),
-    ],
-)
-def test_two_different_addresses_stay_different(one: str, other: str) -> None:
-    assert comparable_url(one) != comparable_url(other)
-
 
 # --- the sample weeks ---------------------------------------------------------------
 
@@ -130,18 +35,6 @@ def test_a_post_that_feedparser_has_sanitised_reads_the_same(topic_id: int) -> N
 
 
 # --- shapes -------------------------------------------------------------------------
-
-
-def read(*papers: str, **around: str) -> IssueContent:
-    return parse(TITLE, post_html(*papers, **around), ADDRESS)
-
-
-def only(html: str, **around: str) -> PaperContent:
-    """The single paper of a post, which has no problems."""
-    content = read(html, **around)
-    assert content.problems == ()
-    assert len(content.papers) == 1
-    return content.papers[0]
 
 
 def test_title_and_greeting_are_no_part_of_the_overview() -> None:
@@ -524,125 +417,3 @@ def test_a_post_of_which_a_tenth_is_lost_is_a_problem() -> None:
 
 def test_an_ending_inside_a_paper_is_a_problem() -> None:
     assert "ending" in problems(paper_html(intro="<p>소개.</p>" + FOOTER))
-
-
-# --- hostile HTML -------------------------------------------------------------------
-
-WEEK_OF_LINES = heading("올빼미 / Owl", 2) + heading("논문 소개") + "<p>글</p>" + heading("논문 링크")
-
-
-@pytest.mark.parametrize(
-    "html",
-    [
-        "<div>" * 100_000,
-        "<div>" * 98 + "<span>" * 98 + "글",
-        "<blockquote>" * 90 + "<b>" * 90 + "글",
-        "<p>글</p>" * 200_000,
-        "글" * 1_000_000,
-        WEEK_OF_LINES + "<h2>x</h2>" * 8_000,
-        WEEK_OF_LINES + "<p>x</p>" * 8_000,
-        WEEK_OF_LINES + "<p>" + "GPT 파이토치 한국 사용자 모임 좋아요 " * 8_000,
-        WEEK_OF_LINES
-        + '<p><a href="https://arxiv.org:99999/">x</a> https://[x https://a:b https://a.b:99999/',
-        "<p>" + "<b>**</b>x" * 5_000,
-        "<div>" + "".join(f"<b id={n}>" for n in range(90)) + "</div>" + "<div>x</div>" * 4_000,
-        "<p>" + " \n\t" * 150_000,
-        "\x00\x01\ud800\u202e<p>\x08글&#0;&#xD800;&#x1F;</p>",
-        "<a href='http://[::1'>x</a><aside class=onebox><a href='//'></a></aside><img class=emoji title=::>",
-        "<h2></h2><table><tr></tr></table><ul></ul><aside class=quote></aside><",
-        "",
-    ],
-    ids=range(16),
-)
-def test_hostile_html_never_raises_and_is_quick(html: str) -> None:
-    begun = time.process_time()
-    content = parse(TITLE, html, ADDRESS)
-    assert time.process_time() - begun < 5
-    assert content.problems
-
-
-def test_scripts_bad_links_and_control_characters_leave_nothing_behind() -> None:
-    intro = (
-        '<p>안전한 <a href="javascript:alert(1)" onclick="x()">글</a><script>alert(1)</script>'
-        '<a href=" JaVaScRiPt:x">과</a> <a href="data:text/html,x">말</a>\x07\u202e\u200b.</p>'
-    )
-    block = only(paper_html(intro=intro)).intro_ko[0]
-    assert (block.text, block.links) == ("안전한 글과 말.", ())
-
-
-# --- any week -----------------------------------------------------------------------
-
-_KOREAN = st.text("가나다라마바사아자차카타파하", min_size=2, max_size=12)
-_ENGLISH = st.text("abcdefghijklmnop", min_size=3, max_size=12)
-_SIGNS = st.sampled_from(["", ".", ":", "?", " & 1 < 2", " 'x'", ' "y"', "; 50%"])
-
-
-@st.composite
-def _texts(draw: st.DrawFn, words: st.SearchStrategy[str], items: bool) -> tuple[str, ...]:
-    lines = draw(st.lists(st.tuples(words, words, _SIGNS), min_size=1, max_size=4))
-    marks = st.sampled_from(["", "- "] if items else [""])
-    return tuple(f"{draw(marks)}{one} {two}{sign}" for one, two, sign in lines)
-
-
-@st.composite
-def _papers(draw: st.DrawFn) -> tuple[Paper, ...]:
-    names = draw(st.lists(_ENGLISH, min_size=1, max_size=4, unique=True))
-    return tuple(
-        Paper(
-            title_ko=draw(_KOREAN),
-            title_en=name,
-            link=f"https://arxiv.org/abs/2506.{number:05}",
-            intro_ko=draw(_texts(_KOREAN, items=True)),
-            intro_en=draw(st.just(()) | _texts(_ENGLISH, items=True)),
-            abstract_ko=draw(_texts(_KOREAN, items=False)),
-            abstract_en=draw(_texts(_ENGLISH, items=False)),
-            more=draw(st.sampled_from([(), ("https://github.com/a/b",), ("https://x.com/a/status/1",)])),
-            pictures=draw(st.integers(0, 2)),
-            loose_lists=draw(st.booleans()),
-            inline_link=draw(st.booleans()),
-        )
-        for number, name in enumerate(names)
-    )
-
-
-@st.composite
-def _weeks(draw: st.DrawFn) -> Week:
-    return replace(
-        weeks()[0],
-        papers=draw(_papers()),
-        overview=draw(_texts(_KOREAN, items=True)),
-        summary=draw(st.just(()) | _texts(_KOREAN, items=True)),
-        abstract_label=draw(st.sampled_from(["논문 초록(Abstract)", "초록(Abstract)"])),
-        rules_between_papers=draw(st.booleans()),
-        newsletter=draw(st.sampled_from(["", "https://letter.example/1"])),
-    )
-
-
-def written(lines: Sequence[str]) -> list[str]:
-    return [line.removeprefix("- ") for line in lines]
-
-
-@settings(max_examples=60)
-@given(_weeks())
-def test_every_week_that_can_be_written_is_read_back_with_the_same_texts(week: Week) -> None:
-    content = parse(week.title, cook_week(week, "https://forum.example"), ADDRESS)
-    assert content.problems == ()
-    assert [block.text for block in content.overview] == written(week.overview)
-    assert [block.text for block in content.summary] == written(week.summary)
-    assert len(content.papers) == len(week.papers)
-    for found, paper in zip(content.papers, week.papers, strict=True):
-        assert (found.title_ko, found.title_en, found.url) == (paper.title_ko, paper.title_en, paper.link)
-        for part in ("intro_ko", "intro_en", "abstract_ko", "abstract_en"):
-            blocks = getattr(found, part)
-            assert [block.text for block in blocks] == written(getattr(paper, part))
-            assert all(has_hangul(block.text) == part.endswith("ko") for block in blocks)
-        items = [line.startswith("- ") for line in paper.intro_ko]
-        assert [block.type == "li" for block in found.intro_ko] == items
-        assert tuple(link.url for link in found.links) == paper.more
-        assert len(found.pictures) == paper.pictures
-
-
-@settings(max_examples=200)
-@given(st.text(alphabet=st.sampled_from('<>/="&; \n가aph123논문소개링크'), max_size=300))
-def test_any_characters_at_all_are_read_without_an_error(html: str) -> None:
-    parse(TITLE, post_html() + html, ADDRESS)

@@ -1,0 +1,139 @@
+"""Whatever a post is made of, reading it ends soon, without an error, and with the texts that were written."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from cooking import ADDRESS, TITLE, heading, paper_html, post_html
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reading import only
+
+from issues.post import parse
+from issues.text import has_hangul
+from paperboy.sample.cook import cook_week
+from paperboy.sample.data import Paper, Week, weeks
+
+# --- hostile HTML -------------------------------------------------------------------
+
+
+WEEK_OF_LINES = heading("올빼미 / Owl", 2) + heading("논문 소개") + "<p>글</p>" + heading("논문 링크")
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>" * 100_000,
+        "<div>" * 98 + "<span>" * 98 + "글",
+        "<blockquote>" * 90 + "<b>" * 90 + "글",
+        "<p>글</p>" * 200_000,
+        "글" * 1_000_000,
+        WEEK_OF_LINES + "<h2>x</h2>" * 8_000,
+        WEEK_OF_LINES + "<p>x</p>" * 8_000,
+        WEEK_OF_LINES + "<p>" + "GPT 파이토치 한국 사용자 모임 좋아요 " * 8_000,
+        WEEK_OF_LINES
+        + '<p><a href="https://arxiv.org:99999/">x</a> https://[x https://a:b https://a.b:99999/',
+        "<p>" + "<b>**</b>x" * 5_000,
+        "<div>" + "".join(f"<b id={n}>" for n in range(90)) + "</div>" + "<div>x</div>" * 4_000,
+        "<p>" + " \n\t" * 150_000,
+        "\x00\x01\ud800\u202e<p>\x08글&#0;&#xD800;&#x1F;</p>",
+        "<a href='http://[::1'>x</a><aside class=onebox><a href='//'></a></aside><img class=emoji title=::>",
+        "<h2></h2><table><tr></tr></table><ul></ul><aside class=quote></aside><",
+        "",
+    ],
+    ids=range(16),
+)
+def test_hostile_html_never_raises_and_is_quick(html: str) -> None:
+    begun = time.process_time()
+    content = parse(TITLE, html, ADDRESS)
+    assert time.process_time() - begun < 5
+    assert content.problems
+
+
+def test_scripts_bad_links_and_control_characters_leave_nothing_behind() -> None:
+    intro = (
+        '<p>안전한 <a href="javascript:alert(1)" onclick="x()">글</a><script>alert(1)</script>'
+        '<a href=" JaVaScRiPt:x">과</a> <a href="data:text/html,x">말</a>\x07\u202e\u200b.</p>'
+    )
+    block = only(paper_html(intro=intro)).intro_ko[0]
+    assert (block.text, block.links) == ("안전한 글과 말.", ())
+
+
+# --- any week -----------------------------------------------------------------------
+
+
+_KOREAN = st.text("가나다라마바사아자차카타파하", min_size=2, max_size=12)
+_ENGLISH = st.text("abcdefghijklmnop", min_size=3, max_size=12)
+_SIGNS = st.sampled_from(["", ".", ":", "?", " & 1 < 2", " 'x'", ' "y"', "; 50%"])
+
+
+@st.composite
+def _texts(draw: st.DrawFn, words: st.SearchStrategy[str], items: bool) -> tuple[str, ...]:
+    lines = draw(st.lists(st.tuples(words, words, _SIGNS), min_size=1, max_size=4))
+    marks = st.sampled_from(["", "- "] if items else [""])
+    return tuple(f"{draw(marks)}{one} {two}{sign}" for one, two, sign in lines)
+
+
+@st.composite
+def _papers(draw: st.DrawFn) -> tuple[Paper, ...]:
+    names = draw(st.lists(_ENGLISH, min_size=1, max_size=4, unique=True))
+    return tuple(
+        Paper(
+            title_ko=draw(_KOREAN),
+            title_en=name,
+            link=f"https://arxiv.org/abs/2506.{number:05}",
+            intro_ko=draw(_texts(_KOREAN, items=True)),
+            intro_en=draw(st.just(()) | _texts(_ENGLISH, items=True)),
+            abstract_ko=draw(_texts(_KOREAN, items=False)),
+            abstract_en=draw(_texts(_ENGLISH, items=False)),
+            more=draw(st.sampled_from([(), ("https://github.com/a/b",), ("https://x.com/a/status/1",)])),
+            pictures=draw(st.integers(0, 2)),
+            loose_lists=draw(st.booleans()),
+            inline_link=draw(st.booleans()),
+        )
+        for number, name in enumerate(names)
+    )
+
+
+@st.composite
+def _weeks(draw: st.DrawFn) -> Week:
+    return replace(
+        weeks()[0],
+        papers=draw(_papers()),
+        overview=draw(_texts(_KOREAN, items=True)),
+        summary=draw(st.just(()) | _texts(_KOREAN, items=True)),
+        abstract_label=draw(st.sampled_from(["논문 초록(Abstract)", "초록(Abstract)"])),
+        rules_between_papers=draw(st.booleans()),
+        newsletter=draw(st.sampled_from(["", "https://letter.example/1"])),
+    )
+
+
+def written(lines: Sequence[str]) -> list[str]:
+    return [line.removeprefix("- ") for line in lines]
+
+
+@settings(max_examples=60)
+@given(_weeks())
+def test_every_week_that_can_be_written_is_read_back_with_the_same_texts(week: Week) -> None:
+    content = parse(week.title, cook_week(week, "https://forum.example"), ADDRESS)
+    assert content.problems == ()
+    assert [block.text for block in content.overview] == written(week.overview)
+    assert [block.text for block in content.summary] == written(week.summary)
+    assert len(content.papers) == len(week.papers)
+    for found, paper in zip(content.papers, week.papers, strict=True):
+        assert (found.title_ko, found.title_en, found.url) == (paper.title_ko, paper.title_en, paper.link)
+        for part in ("intro_ko", "intro_en", "abstract_ko", "abstract_en"):
+            blocks = getattr(found, part)
+            assert [block.text for block in blocks] == written(getattr(paper, part))
+            assert all(has_hangul(block.text) == part.endswith("ko") for block in blocks)
+        items = [line.startswith("- ") for line in paper.intro_ko]
+        assert [block.type == "li" for block in found.intro_ko] == items
+        assert tuple(link.url for link in found.links) == paper.more
+        assert len(found.pictures) == paper.pictures
+
+
+@settings(max_examples=200)
+@given(st.text(alphabet=st.sampled_from('<>/="&; \n가aph123논문소개링크'), max_size=300))
+def test_any_characters_at_all_are_read_without_an_error(html: str) -> None:
+    parse(TITLE, post_html() + html, ADDRESS)
