@@ -35,7 +35,7 @@ from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.faults import answer_faults
 from paperboy.web.guard import Guard
 from paperboy.web.operator import entry, figures, mails, overview, previews, resending
-from paperboy.web.operator.entry import NotSignedInError, to_login
+from paperboy.web.operator.entry import NotSignedInError, RefusedError, refuse, to_login
 from paperboy.web.postman import Postman
 from subscribers.limits import Allowances, SignUpLimits, Tries, open_storage
 
@@ -102,6 +102,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
     for part in (*FOR_READERS, *FOR_OPERATORS):
         app.include_router(part.router)
     app.add_exception_handler(NotSignedInError, to_login)
+    app.add_exception_handler(RefusedError, refuse)
     for path, answer in (
         ("/style.css", _style),
         ("/operator.css", _operator_style),

@@ -105,7 +105,9 @@ def test_nothing_is_done_by_a_form_that_is_not_of_this_session(office: Site) -> 
     sign_in(office)
     before = stored(office)
     for (path, form), forged in product(ACTS, ("", "x", others, office.client.cookies[COOKIE])):
-        assert office.client.post(path, data={**form, "proof": forged}).status_code == 403, path
+        refused = office.client.post(path, data={**form, "proof": forged})
+        assert refused.status_code == 403, path
+        assert "Nothing was done" in seen(refused), path
     assert stored(office) == before
     assert office.client.get("/operator").status_code == 200, "and the session goes on"
 
@@ -195,6 +197,8 @@ def test_a_held_issue_is_released_by_its_button(office: Site) -> None:
     form = {"proof": proof(office)}
     unseen = office.client.post(f"/operator/issues/{EDITED}/release", data={**form, "revision": "1"})
     assert unseen.status_code == 409, "only the state that was looked at is released"
+    assert "Another state is held by now." in seen(unseen)
+    assert f"/operator/issues/{EDITED}" in unseen.text, "the way back to look at it"
     for _ in range(2):
         answer = office.client.post(f"/operator/issues/{EDITED}/release", data={**form, "revision": "2"})
         assert answer.status_code == 303

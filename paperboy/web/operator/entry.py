@@ -20,11 +20,19 @@ HOME = "/operator"
 LOGIN = f"{HOME}/login"
 COOKIE = "paperboy_operator"
 HOURS = 12  # that a session lasts
-WRONG_FORM = "this form is too old or not ours: go back, load the page again and repeat what you did"
+WRONG_FORM = "This form is too old, or not one of ours."
 
 
 class NotSignedInError(Exception):
     """The page is for operators who have signed in."""
+
+
+class RefusedError(Exception):
+    """What an operator asked for is not done; `path` is the page to look at before asking again."""
+
+    def __init__(self, reason: str, path: str, status: int) -> None:
+        super().__init__(reason)
+        self.path, self.status = path, status
 
 
 @dataclass(frozen=True)
@@ -67,14 +75,14 @@ def check_form(operator: SignedIn, desk: AtDesk, proof: Annotated[str, Form(max_
     """Let a form pass that a page of the same session holds.
 
     Raises:
-        HTTPException: another page sent it.
+        RefusedError: another page sent it.
     """
     try:
         session = str(_signer(desk, "form").loads(proof, max_age=HOURS * 3600))
     except BadSignature:
         session = ""
     if not hmac.compare_digest(session.encode(), operator.session.encode()):
-        raise HTTPException(403, WRONG_FORM)
+        raise RefusedError(WRONG_FORM, HOME, 403)
 
 
 FromOurPage = Depends(check_form)
@@ -127,3 +135,9 @@ def to_login(request: Request, _: Exception) -> Response:
     if request.method == "GET":
         return RedirectResponse(LOGIN, status_code=303)
     return show(request, "login.html", fault="Sign in first: nothing was done.", status=403)
+
+
+def refuse(request: Request, fault: Exception) -> Response:
+    """Say why nothing was done, and where to go on."""
+    assert isinstance(fault, RefusedError)  # noqa: S101  Starlette's handlers are typed for any
+    return show(request, "refused.html", fault=str(fault), back=fault.path, status=fault.status)

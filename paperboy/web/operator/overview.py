@@ -18,7 +18,7 @@ from issues.models import Issue, Revision
 from paperboy.web.archive import TopicId
 from paperboy.web.desk import AtDesk
 from paperboy.web.differences import Piece, differences
-from paperboy.web.operator.entry import HOME, FromOurPage, SignedIn
+from paperboy.web.operator.entry import HOME, FromOurPage, RefusedError, SignedIn
 from paperboy.web.operator.pages import show
 
 router = APIRouter(prefix=HOME, include_in_schema=False)
@@ -82,18 +82,17 @@ def show_issue(request: Request, topic_id: TopicId, desk: AtDesk, operator: Sign
 @router.post("/issues/{topic_id}/release", dependencies=[FromOurPage])
 def release(topic_id: TopicId, desk: AtDesk, revision: Annotated[int, Form()]) -> Response:
     """Put the held state that was looked at in force; if it is in force already, nothing changes."""
+    page = f"{HOME}/issues/{topic_id}"
     with desk.database.sessions.begin() as session:
         issue = _issue(session, topic_id)
         if issue.held_revision and issue.held_revision != revision:
-            raise HTTPException(
-                409, "another state is held by now: go back, load the page again and look at it"
-            )
+            raise RefusedError("Another state is held by now.", page, 409)
         if issue.held_revision:
             try:
                 store.release(session, issue, desk.clock())
             except store.StoreError as fault:
-                raise HTTPException(409, str(fault)) from None
-    return RedirectResponse(f"{HOME}/issues/{topic_id}", status_code=303)
+                raise RefusedError(str(fault), page, 409) from None
+    return RedirectResponse(page, status_code=303)
 
 
 def _issue(session: Session, topic_id: int) -> Issue:
