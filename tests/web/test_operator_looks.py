@@ -103,6 +103,9 @@ def test_axe_finds_no_barrier_on_the_operators_pages_and_none_scrolls_sideways(
     judge("sign-in-refused")
     _sign_in(page, office)
     judge("overview")
+    page.locator("input[name=proof]").evaluate("field => field.value = 'too old'")
+    page.get_by_role("button", name="Sign out").click()
+    judge("refused")
     reader = office.known("reader11@example.com").id
     for name, path in {
         "issue": f"issues/{EDITED}",
