@@ -3,11 +3,15 @@
 import asyncio
 import ssl
 from collections import deque
-from typing import NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from emails.smtp.tls import Tls
 
 TAIL = 1024  # octets at most of the commands that leave with a text
 _LONGEST_LINE = 4096  # octets of a reply's line; the RFC allows 512
 _MOST_LINES = 100  # of one reply
+_CLOSED = "the server closed the connection"
 _CODES = {str(code).encode(): code for code in range(200, 600)}
 
 
@@ -34,6 +38,8 @@ class Channel(asyncio.Protocol):
         self.lost = ""  # why nothing more will come
         self.is_writing = False  # a text has not all left
         self._transport: asyncio.Transport | None = None
+        self._tls: Tls | None = None
+        self._handshake: asyncio.Future[None] | None = None
         self._received = b""
         self._lines: list[bytes] = []  # of a reply that goes on
         self._wanted = 0
@@ -52,21 +58,28 @@ class Channel(asyncio.Protocol):
         """Whether the server has said nothing that was not taken."""
         return not (self.replies or self._received or self._lines)
 
+    @property
+    def certificate(self) -> Mapping[str, Any]:
+        """The server's certificate as `SSLSocket.getpeercert` gives it; empty on an open line."""
+        return self._tls.certificate if self._tls else {}
+
     def write(self, *parts: bytes) -> None:
         """Send something, if there is anyone to send it to."""
         if not self.lost:
-            self.transport.writelines(parts)
+            self.transport.writelines(self._sealed(parts))
 
     def write_text(self, *parts: bytes, commands: bytes = b"") -> None:
         """Send a text, and commands that follow it, fewer than a `TAIL`."""
         if self.lost:
             return
         self.transport.set_write_buffer_limits(high=1, low=0)
-        self.transport.writelines(parts)
+        self.transport.writelines(self._sealed(parts))
         if commands:
             # Apart, and too few to count: nobody could tell else that the text has left while these have not.
-            self.transport.set_write_buffer_limits(high=TAIL, low=TAIL)
-            self.transport.write(commands)
+            tail = self._sealed([commands])
+            size = sum(map(len, tail))
+            self.transport.set_write_buffer_limits(high=size, low=size)
+            self.transport.writelines(tail)
 
     async def hear(self, count: int, seconds: float) -> None:
         """Wait until so many replies are there, or nothing more will come."""
@@ -80,19 +93,20 @@ class Channel(asyncio.Protocol):
         finally:
             self._waiter = None
 
-    async def encrypt(self, context: ssl.SSLContext, host: str, seconds: float) -> bool:
-        """Go on in TLS with a server of that name; whether it is still there.
+    async def encrypt(self, context: ssl.SSLContext, host: str, seconds: float) -> None:
+        """Go on in TLS with a server of that name.
 
         Raises:
             OSError, ValueError: the handshake failed.
         """
-        transport = await asyncio.get_running_loop().start_tls(
-            self.transport, self, context, server_hostname=host, ssl_handshake_timeout=seconds
-        )
-        if transport is None:
-            return False
-        self._transport = transport
-        return True
+        self._tls = Tls(context, host)
+        self._handshake = asyncio.get_running_loop().create_future()
+        self._unsealed(self._tls, b"")  # begins it
+        try:
+            async with asyncio.timeout(seconds):
+                await self._handshake
+        except TimeoutError:
+            raise TimeoutError("no handshake in time") from None
 
     def break_off(self, reason: str) -> None:
         """Leave without a word."""
@@ -122,6 +136,32 @@ class Channel(asyncio.Protocol):
         else:
             self.break_off("no answer in time")
 
+    def _sealed(self, parts: Sequence[bytes]) -> Sequence[bytes]:
+        if self._tls is None:
+            return parts
+        try:
+            return [self._tls.seal(b"".join(parts))]
+        except ssl.SSLError as error:
+            self.break_off(words(error))
+            return []
+
+    def _unsealed(self, tls: Tls, data: bytes) -> bytes:
+        said, fault = b"", None
+        try:
+            said = tls.take_in(data)
+        except (OSError, ValueError) as error:
+            fault = error
+        if going := tls.going():
+            self.transport.write(going)
+        if self._handshake and not self._handshake.done():
+            if fault:
+                self._handshake.set_exception(fault)
+            elif tls.is_open:
+                self._handshake.set_result(None)
+        elif fault:
+            self.break_off(words(fault))
+        return said
+
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
@@ -142,6 +182,8 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """A piece of what the server says."""
+        if self._tls:
+            data = self._unsealed(self._tls, data)
         *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
             if self.lost:  # what follows garbage answers nothing
@@ -149,7 +191,9 @@ class Channel(asyncio.Protocol):
             self._take(line.rstrip())
         if len(self._received) > _LONGEST_LINE:
             self.break_off("the server sent a line without an end")
-        if len(self.replies) >= self._wanted:
+        if self._tls and self._tls.is_over:
+            self.lost = self.lost or _CLOSED
+        if len(self.replies) >= self._wanted or self.lost:
             self._wake()
 
     def _take(self, line: bytes) -> None:
@@ -166,12 +210,14 @@ class Channel(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The server has left; what it said before counts."""
-        self.lost = self.lost or "the server closed the connection"
+        self.lost = self.lost or _CLOSED
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
         """The end."""
-        self.lost = self.lost or (words(error) if error else "the server closed the connection")
+        self.lost = self.lost or (words(error) if error else _CLOSED)
+        if self._handshake and not self._handshake.done():
+            self._handshake.set_exception(ConnectionError(self.lost))
         self._wake()
 
 

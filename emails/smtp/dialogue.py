@@ -56,19 +56,16 @@ async def connect(address: SmtpAddress) -> "Connection":
     """
     loop = asyncio.get_running_loop()
     try:
-        implicit: dict[str, Any] = {}
-        if address.security == "tls":
-            implicit = {"ssl": _context(address.ca_file), "server_hostname": address.host}
         async with asyncio.timeout(_TIMEOUTS["connect"]):
-            _, channel = await loop.create_connection(Channel, address.host, address.port, **implicit)
+            _, channel = await loop.create_connection(Channel, address.host, address.port)
     except TimeoutError:
         raise Refusal("connect", 0, "no connection within a minute") from None
-    except ssl.SSLError as error:
-        raise Refusal("tls", 0, words(error)) from None
     except (OSError, ValueError) as error:  # ValueError: no name of a host
         raise Refusal("connect", 0, words(error)) from None
     connection = Connection(channel)
     try:
+        if address.security == "tls":
+            await connection.encrypt(address.ca_file, address.host)
         await connection.greet()
         if address.security == "starttls" or (
             address.security == "if-offered" and "STARTTLS" in connection.extensions
@@ -114,13 +111,15 @@ class Connection:
         await self._do("tls", "STARTTLS", 2)
         if not self._channel.is_silent:
             raise Refusal("tls", 0, "the server spoke on before the encryption began")
+        await self.encrypt(ca_file, host)
+        await self._hello()
+
+    async def encrypt(self, ca_file: str, host: str) -> None:
+        """Go on in TLS, with a server of this name that we trust."""
         try:
-            is_there = await self._channel.encrypt(_context(ca_file), host, _TIMEOUTS["tls"])
+            await self._channel.encrypt(_context(ca_file), host, _TIMEOUTS["tls"])
         except (OSError, ValueError) as error:
             raise Refusal("tls", 0, words(error)) from None
-        if not is_there:
-            raise Refusal("tls", 0, "the server closed the connection")
-        await self._hello()
 
     async def log_in(self, user: str, password: str) -> None:
         """Name ourselves (RFC 4954), by PLAIN or LOGIN."""
@@ -137,7 +136,7 @@ class Connection:
     @property
     def certificate(self) -> Mapping[str, Any]:
         """The server's certificate as `SSLSocket.getpeercert` gives it; empty on an open line."""
-        return self._channel.transport.get_extra_info("peercert") or {}
+        return self._channel.certificate
 
     async def try_sender(self, envelope_from: str) -> None:
         """Hear whether the server takes mails of a sender, and send none.
@@ -314,7 +313,9 @@ def _joined(lines: Sequence[str]) -> bytes:
 
 @cache
 def _context(ca_file: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca_file or None)  # reads all the certificates it trusts
+    context = ssl.create_default_context(cafile=ca_file or None)  # reads all the certificates it trusts
+    context.options |= ssl.OP_NO_RENEGOTIATION  # a text would have to wait in the middle of it
+    return context
 
 
 @cache

@@ -63,8 +63,8 @@ CASES = [
     *((phase, "step by step", fault) for phase in ("connect", "ehlo") for fault in FAULTS),
     *((phase, "encrypted", fault) for phase in ("tls", "login") for fault in FAULTS),
     *((phase, manner, fault) for phase in MESSAGE_PHASES for manner in MANNERS[:2] for fault in FAULTS),
-    *(("ack", "encrypted", fault) for fault in FAULTS),
-    *(("body", manner, "good, but too early") for manner in MANNERS[:2]),
+    *((phase, "encrypted", fault) for phase in ("body", "ack") for fault in FAULTS),
+    *(("body", manner, "good, but too early") for manner in MANNERS),
 ]
 BUFFER = 65_536
 MAILS = 3
