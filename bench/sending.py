@@ -85,6 +85,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not shutil.which("smtp-source"):
         sys.exit("smtp-source is missing: it comes with Debian's postfix")
+    if not (arguments.smtp_sink or arguments.fastsink):
+        parser.error("--no-smtp-sink needs --fastsink FILE")
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     sinks: dict[str, list[str]] = {}
     if arguments.smtp_sink:

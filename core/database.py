@@ -25,6 +25,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
@@ -56,6 +57,12 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012  SQLAlchemy's form
 
 
+def upsert(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that can say what is to be done where the row is there already."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return insert(table)
+
+
 def open_engine(url: str) -> Engine:
     """An engine for `url`; SQLite gets its folder, WAL and writers that queue.
 
@@ -67,7 +74,9 @@ def open_engine(url: str) -> Engine:
         if address.get_backend_name() == "sqlite" and address.database:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         if address.get_backend_name() == "postgresql":  # a reader does not wait for minutes to be told
-            address = address.update_query_dict({"connect_timeout": "10", **address.query})
+            # Nor does a run wait for a server that has vanished without a word: a minute, and then anew.
+            patience = {"connect_timeout": "10", "tcp_user_timeout": "60000"}
+            address = address.update_query_dict({**patience, **address.query})
         engine = create_engine(
             address,
             pool_pre_ping=address.get_backend_name() != "sqlite",

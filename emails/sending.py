@@ -19,7 +19,7 @@ from emails.engine.breaker import Breaker
 from emails.engine.ledger import GO, SKIPPED, Ledger
 from emails.engine.outcomes import Claim, Outcome
 from emails.engine.pace import Domains, Metronome, Quota, Speed
-from emails.engine.progress import Progress, Teller, ignore_progress
+from emails.engine.progress import Progress, ProgressTeller, ignore_progress
 from emails.engine.stock import Stock
 from emails.message import House, Message, Template, content_of
 from emails.models import EditionRow
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 MOST_TEMPLATES = 32  # kept in memory; each takes a few hundred kilobytes
-TICK = 1.0  # seconds between two looks at the progress
+TICK = 1.0  # seconds between two looks at how the run goes
 
 Clock = Callable[[], datetime]
 
@@ -110,7 +110,7 @@ class _Run:
         self._lines: set[Line] = set()  # at work
         self._uncertain: set[int] = set()
         self._result = Drained()
-        self._teller = Teller(self._ledger, queue, progress, self._result.states.total)
+        self._teller = ProgressTeller(self._ledger, queue, progress, self._result.states.total)
 
     async def drain(self) -> Drained:
         """Everything, from the first claim to the last commit."""

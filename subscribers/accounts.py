@@ -16,6 +16,7 @@ from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from core.database import upsert
 from issues.models import Issue, Paper
 from subscribers.models import (
     FREQUENCIES,
@@ -270,8 +271,8 @@ def forgotten_digest(key: bytes, address: str) -> str:
 
 def suppress(session: Session, address: str, reason: str, now: datetime) -> None:
     """Never mail the address again, and end its subscription."""
-    if not is_suppressed(session, address):
-        session.add(Suppression(email=address.lower(), reason=reason, created_at=now))
+    row = upsert(session, Suppression).values(email=address.lower(), reason=reason, created_at=now)
+    session.execute(row.on_conflict_do_nothing())  # two senders may hear it at once
     subscriber = session.scalar(select(Subscriber).where(func.lower(Subscriber.email) == address.lower()))
     if subscriber and subscriber.status != "bounced":
         _note(subscriber, "bounced", now, "", before=subscriber.status)

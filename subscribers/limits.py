@@ -12,10 +12,9 @@ from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import case, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.database import Database
+from core.database import Database, upsert
 from subscribers.models import Attempt
 
 REDIS_ANSWERS = 5  # seconds that it may take to
@@ -103,18 +102,17 @@ class DatabaseStorage(Storage):
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Raise a count and return it; one that has expired begins anew."""
         now = time.time()
-        dialect = self._database.engine.dialect.name
-        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
         is_over = Attempt.expires_at <= now
-        statement = insert(Attempt).values(key=key, count=amount, expires_at=now + expiry)
-        statement = statement.on_conflict_do_update(
-            index_elements=[Attempt.key],
-            set_={
-                "count": case((is_over, amount), else_=Attempt.count + amount),
-                "expires_at": case((is_over, now + expiry), else_=Attempt.expires_at),
-            },
-        )
+        first = max(amount, 0)  # what is given back was of a window before
         with self._database.sessions.begin() as session:
+            statement = upsert(session, Attempt).values(key=key, count=first, expires_at=now + expiry)
+            statement = statement.on_conflict_do_update(
+                index_elements=[Attempt.key],
+                set_={
+                    "count": case((is_over, first), else_=Attempt.count + amount),
+                    "expires_at": case((is_over, now + expiry), else_=Attempt.expires_at),
+                },
+            )
             return int(session.scalars(statement.returning(Attempt.count)).one())
 
     def get(self, key: str) -> int:

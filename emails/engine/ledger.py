@@ -44,6 +44,7 @@ _PASSING = {
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CANTOPEN,
 }
+_READ_ONLY = "25006"  # PostgreSQL's code: it stands by for another, or its disk is full
 
 
 @dataclass
@@ -149,7 +150,8 @@ def _is_away(error: DBAPIError) -> bool:
     """Whether the database may come back: it is starting, full, locked or cannot be reached."""
     if isinstance(error.orig, sqlite3.Error):  # its OperationalError is a missing table as well
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _PASSING
-    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return away or getattr(error.orig, "sqlstate", "") == _READ_ONLY
 
 
 def _first_line(error: DBAPIError) -> str:

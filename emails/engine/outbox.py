@@ -5,13 +5,14 @@ What it does with them is in `emails.engine.turns`, what else becomes of a deliv
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from emails.engine.outcomes import Claim
+from emails.engine.pace import LONGEST_INTERVAL
 from emails.message import Reader
 from emails.models import HELD, Delivery, EditionRow
 from emails.planning import PROMPT
@@ -128,11 +129,13 @@ def put_back(session: Session, ids: Sequence[int], hold: Hold) -> None:
     _change(session, ids, *mine, state="planned", due_at=Delivery.planned_at, claim="")
 
 
-def next_release(session: Session, queues: Sequence[str], hold: Hold) -> datetime | None:
+def next_release(session: Session, queues: Sequence[str], hold: Hold, now: datetime) -> datetime | None:
     """When the first delivery comes free that another sender holds, or that waits for its domain."""
+    soon = now + timedelta(seconds=LONGEST_INTERVAL)
+    waits_its_turn = and_(Delivery.state == "planned", Delivery.due_at <= soon)
     waits = and_(Delivery.due_at.is_not(None), Delivery.claim != hold.token)
     rows = select(func.min(Delivery.due_at)).where(Delivery.queue.in_(queues), waits)
-    return session.scalar(rows.where(Delivery.state.in_((*HELD, "planned"))))
+    return session.scalar(rows.where(or_(Delivery.state.in_(HELD), waits_its_turn)))
 
 
 def take_back_failed(session: Session, ids: Sequence[int], now: datetime) -> int:

@@ -47,13 +47,15 @@ def sent(claim: Claim, reply: str, now: datetime) -> Outcome:
 
 
 def refused(claim: Claim, refusal: Refusal, verdict: Verdict, now: datetime) -> Outcome:
-    """The server has not taken the message, or nobody knows; a deferred one fails in the end."""
+    """The server has not taken the message, or nobody knows; one that was tried for two days fails."""
     if refusal.phase in BEFORE_MESSAGE:  # nothing of this mail was tried
         return Outcome(claim.id, "planned", str(refusal), claim.attempts, claim.due_at, None)
     attempts, state = claim.attempts + 1, str(verdict.state)
     if state in {"planned", "deferred"} and attempts >= MOST_ATTEMPTS:
         state = "failed"
-    due_at = {"planned": now, "uncertain": now, "deferred": now + _pause(attempts)}.get(state)
+    # After a fault of ours, too: whoever looks each minute would have given the mail up before it is mended.
+    later = now + _pause(attempts)
+    due_at = {"planned": later, "deferred": later, "uncertain": now}.get(state)
     return Outcome(
         claim.id,
         state,

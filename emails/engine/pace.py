@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from limits import RateLimitItemPerHour
 from limits.storage import Storage
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from core.database import upsert
 from emails.models import Pace
 from emails.smtp.replies import Refusal
 
@@ -94,13 +94,12 @@ class Domains:
 
     def write(self, session: Session, _hold: object, _now: datetime) -> None:
         """Keep what this run learned."""
-        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
         for domain in sorted(self._changed):  # in order, so that no two senders wait for each other
             if domain not in self._paces:
                 session.execute(delete(Pace).where(Pace.domain == domain))
                 continue
             interval, next_at = self._paces[domain]
-            pace = insert(Pace).values(domain=domain, interval=interval, next_at=next_at)
+            pace = upsert(session, Pace).values(domain=domain, interval=interval, next_at=next_at)
             kept = {"interval": pace.excluded.interval, "next_at": pace.excluded.next_at}
             session.execute(pace.on_conflict_do_update(index_elements=[Pace.domain], set_=kept))
 

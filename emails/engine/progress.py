@@ -15,7 +15,7 @@ def ignore_progress(_done: int, _planned: int) -> None:
     """Nobody watches."""
 
 
-class Teller:
+class ProgressTeller:
     """Tells how many of a run's deliveries are done, and how many it has to do with."""
 
     def __init__(
@@ -24,7 +24,7 @@ class Teller:
         self._ledger, self._queue, self._progress, self._count_done = ledger, queue, progress, count_done
         self._counted_at = 0.0
         self._telling: asyncio.Task[None] | None = None
-        self.due = 0
+        self.due = 0  # what the run has to do with in all, as counted last
 
     async def count(self, at_hand: int) -> None:
         """Count what is due at the start, besides what is at hand."""
@@ -35,10 +35,10 @@ class Teller:
 
     async def go_on(self) -> None:
         """Tell how far the run is, unless the last telling is under way."""
-        now = asyncio.get_running_loop().time()
-        if now - self._counted_at > COUNT_ANEW:
+        clock = asyncio.get_running_loop().time
+        if clock() - self._counted_at > COUNT_ANEW:
             await self._count_anew()
-            self._counted_at = now
+            self._counted_at = clock()
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell())
 

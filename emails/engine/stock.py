@@ -17,7 +17,7 @@ from emails.planning import PROMPT
 
 LEAST, BATCH = 20, 200  # mails claimed at once
 SHORT, LONG = 1.0, 4.0  # seconds that a batch should last, so that senders share what is left fairly
-LOOK_AGAIN = 1.0  # seconds between two looks at what other senders hold
+SOON, LOOK_AGAIN = 0.1, 1.0  # seconds between two looks at what other senders hold
 MOST_WAIT = timedelta(minutes=15)  # for other senders and slow domains, with nothing else to send
 
 
@@ -134,7 +134,7 @@ class Stock:
     async def _wait_for_others(self) -> bool:
         """Whether it is worth looking again: another sender holds something, or something waits its turn."""
         release = await self._ledger.do(
-            lambda session, hold, _now: outbox.next_release(session, self._queues(session), hold)
+            lambda session, hold, now: outbox.next_release(session, self._queues(session), hold, now)
         )
         if release is None:
             return False
@@ -143,5 +143,5 @@ class Stock:
         wait = max((release - self._clock()).total_seconds(), 0.0)
         if now + wait - self._first_wait >= MOST_WAIT.total_seconds():
             return False
-        await asyncio.sleep(min(wait, LOOK_AGAIN))
+        await asyncio.sleep(min(max(wait, SOON), LOOK_AGAIN))
         return True

@@ -134,7 +134,7 @@ def one_by_one(
     """
     for outcome in done:
         # Whoever was forgotten while their mail was on its way leaves no address behind.
-        if outcome.dead_address and find(session, outcome.dead_address):
+        if outcome.dead_address and _is_known(session, outcome.dead_address):
             suppress(session, outcome.dead_address, f"returned: {outcome.reply}", now)
             session.flush()
     connection = session.connection()
@@ -149,6 +149,12 @@ def one_by_one(
         else:
             _change(session, claim, state="sending", attempts=claim.attempts + 1)
     return reasons
+
+
+def _is_known(session: Session, address: str) -> bool:
+    """Whether somebody is mailed at the address, or wants to be."""
+    wanted = select(Subscriber.id).where(func.lower(Subscriber.new_email) == address.lower())
+    return find(session, address) is not None or session.scalar(wanted.limit(1)) is not None
 
 
 def _settlements(done: Sequence[Outcome], hold: Hold) -> list[tuple[Any, ...]]:

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from core.database import Sessions
+from core.database import Sessions, upsert
 from emails import tally
 from emails.letters import Notice
 from emails.models import Alarm
@@ -55,8 +54,7 @@ def tell(office: Office, operator: str, troubles: Sequence[Trouble], local_now: 
 def _note(sessions: Sessions, trouble: Trouble, local_now: datetime) -> bool:
     """Write down that a trouble is told of today; whether it was not yet."""
     with sessions.begin() as session:
-        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        row = insert(Alarm).values(cause=trouble.cause, day=local_now.date(), told_at=local_now)
+        row = upsert(session, Alarm).values(cause=trouble.cause, day=local_now.date(), told_at=local_now)
         return session.scalar(row.on_conflict_do_nothing().returning(Alarm.cause)) is not None
 
 

@@ -54,15 +54,7 @@ async def connect(address: SmtpAddress) -> "Connection":
     Raises:
         Refusal: of phase connect, ehlo, tls or login.
     """
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(_TIMEOUTS["connect"]):
-            _, channel = await loop.create_connection(Channel, address.host, address.port)
-    except TimeoutError:
-        raise Refusal("connect", 0, "no connection within a minute") from None
-    except (OSError, ValueError) as error:  # ValueError: no name of a host
-        raise Refusal("connect", 0, words(error)) from None
-    connection = Connection(channel)
+    connection = Connection(await _reach(address.host, address.port))
     try:
         if address.security == "tls":
             await connection.encrypt(address.ca_file, address.host)
@@ -77,6 +69,30 @@ async def connect(address: SmtpAddress) -> "Connection":
         connection.abort()
         raise
     return connection
+
+
+async def _reach(host: str, port: int) -> Channel:
+    """An open line to the first of a host's addresses that answers.
+
+    Each has its share of the time: an address of IPv6 may lead nowhere while one of IPv4 answers.
+    """
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + _TIMEOUTS["connect"]
+    refusal = Refusal("connect", 0, f"{host} has no address")
+    try:
+        found = await asyncio.to_thread(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:  # ValueError: no name of a host
+        raise Refusal("connect", 0, words(error)) from None
+    for left, (family, *_, place) in zip(range(len(found), 0, -1), found, strict=True):
+        try:
+            async with asyncio.timeout((ends - loop.time()) / left):
+                _, channel = await loop.create_connection(Channel, *place[:2], family=family)
+                return channel
+        except TimeoutError:
+            refusal = Refusal("connect", 0, "no connection within a minute")
+        except OSError as error:
+            refusal = Refusal("connect", 0, words(error))
+    raise refusal
 
 
 class Connection:
@@ -254,7 +270,7 @@ class Connection:
 
     def _check_size(self, size: int) -> None:
         most = self.extensions["SIZE"].strip()
-        if most.isdigit() and 0 < int(most) < size:
+        if most.isdecimal() and 0 < int(most) < size:
             raise Refusal("mail", 552, f"5.3.4 the server takes {most} bytes at most, the mail has {size}")
 
     async def _hear_all(self, steps: Sequence[tuple[Phase, int]]) -> None:

@@ -1,23 +1,27 @@
 """The fault catalogue of databases: full, locked, gone for a while, broken; and what becomes of the mails."""
 
+import itertools
 import logging
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from making import NOW, issue_of, reader, stored_issue
 from sendings import deliveries, got, plan, send, states
 from smtp_server import ScriptedServer
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import create_engine, event, make_url, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from core.database import Database
 from emails.engine import ledger
+from emails.models import Delivery
 from paperboy import cli
 
 MAILS = 60
@@ -192,6 +196,50 @@ def test_a_run_outlasts_a_database_that_is_gone_for_a_while_and_sends_every_mail
     assert len(lines) == 2
     assert all(line.startswith(WAITS) for line in lines)
     assert_each_arrived_once(database, server, addresses)
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_a_run_outlasts_a_database_that_can_only_be_read_for_a_while(database: Database) -> None:
+    addresses = plan(database, 4)
+    modes = ["off", "on"]
+
+    def next_mode(connection: Any, *_: object) -> None:
+        connection.execute(f"SET default_transaction_read_only = {modes[-1]}")
+        connection.commit()
+
+    def close() -> None:
+        event.listen(database.engine, "checkout", next_mode)
+        with create_engine(database.engine.url).begin() as outside:
+            mine = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            outside.execute(text(f"{mine} AND datname = current_database()"))
+
+    tries = iter(range(10))
+
+    def open_again() -> None:
+        if next(tries) == 1:
+            modes.pop()
+
+    with ScriptedServer(on_body=at_mail(2, close)) as server, told(open_again) as lines:
+        send(database, server)
+    assert any("read-only" in line for line in lines)
+    assert_each_arrived_once(database, server, addresses)
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_a_mail_that_another_transaction_keeps_is_waited_for_without_asking_all_the_time(
+    database: Database,
+) -> None:
+    plan(database, 1)
+    asked = itertools.count()
+    with ScriptedServer() as server, ThreadPoolExecutor() as other:
+        with database.sessions.begin() as session:
+            session.scalars(select(Delivery).with_for_update()).all()
+            event.listen(database.engine, "before_cursor_execute", lambda *_: next(asked) and None)
+            sending = other.submit(send, database, server)
+            wait([sending], timeout=1.5)
+            assert not sending.done()
+            assert next(asked) < 200
+        assert sending.result(timeout=30).states == {"sent": 1}
 
 
 @pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)

@@ -40,6 +40,18 @@ def test_a_change_of_address_is_confirmed_at_the_new_one(database: Database, ser
     assert recipients(server) == ["New@example.com", "New@example.com"]
 
 
+def test_a_new_address_that_does_not_exist_is_not_written_to_again_and_the_old_one_is(
+    database: Database,
+) -> None:
+    subscribe(database)
+    ask_to_move(database, "New@example.com")
+    with ScriptedServer(on_rcpt="550 5.1.1 No such user") as refusing:
+        send(database, refusing)
+    with database.sessions() as session:
+        assert accounts.is_suppressed(session, "new@example.com")
+        assert not accounts.is_suppressed(session, "minji@example.com")
+
+
 @pytest.mark.parametrize("new", ["taken@example.com", "Returned@example.com", "Minji@example.com"])
 def test_nobody_is_written_to_at_an_address_that_cannot_be_moved_to(database: Database, new: str) -> None:
     subscribe(database)

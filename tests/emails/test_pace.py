@@ -1,6 +1,7 @@
 """How fast mails go out: a domain that asks for it gets fewer, an hour has its quota, a second its mails."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -176,6 +177,16 @@ def test_a_mail_that_only_waited_for_its_domain_uses_up_no_quota(
         send(database, server, speed=Speed(per_hour=6))
     assert states(database) == {"planned": 5}
     assert Quota(DatabaseStorage(database), per_hour=6).take(200) == 6
+
+
+def test_what_is_given_back_after_the_hour_does_not_enlarge_the_next(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quota = Quota(DatabaseStorage(database), per_hour=10)
+    assert quota.take(8) == 8
+    monkeypatch.setattr(limits, "time", SimpleNamespace(time=lambda: time.time() + 3601))
+    quota.give_back(5)
+    assert quota.take(200) == 10
 
 
 def test_a_run_with_nothing_to_send_does_not_wait_for_the_next_hour(

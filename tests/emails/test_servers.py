@@ -1,9 +1,12 @@
 """Several servers share the mails by weight, and stand in for each other; their addresses are read whole."""
 
+import socket
+
 import pytest
 from dialogues import message, to, url
 from smtp_server import DROP, Reply, ScriptedServer
 
+from emails.smtp import dialogue
 from emails.smtp.dialogue import SmtpAddress
 from emails.smtp.replies import Refusal
 from emails.transport import AddressError, Transport, parse_address, send_one
@@ -35,6 +38,26 @@ def test_servers_get_their_share_of_the_connections_by_their_weight() -> None:
         for _ in range(8):
             send_one(transport, message())
         assert (large.sessions, small.sessions) == (6, 2)
+
+
+def test_an_address_of_a_server_that_leads_nowhere_leaves_time_for_its_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as nowhere, ScriptedServer() as server:
+        # A listener that takes nobody more answers no one, as an address of IPv6 without a way to it.
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(nowhere.getsockname())
+        places = [nowhere.getsockname(), (server.host, server.port)]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        monkeypatch.setattr(dialogue, "_TIMEOUTS", {**dialogue._TIMEOUTS, "connect": 1})
+        with to("smtp://mail.example:25") as transport:
+            transport.send(message())
+        for one in waiting:
+            one.close()
+    assert len(server.messages) == 1
 
 
 # --- the address --------------------------------------------------------------------

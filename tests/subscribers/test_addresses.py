@@ -1,5 +1,6 @@
 """Addresses are kept as mail servers take them, and those that must not be mailed are not."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
@@ -76,3 +77,18 @@ def test_a_suppressed_address_ends_its_subscription_and_cannot_be_confirmed(data
         with pytest.raises(AccountError, match="returned or refused"):
             confirm(session, known, LATER)
         assert known.status == "pending"
+
+
+def test_two_who_hear_at_once_that_an_address_is_dead_both_write_it_down(database: Database) -> None:
+    def hear() -> None:
+        with database.sessions.begin() as session:
+            suppress(session, "minji@example.com", "returned: 5.1.1", NOW)
+
+    with ThreadPoolExecutor() as other:
+        with database.sessions.begin() as session:
+            suppress(session, "minji@example.com", "complaint", NOW)
+            heard = other.submit(hear)
+            wait([heard], timeout=0.3)  # so that it looks before this is written
+        heard.result(timeout=30)
+    with database.sessions() as session:
+        assert is_suppressed(session, "minji@example.com")
