@@ -1,1 +1,1 @@
-"""What readers get: editions, letters, rendering, messages, the outbox and sending."""
+"""What readers get: editions, letters, digests, messages, sending, resends, returned mail."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from emails.returned import text as returned_text
 from emails.returned.dsn import Recipient, addresses_in, recipients_of_reports
 from emails.returned.kinds import (
     is_auto_reply,
@@ -17,9 +16,9 @@ from emails.returned.kinds import (
     is_delay_in_words,
     is_from_server,
 )
-from emails.returned.text import Notice, words_about
+from emails.returned.status_codes import status_of, tells_of_failure
 from emails.returned.unpacking import Unpacked, unpack, values
-from emails.smtp.status_codes import status_of, tells_of_failure
+from emails.returned.words import Found, Notice, failures, notice_in, words_about
 
 Kind = Literal["bounce", "delay", "delivered", "complaint", "unsubscribe", "auto-reply", "other"]
 Purpose = Literal["bounce", "unsubscribe"]
@@ -95,7 +94,7 @@ def read(raw: bytes) -> Returned:
 
 def _notice(mail: Unpacked) -> Notice:
     """The text of a mail without that of the mail it returns."""
-    notices = [returned_text.split(text) for text in mail.texts[:4]]
+    notices = [notice_in(text) for text in mail.texts[:4]]
     text = "\n\n".join(notice.text for notice in notices)
     return Notice(text, next((notice.original for notice in notices if notice.original), ()))
 
@@ -171,20 +170,20 @@ def _told(mail: Unpacked, notice: Notice) -> tuple[Kind, list[Recipient]]:
     return ("delay" if is_delay else "bounce"), recipients
 
 
-def _found_in_words(mail: Unpacked, notice: Notice) -> list[returned_text.Found]:
+def _found_in_words(mail: Unpacked, notice: Notice) -> list[Found]:
     sent_to = addresses_in(" ".join(values(mail.original, *_SENT_TO)))
     if named := addresses_in(" ".join(mail.values("x-failed-recipients"))):
-        told = {entry.address.lower(): entry for entry in returned_text.failures(notice.text, (), sent_to)}
-        return [told.get(name.lower(), returned_text.Found(name, "")) for name in named]
+        told = {entry.address.lower(): entry for entry in failures(notice.text, (), sent_to)}
+        return [told.get(name.lower(), Found(name, "")) for name in named]
     senders = [
         *mail.values(*_DELIVERED_TO),
         *mail.values("from", "return-path", "sender"),
         *values(mail.original, "from", "sender", "return-path"),
     ]
     ours = addresses_in(" ".join(senders))
-    found = returned_text.failures(notice.text, ours, sent_to)
+    found = failures(notice.text, ours, sent_to)
     readers = [name for name in sent_to if name not in ours]
-    return found or [returned_text.Found(name, "") for name in readers[:1]]
+    return found or [Found(name, "") for name in readers[:1]]
 
 
 def _complaint(mail: Unpacked) -> tuple[Kind, list[Recipient]]:

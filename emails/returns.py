@@ -23,7 +23,7 @@ from emails.message import House
 from emails.models import Delivery, ReturnedMail
 from emails.returned.dsn import ADDRESS, Recipient
 from emails.returned.inbox import Mail, open_inbox
-from emails.smtp.status_codes import meaning, status_of
+from emails.returned.status_codes import meaning, status_of
 from subscribers.accounts import by_handle, suppress
 from subscribers.links import LinkError, read_token
 from subscribers.models import Subscriber

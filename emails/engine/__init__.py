@@ -1,1 +1,1 @@
-"""What the sending loop works with: the outbox, the ledger, the stock of claims, its pace and its breaker."""
+"""What the sending loop works with: outbox, turns, ledger, stock of claims, pace, breaker, progress."""

@@ -1,1 +1,1 @@
-"""Returned mail: fetched, taken apart, and read."""
+"""Returned mail: fetched, taken apart, and what its words and codes mean."""

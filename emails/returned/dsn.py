@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from emails.returned.status_codes import first_code, status_of
 from emails.returned.unpacking import Fields, fields_of_text, values
-from emails.smtp.status_codes import first_code, status_of
 
 Action = Literal["failed", "delayed", "delivered", "relayed", "expanded"]
 

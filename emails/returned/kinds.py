@@ -2,9 +2,9 @@
 
 import re
 
-from emails.returned.text import Notice
+from emails.returned.status_codes import tells_of_failure
 from emails.returned.unpacking import Unpacked, values
-from emails.smtp.status_codes import tells_of_failure
+from emails.returned.words import Notice
 
 _SERVER = re.compile(
     r"mailer[-_ ]?daemon|mail[-_ ]?daemon|maildaemon|\bmdaemon|post[-_]?master|interscan|mail ?marshal|mail ?sweeper|surf ?control|mail ?delivery|delivery (?:sub)?system|"

@@ -1,1 +1,1 @@
-"""Talking to a mail server: the wire, the dialogue, and what its answers mean."""
+"""Talking to a mail server: the wire and its encryption, the dialogue, what its answers mean."""

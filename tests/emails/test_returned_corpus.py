@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emails.bounces import Returned, read
-from emails.smtp.status_codes import meaning, status_of
+from emails.returned.status_codes import meaning, status_of
 
 CORPUS = Path(__file__).with_name("returned")
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((CORPUS / "expected.toml").read_text(encoding="utf-8"))

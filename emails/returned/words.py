@@ -75,7 +75,7 @@ class Found:
     original: str = ""
 
 
-def split(text: str) -> Notice:
+def notice_in(text: str) -> Notice:
     """A text cut before the mail that it returns: at a line that says so, or where header fields begin.
 
     Fields that are set in from the margin are quoted in the middle of a report: it goes on after them.
