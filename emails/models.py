@@ -38,6 +38,7 @@ class Delivery(Base):
     `state` is planned, claimed (by the sender named in `claim`), sending (its final dot may be out), sent,
     deferred (the server said later), failed, uncertain (nobody knows) or skipped. `due_at` is set as long
     as the delivery is under way: when it may be taken, by anyone if its sender is silent until then.
+    `settled_at` is when the last outcome came; of one that is planned, when it was first refused for a fault of ours.
     `queue` is its slot, or `prompt` where somebody waits for it. `in_reply_to` is the Message-ID of the mail
     that a correction belongs to.
     """

@@ -5,14 +5,13 @@ What it does with them is in `emails.engine.turns`, what else becomes of a deliv
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from emails.engine.outcomes import Claim
-from emails.engine.pace import LONGEST_INTERVAL
 from emails.message import Reader
 from emails.models import HELD, Delivery, EditionRow
 from emails.planning import PROMPT
@@ -23,7 +22,7 @@ _deliveries, _subscribers, _editions = Delivery.__table__, Subscriber.__table__,
 _DUE = (
     select(
         *_deliveries.c["id", "edition_id", "subscriber_id", "kind", "message_id", "in_reply_to"],
-        *_deliveries.c["state", "attempts", "repeats", "due_at"],
+        *_deliveries.c["state", "attempts", "repeats", "due_at", "settled_at"],
         _editions.c.slot,
         *_subscribers.c["email", "new_email", "name", "handle", "language"],
     )
@@ -85,7 +84,7 @@ def claim(
 def _claim_of(row: Row[Any]) -> Claim:
     (
         id_, edition_id, subscriber_id, kind, message_id, in_reply_to,
-        _, attempts, _, due_at,
+        _, attempts, _, due_at, settled_at,
         slot,
         email, new_email, name, handle, language,
     ) = row  # fmt: skip
@@ -100,6 +99,7 @@ def _claim_of(row: Row[Any]) -> Claim:
         in_reply_to,
         attempts,
         due_at,
+        settled_at,
         Reader(new_email if letter == "move" else email, name, handle, language),
     )
 
@@ -129,13 +129,11 @@ def put_back(session: Session, ids: Sequence[int], hold: Hold) -> None:
     _change(session, ids, *mine, state="planned", due_at=Delivery.planned_at, claim="")
 
 
-def next_release(session: Session, queues: Sequence[str], hold: Hold, now: datetime) -> datetime | None:
+def next_release(session: Session, queues: Sequence[str], hold: Hold) -> datetime | None:
     """When the first delivery comes free that another sender holds, or that waits for its domain."""
-    soon = now + timedelta(seconds=LONGEST_INTERVAL)
-    waits_its_turn = and_(Delivery.state == "planned", Delivery.due_at <= soon)
     waits = and_(Delivery.due_at.is_not(None), Delivery.claim != hold.token)
     rows = select(func.min(Delivery.due_at)).where(Delivery.queue.in_(queues), waits)
-    return session.scalar(rows.where(or_(Delivery.state.in_(HELD), waits_its_turn)))
+    return session.scalar(rows.where(Delivery.state.in_((*HELD, "planned"))))
 
 
 def take_back_failed(session: Session, ids: Sequence[int], now: datetime) -> int:

@@ -9,10 +9,11 @@ from emails.smtp.replies import BEFORE_MESSAGE, Refusal, Verdict
 
 FIRST_PAUSE = timedelta(minutes=15)
 MOST_ATTEMPTS = 11  # with these pauses, two days
+GIVE_UP = timedelta(days=2)  # after a first refusal for a fault of ours
 
 
 class Claim(NamedTuple):
-    """A delivery that a sender holds; `due_at` is since when it was due."""
+    """A delivery that a sender holds; `due_at` is since when it was due, `settled_at` as in its row."""
 
     id: int
     edition_id: int
@@ -23,6 +24,7 @@ class Claim(NamedTuple):
     in_reply_to: str
     attempts: int
     due_at: datetime
+    settled_at: datetime | None
     reader: Reader
 
 
@@ -50,21 +52,22 @@ def refused(claim: Claim, refusal: Refusal, verdict: Verdict, now: datetime) -> 
     """The server has not taken the message, or nobody knows; one that was tried for two days fails."""
     if refusal.phase in BEFORE_MESSAGE:  # nothing of this mail was tried
         return Outcome(claim.id, "planned", str(refusal), claim.attempts, claim.due_at, None)
+    if verdict.state == "planned":
+        return _kept(claim, refusal, now)
     attempts, state = claim.attempts + 1, str(verdict.state)
-    if state in {"planned", "deferred"} and attempts >= MOST_ATTEMPTS:
+    if state == "deferred" and attempts >= MOST_ATTEMPTS:
         state = "failed"
-    # After a fault of ours, too: whoever looks each minute would have given the mail up before it is mended.
-    later = now + _pause(attempts)
-    due_at = {"planned": later, "deferred": later, "uncertain": now}.get(state)
-    return Outcome(
-        claim.id,
-        state,
-        str(refusal),
-        attempts,
-        due_at,
-        None if state == "planned" else now,
-        claim.reader.email if verdict.suppress else "",
-    )
+    due_at = {"uncertain": now, "deferred": now + _pause(attempts)}.get(state)
+    dead_address = claim.reader.email if verdict.suppress else ""
+    return Outcome(claim.id, state, str(refusal), attempts, due_at, now, dead_address)
+
+
+def _kept(claim: Claim, refusal: Refusal, now: datetime) -> Outcome:
+    """A fault of ours is no attempt: some look each minute, and it takes hours to mend. In two days it is."""
+    since = claim.settled_at or now
+    if now - since < GIVE_UP:
+        return Outcome(claim.id, "planned", str(refusal), claim.attempts, now, since)
+    return Outcome(claim.id, "failed", str(refusal), MOST_ATTEMPTS, None, now)
 
 
 def _pause(attempts: int) -> timedelta:

@@ -134,7 +134,7 @@ class Stock:
     async def _wait_for_others(self) -> bool:
         """Whether it is worth looking again: another sender holds something, or something waits its turn."""
         release = await self._ledger.do(
-            lambda session, hold, now: outbox.next_release(session, self._queues(session), hold, now)
+            lambda session, hold, _now: outbox.next_release(session, self._queues(session), hold)
         )
         if release is None:
             return False
