@@ -75,7 +75,12 @@ def open_engine(url: str) -> Engine:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         if address.get_backend_name() == "postgresql":  # a reader does not wait for minutes to be told
             # Nor does a run wait for a server that has vanished without a word: a minute, and then anew.
-            patience = {"connect_timeout": "10", "tcp_user_timeout": "60000"}
+            patience = {
+                "connect_timeout": "10",
+                "tcp_user_timeout": "60000",
+                "keepalives_idle": "30",
+                "keepalives_interval": "10",
+            }
             address = address.update_query_dict({**patience, **address.query})
         engine = create_engine(
             address,

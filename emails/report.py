@@ -17,7 +17,7 @@ Account = Counter[tuple[str, str]]  # deliveries by state and, of those skipped,
 @dataclass
 class DigestReport:
     """The accounts of one run: every candidate is sent, deferred, failed, uncertain, skipped, or
-    (when the run stopped, or another still sends it) planned. `waiting`: papers had to settle first."""
+    (when the run stopped, another still sends it, or a fault of ours keeps it) planned. `waiting`: papers had to settle first."""
 
     slot: str
     candidates: int = 0

@@ -241,9 +241,9 @@ def forget(session: Session, subscriber: Subscriber, key: bytes, now: datetime) 
     """Erase the subscriber, and keep a keyed hash of the address so that it is not mailed by mistake."""
     address = subscriber.email
     session.merge(Forgotten(digest=forgotten_digest(key, address), forgotten_at=now))
-    lowered = address.lower()
-    session.execute(delete(Application).where(func.lower(Application.email) == lowered))
-    session.execute(delete(Suppression).where(Suppression.email == lowered))
+    both = [address.lower(), subscriber.new_email.lower()]
+    session.execute(delete(Application).where(func.lower(Application.email).in_(both)))
+    session.execute(delete(Suppression).where(Suppression.email.in_(both)))
     drop(session, subscriber)
 
 

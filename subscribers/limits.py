@@ -103,13 +103,13 @@ class DatabaseStorage(Storage):
         """Raise a count and return it; one that has expired begins anew."""
         now = time.time()
         is_over = Attempt.expires_at <= now
-        first = max(amount, 0)  # what is given back was of a window before
+        first, raised = max(amount, 0), Attempt.count + amount  # what is given back may be of a window before
         with self._database.sessions.begin() as session:
             statement = upsert(session, Attempt).values(key=key, count=first, expires_at=now + expiry)
             statement = statement.on_conflict_do_update(
                 index_elements=[Attempt.key],
                 set_={
-                    "count": case((is_over, first), else_=Attempt.count + amount),
+                    "count": case((is_over, first), (raised < 0, 0), else_=raised),
                     "expires_at": case((is_over, now + expiry), else_=Attempt.expires_at),
                 },
             )

@@ -1,6 +1,7 @@
 """A real SMTP server on loopback for tests, which records everything and misbehaves as it is told."""
 
 import base64
+import contextlib
 import socket
 import socketserver
 import ssl
@@ -17,6 +18,7 @@ class Misbehaviour(Enum):
     DROP = "close the connection at once"
     TAKE_AND_DROP = "keep the message, then close the connection without a reply"
     RESET = "break the connection off (RST)"
+    CLOSE_NOTIFY = "say by TLS that nothing more will be said, and hear on"
     HANG = "say nothing and hear nothing as long as the server runs"
 
 
@@ -24,6 +26,7 @@ DROP = Misbehaviour.DROP
 TAKE_AND_DROP = Misbehaviour.TAKE_AND_DROP
 RESET = Misbehaviour.RESET
 HANG = Misbehaviour.HANG
+CLOSE_NOTIFY = Misbehaviour.CLOSE_NOTIFY
 
 Reply = str | bytes | Misbehaviour  # bytes go out as they are, and mean nothing to the server itself
 T = TypeVar("T")
@@ -267,6 +270,9 @@ class _Session(socketserver.BaseRequestHandler):
     def _misbehave(self, how: Misbehaviour) -> None:
         if how is HANG:
             self.scripted._closing.wait()
+        if how is CLOSE_NOTIFY:
+            with contextlib.suppress(OSError):  # of a client that leaves
+                self.connection.unwrap()
         if how is RESET:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise _Closed

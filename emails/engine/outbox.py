@@ -75,6 +75,8 @@ def claim(
         taken = [row for row in rows if row.id not in left_out]
         again = [row.id for row in uncertain if row.id not in left_out]
         _change(session, again, repeats=Delivery.repeats + 1)
+        anew = [row.id for row in taken if row.state in {"deferred", "uncertain"}]
+        _change(session, anew, settled_at=None)
         _change(session, [row.id for row in taken], state="claimed", claim=hold.token, due_at=hold.until)
         if taken:
             return [_claim_of(row) for row in taken]
@@ -84,7 +86,7 @@ def claim(
 def _claim_of(row: Row[Any]) -> Claim:
     (
         id_, edition_id, subscriber_id, kind, message_id, in_reply_to,
-        _, attempts, _, due_at, settled_at,
+        state, attempts, _, due_at, settled_at,
         slot,
         email, new_email, name, handle, language,
     ) = row  # fmt: skip
@@ -99,7 +101,7 @@ def _claim_of(row: Row[Any]) -> Claim:
         in_reply_to,
         attempts,
         due_at,
-        settled_at,
+        None if state in {"deferred", "uncertain"} else settled_at,
         Reader(new_email if letter == "move" else email, name, handle, language),
     )
 

@@ -51,7 +51,7 @@ def sent(claim: Claim, reply: str, now: datetime) -> Outcome:
 def refused(claim: Claim, refusal: Refusal, verdict: Verdict, now: datetime) -> Outcome:
     """The server has not taken the message, or nobody knows; one that was tried for two days fails."""
     if refusal.phase in BEFORE_MESSAGE:  # nothing of this mail was tried
-        return Outcome(claim.id, "planned", str(refusal), claim.attempts, claim.due_at, None)
+        return Outcome(claim.id, "planned", str(refusal), claim.attempts, claim.due_at, claim.settled_at)
     if verdict.state == "planned":
         return _kept(claim, refusal, now)
     attempts, state = claim.attempts + 1, str(verdict.state)
@@ -77,7 +77,7 @@ def _pause(attempts: int) -> timedelta:
 
 def postponed(claim: Claim, due_at: datetime) -> Outcome:
     """Nothing was tried: the mail waits for its domain's turn, or for the next run."""
-    return Outcome(claim.id, "planned", "", claim.attempts, due_at, None)
+    return Outcome(claim.id, "planned", "", claim.attempts, due_at, claim.settled_at)
 
 
 def unwritable(claim: Claim, reason: str, now: datetime) -> Outcome:

@@ -6,12 +6,11 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from emails.smtp.tls import Tls
+from emails.smtp.tls import CLOSED, Tls
 
 TAIL = 1024  # octets at most of the commands that leave with a text
 _LONGEST_LINE = 4096  # octets of a reply's line; the RFC allows 512
 _MOST_LINES = 100  # of one reply
-_CLOSED = "the server closed the connection"
 _CODES = {str(code).encode(): code for code in range(200, 600)}
 
 
@@ -99,6 +98,8 @@ class Channel(asyncio.Protocol):
         Raises:
             OSError, ValueError: the handshake failed.
         """
+        if self.lost:
+            raise ConnectionError(self.lost)
         self._tls = Tls(context, host)
         self._handshake = asyncio.get_running_loop().create_future()
         self._unsealed(self._tls, b"")  # begins it
@@ -142,24 +143,20 @@ class Channel(asyncio.Protocol):
         try:
             return [self._tls.seal(b"".join(parts))]
         except ssl.SSLError as error:
+            self.is_writing = True  # and nothing of it leaves
             self.break_off(words(error))
             return []
 
     def _unsealed(self, tls: Tls, data: bytes) -> bytes:
-        said, fault = b"", None
-        try:
-            said = tls.take_in(data)
-        except (OSError, ValueError) as error:
-            fault = error
-        if going := tls.going():
+        said = tls.take_in(data)
+        # Behind a text it would be taken for a part of it: it goes with what is said next.
+        if not self.is_writing and (going := tls.going()):
             self.transport.write(going)
         if self._handshake and not self._handshake.done():
-            if fault:
-                self._handshake.set_exception(fault)
+            if tls.fault:
+                self._handshake.set_exception(tls.fault)
             elif tls.is_open:
                 self._handshake.set_result(None)
-        elif fault:
-            self.break_off(words(fault))
         return said
 
     def _wake(self) -> None:
@@ -191,9 +188,9 @@ class Channel(asyncio.Protocol):
             self._take(line.rstrip())
         if len(self._received) > _LONGEST_LINE:
             self.break_off("the server sent a line without an end")
-        if self._tls and self._tls.is_over:
-            self.lost = self.lost or _CLOSED
-        if len(self.replies) >= self._wanted or self.lost:
+        if self._tls and self._tls.fault:
+            self.break_off(words(self._tls.fault))
+        if len(self.replies) >= self._wanted:
             self._wake()
 
     def _take(self, line: bytes) -> None:
@@ -210,12 +207,12 @@ class Channel(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The server has left; what it said before counts."""
-        self.lost = self.lost or _CLOSED
+        self.lost = self.lost or CLOSED
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
         """The end."""
-        self.lost = self.lost or (words(error) if error else _CLOSED)
+        self.lost = self.lost or (words(error) if error else CLOSED)
         if self._handshake and not self._handshake.done():
             self._handshake.set_exception(ConnectionError(self.lost))
         self._wake()

@@ -80,19 +80,29 @@ async def _reach(host: str, port: int) -> Channel:
     ends = loop.time() + _TIMEOUTS["connect"]
     refusal = Refusal("connect", 0, f"{host} has no address")
     try:
-        found = await asyncio.to_thread(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        async with asyncio.timeout(_TIMEOUTS["connect"] / 2):
+            found = await _places(host, port)
+    except TimeoutError:
+        raise Refusal("connect", 0, f"{host} was not found in half a minute") from None
     except (OSError, ValueError) as error:  # ValueError: no name of a host
         raise Refusal("connect", 0, words(error)) from None
-    for left, (family, *_, place) in zip(range(len(found), 0, -1), found, strict=True):
+    for left, place in zip(range(len(found), 0, -1), found, strict=True):
         try:
             async with asyncio.timeout((ends - loop.time()) / left):
-                _, channel = await loop.create_connection(Channel, *place[:2], family=family)
+                _, channel = await loop.create_connection(Channel, *place)
                 return channel
         except TimeoutError:
             refusal = Refusal("connect", 0, "no connection within a minute")
         except OSError as error:
             refusal = Refusal("connect", 0, words(error))
     raise refusal
+
+
+async def _places(host: str, port: int) -> list[tuple[str, int]]:
+    """The addresses of a host, those of IPv6 with their zones (RFC 4007, 11)."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    as_numbers = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    return [(socket.getnameinfo(place, as_numbers)[0], port) for *_, place in found]
 
 
 class Connection:

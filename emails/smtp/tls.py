@@ -7,6 +7,8 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
+CLOSED = "the server closed the connection"
+
 
 class Tls:
     """The encryption of one connection, with a server of the host's name."""
@@ -15,7 +17,7 @@ class Tls:
         self._come, self._going = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._session = context.wrap_bio(self._come, self._going, server_hostname=host)
         self.is_open = False  # the handshake is over
-        self.is_over = False  # the server says nothing more
+        self.fault: OSError | None = None  # why nothing more will come
 
     @property
     def certificate(self) -> Mapping[str, Any]:
@@ -23,30 +25,31 @@ class Tls:
         return self._session.getpeercert() or {}
 
     def take_in(self, sealed: bytes) -> bytes:
-        """Take in what has come, and give what it says; nothing before the handshake is over.
-
-        Raises:
-            ssl.SSLError: it is no TLS, or the server cannot be trusted.
-        """
+        """Take in what has come, and give what it says; nothing before the handshake is over."""
         self._come.write(sealed)
         said = b""
         try:
             if not self.is_open:
                 self._session.do_handshake()
                 self.is_open = True
-            while True:
-                said += self._session.read(65_536)
+            while piece := self._session.read(65_536):
+                said += piece
+            self.fault = ConnectionError(
+                CLOSED
+            )  # by close_notify: whatever is sent from here on may be heard
         except ssl.SSLWantReadError:
-            return said
-        except ssl.SSLZeroReturnError:
-            self.is_over = True
-            return said
+            pass
+        except ssl.SSLZeroReturnError:  # in the handshake
+            self.fault = ConnectionError(CLOSED)
+        except ssl.SSLError as error:
+            self.fault = error
+        return said
 
     def seal(self, text: bytes) -> bytes:
         """A text as it goes out.
 
         Raises:
-            ssl.SSLError: the encryption has failed before.
+            ssl.SSLError: the encryption has failed.
         """
         self._session.write(text)
         return self.going()

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from making import HOUSE, NOW
 from sendings import deliveries, got, plan, states
-from smtp_server import DROP, HANG, RESET, Reply, ScriptedServer, in_turn
+from smtp_server import CLOSE_NOTIFY, DROP, HANG, RESET, Reply, ScriptedServer, in_turn
 from sqlalchemy import delete
 
 from core.database import Base, Database, open_database
@@ -65,6 +65,8 @@ CASES = [
     *((phase, manner, fault) for phase in MESSAGE_PHASES for manner in MANNERS[:2] for fault in FAULTS),
     *((phase, "encrypted", fault) for phase in ("body", "ack") for fault in FAULTS),
     *(("body", manner, "good, but too early") for manner in MANNERS),
+    *((phase, "encrypted", "close_notify") for phase in ("login", "body", "ack")),
+    ("tls", "encrypted", "good, then garbage"),
 ]
 BUFFER = 65_536
 MAILS = 3
@@ -83,7 +85,9 @@ def reply_of(phase: str, fault: str) -> Reply:
         "hang": HANG,
         "drop": DROP,
         "reset": RESET,
+        "close_notify": CLOSE_NOTIFY,
         "garbage": b"\xff\x00 what is this\r\n",
+        "good, then garbage": good + b" Ok\r\nwhat is this\r\n",
         "garbage, then good": b"what is this\r\n" + good + b" Ok\r\n",
         "a reply that does not fit": "251 Hm" if phase == "data" else "354 Hm",
         "a long line": good + b" " + b"x" * 5000 + b"\r\n",

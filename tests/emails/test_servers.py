@@ -49,9 +49,11 @@ def test_an_address_of_a_server_that_leads_nowhere_leaves_time_for_its_others(
         for one in waiting:
             one.setblocking(False)
             one.connect_ex(nowhere.getsockname())
-        places = [nowhere.getsockname(), (server.host, server.port)]
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+        async def places(_host: str, _port: int) -> list[tuple[str, int]]:
+            return [nowhere.getsockname(), (server.host, server.port)]
+
+        monkeypatch.setattr(dialogue, "_places", places)
         monkeypatch.setattr(dialogue, "_TIMEOUTS", {**dialogue._TIMEOUTS, "connect": 1})
         with to("smtp://mail.example:25") as transport:
             transport.send(message())
