@@ -37,6 +37,7 @@ _DUE = (
     .limit(bindparam("most"))
     .with_for_update(of=_deliveries, skip_locked=True)
 )
+_TRIED = ("deferred", "uncertain")  # what is settled, and due again
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def claim(
         taken = [row for row in rows if row.id not in left_out]
         again = [row.id for row in uncertain if row.id not in left_out]
         _change(session, again, repeats=Delivery.repeats + 1)
-        anew = [row.id for row in taken if row.state in {"deferred", "uncertain"}]
+        anew = [row.id for row in taken if row.state in _TRIED]
         _change(session, anew, settled_at=None)
         _change(session, [row.id for row in taken], state="claimed", claim=hold.token, due_at=hold.until)
         if taken:
@@ -101,7 +102,7 @@ def _claim_of(row: Row[Any]) -> Claim:
         in_reply_to,
         attempts,
         due_at,
-        None if state in {"deferred", "uncertain"} else settled_at,
+        None if state in _TRIED else settled_at,
         Reader(new_email if letter == "move" else email, name, handle, language),
     )
 

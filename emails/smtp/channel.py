@@ -188,7 +188,7 @@ class Channel(asyncio.Protocol):
             self._take(line.rstrip())
         if len(self._received) > _LONGEST_LINE:
             self.break_off("the server sent a line without an end")
-        if self._tls and self._tls.fault:
+        if self._tls and self._tls.fault:  # a server that says no more may hear on: nothing more shall leave
             self.break_off(words(self._tls.fault))
         if len(self.replies) >= self._wanted:
             self._wake()

@@ -34,12 +34,10 @@ class Tls:
                 self.is_open = True
             while piece := self._session.read(65_536):
                 said += piece
-            self.fault = ConnectionError(
-                CLOSED
-            )  # by close_notify: whatever is sent from here on may be heard
+            self.fault = ConnectionError(CLOSED)  # by close_notify
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLZeroReturnError:  # in the handshake
+        except ssl.SSLZeroReturnError:  # the same, in the handshake
             self.fault = ConnectionError(CLOSED)
         except ssl.SSLError as error:
             self.fault = error

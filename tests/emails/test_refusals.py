@@ -135,6 +135,17 @@ def test_a_mail_that_is_refused_as_a_fault_of_ours_for_two_days_is_given_up(data
     assert states(database) == {"failed": 1}
 
 
+def test_a_mail_that_was_deferred_days_ago_is_not_given_up_at_the_first_fault_of_ours(
+    database: Database,
+) -> None:
+    plan(database, 1)
+    with ScriptedServer(on_rcpt="451 4.3.0 Not now") as later:
+        send(database, later)
+    with ScriptedServer(on_mail="550 5.7.1 Account suspended") as refusing:
+        send(database, refusing, now=NOW + timedelta(days=3))
+    assert states(database) == {"planned": 1}
+
+
 def test_ten_refusals_in_a_row_stop_the_run(database: Database) -> None:
     plan(database, 15)
     with ScriptedServer(on_rcpt="451 4.7.1 Too many") as server:
