@@ -17,9 +17,9 @@ from emails.returned.inbox import InboxError
 from emails.transport import AddressError
 from issues.feed import FeedError
 from issues.store import StoreError
-from paperboy import reports
 from paperboy.commands import doctor, issues, mails, overview, resending, returns, subscribers
 from paperboy.commands.options import FaultError
+from paperboy.reports import installation
 from subscribers.accounts import AccountError
 from subscribers.sheets import SheetError
 
@@ -61,7 +61,7 @@ EXPECTED = (
 @app.command()
 def migrate() -> None:
     """Make or update the tables of the database."""
-    typer.echo(f"The database is at version {reports.migrate()}.")
+    typer.echo(f"The database is at version {installation.migrate()}.")
 
 
 @app.command()

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from paperboy import reports
 from paperboy.commands.options import IssueName, Json, Now, issue_name, moment, print_table, show
+from paperboy.reports import issues as reports
 
 app = typer.Typer(help="What was published.", no_args_is_help=True)
 

@@ -12,8 +12,8 @@ from rich.progress import Progress as ProgressBar
 
 from emails.engine.progress import Progress
 from emails.report import DigestReport
-from paperboy import reports
 from paperboy.commands.options import FaultError, Json, Now, issue_name, moment, one_of, show
+from paperboy.reports import mails as reports
 from subscribers.models import FREQUENCIES, LANGUAGES
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from paperboy import reports
+from paperboy.reports.installation import zone
 
 
 class FaultError(Exception):
@@ -28,7 +28,7 @@ def moment(value: str | None) -> datetime | None:
         ) from None
     if not 2000 <= moment.year <= 2100:
         raise typer.BadParameter("must lie between the years 2000 and 2100", param_hint="--now")
-    return moment if moment.tzinfo else moment.replace(tzinfo=reports.zone())
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone())
 
 
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON.")]

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from paperboy import reports
 from paperboy.commands.options import Json, Now, issue_name, moment, print_table, show
+from paperboy.reports import overview as reports
 
 
 def status(now: Now = None, as_json: Json = False) -> None:

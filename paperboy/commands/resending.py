@@ -8,9 +8,9 @@ import typer
 
 from emails.needs import GROUPS, Group
 from emails.resends import Plan, Request
-from paperboy import reports
 from paperboy.commands.mails import progress_bar, report_run
 from paperboy.commands.options import Json, Now, issue_name, moment, one_of, show
+from paperboy.reports import resending as reports
 from subscribers.models import FREQUENCIES, LANGUAGES
 
 

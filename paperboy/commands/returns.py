@@ -14,8 +14,8 @@ from core.database import DatabaseError
 from core.settings import SettingsError
 from emails.mime.signing import SigningError
 from emails.returned.unpacking import MOST_BYTES
-from paperboy import reports
 from paperboy.commands.options import Json, Now, moment, show
+from paperboy.reports import returns as reports
 
 
 def bounces(

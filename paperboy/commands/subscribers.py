@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from paperboy import reports
 from paperboy.commands.options import Frequency, Json, Language, Now, moment, one_of, print_table, show
+from paperboy.reports import subscribers as reports
 from subscribers.models import FREQUENCIES, LANGUAGES
 from subscribers.sheets import write_private
 from subscribers.transfer import Refusal

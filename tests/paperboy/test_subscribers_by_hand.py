@@ -9,8 +9,8 @@ import pytest
 
 from core.database import open_database
 from core.settings import load, secret_key
-from paperboy import reports
 from paperboy.cli import main
+from paperboy.reports import subscribers as reports
 from subscribers.accounts import confirm, find, is_forgotten, sign_up
 from subscribers.transfer import ImportReport, Refusal
 
