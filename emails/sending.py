@@ -304,8 +304,9 @@ class _Run:
 
     def _refused(self, claim: Claim, refusal: Refusal) -> Outcome:
         verdict, now = judge(refusal), self._office.clock()
+        outcome = outcomes.refused(claim, refusal, verdict, now)
         ids = {"delivery": claim.id, "subscriber": claim.subscriber_id, "slot": self._queue}
-        logger.info("a mail is %s: %s", verdict.state, refusal.unaddressed, extra=ids)
+        logger.info("a mail is %s: %s", outcome.state, refusal.unaddressed, extra=ids)
         self._domains.refused(claim.reader.email, refusal, now)
         if verdict.stop:
             self._stop_for(refusal)
@@ -313,7 +314,7 @@ class _Run:
             self._breaker.passed()
         elif reason := self._breaker.refused(claim.id):
             self._stop(f"{reason}, the last with: {refusal.unaddressed}")
-        return outcomes.refused(claim, refusal, verdict, now)
+        return outcome
 
 
 def _unsent(mail: _Mail) -> Outcome:

@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from emails.message import Message
+from emails.smtp.channel import SILENT
 from emails.smtp.dialogue import Connection, SmtpAddress, connect
 from emails.smtp.replies import Refusal
 
@@ -110,6 +111,7 @@ class Line:
         self._transport = transport
         self._connection: Connection | None = None
         self._sent = 0
+        self._sends_ahead = True
 
     async def send(self, message: Message, following: Message | None = None) -> str:
         """Hand a message over and return the server's reply to its final dot; the `following` one will most
@@ -125,6 +127,8 @@ class Line:
         except Refusal as refusal:
             if not (is_used and _ended_between_messages(refusal, has_begun)):
                 raise
+            if refusal.text == SILENT:  # it may drop what comes with a text, and would do so with every one
+                self._sends_ahead = False
         connection, _ = await self._ready(message)
         return await self._send(connection, message, following)
 
@@ -143,7 +147,8 @@ class Line:
 
     async def _send(self, connection: Connection, message: Message, following: Message | None) -> str:
         self._sent += 1
-        return await connection.send(message, following if self._sent < MESSAGES_PER_CONNECTION else None)
+        goes_ahead = self._sends_ahead and self._sent < MESSAGES_PER_CONNECTION
+        return await connection.send(message, following if goes_ahead else None)
 
     async def close(self) -> None:
         """Say goodbye, if there is anyone to say it to."""

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     exists,
     func,
     or_,
@@ -51,7 +52,9 @@ def _settle_one(row: Any) -> Update:
     change = update(_deliveries).where(_deliveries.c.id == row.id, *is_mine)  # type: ignore[arg-type]
     return change.values(
         claim="",
-        **{name: getattr(row, name) for name in ("state", "reply", "attempts", "due_at", "settled_at")},
+        # Where no server was asked, what one said last still tells why the mail waits.
+        reply=case((row.reply == "", _deliveries.c.reply), else_=row.reply),
+        **{name: getattr(row, name) for name in ("state", "attempts", "due_at", "settled_at")},
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from emails.smtp.tls import CLOSED, Tls
 
+SILENT = "no answer in time"
 TAIL = 1024  # octets at most of the commands that leave with a text
 _LONGEST_LINE = 4096  # octets of a reply's line; the RFC allows 512
 _MOST_LINES = 100  # of one reply
@@ -135,7 +136,7 @@ class Channel(asyncio.Protocol):
         if asyncio.get_running_loop().time() < self._deadline:
             self._set_alarm()
         else:
-            self.break_off("no answer in time")
+            self.break_off(SILENT)
 
     def _sealed(self, parts: Sequence[bytes]) -> Sequence[bytes]:
         if self._tls is None:

@@ -204,10 +204,11 @@ class Connection:
     # --- the dialogue ---------------------------------------------------------------
 
     async def _hello(self) -> None:
-        self._channel.write(f"EHLO {_own_name()}\r\n".encode())
+        name = await asyncio.to_thread(_own_name)
+        self._channel.write(f"EHLO {name}\r\n".encode())
         reply = await self._next("ehlo")
         if reply.code // 100 == 5:
-            await self._do("ehlo", f"HELO {_own_name()}", 2)
+            await self._do("ehlo", f"HELO {name}", 2)
             self.extensions = {}
             return
         self._check("ehlo", reply, 2)
@@ -346,7 +347,7 @@ def _context(ca_file: str) -> ssl.SSLContext:
 
 @cache
 def _own_name() -> str:
-    return socket.getfqdn()
+    return socket.getfqdn()  # asks a name server, perhaps for seconds
 
 
 def _packed(text: str) -> str:

@@ -10,10 +10,13 @@ import pytest
 from making import NOW
 from sendings import SLOT, deliveries, plan, send
 from smtp_server import ScriptedServer
+from sqlalchemy import update
 
 from core import logs
 from core.database import Database
 from core.runs import record
+from emails.engine.outcomes import MOST_ATTEMPTS
+from emails.models import Delivery
 
 
 @pytest.fixture
@@ -65,6 +68,19 @@ def test_a_refused_mail_is_named_by_its_ids_and_not_by_its_address(
     (line,) = [line for line in lines(written) if line["logger"] == "emails.sending"]
     assert (line["delivery"], line["subscriber"]) == (delivery.id, delivery.subscriber_id)
     assert line["message"] == "a mail is failed: rcpt: 550 5.1.1 <address> unknown"
+
+
+def test_a_mail_that_was_tried_often_enough_is_logged_as_failed_though_the_server_says_later(
+    written: io.StringIO, sqlite_database: Database
+) -> None:
+    logs.set_up("json")
+    plan(sqlite_database, 1)
+    with sqlite_database.sessions.begin() as session:
+        session.execute(update(Delivery).values(attempts=MOST_ATTEMPTS - 1))
+    with ScriptedServer(on_rcpt="451 4.2.2 Mailbox full") as server:
+        send(sqlite_database, server)
+    (line,) = [line for line in lines(written) if line["logger"] == "emails.sending"]
+    assert line["message"] == "a mail is failed: rcpt: 451 4.2.2 Mailbox full"
 
 
 def test_text_leaves_logging_as_it_is(written: io.StringIO) -> None:

@@ -22,6 +22,7 @@ from emails.engine.pace import Quota
 from emails.message import Message as MailMessage
 from emails.models import Delivery
 from emails.sending import Office, drain
+from emails.smtp import dialogue
 from emails.smtp.channel import Channel
 from emails.smtp.dialogue import SmtpAddress
 from emails.transport import Transport
@@ -61,6 +62,61 @@ def server_that_hears_the_next_mail_first(mails: int) -> Iterator[SmtpAddress]:
     thread.join(30)
     listener.close()
     assert finished == [True]
+
+
+@contextmanager
+def server_that_drops_what_comes_with_a_text(mails: int) -> Iterator[tuple[SmtpAddress, list[bytes]]]:
+    """It takes so many mails, and what each connection said first."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    hellos: list[bytes] = []
+    taken: list[bytes] = []
+
+    def drop_the_rest(client: socket.socket) -> None:
+        client.settimeout(0.1)
+        with suppress_errors(TimeoutError):
+            while client.recv(65_536):
+                pass
+        client.settimeout(None)
+
+    def talk(client: socket.socket) -> None:
+        client.sendall(b"220 forgetful.test ESMTP\r\n")
+        hellos.append(client.recv(1000))
+        client.sendall(b"250-forgetful.test\r\n250 PIPELINING\r\n")
+        heard = b""
+        while piece := client.recv(65_536):
+            heard += piece
+            if b"\r\n.\r\n" in heard:
+                drop_the_rest(client)
+                taken.append(heard)
+                client.sendall(b"250 2.0.0 Taken\r\n")
+                heard = b""
+            elif heard.endswith(b"DATA\r\n"):
+                client.sendall(b"250 Ok\r\n250 Ok\r\n354 Go on\r\n")
+                heard = b""
+
+    def serve() -> None:
+        while len(taken) < mails:
+            client, _ = listener.accept()
+            with client, suppress_errors(OSError):
+                talk(client)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield SmtpAddress(*listener.getsockname(), "none"), hellos
+    thread.join(30)
+    listener.close()
+    assert len(taken) == mails
+
+
+def test_a_server_that_drops_the_commands_behind_a_text_is_waited_for_once_and_not_with_every_mail(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialogue, "_TIMEOUTS", dict.fromkeys(dialogue._TIMEOUTS, 0.5))
+    plan(sqlite_database, 5)
+    with server_that_drops_what_comes_with_a_text(5) as (server, hellos):
+        drain(Office(sqlite_database, Transport([server]), HOUSE, lambda: NOW), None, repeat_uncertain=True)
+    assert states(sqlite_database) == {"sent": 5}
+    assert len(hellos) == 2
 
 
 def test_the_commands_of_a_mail_come_with_the_text_of_the_one_before(sqlite_database: Database) -> None:

@@ -12,6 +12,7 @@ import pytest
 from making import NOW
 from sendings import deliveries, got, plan, send, states
 from smtp_server import ScriptedServer, in_turn
+from sqlalchemy import update
 
 from core.database import Database
 from emails.engine import pace, stock
@@ -109,6 +110,21 @@ def test_a_slow_domain_holds_up_no_mail_to_another(
         send(database, server)
     assert got(server) == [f"reader{number}@example{number}.com" for number in (0, 1, 3, 4)]
     assert deliveries(database)[2].state == "planned"
+
+
+def test_a_mail_that_waits_for_its_domain_keeps_what_the_server_said_last(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock, "MOST_WAIT", timedelta(0))
+    plan(database, 1, domain="slow.example")
+    with ScriptedServer(on_rcpt="451 4.7.1 Too many mails") as server:
+        send(database, server)
+        with database.sessions.begin() as session:
+            session.execute(update(Pace).values(next_at=NOW + 2 * HOUR, interval=300.0))
+        later = NOW + 2 * HOUR - timedelta(minutes=1)
+        send(database, server, now=later)
+    (delivery,) = deliveries(database)
+    assert (delivery.state, delivery.reply) == ("planned", "rcpt: 451 4.7.1 Too many mails")
 
 
 # --- an hour ------------------------------------------------------------------------
