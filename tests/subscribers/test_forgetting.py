@@ -106,7 +106,9 @@ def test_forgetting_takes_with_it_what_else_names_the_address(database: Database
                     email=address, language="ko", frequency="weekly", network="198.51.100.7", received_at=NOW
                 )
             )
-        suppress(session, known.email, "returned: 550 <Minji@example.com> unknown", NOW)
+        ask_to_move(session, known, "Minji@elsewhere.example", NOW)
+        for address in (known.email, known.new_email):
+            suppress(session, address, f"returned: 550 <{address}> unknown", NOW)
         forget(session, known, KEY, NOW)
     with database.sessions() as session:
         assert "inji" not in everything_stored(session)
