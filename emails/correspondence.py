@@ -14,7 +14,7 @@ from emails.digests import Rules, next_mail
 from emails.letters import reader_letter
 from emails.message import House
 from emails.render import RenderError
-from issues.store import arrivals
+from issues.arrivals import arrivals
 from subscribers import accounts
 from subscribers.accounts import AccountError
 from subscribers.models import Application, Subscriber

@@ -16,7 +16,7 @@ from emails.message import House, widest
 from emails.render import Rendered, RenderError, render
 from emails.report import PLANNED_EARLIER, DigestReport, account, edition_entry
 from emails.sending import Office, drain
-from issues.store import Arrival, arrivals
+from issues.arrivals import Arrival, arrivals
 from subscribers.audience import Audience, Group, due
 
 INTERVALS = {"weekly": timedelta(days=7), "daily": timedelta(days=1)}

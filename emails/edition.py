@@ -8,9 +8,9 @@ from math import ceil
 from typing import Literal
 
 from emails.prose import prose
+from issues.arrivals import Arrival, IssueFacts
 from issues.outline import Picture
 from issues.post import Link, PaperContent, Week
-from issues.store import Arrival, IssueFacts
 from issues.text import Block, has_hangul
 
 MAX_PAPERS = 40  # more than a mail can show with their introductions; the rest comes next time

@@ -22,6 +22,7 @@ from emails.models import Delivery, EditionRow, Resend
 from emails.needs import Group, Needs, PaperClass, RequestError
 from emails.render import LIMIT, render
 from issues import store
+from issues.arrivals import whole_issue
 from issues.models import Issue
 from subscribers import accounts
 from subscribers.models import Subscriber
@@ -231,7 +232,7 @@ def _edition(
     issue: Issue, numbers: set[int], language: str, request: Request, house: House, now: datetime
 ) -> EditionRow:
     edition = copy_of(
-        [arrival for arrival in store.whole_issue(issue) if arrival.number in numbers],
+        [arrival for arrival in whole_issue(issue) if arrival.number in numbers],
         slot=edition_slot(issue),
         language=language,
         purpose="correction" if request.is_correction else "copy",

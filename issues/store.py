@@ -1,7 +1,7 @@
-"""The store of issues: applies parsed posts, holds and releases them, and reads them back."""
+"""The store of issues: applies parsed posts, holds and releases them, and finds them again."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from core.database import lock
 from issues.changes import NO_CHANGES, Changes, compare
+from issues.contents import changes_to_json, content_of, content_of_paper, content_to_json, paper_to_json
 from issues.feed import Post
 from issues.models import Feed, Issue, Paper, Revision
-from issues.outline import Picture
-from issues.post import IssueContent, Link, PaperContent, Week, parse, title_key
-from issues.text import Block, from_json, to_json
+from issues.post import IssueContent, PaperContent, parse, title_key
+from issues.text import to_json
 
 
 class StoreError(Exception):
@@ -254,141 +254,3 @@ def changes_of(issue: Issue, revision: Revision) -> dict[str, Any]:
     if revision.number != issue.held_revision or not issue.revision:
         return revision.changes
     return changes_to_json(compare(content_of(_revision(issue, issue.revision)), content_of(revision)))
-
-
-# --- JSON ---------------------------------------------------------------------------
-
-_BLOCKS = ("intro_ko", "intro_en", "abstract_ko", "abstract_en", "notes")
-
-
-def paper_to_json(paper: PaperContent) -> dict[str, Any]:
-    """A paper as JSON values; `content_of_paper` reads it back."""
-    value = asdict(paper) | {name: to_json(getattr(paper, name)) for name in _BLOCKS}
-    return value | {
-        "links": [asdict(link) for link in paper.links],
-        "pictures": [asdict(p) for p in paper.pictures],
-    }
-
-
-def _paper_from_json(value: dict[str, Any]) -> PaperContent:
-    blocks = {name: from_json(value[name]) for name in _BLOCKS}
-    links = tuple(Link(**link) for link in value["links"])
-    pictures = tuple(Picture(**picture) for picture in value["pictures"])
-    return PaperContent(**{**value, **blocks, "links": links, "pictures": pictures})
-
-
-def content_of_paper(row: Paper) -> PaperContent:
-    """A stored paper's content."""
-    return _paper_from_json(row.content)
-
-
-def content_to_json(content: IssueContent) -> dict[str, Any]:
-    """A parsed issue as JSON values; `content_of` reads it back."""
-    return {
-        "title": content.title,
-        "week_start": content.week.start.isoformat(),
-        "week_end": content.week.end.isoformat(),
-        "overview": to_json(content.overview),
-        "summary": to_json(content.summary),
-        "papers": [paper_to_json(paper) for paper in content.papers],
-    }
-
-
-def content_of(revision: Revision) -> IssueContent:
-    """A stored revision's content."""
-    value = revision.content
-    return IssueContent(
-        title=value["title"],
-        week=Week(date.fromisoformat(value["week_start"]), date.fromisoformat(value["week_end"])),
-        overview=from_json(value["overview"]),
-        summary=from_json(value["summary"]),
-        papers=tuple(_paper_from_json(paper) for paper in value["papers"]),
-        problems=tuple(revision.problems),
-    )
-
-
-def changes_to_json(changes: Changes) -> dict[str, Any]:
-    """Changes as JSON values, without the pairing of rows."""
-    value = asdict(changes)
-    del value["pairs"]
-    return value
-
-
-# --- the order of arrival -----------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class IssueFacts:
-    """What a digest says about an issue; `first_number` is the lowest of its papers' numbers."""
-
-    topic_id: int
-    week: Week
-    url: str
-    overview: tuple[Block, ...]
-    summary: tuple[Block, ...]
-    first_number: int
-    papers: int
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """A paper at its place in the order of arrival; `position` counts from 1 within its issue.
-
-    `late`: an edit added it. `corrected`: an edit changed it.
-    """
-
-    number: int
-    position: int
-    issue: IssueFacts
-    paper: PaperContent
-    late: bool = False
-    corrected: bool = False
-
-
-def arrivals(
-    session: Session, now: datetime, settle: timedelta, after: int = 0
-) -> tuple[list[Arrival], bool]:
-    """The papers numbered above `after` that may go out, in order of arrival, and whether newer ones
-    must still settle.
-
-    Ends before the first paper of an issue that has not settled, so that no cursor passes it.
-    """
-    facts: dict[int, IssueFacts] = {}
-    ready: list[Arrival] = []
-    for row in session.scalars(select(Paper).where(Paper.number > after).order_by(Paper.number)).all():
-        if row.withdrawn_at:
-            continue
-        if not is_settled(row.issue, now, settle):
-            return ready, True
-        issue = facts.setdefault(row.issue_id, _facts(row.issue))
-        ready.append(_arrival(row, issue))
-    return ready, False
-
-
-def whole_issue(issue: Issue) -> list[Arrival]:
-    """All papers in force of one issue, in its own order."""
-    facts = _facts(issue)
-    return [_arrival(row, facts) for row in issue.papers if row.withdrawn_at is None]
-
-
-def _arrival(row: Paper, facts: IssueFacts) -> Arrival:
-    return Arrival(
-        number=row.number,
-        position=row.position + 1,
-        issue=facts,
-        paper=content_of_paper(row),
-        late=row.late,
-        corrected=row.corrected_at is not None,
-    )
-
-
-def _facts(issue: Issue) -> IssueFacts:
-    return IssueFacts(
-        topic_id=issue.topic_id,
-        week=Week(issue.week_start, issue.week_end),
-        url=issue.url,
-        overview=from_json(issue.overview),
-        summary=from_json(issue.summary),
-        first_number=min(row.number for row in issue.papers),
-        papers=sum(row.withdrawn_at is None for row in issue.papers),
-    )

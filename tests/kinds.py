@@ -8,11 +8,11 @@ from pathlib import Path
 from making import HOUSE, NOW, arrivals_of, blocks, issue_of, paper
 
 from emails.oversight.previews import Preview, issue_previews, letter_previews
+from issues.arrivals import Arrival
 from issues.changes import compare
 from issues.feed import Fetched, Post, Validators, read_feed
 from issues.outline import Picture
 from issues.post import IssueContent, Link, PaperContent, parse, parse_week
-from issues.store import Arrival
 from issues.text import Block, Run
 from paperboy.sample.topics import State, feed_xml, published_topics
 

@@ -20,9 +20,10 @@ from emails.render import Rendered, render
 from emails.sending import Office
 from emails.smtp.dialogue import SmtpAddress
 from emails.transport import Transport
+from issues.arrivals import Arrival, IssueFacts
+from issues.contents import content_to_json, paper_to_json
 from issues.models import Issue, Paper, Revision
 from issues.post import IssueContent, PaperContent, Week
-from issues.store import Arrival, IssueFacts, content_to_json, paper_to_json
 from issues.text import Block, Run, to_json
 from subscribers.accounts import confirm, sign_up
 from subscribers.models import Subscriber

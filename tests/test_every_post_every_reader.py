@@ -19,6 +19,7 @@ from emails.oversight.previews import issue_previews
 from emails.render import LIMIT
 from emails.writing.wording import say
 from issues import ingest, store
+from issues.arrivals import whole_issue
 from issues.text import has_hangul
 from paperboy.sample.forum import Forum
 
@@ -60,7 +61,7 @@ def _arrived(database: Database, feed_url: str, posts: int) -> list[tuple[str, E
     """Each mail of each issue with its language, as a mail server received it."""
     ingest.ingest(database.sessions, feed_url=feed_url, allowed_hosts=["127.0.0.1"], now=NOW)
     with database.sessions() as session:
-        issues = [store.whole_issue(issue) for issue in store.every(session)]
+        issues = [whole_issue(issue) for issue in store.every(session)]
     assert len(issues) == posts
     sent = [mail for papers in issues for mail in issue_previews(papers, HOUSE, NOW, daily_papers=2)]
     with ScriptedServer() as server:

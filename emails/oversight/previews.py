@@ -9,7 +9,7 @@ from emails.edition import Edition, Purpose, compose, copy_of, portions
 from emails.letters import READER_LETTERS, Letter, Notice, operator_notice, reader_letter
 from emails.message import Content, House, Message, Reader, build, filled, widest
 from emails.render import render
-from issues.store import Arrival
+from issues.arrivals import Arrival
 from subscribers.models import FREQUENCIES, LANGUAGES
 
 NOTICE = Notice(

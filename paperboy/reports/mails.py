@@ -11,6 +11,7 @@ from emails.office import house_of, open_office, rules_of
 from emails.oversight.previews import edition_preview, issue_previews, letter_previews
 from emails.report import DigestReport
 from issues import store
+from issues.arrivals import whole_issue
 from paperboy.preview_files import write_all, write_preview
 from paperboy.reports.installation import opened
 
@@ -32,7 +33,7 @@ def preview(name: str, language: str, frequency: str, out: Path, now: datetime |
     settings, database = opened()
     with database.sessions() as session:
         issue = store.find(session, name)
-        papers = store.whole_issue(issue)
+        papers = whole_issue(issue)
     edition = portions(
         papers,
         slot=f"preview:{frequency}",
@@ -50,6 +51,6 @@ def preview_all(name: str | None, out: Path, now: datetime | None) -> Path:
     house, moment = house_of(settings), now or datetime.now(UTC)
     with database.sessions() as session:
         issue = store.find(session, name) if name else store.newest(session)
-        papers = store.whole_issue(issue)
+        papers = whole_issue(issue)
     digests = issue_previews(papers, house, moment, settings.daily_papers)
     return write_all(chain(digests, letter_previews(house, moment)), out)

@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 
 from emails.prose import prose
 from issues import store
+from issues.arrivals import Arrival, whole_issue
 from issues.models import Issue
 from issues.post import PaperContent, title_key
-from issues.store import Arrival
 from issues.text import Block, from_json, has_hangul
 from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.differences import Piece, differences
@@ -77,7 +77,7 @@ def show_issue(request: Request, topic_id: TopicId, desk: AtDesk, text: Language
         issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id, Issue.revision > 0))
         if issue is None:
             raise HTTPException(404)
-        papers = store.whole_issue(issue)
+        papers = whole_issue(issue)
         return page(
             request,
             "issue.html",

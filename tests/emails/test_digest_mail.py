@@ -18,9 +18,9 @@ from emails.writing.digest_page import PICTURE_WIDTH, ranges
 from emails.writing.plain import WIDTH
 from emails.writing.width import columns
 from emails.writing.wording import say
+from issues.arrivals import Arrival
 from issues.outline import Picture
 from issues.post import Link
-from issues.store import Arrival
 from issues.text import has_hangul
 
 LANGUAGES = ("ko", "en", "both")

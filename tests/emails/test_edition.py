@@ -24,9 +24,9 @@ from emails.edition import (
     portions,
     slot_of,
 )
+from issues.arrivals import Arrival
 from issues.outline import Picture
 from issues.post import IssueContent, Link
-from issues.store import Arrival
 
 AUGUST = date(2025, 8, 4)
 

@@ -22,8 +22,8 @@ from emails.models import Delivery, Resend
 from emails.needs import COMES_YET, OLD_TEXT_UNDER_WAY, SENT_BEFORE, RequestError
 from emails.report import DigestReport
 from emails.resends import Plan, Request, plan
+from issues.contents import paper_to_json
 from issues.models import Paper
-from issues.store import paper_to_json
 from subscribers.accounts import AccountError, find, pause, suppress, unsubscribe
 
 MONDAY = NOW

@@ -15,8 +15,8 @@ from emails.oversight.previews import issue_previews, letter_previews
 from emails.writing import wording
 from emails.writing.personal import greeting
 from emails.writing.wording import day_values, phrases, say
+from issues.arrivals import Arrival
 from issues.outline import Picture
-from issues.store import Arrival
 from issues.text import has_hangul
 
 SINGULAR = "_one"

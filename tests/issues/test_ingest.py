@@ -15,10 +15,11 @@ from sqlalchemy import select, update
 
 from core.database import Base, Database
 from issues import feed
+from issues.contents import content_of_paper
 from issues.feed import FeedError
 from issues.ingest import IngestReport, ingest
 from issues.models import Feed, Issue, Paper, Revision
-from issues.store import content_of_paper, feed_read_at, shown_content
+from issues.store import feed_read_at, shown_content
 from paperboy.sample.data import weeks
 from paperboy.sample.forum import Forum
 from paperboy.sample.topics import NEWS_TOPIC_ID

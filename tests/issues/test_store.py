@@ -10,22 +10,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database import Database
+from issues.arrivals import arrivals, whole_issue
+from issues.contents import content_of, content_of_paper
 from issues.feed import Post
 from issues.models import Issue, Paper
 from issues.store import (
     Applied,
     StoreError,
     apply,
-    arrivals,
-    content_of,
-    content_of_paper,
     every,
     find,
     is_settled,
     problems_of,
     release,
     shown_content,
-    whole_issue,
 )
 
 NOW = datetime(2025, 6, 9, 0, 0, tzinfo=UTC)

@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 from core.database import Database
 from emails.prose import prose
 from issues import store
+from issues.arrivals import Arrival, whole_issue
 from issues.changes import Changes, FieldChange
+from issues.contents import changes_to_json
 from issues.models import Revision
-from issues.store import Arrival, changes_to_json
 from issues.text import has_hangul
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -35,7 +36,7 @@ def bare(text: str) -> str:
 def papers_of(site: Site) -> Iterator[tuple[int, list[Arrival]]]:
     """Each issue's topic and papers."""
     with site.database.sessions() as session:
-        yield from [(issue.topic_id, list(store.whole_issue(issue))) for issue in store.every(session)]
+        yield from [(issue.topic_id, list(whole_issue(issue))) for issue in store.every(session)]
 
 
 def tree(site: Site, path: str) -> LexborHTMLParser:

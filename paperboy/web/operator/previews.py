@@ -16,9 +16,8 @@ from emails.models import EditionRow
 from emails.planning import draft
 from emails.render import render
 from emails.report import DigestReport
-from issues import store
+from issues.arrivals import Arrival, whole_issue
 from issues.models import Issue
-from issues.store import Arrival
 from paperboy.web.archive import TopicId
 from paperboy.web.desk import AtDesk, Desk, moment_of
 from paperboy.web.operator.entry import HOME, SignedIn
@@ -105,9 +104,7 @@ def show_copy(
     with reading(desk.database) as session:
         issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id))
         numbers = set(map(int, papers.split(",")))
-        arrived = (
-            [arrival for arrival in store.whole_issue(issue) if arrival.number in numbers] if issue else []
-        )
+        arrived = [arrival for arrival in whole_issue(issue) if arrival.number in numbers] if issue else []
     if not arrived:
         raise HTTPException(404)
     purpose: Purpose = "correction" if correction else "copy"
