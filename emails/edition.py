@@ -10,8 +10,9 @@ from typing import Literal
 from emails.prose import prose
 from issues.arrivals import Arrival, IssueFacts
 from issues.outline import Picture
-from issues.post import Link, PaperContent, Week
+from issues.post import Link, PaperContent
 from issues.text import Block, has_hangul
+from issues.titles import Week
 
 MAX_PAPERS = 40  # more than a mail can show with their introductions; the rest comes next time
 MAX_LINKS = 20  # of one paper: with addresses of this length one paper always fits a mail

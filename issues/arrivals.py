@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from issues.contents import content_of_paper
 from issues.models import Issue, Paper
-from issues.post import PaperContent, Week
+from issues.post import PaperContent
 from issues.store import is_settled
 from issues.text import Block, from_json
+from issues.titles import Week
 
 
 @dataclass(frozen=True)

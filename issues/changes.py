@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from issues.post import IssueContent, Link, PaperContent, comparable_url, title_key
+from issues.post import IssueContent, Link, PaperContent
 from issues.text import Block, without_emoji
+from issues.titles import comparable_url, title_key
 
 TITLES = ("title_ko", "title_en")
 TEXTS = ("intro_ko", "intro_en", "abstract_ko", "abstract_en", "url", "links", "notes")

@@ -7,8 +7,9 @@ from typing import Any
 from issues.changes import Changes
 from issues.models import Paper, Revision
 from issues.outline import Picture
-from issues.post import IssueContent, Link, PaperContent, Week
+from issues.post import IssueContent, Link, PaperContent
 from issues.text import from_json, to_json
+from issues.titles import Week
 
 _BLOCKS = ("intro_ko", "intro_en", "abstract_ko", "abstract_en", "notes")
 

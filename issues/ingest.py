@@ -12,8 +12,8 @@ from core.database import Sessions, lock
 from core.runs import record
 from issues.feed import Fetched, Post, Validators, fetch, read_feed, read_topic, topic_address
 from issues.models import Feed
-from issues.post import parse_week
 from issues.store import Applied, apply
+from issues.titles import parse_week
 
 logger = logging.getLogger(__name__)
 

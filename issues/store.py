@@ -13,8 +13,9 @@ from issues.changes import NO_CHANGES, Changes, compare
 from issues.contents import changes_to_json, content_of, content_of_paper, content_to_json, paper_to_json
 from issues.feed import Post
 from issues.models import Feed, Issue, Paper, Revision
-from issues.post import IssueContent, PaperContent, parse, title_key
+from issues.post import IssueContent, PaperContent, parse
 from issues.text import to_json
+from issues.titles import title_key
 
 
 class StoreError(Exception):

@@ -12,8 +12,9 @@ from issues.arrivals import Arrival
 from issues.changes import compare
 from issues.feed import Fetched, Post, Validators, read_feed
 from issues.outline import Picture
-from issues.post import IssueContent, Link, PaperContent, parse, parse_week
+from issues.post import IssueContent, Link, PaperContent, parse
 from issues.text import Block, Run
+from issues.titles import parse_week
 from paperboy.sample.topics import State, feed_xml, published_topics
 
 HOME = "https://forum.example"

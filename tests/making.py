@@ -23,8 +23,9 @@ from emails.transport import Transport
 from issues.arrivals import Arrival, IssueFacts
 from issues.contents import content_to_json, paper_to_json
 from issues.models import Issue, Paper, Revision
-from issues.post import IssueContent, PaperContent, Week
+from issues.post import IssueContent, PaperContent
 from issues.text import Block, Run, to_json
+from issues.titles import Week
 from subscribers.accounts import confirm, sign_up
 from subscribers.models import Subscriber
 

@@ -15,8 +15,9 @@ from emails.prose import prose
 from issues import store
 from issues.arrivals import Arrival, whole_issue
 from issues.models import Issue
-from issues.post import PaperContent, title_key
+from issues.post import PaperContent
 from issues.text import Block, from_json, has_hangul
+from issues.titles import title_key
 from paperboy.web.desk import AtDesk, Desk
 from paperboy.web.differences import Piece, differences
 from paperboy.web.pages import page

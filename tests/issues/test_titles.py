@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 from cooking import ADDRESS
 
-from issues.post import comparable_url, parse, parse_week, split_title
+from issues.post import parse
+from issues.titles import comparable_url, parse_week, split_title
 
 
 @pytest.mark.parametrize(
