@@ -8,6 +8,7 @@ from email.message import Message
 from functools import cached_property
 from urllib.parse import unquote
 
+import pytest
 from making import HOUSE, NOW, rendered, stored
 from selectolax.lexbor import LexborHTMLParser
 
@@ -17,6 +18,9 @@ from emails.render import Rendered
 from emails.writing.plain import WIDTH
 from emails.writing.wording import say
 from issues.text import Block
+
+LANGUAGES = ("ko", "en", "both")
+languages = pytest.mark.parametrize("language", LANGUAGES)
 
 WIDEST_NAMES = ("😀" * 80, "&" * 80, "한" * 80)
 

@@ -1,9 +1,13 @@
 """Fixtures that tests of mails share."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from making import NOW, issue_of, stored_issue
 from smtp_server import ScriptedServer
+
+from core.database import Database
 
 
 @pytest.fixture
@@ -11,3 +15,11 @@ def server() -> Iterator[ScriptedServer]:
     """A mail server that does as it is told."""
     with ScriptedServer() as running:
         yield running
+
+
+@pytest.fixture
+def issue(database: Database) -> Database:
+    """A database with an issue of four papers, half an hour old."""
+    with database.sessions.begin() as session:
+        stored_issue(session, issue_of(4), now=NOW - timedelta(hours=1))
+    return database

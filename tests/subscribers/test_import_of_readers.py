@@ -1,58 +1,28 @@
-"""Import and export of readers: whoever can be a reader becomes one, once; every other row has its reason."""
+"""An import of readers: whoever can be a reader becomes one, once; every other row has its reason."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from making import NOW, issue_of, reader, stored_issue
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
+from transferring import KEY, SEOUL, Take, everybody
+from transferring import delete_everybody as _delete_everybody
 
-from core.database import Database, open_database
+from core.database import Database
 from emails.models import Delivery
 from subscribers import transfer
 from subscribers.accounts import find, forget, pause, sign_up, suppress, unsubscribe
 from subscribers.links import make_token, read_token
 from subscribers.models import AccountEvent, Subscriber
-from subscribers.sheets import SheetError, write_private
-from subscribers.transfer import COLUMNS, ImportReport, Refusal, export_lines, import_readers
+from subscribers.sheets import SheetError
+from subscribers.transfer import ImportReport, import_readers
 
-KEY = b"a key for tests only"
-SEOUL = ZoneInfo("Asia/Seoul")
 LATER = NOW + timedelta(days=1)
 HEADER = "email,language,frequency,name,confirmed_at\n"
-
-
-@pytest.fixture
-def take(database: Database, tmp_path: Path) -> Callable[..., tuple[ImportReport, list[Refusal]]]:
-    """Imports a text as a file; the report and the refusals, as they were told."""
-
-    def run(
-        text: str | bytes, into: Database = database, now: datetime = NOW
-    ) -> tuple[ImportReport, list[Refusal]]:
-        path = tmp_path / "readers.csv"
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        told: list[Refusal] = []
-        report = import_readers(into.sessions, path, key=KEY, now=now, zone=SEOUL, on_refusal=told.append)
-        assert report.refused == len(told)
-        assert all(first.line < second.line for first, second in pairwise(told))
-        return report, told
-
-    return run
-
-
-Take = Callable[..., tuple[ImportReport, list[Refusal]]]
-
-
-def everybody(database: Database) -> list[tuple[str, ...]]:
-    """What matters of all subscribers, in order of address."""
-    with database.sessions() as session:
-        rows = session.scalars(select(Subscriber))
-        return sorted((row.email, row.language, row.frequency, row.name, row.status) for row in rows)
 
 
 def rows_of(count: int, first: int = 0) -> str:
@@ -296,12 +266,6 @@ def test_a_stop_at_any_step_stores_nobody_by_halves_and_a_repeat_stores_the_rest
     pytest.fail("no run came to its end")
 
 
-def _delete_everybody(database: Database) -> None:
-    with database.sessions.begin() as session:
-        session.query(AccountEvent).delete()
-        session.query(Subscriber).delete()
-
-
 def test_the_number_of_statements_does_not_grow_with_the_readers(database: Database, take: Take) -> None:
     counted = []
     for count in (10, 1000):
@@ -339,90 +303,3 @@ def test_a_file_that_is_not_there_or_lacks_columns_stores_nobody(
     with pytest.raises(SheetError, match="No such file"):
         import_readers(database.sessions, tmp_path / "no.csv", key=KEY, now=NOW, zone=SEOUL, on_refusal=print)
     assert everybody(database) == []
-
-
-# --- out and in again ---------------------------------------------------------------
-
-
-def export(database: Database, *, everyone: bool = False) -> str:
-    return "".join(export_lines(database.sessions, everyone=everyone))
-
-
-def test_what_is_exported_can_be_imported_and_is_the_same_again(
-    database: Database, take: Take, new_database_url: Callable[[], str]
-) -> None:
-    names = ["김민지", "=HYPERLINK(1)", "'=1", "'t Hooft", 'a, "b"; c', "-", "@home", ""]
-    with database.sessions.begin() as session:
-        for number, name in enumerate(names):
-            language, frequency = ("ko", "en", "both")[number % 3], ("weekly", "daily")[number % 2]
-            reader(
-                session,
-                f"reader{number}@example.com",
-                language=language,
-                frequency=frequency,
-                name=name,
-                now=NOW - timedelta(days=number, microseconds=1),
-            )
-        reader(session, "=cmd+x@example.com")
-        pause(reader(session, "-paused@example.com"), NOW, until=date(2025, 9, 1))
-    text = export(database)
-    assert not [line for line in text.splitlines() if line.startswith(("=", "+", "-", "@"))]
-    other = open_database(new_database_url())
-    assert take(text, into=other) == (ImportReport(added=10), [])
-    assert everybody(other) == everybody(database)
-    assert export(other).count("2025-09-01") == 1
-
-    def agreed(of: Database) -> list[datetime | None]:
-        with of.sessions() as session:
-            return list(session.scalars(select(Subscriber.confirmed_at).order_by(Subscriber.email)))
-
-    assert agreed(other) == agreed(database)
-    other.engine.dispose()
-
-
-def test_only_those_who_read_are_exported_unless_all_are_asked_for(database: Database, take: Take) -> None:
-    with database.sessions.begin() as session:
-        reader(session, "active@example.com")
-        pause(reader(session, "paused@example.com"), NOW)
-        unsubscribe(reader(session, "left@example.com"), NOW)
-        sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
-    lines = export(database).splitlines()
-    assert lines[0].split(",") == list(COLUMNS)
-    assert [line.partition(",")[0] for line in lines[1:]] == ["active@example.com", "paused@example.com"]
-    everyone = export(database, everyone=True)
-    assert len(everyone.splitlines()) == 5
-    _delete_everybody(database)
-    report, told = take(everyone)
-    assert report == ImportReport(added=2, refused=2)
-    assert {refusal.line for refusal in told} == {4, 5}, "nobody becomes a reader again who had left"
-
-
-def test_the_empty_row_of_one_who_is_forgotten_is_not_exported(database: Database) -> None:
-    with database.sessions.begin() as session:
-        reader(session, "minji@example.com").status = "forgotten"  # while a mail on its way refers to it
-        reader(session, "jihoon@example.com")
-    for everyone in (False, True):
-        assert [line.partition(",")[0] for line in export(database, everyone=everyone).splitlines()] == [
-            "email",
-            "jihoon@example.com",
-        ]
-
-
-def test_readers_are_exported_page_by_page_each_once(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transfer, "BATCH", 2)
-    with database.sessions.begin() as session:
-        addresses = [reader(session, f"reader{number}@example.com").email for number in range(5)]
-    assert [line.partition(",")[0] for line in export(database).splitlines()[1:]] == addresses
-
-
-def test_a_slow_reader_of_an_export_holds_nobody_up(database: Database, tmp_path: Path) -> None:
-    with database.sessions.begin() as session:
-        reader(session, "a@example.com")
-    lines = export_lines(database.sessions, everyone=False)
-    next(lines)
-    assert next(lines).startswith("a@example.com")
-    with database.sessions.begin() as session:
-        reader(session, "b@example.com")
-    assert write_private(tmp_path / "rest.csv", lines) == 1

@@ -1,0 +1,44 @@
+"""The form of a digest of any texts: no title is markup, headings skip no level, and no line is too wide."""
+
+import re
+from itertools import pairwise
+
+from hypothesis import given, settings
+from mails import LANGUAGES, Mail
+from making import edition_of, issue_of, paper
+from selectolax.lexbor import LexborHTMLParser
+from wild import editions
+
+from emails.edition import Edition
+from emails.writing.plain import WIDTH
+from emails.writing.width import columns
+
+
+def test_titles_from_the_forum_are_never_markup() -> None:
+    hostile = paper(title_ko='<script>alert("제목")</script>', title_en="</h2><img src=x onerror=alert(1)>")
+    for language in LANGUAGES:
+        mail = Mail(edition_of(issue_of([hostile]), language=language))
+        assert not mail.tree.css("script, img[src=x]")
+        title = mail.tree.css_first("title")
+        assert title
+        assert title.text().strip() == mail.rendered.subject
+
+
+@settings(max_examples=40)
+@given(editions())
+def test_headings_begin_with_one_of_the_first_level_and_skip_none(edition: Edition) -> None:
+    levels = [int((node.tag or "")[1]) for node in LexborHTMLParser(Mail(edition).html).css("h1, h2, h3, h4")]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+@settings(max_examples=40)
+@given(editions())
+def test_a_line_of_the_text_part_is_no_wider_than_the_window_unless_one_word_is(edition: Edition) -> None:
+    for line in Mail(edition).text.splitlines():
+        assert (
+            columns(line) <= WIDTH
+            or len(re.sub(r"^ *([*#]|\d+\.)? *", "", line).split()) == 1
+            or line[0] == "["
+        )

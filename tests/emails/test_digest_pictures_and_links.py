@@ -1,0 +1,99 @@
+"""Pictures and links of a paper in a digest: shown where they serve, and each says what it is."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+from mails import Mail, languages, squeezed
+from making import blocks, edition_of, issue_of, paper
+
+from emails.edition import MAX_PICTURED, MIN_PICTURE
+from emails.writing.digest_page import PICTURE_WIDTH
+from emails.writing.wording import say
+from issues.outline import Picture
+from issues.post import Link
+
+# --- pictures -----------------------------------------------------------------------
+
+
+@given(st.integers(1, 99_999), st.integers(1, 99_999), st.integers(0, 400))
+def test_a_picture_fits_the_column_keeps_its_shape_and_serves_the_text(
+    width: int, height: int, sentences: int
+) -> None:
+    pictured = paper(
+        intro_ko=blocks("등대는 길을 비춥니다. " * sentences),
+        pictures=(Picture("https://a.example/p.png", width, height),),
+    )
+    tree = Mail(edition_of(issue_of([pictured]))).tree
+    for node in tree.css("img"):
+        shown = int(node.attributes["width"] or 0), int(node.attributes["height"] or 0)
+        assert MIN_PICTURE <= shown[0] <= min(width, PICTURE_WIDTH)
+        assert 0 < shown[1] <= height
+        assert abs(shown[0] * height / width - shown[1]) <= 1 + height / width
+        assert node.attributes["src"] == "https://a.example/p.png"
+    if sentences >= 300 and MIN_PICTURE <= width <= 4 * height and height <= width:
+        assert tree.css("img"), "a long text has room for its picture"
+
+
+@languages
+def test_a_picture_has_a_text_in_its_place_and_the_text_part_needs_none(language: str) -> None:
+    long = blocks("등대는 길을 비춥니다. " * 200)
+    pictured = paper(
+        intro_ko=long, abstract_en=long, pictures=(Picture("https://a.example/p.png", 690, 388),)
+    )
+    mail = Mail(edition_of(issue_of([pictured]), language=language))
+    (node,) = mail.tree.css("img")
+    assert node.attributes["alt"] == say(language, "picture", title=mail.titles[0])
+    assert "p.png" not in mail.text
+
+
+def test_a_picture_of_unknown_size_or_in_a_mail_of_many_papers_is_not_shown() -> None:
+    long = blocks("등대는 길을 비춥니다. " * 200)
+
+    def shown(papers: int, *size: int) -> int:
+        picture = (Picture("https://a.example/p.png", *size),)
+        made = [paper(number, intro_ko=long, pictures=picture) for number in range(1, papers + 1)]
+        return len(Mail(edition_of(issue_of(made, overview=()))).tree.css("img"))
+
+    assert shown(2, 690, 388) == 2
+    assert shown(2, 0, 0) == 0
+    assert shown(MAX_PICTURED + 1, 690, 388) == 0
+
+
+# --- links --------------------------------------------------------------------------
+
+
+@languages
+def test_every_link_of_a_paper_says_what_is_there(language: str) -> None:
+    linked = paper(
+        anchor="p-1-owl-3",
+        links=(
+            Link("https://github.com/owl/nest/tree/main"),
+            Link("https://www.owl.github.io/nest/"),
+            Link("https://huggingface.co/owl/nest/blob/main/README.md"),
+            Link("https://blog.example/2025/a-very-long-path", "Owl's own words"),
+        ),
+    )
+    mail = Mail(edition_of(issue_of([linked]), language=language))
+    wanted = [
+        ("link_paper", "arxiv.org/abs/2508.00001", linked.url),
+        ("link_code", "github.com/owl/nest", linked.links[0].url),
+        ("link_project", "owl.github.io", linked.links[1].url),
+        ("link_more", "huggingface.co/owl/nest", linked.links[2].url),
+        ("link_more", "Owl's own words", linked.links[3].url),
+        ("link_discuss", say(language, "discuss"), "https://forum.example/t/9001#p-1-owl-3"),
+    ]
+    numbers = {url: number for number, url in re.findall(r"(?m)^\[(\d+)\] (.+)$", mail.text)}
+    at_html = at_text = 0
+    for kind, label, url in wanted:
+        at_html = mail.seen.index(f"{say(language, kind)}: {label}", at_html)
+        at_text = mail.text.index(f"{say(language, kind)}: {label} [{numbers[url]}]", at_text)
+        assert label in {squeezed(node.text()) for node in mail.tree.css(f'a[href="{url}"]')}
+
+
+def test_a_link_is_called_by_its_korean_label_only_where_korean_is_read() -> None:
+    labelled = paper(links=(Link("https://blog.example/글", "설명 글"),))
+    for language, label in (("ko", "설명 글"), ("both", "설명 글"), ("en", "blog.example")):
+        mail = Mail(edition_of(issue_of([labelled]), language=language))
+        assert f"{say(language, 'link_more')}: {label}" in mail.seen
+        assert f"{say(language, 'link_more')}: {label}" in mail.text

@@ -1,0 +1,172 @@
+"""What the forum makes of a text is read back: links, quotes, pictures, formulas and emoji, all words, no noise."""
+
+import pytest
+from cooking import FOOTER, onebox, paper_html
+from reading import only, texts
+
+# --- links --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        onebox("https://a.example/1"),
+        onebox("https://a.example/1").replace(' data-onebox-src="https://a.example/1"', ""),
+        '<p><a href="https://a.example/1" class="onebox" target="_blank">https://a.example/1</a></p>',
+        '<p><a href="https://a.example/1" class="inline-onebox">[1] The title of a page</a></p>',
+        "<p>https://a.example/1</p>",
+        "<ul><li>https://a.example/1.</li></ul>",
+        '<p><a href="https://a.example/1"><img src="https://a.example/badge.svg" alt="badge"></a></p>',
+        '<div class="youtube-onebox lazy-video-container"><a href="https://a.example/1"><img></a></div>',
+        '<iframe src="https://a.example/1"></iframe>',
+        '<aside class="quote quote-modified" data-topic="9"><div class="title"><a href="https://a.example/1">'
+        "다른 글</a></div><blockquote>발췌</blockquote></aside>",
+        '<aside class="onebox twitterstatus"><header class="source"><a href="https://a.example/1">x.com</a>'
+        '</header><article><h4><a href="https://b.example/">A person</a></h4></article></aside>',
+    ],
+)
+def test_a_link_is_found_in_whatever_shape_the_forum_gave_it(html: str) -> None:
+    paper = only(paper_html(link=html, more=html.replace("a.example", "c.example")))
+    assert paper.url == "https://a.example/1"
+    assert [(link.url, link.label) for link in paper.links] == [("https://c.example/1", "")]
+    assert paper.notes == ()
+
+
+def test_several_links_in_one_paragraph_all_count_once() -> None:
+    more = (
+        '<p>코드: <a href="https://github.com/owl/owl">owl</a>, https://owl.example/demo<br>'
+        '<a href="https://x.com/owl/status/1">x</a> <a href="https://twitter.com/owl/status/1">t</a></p>'
+    )
+    links = only(paper_html(more=more)).links
+    assert [link.url for link in links] == [
+        "https://github.com/owl/owl",
+        "https://owl.example/demo",
+        "https://x.com/owl/status/1",
+    ]
+    assert links[0].label.startswith("코드: owl")
+
+
+def test_nothing_of_a_onebox_lands_in_a_text() -> None:
+    paper = only(paper_html(intro="<p>소개합니다.</p>" + onebox("https://owl.example/")))
+    assert texts(paper.intro_ko) == ["소개합니다.", "https://owl.example/"]
+    assert texts(paper.abstract_en) == ["The English abstract."]
+
+
+def test_an_inline_page_title_is_part_of_its_sentence() -> None:
+    link = '<a href="https://github.com/owl/owl" class="inline-onebox">GitHub - owl/owl: night · GitHub</a>'
+    block = only(paper_html(intro=f"<p>코드는 {link} 에 있습니다.</p>")).intro_ko[0]
+    assert block.text == "코드는 GitHub - owl/owl: night · GitHub 에 있습니다."
+    assert block.links == ("https://github.com/owl/owl",)
+
+
+# --- what stands between the texts --------------------------------------------------
+
+
+def test_a_quoted_post_is_kept_once_without_its_frame() -> None:
+    quote = (
+        '<aside class="quote no-group" data-username="owl" data-post="1" data-topic="9"><div class="title">'
+        '<div class="quote-controls"></div>owl:</div><blockquote><p>인용한 문장.</p>'
+        "<blockquote><p>그 안의 인용.</p></blockquote></blockquote></aside>"
+    )
+    paper = only(paper_html(intro="<p>앞.</p>" + quote))
+    assert texts(paper.intro_ko) == ["앞.", "인용한 문장.", "그 안의 인용."]
+
+
+def test_pictures_leave_neither_captions_nor_sizes_in_the_text() -> None:
+    picture = (
+        '<div class="lightbox-wrapper"><a class="lightbox" href="https://forum.example/o.png" title="올빼미 / Owl">'
+        '<img alt="올빼미 / Owl" src="/uploads/s.png" width="690" height="388"><div class="meta">'
+        '<span class="filename">올빼미 / Owl</span><span class="informations">1028×488 91 KB</span></div></a></div>'
+    )
+    html = paper_html().replace("</h2>", f"</h2>\n<p>{picture}<br>\n{picture}</p>\n", 1)
+    paper = only(html)
+    assert texts(paper.intro_ko) == ["밤에 배우는 모델을 소개합니다."]
+    assert [(p.url, p.width, p.height) for p in paper.pictures] == [
+        ("https://forum.example/uploads/s.png", 690, 388)
+    ] * 2
+
+
+def test_details_and_tables_keep_their_words_and_polls_are_dropped() -> None:
+    extras = (
+        "<p>결과입니다.</p><details><summary>자세히</summary><p>숨은 설명.</p></details>"
+        '<div class="md-table"><table><thead><tr><th>모델</th><th>점수</th></tr></thead>'
+        "<tbody><tr><td>Owl-7B</td><td>41.2</td></tr></tbody></table></div>"
+        '<div class="poll-outer"><div class="poll"><ul><li>찬성</li></ul></div></div>'
+    )
+    paper = only(paper_html(intro=extras))
+    assert texts(paper.intro_ko) == ["결과입니다.", "자세히", "숨은 설명.", "모델 · 점수", "Owl-7B · 41.2"]
+    assert paper.intro_en == ()
+
+
+def test_a_footnote_stands_where_its_number_stood() -> None:
+    mark = '<sup class="footnote-ref"><a href="#footnote-1-1" id="r">[1]</a></sup>'
+    notes = (
+        '<hr class="footnotes-sep"><ol class="footnotes-list"><li id="footnote-1-1" class="footnote-item">'
+        '<p>덧붙인 말. <a href="#r" class="footnote-backref">↩︎</a></p></li></ol>'
+    )
+    paper = only(paper_html(intro=f"<p>본문{mark}입니다.</p>"), ending="<hr>" + FOOTER + notes)
+    assert texts(paper.intro_ko) == ["본문 (덧붙인 말.)입니다."]
+
+
+def test_an_element_that_nobody_foresaw_does_not_tear_its_sentence_apart() -> None:
+    paper = only(paper_html(intro="<p>앞 <dfn>가운데</dfn> <bdi>말</bdi> <ruby>뒤</ruby> 끝.</p>"))
+    assert texts(paper.intro_ko) == ["앞 가운데 말 뒤 끝."]
+
+
+# --- words and signs ----------------------------------------------------------------
+
+
+def test_a_bold_lead_stays_bold() -> None:
+    paper = only(paper_html(intro="<ul><li><strong>첫째</strong> - 설명</li></ul>"))
+    assert [(run.text, run.bold) for run in paper.intro_ko[0].runs] == [("첫째", True), (" - 설명", False)]
+
+
+def test_code_math_and_line_breaks_are_kept() -> None:
+    intro = (
+        '<p>함수 <code>a  = b**c</code> 와 <span class="math">x^2</span><br>다음 줄.</p>'
+        '<pre><code class="lang-python">def f():\n    return 1\n</code></pre><div class="math">\\sum x</div>'
+    )
+    blocks = only(paper_html(intro=intro)).intro_ko
+    assert [block.text for block in blocks] == [
+        "함수 a  = b**c 와 x^2\n다음 줄.",
+        "def f():\n    return 1",
+        "\\sum x",
+    ]
+    assert [run.text for run in blocks[0].runs if run.code] == ["a  = b**c"]
+    assert [run.text for block in blocks for run in block.runs if run.math] == ["x^2", "\\sum x"]
+
+
+def test_leftover_stars_become_bold_or_vanish_and_powers_stay() -> None:
+    paper = only(paper_html(intro="<p>정확도 **41%**를 얻고 **시작만 했으며 2**10 개입니다.</p>"))
+    assert paper.intro_ko[0].text == "정확도 41%를 얻고 시작만 했으며 2**10 개입니다."
+    assert [run.text for run in paper.intro_ko[0].runs if run.bold] == ["41%"]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    ["\\textbf{올}, $n$ 그리고 $", "``올빼미''", "<think> ⟨bos⟩ ≠ ∼ ×", "이 https URL", "올 's ,  - -- “”"],
+)
+def test_noise_is_shown_as_text_and_breaks_nothing(noise: str) -> None:
+    escaped = noise.replace("<", "&lt;").replace(">", "&gt;")
+    assert only(paper_html(intro=f"<p>{escaped} 끝</p>")).intro_ko[0].text == " ".join(f"{noise} 끝".split())
+
+
+@pytest.mark.parametrize(
+    ("name", "character"),
+    [
+        ("fire", "🔥"),
+        ("kr", "🇰🇷"),
+        ("south_korea", "🇰🇷"),
+        ("wrapped_gift", "🎁"),
+        ("one", "1️⃣"),
+        ("hugs", "🤗"),
+    ],
+)
+def test_an_emoji_picture_of_either_naming_becomes_its_character(name: str, character: str) -> None:
+    image = f'<img src="/images/emoji/apple/{name}.png?v=12" title=":{name}:" class="emoji" alt=":{name}:">'
+    assert only(paper_html(intro=f"<p>{image} 소개</p>")).intro_ko[0].text == f"{character} 소개"
+
+
+def test_signs_that_are_only_sometimes_emoji_stay_in_a_title() -> None:
+    paper = only(paper_html("🔥 글↔그림 / Text↔Image™"))
+    assert (paper.title_ko, paper.title_en) == ("글↔그림", "Text↔Image™")

@@ -1,0 +1,43 @@
+"""What is missing from a post, or cannot be read, is a problem that is named."""
+
+import pytest
+from cooking import FOOTER, paper_html
+from reading import read
+
+
+def problems(*papers: str, **around: str) -> str:
+    return "\n".join(read(*papers, **around).problems)
+
+
+def test_a_post_without_papers_is_a_problem() -> None:
+    assert problems("<p>곧 올리겠습니다.</p>") == "no paper was found"
+
+
+@pytest.mark.parametrize(
+    ("html", "said"),
+    [
+        (paper_html(abstract="<p>Only English.</p>"), "Korean abstract"),
+        (paper_html(intro=""), "Korean introduction"),
+        (paper_html(link="<p>곧 추가합니다.</p>"), "link"),
+        (paper_html(link='<p><a href="javascript:alert(1)">논문</a></p>'), "link"),
+    ],
+)
+def test_a_paper_that_lacks_a_part_is_a_problem_that_names_it(html: str, said: str) -> None:
+    assert f"paper 2 (Owl) has no {said}" in problems(paper_html("매 / Hawk"), html)
+
+
+def test_a_paper_whose_introduction_label_is_missing_is_not_merged_into_its_neighbour() -> None:
+    broken = paper_html("매 / Hawk").replace("논문 소개", "소개글")
+    for papers in ((paper_html(), broken), (broken, paper_html())):
+        content = read(*papers)
+        assert {paper.title_en for paper in content.papers} == {"Owl", "Hawk"}
+
+
+def test_a_post_of_which_a_tenth_is_lost_is_a_problem() -> None:
+    lost = "<p>" + "알 수 없는 긴 글입니다. " * 40 + "</p>"
+    assert "of the post's text was not recognised" in problems(ending="<hr>" + lost + FOOTER)
+    assert problems(ending="<hr><p>짧은 말.</p>" + FOOTER) == ""
+
+
+def test_an_ending_inside_a_paper_is_a_problem() -> None:
+    assert "ending" in problems(paper_html(intro="<p>소개.</p>" + FOOTER))

@@ -1,0 +1,30 @@
+"""Fixtures that tests of readers share."""
+
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from making import NOW
+from transferring import KEY, SEOUL, Take
+
+from core.database import Database
+from subscribers.transfer import ImportReport, Refusal, import_readers
+
+
+@pytest.fixture
+def take(database: Database, tmp_path: Path) -> Take:
+    """Imports a text as a file; the report and the refusals, as they were told."""
+
+    def run(
+        text: str | bytes, into: Database = database, now: datetime = NOW
+    ) -> tuple[ImportReport, list[Refusal]]:
+        path = tmp_path / "readers.csv"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        told: list[Refusal] = []
+        report = import_readers(into.sessions, path, key=KEY, now=now, zone=SEOUL, on_refusal=told.append)
+        assert report.refused == len(told)
+        assert all(first.line < second.line for first, second in pairwise(told))
+        return report, told
+
+    return run
