@@ -11,6 +11,7 @@ from resending import (
     ISSUE,
     LATER,
     MONDAY,
+    RIGHT,
     copies,
     correct,
     deliver_to_each_group,
@@ -126,6 +127,7 @@ def test_a_delivery_is_sent_again_as_it_was_under_a_new_message_id(
     assert resend(issue, server, request).sent == 1
     (_, first), (_, second) = copies(server)
     assert texts_of(first) == texts_of(second)
+    assert RIGHT not in str(texts_of(second))
     assert first["Message-ID"] != second["Message-ID"]
     assert planned(issue, request).is_empty
 
@@ -164,6 +166,7 @@ def test_a_correction_goes_to_those_who_got_the_old_text_as_a_reply_to_that_mail
         "weekly@a.example": ([2, 4], originals["weekly@a.example"]),
     }
     assert all(str(mail["Subject"]).startswith("정정") for _, mail in copies(server))
+    assert [str(texts_of(mail)).count(RIGHT) for _, mail in copies(server)] == [2, 4, 4], "in text and HTML"
     assert planned(issue, replace(request, reason="once more")).copies == 0, "they have the new text now"
 
 

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 from aiosmtpd.controller import Controller
+from mails import LANGUAGES
 from making import HOUSE, NOW, content_of_edition, edition_of, issue_of, reader
 from postfix import IS_AT_HAND, postfix
 
@@ -15,7 +16,6 @@ from emails.sending import Drained, Office, drain
 from emails.smtp.dialogue import SmtpAddress
 from emails.transport import Transport
 
-LANGUAGES = ("ko", "en", "both")
 NAMES = ("", "김민지", 'A "quoted" name', "😀" * 10)
 EACH = 20  # readers of a language
 

@@ -1,8 +1,10 @@
 """What is missing from a post, or cannot be read, is a problem that is named."""
 
+from dataclasses import replace
+
 import pytest
 from cooking import FOOTER, paper_html
-from reading import read
+from reading import only, read
 
 
 def problems(*papers: str, **around: str) -> str:
@@ -31,6 +33,8 @@ def test_a_paper_whose_introduction_label_is_missing_is_not_merged_into_its_neig
     for papers in ((paper_html(), broken), (broken, paper_html())):
         content = read(*papers)
         assert {paper.title_en for paper in content.papers} == {"Owl", "Hawk"}
+        (owl,) = (paper for paper in content.papers if paper.title_en == "Owl")
+        assert replace(owl, anchor="") == replace(only(paper_html()), anchor="")
 
 
 def test_a_post_of_which_a_tenth_is_lost_is_a_problem() -> None:

@@ -9,8 +9,7 @@ import dns.rcode
 import pytest
 from healthy import LOGIN, SPF, Installation
 from making import HOUSE, NOW
-from planted_faults import FAULTS
-from planted_faults import make_read_only as _make_read_only
+from planted_faults import FAULTS, make_read_only
 
 from core.database import open_engine
 from emails.oversight.trial import trial_mail
@@ -119,7 +118,7 @@ def test_a_database_that_became_read_only_is_told_with_what_to_do(database_url: 
     assert next(iter(database.check(database_url, now))).state == "ok"
     engine = open_engine(database_url)
     if engine.dialect.name == "sqlite":
-        _make_read_only(Path(str(engine.url.database)))
+        make_read_only(Path(str(engine.url.database)))
     else:  # as a standby server is
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             name = engine.url.database

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from making import NOW, reader
 from sqlalchemy import select
-from transferring import Take, everybody
-from transferring import delete_everybody as _delete_everybody
+from transferring import Take, delete_everybody, everybody
 
 from core.database import Database, open_database
 from subscribers import transfer
@@ -65,7 +64,7 @@ def test_only_those_who_read_are_exported_unless_all_are_asked_for(database: Dat
     assert [line.partition(",")[0] for line in lines[1:]] == ["active@example.com", "paused@example.com"]
     everyone = export(database, everyone=True)
     assert len(everyone.splitlines()) == 5
-    _delete_everybody(database)
+    delete_everybody(database)
     report, told = take(everyone)
     assert report == ImportReport(added=2, refused=2)
     assert {refusal.line for refusal in told} == {4, 5}, "nobody becomes a reader again who had left"

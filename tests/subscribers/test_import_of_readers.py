@@ -9,8 +9,7 @@ import pytest
 from making import NOW, issue_of, reader, stored_issue
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
-from transferring import KEY, SEOUL, Take, everybody
-from transferring import delete_everybody as _delete_everybody
+from transferring import KEY, SEOUL, Take, delete_everybody, everybody
 
 from core.database import Database
 from emails.models import Delivery
@@ -248,7 +247,7 @@ def test_a_stop_at_any_step_stores_nobody_by_halves_and_a_repeat_stores_the_rest
     monkeypatch.setattr(transfer, "BATCH", 4)
     text, fuse, seen = HEADER + rows_of(10), Fuse(database), set()
     for at in range(1, 100):
-        _delete_everybody(database)
+        delete_everybody(database)
         fuse.remaining = at
         try:
             take(text)
