@@ -127,7 +127,7 @@ class Line:
         except Refusal as refusal:
             if not (is_used and _ended_between_messages(refusal, has_begun)):
                 raise
-            if refusal.text == SILENT:  # it may drop what comes with a text, and would do so with every one
+            if has_begun and refusal.text == SILENT:  # it drops what comes with a text, and would each time
                 self._sends_ahead = False
         connection, _ = await self._ready(message)
         return await self._send(connection, message, following)
