@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from core.database import Database
 from emails import correspondence
 from emails.correspondence import answer_applications
-from emails.engine.outbox import PROMPT
 from emails.message import PAGES
 from emails.models import Delivery, EditionRow
+from emails.planning import PROMPT
 from emails.sending import drain
 from emails.upkeep import UpkeepReport, upkeep
 from subscribers.accounts import find
@@ -140,6 +140,11 @@ def bodies(server: ScriptedServer, place: int) -> tuple[str, str]:
     return plain.get_content(), html.get_content()
 
 
+def saying(text: str) -> Callable[[str], str]:
+    """What answers with the text, whatever it is asked."""
+    return lambda _: text
+
+
 def links(server: ScriptedServer, place: int) -> set[tuple[str, str]]:
     """Purpose and handle of the links in a mail, alike in both bodies and valid.
 
@@ -151,9 +156,7 @@ def links(server: ScriptedServer, place: int) -> set[tuple[str, str]]:
         {
             (
                 pages[page],
-                read_token(
-                    HOUSE.key, pages[page], token, NOW.date(), lambda _, page=page: about.get(pages[page], "")
-                ),
+                read_token(HOUSE.key, pages[page], token, NOW.date(), saying(about.get(pages[page], ""))),
             )
             for page, token in re.findall(r"https://paperboy\.example/([a-z])/([\w-]+)", body)
         }

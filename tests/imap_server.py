@@ -3,7 +3,6 @@
 import re
 import socketserver
 import ssl
-from typing import BinaryIO
 
 from served import Served
 
@@ -71,7 +70,7 @@ def _handler_of(server: ImapServer) -> type[socketserver.BaseRequestHandler]:
                 if server.implicit_tls
                 else self.request
             )
-            stream: BinaryIO = connection.makefile("rwb")
+            stream = connection.makefile("rwb")
             stream.write(b"* OK IMAP4rev1 here\r\n")
             stream.flush()
             while line := stream.readline():

@@ -307,7 +307,7 @@ def _take_stock(story: Story, database: Database, stored: Counter[tuple[str, str
         account.faults[f"{len(rows)} deliveries, {forgotten} who should be forgotten"] += 1
 
 
-def _judge(row: Row[*_Row], copies: int, account: Account) -> None:
+def _judge(row: Row[_Row], copies: int, account: Account) -> None:
     is_unknown = row.state == "uncertain" and row.repeats == 1 and row.due_at is None
     account.uncertain += row.repeats > 0
     account.unknown += is_unknown

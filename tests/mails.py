@@ -126,7 +126,7 @@ class Mail:
 
 def sent_html(data: bytes) -> str:
     """The HTML part of a message as it goes over the wire, encoded."""
-    _, page = message_from_bytes(data).get_payload()
+    page = message_from_bytes(data).get_payload(1)
     assert isinstance(page, Message)
     return str(page.get_payload())
 

@@ -42,6 +42,21 @@ def _soon(installation: Installation) -> ssl.SSLContext:
     return installation.certificate("127.0.0.1", not_after=datetime.now(UTC) + timedelta(days=5))
 
 
+def _name_prefect_in_env(installation: Installation) -> None:
+    installation.environment.delenv("PREFECT_API_URL")
+    (installation.folder / ".env").write_text(f"PREFECT_API_URL={CLOSED}/api\n")
+
+
+def _serve_without_tls(installation: Installation) -> None:
+    installation.forum.answers.update({"/health": (200, '{"status":"ok"}')})
+    installation.set("BASE_URL", installation.forum.url)
+
+
+def _let_the_mail_server_hang(installation: Installation) -> None:
+    installation.environment.setattr(servers, "PATIENCE", 0.3)
+    installation.mail.on_ehlo = HANG
+
+
 Plant = Callable[[Installation], object]
 
 FAULTS: dict[str, tuple[Plant, str]] = {
@@ -121,10 +136,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         "warning  Prefect: PREFECT_API_URL is not set",
     ),
     "Prefect named in .env and down": (
-        lambda i: (
-            i.environment.delenv("PREFECT_API_URL"),
-            (i.folder / ".env").write_text(f"PREFECT_API_URL={CLOSED}/api\n"),
-        ),
+        _name_prefect_in_env,
         "failed   Prefect: http://127.0.0.1:1/api does not answer",
     ),
     "Prefect down": (
@@ -175,10 +187,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     ),
     # pages
     "pages without TLS": (
-        lambda i: (
-            i.forum.answers.update({"/health": (200, '{"status":"ok"}')}),
-            i.set("BASE_URL", i.forum.url),
-        ),
+        _serve_without_tls,
         "failed   one-click: List-Unsubscribe has no https:// link",
     ),
     "pages down": (
@@ -219,7 +228,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         "failed   mail server .*: refused at mail: 553",
     ),
     "a mail server that hangs": (
-        lambda i: (i.environment.setattr(servers, "PATIENCE", 0.3), setattr(i.mail, "on_ehlo", HANG)),
+        _let_the_mail_server_hang,
         "failed   mail server .*: no answer within",
     ),
     # DNS

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as modern_policy
-from typing import Any, cast
+from typing import Any
 
 from making import HOUSE, NOW, RULES, blocks, office_at, paper, reader
 from smtp_server import TAKE_AND_DROP, ScriptedServer
@@ -58,7 +58,7 @@ def resend(
 def copies(server: ScriptedServer) -> list[tuple[str, EmailMessage]]:
     """All mails by reader, in the order of addresses."""
     mails = [
-        (message.rcpt[0], cast(EmailMessage, message_from_bytes(message.data, policy=modern_policy)))
+        (message.rcpt[0], message_from_bytes(message.data, policy=modern_policy))
         for message in server.messages
     ]
     return sorted(mails, key=lambda mail: mail[0])

@@ -102,7 +102,7 @@ def editions(draw: st.DrawFn, issues: st.SearchStrategy[IssueContent] = issues()
         for arrival in arrivals_of(draw(issues))
     ]
     late = [arrival for arrival in arrived if arrival.late]
-    if late and draw(st.booleans()):
+    if draw(st.booleans()) and late:
         return compose(late, len(arrived), slot="weekly:2025-W32", language=language, frequency=frequency)
     days = portions(
         arrived,

@@ -58,7 +58,8 @@ def server_that_hears_the_next_mail_first(mails: int) -> Iterator[SmtpAddress]:
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield SmtpAddress(*listener.getsockname(), "none")
+    host, port = listener.getsockname()
+    yield SmtpAddress(host, port, "none")
     thread.join(30)
     listener.close()
     assert finished == [True]
@@ -102,7 +103,8 @@ def server_that_drops_what_comes_with_a_text(mails: int) -> Iterator[tuple[SmtpA
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield SmtpAddress(*listener.getsockname(), "none"), hellos
+    host, port = listener.getsockname()
+    yield SmtpAddress(host, port, "none"), hellos
     thread.join(30)
     listener.close()
     assert len(taken) == mails

@@ -33,10 +33,7 @@ def tell(
 
 
 def subjects(server: ScriptedServer) -> list[str]:
-    return [
-        message_from_bytes(mail.data, policy=policy.default)["Subject"]  # type: ignore[arg-type]
-        for mail in server.messages
-    ]
+    return [message_from_bytes(mail.data, policy=policy.default)["Subject"] for mail in server.messages]
 
 
 def causes(found: Iterator[Trouble]) -> list[str]:

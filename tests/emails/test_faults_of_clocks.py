@@ -201,7 +201,7 @@ def test_on_sqlite_a_sender_asleep_is_waited_for_and_nothing_is_sent_twice(datab
     addresses = plan(database, 3)
     sleeper, waits = Sleeper(), threading.Event()
     handler = logging.Handler()
-    handler.emit = lambda _record: waits.set()  # type: ignore[method-assign]
+    handler.emit = lambda _record: waits.set()  # type: ignore[method-assign, assignment]
     logging.getLogger("emails.sending").addHandler(handler)
     with ScriptedServer(on_body=sleeper.wait_at_first) as server:
         second = threading.Thread(target=send, args=(database, server), kwargs={"now": real_clock})

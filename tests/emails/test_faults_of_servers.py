@@ -150,7 +150,7 @@ class Servers:
 
     def send(self, database: Database, server: ScriptedServer, after: timedelta = timedelta()) -> Drained:
         secure = ("starttls", *LOGIN, self.ca_file) if self.is_secure else ("none",)
-        transport = Transport([SmtpAddress(server.host, server.port, *secure)])  # type: ignore[arg-type]
+        transport = Transport([SmtpAddress(server.host, server.port, *secure)])
         office = Office(database, transport, HOUSE, lambda: NOW + after)
         return drain(office, None, repeat_uncertain=False)
 

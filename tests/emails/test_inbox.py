@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.database import Database
 from core.runs import latest
 from emails import returns
-from emails.returned import inbox
 from emails.returned.inbox import InboxError, maildir_url, open_inbox, parse_inbox
+from emails.returned.unpacking import MOST_BYTES
 
 
 def _read(database: Database, url: str) -> dict[str, int]:
@@ -106,9 +106,9 @@ def test_of_a_mail_of_any_size_a_bounded_part_is_read(
 ) -> None:
     huge = report(sent(sqlite_database)) + b"x" * 3_000_000
     with ImapServer([huge], tls=server_tls) as server, open_inbox(_url(server, ca_file)) as mails:
-        assert [len(mail.raw) for mail in mails] == [inbox.MOST_BYTES]
+        assert [len(mail.raw) for mail in mails] == [MOST_BYTES]
     with open_inbox(maildir_url(_maildir(tmp_path / "maildir", huge))) as mails:
-        assert [len(mail.raw) for mail in mails] == [inbox.MOST_BYTES]
+        assert [len(mail.raw) for mail in mails] == [MOST_BYTES]
 
 
 def test_a_folder_that_is_no_maildir_is_told(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from sqlalchemy import select
 from core.database import Database
 from emails import correspondence
 from emails.digests import run_digest
-from emails.engine.outbox import PROMPT
 from emails.models import Delivery
+from emails.planning import PROMPT
 from subscribers import accounts
 
 # --- letters that are out of date ---------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from making import HOUSE, NOW
 from returning import MINJI, complaint, plain, records, report, returned, sent, status_of_reader
 from sendings import deliveries
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from core.database import Database
 from emails import afterwards, correspondence, returns
@@ -14,7 +14,7 @@ from emails.models import Delivery, ReturnedMail
 from subscribers import accounts
 from subscribers.accounts import find, is_suppressed
 from subscribers.links import make_token
-from subscribers.models import Subscriber
+from subscribers.models import Subscriber, Suppression
 
 FULL = ("5.2.2", "552 5.2.2 mailbox full")
 
@@ -44,7 +44,7 @@ def test_a_mail_read_twice_acts_once(database: Database) -> None:
     raw = report(sent(database))
     assert returned(database, raw) == "suppressed"
     with database.sessions.begin() as session:
-        session.execute(accounts.delete(accounts.Suppression))
+        session.execute(delete(Suppression))
     assert returned(database, raw) == "known"
     assert not _is_suppressed(database)
     assert len(records(database)) == 1

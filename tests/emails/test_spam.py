@@ -93,7 +93,7 @@ def _received(message: Message) -> bytes:
     """The mail with what a signing relay and the reader's server put in front of it."""
     parsed = message_from_bytes(message.data, policy=policy.default)
     domain, date = parsed["From"].addresses[0].domain, parsed["Date"]
-    signature = dkim.sign(message.data, b"mail", domain.encode(), KEY, include_headers=SIGNED)
+    signature: bytes = dkim.sign(message.data, b"mail", domain.encode(), KEY, include_headers=SIGNED)
     head = (
         f"Return-Path: <{message.envelope_from}>\r\n"
         f"Received: from mail.{domain} (mail.{domain} [93.184.215.14])\r\n"

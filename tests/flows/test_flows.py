@@ -123,7 +123,7 @@ def test_a_feed_that_cannot_be_read_fails_the_run(server: ScriptedServer) -> Non
 
 def _subjects(server: ScriptedServer) -> list[str]:
     return [
-        message_from_bytes(mail.data, policy=policy.default)["Subject"]  # type: ignore[arg-type]
+        message_from_bytes(mail.data, policy=policy.default)["Subject"]
         for mail in server.messages
         if mail.rcpt == [OPERATOR]
     ]

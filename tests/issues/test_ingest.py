@@ -21,7 +21,7 @@ from issues.ingest import IngestReport, ingest
 from issues.models import Feed, Issue, Paper, Revision
 from issues.store import feed_read_at, shown_content
 from paperboy.sample.data import weeks
-from paperboy.sample.forum import Forum
+from paperboy.sample.forum import Forum, Page
 from paperboy.sample.topics import NEWS_TOPIC_ID
 from paperboy.sample.truth import expected
 
@@ -158,10 +158,10 @@ def test_an_issue_that_fails_its_checks_is_reported_with_the_reason(
 ) -> None:
     real = Forum.find
 
-    def find(self: Forum, path: str) -> Any:
+    def find(self: Forum, path: str) -> Page:
         page = real(self, path)
-        body = page.body.replace("논문 링크".encode(), "링크".encode())  # type: ignore[union-attr]
-        return page._replace(body=body)  # type: ignore[union-attr]
+        assert isinstance(page, Page)
+        return page._replace(body=page.body.replace("논문 링크".encode(), "링크".encode()))
 
     monkeypatch.setattr(Forum, "find", find)
     report = read(database, forum.feed_url)

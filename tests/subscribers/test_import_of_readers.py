@@ -245,7 +245,8 @@ def test_a_stop_at_any_step_stores_nobody_by_halves_and_a_repeat_stores_the_rest
     database: Database, take: Take, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "BATCH", 4)
-    text, fuse, seen = HEADER + rows_of(10), Fuse(database), set()
+    text, fuse = HEADER + rows_of(10), Fuse(database)
+    seen: set[int] = set()
     for at in range(1, 100):
         delete_everybody(database)
         fuse.remaining = at

@@ -22,11 +22,12 @@ from sqlalchemy.orm import Session
 from core.database import Database
 from core.settings import Settings
 from emails.correspondence import write
-from emails.digests import Office, retry, run_digest
+from emails.digests import retry, run_digest
 from emails.message import PAGES
 from emails.models import Delivery
 from emails.office import house_of, open_office, rules_of
 from emails.report import DigestReport
+from emails.sending import Office
 from paperboy.web.app import create_app, served
 from subscribers.accounts import find
 from subscribers.links import make_token
@@ -119,7 +120,7 @@ class Site:
     def mails(self, to: str = "") -> list[EmailMessage]:
         """The mails that the server took so far: all, or those to an address."""
         return [
-            message_from_bytes(message.data, policy=policy.default)  # type: ignore[arg-type]
+            message_from_bytes(message.data, policy=policy.default)
             for message in self.server.messages
             if not to or message.rcpt == [to]
         ]

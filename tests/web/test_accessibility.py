@@ -156,7 +156,7 @@ def test_axe_finds_no_barrier_and_nothing_is_wider_than_a_phone_or_a_desk(
         if isinstance(asked, str):
             page.goto(asked)
         else:
-            answer = page.request.post(asked[0], form=asked[1])
+            answer = page.request.post(asked[0], form={**asked[1]})
             page.goto(still_site.url)
             page.set_content(answer.text())
         page.evaluate(axe)

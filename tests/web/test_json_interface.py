@@ -1,6 +1,7 @@
 """The JSON interface keeps to its own description, whatever it is sent."""
 
 import json
+from typing import Any
 
 import pytest
 import schemathesis
@@ -36,7 +37,7 @@ def test_no_answer_is_a_server_error_or_not_in_the_description(
 
     @settings(max_examples=100, suppress_health_check=list(HealthCheck))
     @given(case=described["/api/subscribers"]["POST"].as_strategy(generation_mode=mode))
-    def check(case: schemathesis.Case) -> None:
+    def check(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=CHECKS)
 
     check()

@@ -74,7 +74,7 @@ def phrases_asked() -> Iterator[str]:
 def pattern_of(phrase: nodes.Expr, some_word: str) -> str:
     """What a template's phrase can be: `"done." + note` is a text and some word."""
     if isinstance(phrase, nodes.Const):
-        return re.escape(phrase.value)
+        return re.escape(str(phrase.value))
     if isinstance(phrase, nodes.Add):
         return pattern_of(phrase.left, some_word) + pattern_of(phrase.right, some_word)
     return some_word
