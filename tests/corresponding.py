@@ -1,8 +1,8 @@
-"""What tests of letters share: what readers do, the upkeep that answers, and what is in the outbox and arrives."""
+"""What tests of letters and digests share: issues and readers, what these do, the upkeep that answers, what arrives."""
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from email import message_from_bytes
 from email.policy import default as modern_policy
 
@@ -32,14 +32,17 @@ HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 SECOND = timedelta(seconds=1)
 
 
-def publish(database: Database, papers: int = 3) -> None:
+def publish(database: Database, papers: int = 3, *, topic_id: int = 9001, days: int = 0) -> None:
     with database.sessions.begin() as session:
-        stored_issue(session, issue_of(papers), now=PUBLISHED)
+        issue = issue_of(papers, start=date(2025, 7, 28) + timedelta(days=days))
+        stored_issue(session, issue, topic_id=topic_id, now=PUBLISHED + timedelta(days=days))
 
 
-def subscribe(database: Database, address: str = MINJI, *, frequency: str = "weekly") -> None:
+def subscribe(database: Database, *addresses: str, language: str = "ko", frequency: str = "weekly") -> None:
+    """Without addresses it is Minji's."""
     with database.sessions.begin() as session:
-        reader(session, address, frequency=frequency)
+        for address in addresses or (MINJI,):
+            reader(session, address, language=language, frequency=frequency)
 
 
 def apply(

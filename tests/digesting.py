@@ -1,28 +1,15 @@
-"""What tests of digests share: issues published, readers who subscribed, digests, and what each reader got."""
+"""What tests of digests share: digests, one that stopped, and what each reader got."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default as modern_policy
 
-from corresponding import PUBLISHED
-from making import NOW, RULES, issue_of, office_at, reader, stored_issue
+from making import NOW, RULES, office_at
 from smtp_server import ScriptedServer
 
 from core.database import Database
 from emails.digests import run_digest
 from emails.report import DigestReport
-
-
-def publish(database: Database, papers: int = 3, *, topic_id: int = 9001, days: int = 0) -> None:
-    with database.sessions.begin() as session:
-        issue = issue_of(papers, start=date(2025, 7, 28) + timedelta(days=days))
-        stored_issue(session, issue, topic_id=topic_id, now=PUBLISHED + timedelta(days=days))
-
-
-def subscribe(database: Database, *addresses: str, language: str = "ko", frequency: str = "weekly") -> None:
-    with database.sessions.begin() as session:
-        for address in addresses:
-            reader(session, address, language=language, frequency=frequency)
 
 
 def digest(

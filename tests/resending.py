@@ -1,4 +1,4 @@
-"""What tests of copies by hand share: readers, digests and corrections, requests, and the copies that arrive."""
+"""What tests of copies by hand share: digests and corrections, requests, and the copies that arrive."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from email.policy import default as modern_policy
 from typing import Any
 
+from corresponding import subscribe
 from making import HOUSE, NOW, RULES, blocks, office_at, paper, reader
 from smtp_server import TAKE_AND_DROP, ScriptedServer
 from sqlalchemy import select, update
@@ -27,12 +28,6 @@ LATER = NOW + timedelta(days=3)
 ISSUE = Request(issue="2025-07-28", reason="a trial")
 RIGHT = "정확도는 91퍼센트입니다."  # what a correction adds to an abstract
 HOLD = replace(RULES, repeat_uncertain=False)
-
-
-def sign_up(database: Database, *addresses: str, frequency: str = "weekly", language: str = "ko") -> None:
-    with database.sessions.begin() as session:
-        for address in addresses:
-            reader(session, address, language=language, frequency=frequency)
 
 
 def digest(
@@ -88,7 +83,7 @@ def correct(database: Database, number: int, now: datetime) -> None:
 
 def deliver_to_each_group(database: Database) -> None:
     """A weekly digest after which one reader is in each group, and one in none."""
-    sign_up(database, "fine@a.example", "failed@b.example", "expired@c.example", "uncertain@d.example")
+    subscribe(database, "fine@a.example", "failed@b.example", "expired@c.example", "uncertain@d.example")
     refused = {"failed@b.example": "550 5.7.1 Not wanted here", "expired@c.example": "450 4.2.0 Later"}
     with ScriptedServer(
         on_rcpt=refused.get,

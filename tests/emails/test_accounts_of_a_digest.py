@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from corresponding import cursor_of
-from digesting import digest, publish, stopped_digest, subscribe
+from corresponding import cursor_of, publish, subscribe
+from digesting import digest, stopped_digest
 from making import HOUSE, NOW, RULES, office_at
 from sendings import got, states
 from smtp_server import DROP, RESET, Reply, ScriptedServer, in_turn

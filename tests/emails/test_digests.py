@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
-from corresponding import DAY, PUBLISHED, WEEK, cursor_of
-from digesting import bodies_of, digest, publish, subscribe
+from corresponding import DAY, PUBLISHED, WEEK, cursor_of, publish, subscribe
+from digesting import bodies_of, digest
 from making import NOW, RULES, blocks, issue_of, office_at, paper, reader, stored_issue
 from sendings import got
 from smtp_server import ScriptedServer

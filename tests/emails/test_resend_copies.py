@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 
+from corresponding import subscribe
 from making import NOW, office_at
 from resending import (
     HOLD,
@@ -19,7 +20,6 @@ from resending import (
     papers_of,
     planned,
     resend,
-    sign_up,
 )
 from smtp_server import ScriptedServer
 from sqlalchemy import select, update
@@ -36,7 +36,7 @@ from subscribers.accounts import find
 
 
 def test_the_same_request_sends_nothing_the_second_time(issue: Database, server: ScriptedServer) -> None:
-    sign_up(issue, "one@a.example", "two@b.example")
+    subscribe(issue, "one@a.example", "two@b.example")
     request = replace(ISSUE, groups=("everyone",))
     assert resend(issue, server, request).sent == 2
     again = planned(issue, request)
@@ -47,7 +47,7 @@ def test_the_same_request_sends_nothing_the_second_time(issue: Database, server:
 
 
 def test_two_who_approve_the_same_plan_at_once_send_it_once(issue: Database, server: ScriptedServer) -> None:
-    sign_up(issue, "one@a.example")
+    subscribe(issue, "one@a.example")
     request = replace(ISSUE, groups=("everyone",))
     plans = [planned(issue, request), planned(issue, request)]
     with office_at(issue, server, LATER) as office:
@@ -71,7 +71,7 @@ def test_two_requests_for_different_reasons_that_are_approved_at_once_reach_each
 def test_the_same_readers_can_be_sent_it_again_for_another_reason(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "one@a.example")
+    subscribe(issue, "one@a.example")
     for reason in ("a trial", "another trial"):
         assert resend(issue, server, replace(ISSUE, to="one@a.example", reason=reason)).sent == 1
     (_, first), (_, second) = copies(server)
@@ -84,7 +84,7 @@ def test_the_same_readers_can_be_sent_it_again_for_another_reason(
 def test_copies_that_a_stopped_run_left_are_sent_by_the_same_request(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "one@a.example", "two@b.example")
+    subscribe(issue, "one@a.example", "two@b.example")
     request = replace(ISSUE, groups=("everyone",))
     with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
         assert resend(issue, refusing, request).planned == 2
@@ -105,7 +105,7 @@ def texts_of(mail: EmailMessage) -> list[str]:
 def test_a_daily_reader_whose_portion_failed_gets_that_portion_only(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "daily@a.example", frequency="daily")
+    subscribe(issue, "daily@a.example", frequency="daily")
     with ScriptedServer(on_rcpt="550 5.1.0 no") as refusing:
         digest(issue, refusing, "daily", MONDAY)
     with issue.sessions.begin() as session:
@@ -118,7 +118,7 @@ def test_a_daily_reader_whose_portion_failed_gets_that_portion_only(
 def test_a_delivery_is_sent_again_as_it_was_under_a_new_message_id(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "minji@a.example")
+    subscribe(issue, "minji@a.example")
     digest(issue, server)
     correct(issue, 1, NOW)
     with issue.sessions() as session:
@@ -133,7 +133,7 @@ def test_a_delivery_is_sent_again_as_it_was_under_a_new_message_id(
 
 
 def test_a_copy_moves_no_cursor(issue: Database, server: ScriptedServer) -> None:
-    sign_up(issue, "daily@a.example", frequency="daily")
+    subscribe(issue, "daily@a.example", frequency="daily")
     assert resend(issue, server, replace(ISSUE, to="Daily@a.example")).sent == 1
     with issue.sessions() as session:
         known = find(session, "daily@a.example")
@@ -147,14 +147,14 @@ def test_a_copy_moves_no_cursor(issue: Database, server: ScriptedServer) -> None
 def test_a_correction_goes_to_those_who_got_the_old_text_as_a_reply_to_that_mail(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "weekly@a.example", "english@b.example")
-    sign_up(issue, "daily@c.example", frequency="daily")
+    subscribe(issue, "weekly@a.example", "english@b.example")
+    subscribe(issue, "daily@c.example", frequency="daily")
     digest(issue, server, "weekly")
     digest(issue, server, "daily")  # papers 1 and 2
     originals = {address: mail["Message-ID"] for address, mail in copies(server)}
     correct(issue, 2, NOW + timedelta(days=1))
     correct(issue, 4, NOW + timedelta(days=1))
-    sign_up(issue, "late@d.example")
+    subscribe(issue, "late@d.example")
     digest(issue, server, "weekly", NOW + timedelta(days=2))  # "late" gets the text in force
     server.messages.clear()
     request = Request(issue="2025-07-28", is_correction=True, reason="wrong figures")
@@ -173,7 +173,7 @@ def test_a_correction_goes_to_those_who_got_the_old_text_as_a_reply_to_that_mail
 def test_a_paper_corrected_twice_is_sent_twice_by_the_same_request(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "minji@a.example")
+    subscribe(issue, "minji@a.example")
     digest(issue, server)
     request = Request(issue="2025-07-28", is_correction=True, reason="wrong figures")
     for day in (1, 2):
@@ -185,7 +185,7 @@ def test_a_paper_corrected_twice_is_sent_twice_by_the_same_request(
 def test_a_correction_replies_to_the_mail_that_brought_that_paper(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "daily@a.example", frequency="daily")
+    subscribe(issue, "daily@a.example", frequency="daily")
     for day in (0, 1):
         digest(issue, server, "daily", MONDAY + timedelta(days=day))
     first, second = (mail["Message-ID"] for _, mail in copies(server))
@@ -200,7 +200,7 @@ def test_a_correction_replies_to_the_mail_that_brought_that_paper(
 def test_a_copy_that_waits_with_an_old_text_gives_way_to_one_with_the_new(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "one@a.example")
+    subscribe(issue, "one@a.example")
     request = replace(ISSUE, groups=("everyone",))
     with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
         assert resend(issue, refusing, request).planned == 1

@@ -4,19 +4,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from corresponding import subscribe
 from making import NOW
-from resending import (
-    ISSUE,
-    LATER,
-    copies,
-    correct,
-    deliver_to_each_group,
-    digest,
-    papers_of,
-    planned,
-    resend,
-    sign_up,
-)
+from resending import ISSUE, LATER, copies, correct, deliver_to_each_group, digest, papers_of, planned, resend
 from smtp_server import ScriptedServer
 from sqlalchemy import select, update
 
@@ -59,9 +49,9 @@ def test_groups_together_reach_each_reader_once(issue: Database, server: Scripte
 def test_a_segment_is_the_readers_of_a_language_and_a_frequency(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "ko-weekly@a.example", "ko-weekly@b.example")
-    sign_up(issue, "ko-daily@a.example", frequency="daily")
-    sign_up(issue, "en-daily@a.example", frequency="daily", language="en")
+    subscribe(issue, "ko-weekly@a.example", "ko-weekly@b.example")
+    subscribe(issue, "ko-daily@a.example", frequency="daily")
+    subscribe(issue, "en-daily@a.example", frequency="daily", language="en")
     assert resend(issue, server, replace(ISSUE, language="ko", frequency="daily")).sent == 1
     assert resend(issue, server, replace(ISSUE, language="en")).sent == 1
     assert [address for address, _ in copies(server)] == ["en-daily@a.example", "ko-daily@a.example"]
@@ -70,7 +60,7 @@ def test_a_segment_is_the_readers_of_a_language_and_a_frequency(
 def test_nobody_suppressed_or_gone_is_sent_a_copy_and_the_plan_counts_them(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "fine@a.example", "gone@b.example", "dead@c.example", "resting@d.example")
+    subscribe(issue, "fine@a.example", "gone@b.example", "dead@c.example", "resting@d.example")
     with issue.sessions.begin() as session:
         unsubscribe(cast(Any, find(session, "gone@b.example")), NOW)
         suppress(session, "dead@c.example", "returned: 5.1.1", NOW)
@@ -84,7 +74,7 @@ def test_nobody_suppressed_or_gone_is_sent_a_copy_and_the_plan_counts_them(
 def test_readers_whom_the_next_digest_brings_the_papers_are_not_missed(
     issue: Database, server: ScriptedServer
 ) -> None:
-    sign_up(issue, "new@a.example")
+    subscribe(issue, "new@a.example")
     made = planned(issue, replace(ISSUE, groups=("missed",)))
     assert (made.copies, made.found.left_out[COMES_YET]) == (0, 1)
     assert digest(issue, server).sent == 1
@@ -92,7 +82,7 @@ def test_readers_whom_the_next_digest_brings_the_papers_are_not_missed(
 
 
 def test_whom_the_old_text_is_still_on_its_way_to_is_named_as_left_out(issue: Database) -> None:
-    sign_up(issue, "slow@a.example")
+    subscribe(issue, "slow@a.example")
     with ScriptedServer(on_rcpt="450 4.2.0 later") as deferring:
         assert digest(issue, deferring).deferred == 1
     correct(issue, 2, LATER)
@@ -107,13 +97,13 @@ def test_whom_the_old_text_is_still_on_its_way_to_is_named_as_left_out(issue: Da
 def test_a_plan_stores_nothing_names_no_whole_address_and_changes_its_fingerprint_with_the_readers(
     issue: Database,
 ) -> None:
-    sign_up(issue, "minji@a.example")
+    subscribe(issue, "minji@a.example")
     made = planned(issue, replace(ISSUE, groups=("everyone",)))
     assert "minji@a.example" not in str(made.as_json())
     with issue.sessions() as session:
         assert not session.scalars(select(Resend)).all()
         assert not session.scalars(select(Delivery)).all()
-    sign_up(issue, "bob@b.example")
+    subscribe(issue, "bob@b.example")
     assert planned(issue, replace(ISSUE, groups=("everyone",))).fingerprint != made.fingerprint
 
 
@@ -139,7 +129,7 @@ def test_a_request_that_is_not_clear_is_refused_with_a_reason(
 
 @pytest.mark.parametrize("address", ["stranger@a.example", "paused@a.example"])
 def test_nobody_but_an_active_reader_is_named_by_address(issue: Database, address: str) -> None:
-    sign_up(issue, "paused@a.example")
+    subscribe(issue, "paused@a.example")
     with issue.sessions.begin() as session:
         pause(cast(Any, find(session, "paused@a.example")), NOW)
     with pytest.raises(AccountError, match="only active readers are mailed"):

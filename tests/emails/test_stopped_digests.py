@@ -1,8 +1,8 @@
 """A digest that stops before all is sent: the rest goes out later, once, to those who still read."""
 
 import pytest
-from corresponding import WEEK, cursor_of
-from digesting import bodies_of, digest, publish, stopped_digest, subscribe
+from corresponding import WEEK, cursor_of, publish, subscribe
+from digesting import bodies_of, digest, stopped_digest
 from making import NOW, RULES, office_at
 from sendings import got
 from smtp_server import ScriptedServer, in_turn
