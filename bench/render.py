@@ -10,15 +10,14 @@ import time
 from collections.abc import Callable
 from datetime import date
 
-from making import HOUSE, blocks, edition_of, issue_of, paper
-
 from emails.edition import Edition
-from emails.layout import Piece, Size, fit
 from emails.message import widest
-from emails.render import LIMIT, render
-from emails.writing.digest_page import digest_page
-from emails.writing.markup import to_html
-from emails.writing.plain import digest_text
+from emails.rendering.digest_view import digest_page
+from emails.rendering.fit import Piece, Size, fit
+from emails.rendering.html import to_html
+from emails.rendering.plaintext import digest_text
+from emails.rendering.render import LIMIT, render
+from tests.support.factories import HOUSE, blocks, edition_of, issue_of, paper
 
 KOREAN = "이 논문은 작은 모델이 오래 기억하도록 돕는 방법을 제안합니다. "
 ENGLISH = "We propose a method that lets a small model remember for longer. "

@@ -7,16 +7,16 @@ import sys
 import time
 from datetime import timedelta
 
-from making import HOUSE, issue_of, stored_issue
 from sqlalchemy import func, text, update
-from stage import NOW, add_readers, each_size, plan_all
 
+from bench.stage import NOW, add_readers, each_size, plan_all
 from core.database import Database
-from emails.engine.outcomes import MOST_ATTEMPTS
-from emails.models import Delivery
-from emails.needs import GROUPS
-from emails.resends import Request, plan
+from delivery.models import Delivery
+from delivery.retry import MOST_ATTEMPTS
 from issues.models import Paper
+from mailings.resend.eligibility import GROUPS
+from mailings.resend.plan import Request, plan
+from tests.support.factories import HOUSE, issue_of, stored_issue
 
 LATER = NOW + timedelta(days=1)
 SHARE = 1_000  # of the mails, one has failed, one expired, one is uncertain

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from stage import (
+from bench.stage import (
     Figures,
     add_readers,
     bytes_of_a_mail,

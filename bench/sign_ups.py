@@ -12,10 +12,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from site_at_work import open_site
-
 from core.database import open_database
 from core.settings import Settings
+from tests.support.site import open_site
 
 LIMITS = ("sign_ups_per_network", "sign_ups_per_domain", "sign_ups_in_all")
 

@@ -10,7 +10,7 @@ import multiprocessing
 import sys
 import time
 
-from stage import add_readers, databases, emptied, figures_of, free_port, plan_all, sender
+from bench.stage import add_readers, databases, emptied, figures_of, free_port, plan_all, sender
 
 DELAY = 0.05  # seconds before every answer
 MAILS_EACH = 60  # of a connection

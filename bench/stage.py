@@ -20,13 +20,13 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from core.database import Database, migrate, open_engine
-from emails import planning
-from emails.engine.pace import Speed
+from delivery import planner
+from delivery.models import EditionRow
+from delivery.rate_limit import Speed
+from delivery.sender import Office, drain
+from delivery.transport.pool import Transport
+from delivery.transport.smtp.connection import SmtpAddress
 from emails.message import House, Reader, Template, content_of
-from emails.models import EditionRow
-from emails.sending import Office, drain
-from emails.smtp.dialogue import SmtpAddress
-from emails.transport import Transport
 from subscribers.models import Subscriber
 
 SLOT = "weekly:2025-W32"
@@ -143,7 +143,7 @@ def plan_all(database: Database) -> int:
     last_id: int | None = 0
     while last_id is not None:
         with database.sessions.begin() as session:
-            chunk = planning.plan(
+            chunk = planner.plan(
                 session, row, cursor=2, domain=HOUSE.domain, now=datetime.now(UTC), after_id=last_id
             )
         planned, last_id = planned + chunk.count, chunk.last_id

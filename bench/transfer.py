@@ -20,8 +20,8 @@ from sqlalchemy.orm import sessionmaker
 
 from core.database import migrate, open_database, open_engine
 from core.settings import load
+from subscribers.csv_files import write_private
 from subscribers.models import AccountEvent, Subscriber
-from subscribers.sheets import write_private
 from subscribers.transfer import Refusal, export_lines, import_readers
 
 KEY = b"a key for measurements"

@@ -19,13 +19,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
-from making import issue_of, stored_issue
-from sink import Sink
 from sqlalchemy import func, select
-from stage import add_readers, databases, emptied, free_port
 
+from bench.stage import add_readers, databases, emptied, free_port
 from core.database import Database
-from emails.models import Delivery
+from delivery.models import Delivery
+from tests.support.factories import issue_of, stored_issue
+from tests.support.servers.smtp_sink import Sink
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 300.0  # seconds for any step

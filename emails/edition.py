@@ -7,12 +7,12 @@ from itertools import groupby
 from math import ceil
 from typing import Literal
 
-from emails.prose import prose
 from issues.arrivals import Arrival, IssueFacts
-from issues.outline import Picture
-from issues.post import Link, PaperContent
-from issues.text import Block, has_hangul
-from issues.titles import Week
+from issues.parse.outline import Picture
+from issues.parse.post import Link, PaperContent
+from issues.parse.readable import prose
+from issues.parse.text import Block, has_hangul
+from issues.parse.titles import Week
 
 MAX_PAPERS = 40  # more than a mail can show with their introductions; the rest comes next time
 MAX_LINKS = 20  # of one paper: with addresses of this length one paper always fits a mail

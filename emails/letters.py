@@ -8,13 +8,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from emails.writing.markup import to_html
-from emails.writing.page import Anchor, Page
-from emails.writing.personal import marker
-from emails.writing.plain import RULE, Links, framed, lines_of
-from emails.writing.subject import SUBJECT_WIDTH
-from emails.writing.width import columns, whole_words
-from emails.writing.wording import say
+from emails.rendering.base_view import Anchor, Page
+from emails.rendering.html import to_html
+from emails.rendering.i18n import say
+from emails.rendering.placeholders import marker
+from emails.rendering.plaintext import RULE, Links, framed, lines_of
+from emails.rendering.subject import SUBJECT_WIDTH
+from emails.rendering.width import columns, whole_words
 
 SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
 READER_LETTERS = {  # and where the button of each leads

@@ -8,13 +8,13 @@ from datetime import date, datetime
 from email.utils import parseaddr
 from functools import cached_property
 
+from delivery.models import EditionRow
 from emails.mime.body import Body
+from emails.mime.dkim_signing import Signer
 from emails.mime.headers import address_header, date_header, plain_header, text_header
-from emails.mime.signing import Signer
-from emails.models import EditionRow
-from emails.writing.personal import fill, greeting, html_greeting
+from emails.rendering.placeholders import fill, greeting, html_greeting
 from subscribers.accounts import NAME_LENGTH
-from subscribers.links import make_token
+from subscribers.tokens import make_token
 
 PAGES = {"confirm": "c", "move": "m", "preferences": "p", "unsubscribe": "u"}  # where each link leads
 

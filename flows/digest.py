@@ -8,9 +8,9 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.deployments import run_deployment
 
-from emails.digests import run_digest
-from emails.office import open_office, rules_of
-from flows.doors import end, moment, open_store, show, tell_of_failure
+from flows.runtime import end, moment, open_store, show, tell_of_failure
+from mailings.context import open_office, rules_of
+from mailings.digest_run import run_digest
 
 HELPERS = "drain/sender"  # the deployment of flows/drain.py
 

@@ -7,9 +7,9 @@ from typing import Any
 from prefect import flow
 
 from core.database import reading
-from emails.oversight.alarms import troubles_of_issues
-from flows.doors import moment, open_store, show, tell, tell_of_failure
-from issues import ingest as ingesting
+from flows.runtime import moment, open_store, show, tell, tell_of_failure
+from mailings import intake as ingesting
+from monitoring.alarms import troubles_of_issues
 
 
 @flow(

@@ -6,10 +6,10 @@ from typing import Any, Literal
 from prefect import flow, runtime
 
 from core.database import reading
-from emails import copies, resends
-from emails.needs import Group, RequestError
-from emails.office import open_office, rules_of
-from flows.doors import end, moment, open_store, show, tell_of_failure
+from flows.runtime import end, moment, open_store, show, tell_of_failure
+from mailings.context import open_office, rules_of
+from mailings.resend import execute, plan
+from mailings.resend.eligibility import Group, RequestError
 
 
 @flow(name="resend", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
@@ -41,19 +41,19 @@ def resend(
         now: Act as if it were this time.
     """
     settings, database = open_store()
-    request = resends.Request(
+    request = plan.Request(
         issue, delivery or None, correction, to, tuple(groups), language, frequency, reason
     )
     if not (reason or to or dry_run):
         raise RequestError("say why: the reason is kept with the request")
     with open_office(settings, database, now and moment(now)) as office:
         with reading(database) as session:
-            plan = resends.plan(session, request, office.house, moment(now))
+            plan = plan.plan(session, request, office.house, moment(now))
         show("resend-plan", f"{plan.what}: {plan.copies} copies", plan.as_json())
         if dry_run or plan.is_empty:
             return plan.as_json()
         asked_by = f"Prefect run {runtime.flow_run.name}"
-        report = copies.carry_out(office, plan, asked_by=asked_by, rules=rules_of(settings), now=moment(now))
+        report = execute.carry_out(office, plan, asked_by=asked_by, rules=rules_of(settings), now=moment(now))
     show("resend", report.line(), report.as_json())
     end(report.fault)
     return report.as_json()

@@ -6,10 +6,10 @@ from typing import Any
 from prefect import flow
 
 from core.database import reading
-from emails import upkeep as upkeeping
-from emails.office import open_office, rules_of
-from emails.oversight.alarms import troubles_of_bounces
-from flows.doors import end, moment, open_store, show, tell, tell_of_failure
+from flows.runtime import end, moment, open_store, show, tell, tell_of_failure
+from mailings import upkeep as upkeeping
+from mailings.context import open_office, rules_of
+from monitoring.alarms import troubles_of_bounces
 
 
 @flow(name="upkeep", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])

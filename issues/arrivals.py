@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from issues.contents import content_of_paper
 from issues.models import Issue, Paper
-from issues.post import PaperContent
+from issues.parse.post import PaperContent
+from issues.parse.text import Block, from_json
+from issues.parse.titles import Week
+from issues.serialize import content_of_paper
 from issues.store import is_settled
-from issues.text import Block, from_json
-from issues.titles import Week
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import feedparser
 import httpx
 
-from issues.text import clean, safe_url
+from issues.parse.text import clean, safe_url
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_SECONDS = 30

@@ -9,13 +9,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import lock
-from issues.changes import NO_CHANGES, Changes, compare
-from issues.contents import changes_to_json, content_of, content_of_paper, content_to_json, paper_to_json
+from issues.diff import NO_CHANGES, Changes, compare
 from issues.feed import Post
 from issues.models import Feed, Issue, Paper, Revision
-from issues.post import IssueContent, PaperContent, parse
-from issues.text import to_json
-from issues.titles import title_key
+from issues.parse.post import IssueContent, PaperContent, parse
+from issues.parse.text import to_json
+from issues.parse.titles import title_key
+from issues.serialize import changes_to_json, content_of, content_of_paper, content_to_json, paper_to_json
 
 
 class StoreError(Exception):

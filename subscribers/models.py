@@ -90,7 +90,7 @@ class Forgotten(Base):
 
 
 class Attempt(Base):
-    """How often something was tried lately: a counter of `subscribers.limits`, until a time (Unix)."""
+    """How often something was tried lately: a counter of `subscribers.signup_limits`, until a time (Unix)."""
 
     __tablename__ = "attempts"
 

@@ -26,8 +26,8 @@ from subscribers.accounts import (
     forgotten_digest,
     normal_address,
 )
+from subscribers.csv_files import SURPLUS, read_rows, spell_row
 from subscribers.models import AccountEvent, Forgotten, Subscriber, Suppression
-from subscribers.sheets import SURPLUS, read_rows, spell_row
 
 BATCH = 1000  # rows that are stored, or read, in one transaction
 READING = ("active", "paused")  # the statuses that come along

@@ -18,27 +18,27 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from making import HOUSE
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from core.database import Database, open_database
-from emails import digests
-from emails.digests import Rules, run_digest
+from delivery import rate_limit
+from delivery.models import Delivery, EditionRow
+from delivery.sender import Office
+from delivery.transport.pool import Line, Transport
+from delivery.transport.smtp.replies import Refusal
 from emails.edition import Edition
-from emails.engine import pace
-from emails.layout import Layout
 from emails.message import Message
-from emails.models import Delivery, EditionRow
-from emails.office import clock_from
-from emails.render import Rendered
-from emails.sending import Office
-from emails.smtp.replies import Refusal
-from emails.transport import Line, Transport
-from emails.upkeep import upkeep
+from emails.rendering.fit import Layout
+from emails.rendering.render import Rendered
 from issues.feed import Post
 from issues.store import apply
+from mailings import digest_run
+from mailings.context import clock_from
+from mailings.digest_run import Rules, run_digest
+from mailings.upkeep import upkeep
 from subscribers import accounts
+from tests.support.factories import HOUSE
 
 SEOUL = ZoneInfo("Asia/Seoul")
 RULES = Rules(settle=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
@@ -303,8 +303,8 @@ def _reported(session: Session, world: World, reader_id: int) -> list[int]:
 def test_every_active_reader_gets_every_paper_once_and_in_order(
     new_database_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch, steps: list[tuple[object, ...]]
 ) -> None:
-    monkeypatch.setattr(digests, "render", _bare)
-    monkeypatch.setattr(pace, "FIRST_INTERVAL", 0.0)  # nobody waits a second here for a slow domain
+    monkeypatch.setattr(digest_run, "render", _bare)
+    monkeypatch.setattr(rate_limit, "FIRST_INTERVAL", 0.0)  # nobody waits a second here for a slow domain
     database = open_database(new_database_url())
     try:
         _without_fsync(database)

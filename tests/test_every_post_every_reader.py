@@ -11,17 +11,18 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from making import HOUSE, hand_over
-from smtp_server import ScriptedServer
 
 from core.database import Database
-from emails.oversight.previews import issue_previews
-from emails.render import LIMIT
-from emails.writing.wording import say
-from issues import ingest, store
+from emails.rendering.i18n import say
+from emails.rendering.render import LIMIT
+from issues import store
 from issues.arrivals import whole_issue
-from issues.text import has_hangul
-from paperboy.sample.forum import Forum
+from issues.parse.text import has_hangul
+from mailings import intake
+from monitoring.previews import issue_previews
+from paperboy.demo.sample.forum import Forum
+from tests.support.factories import HOUSE, hand_over
+from tests.support.servers.smtp import ScriptedServer
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 
@@ -59,7 +60,7 @@ def shared_feed(shared_forum: Path) -> Iterator[str]:
 
 def _arrived(database: Database, feed_url: str, posts: int) -> list[tuple[str, EmailMessage]]:
     """Each mail of each issue with its language, as a mail server received it."""
-    ingest.ingest(database.sessions, feed_url=feed_url, allowed_hosts=["127.0.0.1"], now=NOW)
+    intake.ingest(database.sessions, feed_url=feed_url, allowed_hosts=["127.0.0.1"], now=NOW)
     with database.sessions() as session:
         issues = [whole_issue(issue) for issue in store.every(session)]
     assert len(issues) == posts

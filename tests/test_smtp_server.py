@@ -5,7 +5,8 @@ import ssl
 
 import pytest
 import trustme
-from smtp_server import DROP, TAKE_AND_DROP, Message, ScriptedServer
+
+from tests.support.servers.smtp import DROP, TAKE_AND_DROP, Message, ScriptedServer
 
 LETTER = "Subject: Hello\r\n\r\n.A line that begins with a dot\r\n"
 SENDER = "desk@example.com"

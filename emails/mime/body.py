@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from emails.writing.personal import gaps
+from emails.rendering.placeholders import gaps
 
 GAP = 8  # bytes that a gap can cost beyond its value: line ends around it
 _LINE, _WIDTH = 57, 76  # bytes that make a line in base64, and its characters

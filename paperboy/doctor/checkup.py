@@ -7,14 +7,23 @@ import dns.resolver
 from sqlalchemy import make_url
 
 from core.settings import Settings
-from emails.mailbox import embedded_mailbox
+from delivery.sender import Clock
+from delivery.transport.mailbox import embedded_mailbox
+from delivery.transport.pool import Transport, parse_addresses, send_one
+from delivery.transport.smtp.connection import SmtpAddress
+from delivery.transport.smtp.replies import Refusal
 from emails.message import House
-from emails.oversight.trial import trial_mail
-from emails.sending import Clock
-from emails.smtp.dialogue import SmtpAddress
-from emails.smtp.replies import Refusal
-from emails.transport import Transport, parse_addresses, send_one
-from paperboy.doctor import clock, configuration, database, feed, pages, records, schedules, servers
+from monitoring.probe_mail import trial_mail
+from paperboy.doctor import (
+    clock,
+    configuration,
+    database,
+    dns_records,
+    feed,
+    prefect_server,
+    smtp_servers,
+    web_pages,
+)
 from paperboy.doctor.findings import Check, Finding, failed, look_at_all, ok, warning
 
 PATIENCE = 10  # seconds for everything together
@@ -37,7 +46,7 @@ def examine(
     checks, found = list(_of_stores(settings, now)), list(equipment.findings)
     try:
         house = House(settings.sender, settings.base_url, b"of test mails: no link", equipment.signer)
-        names = records.Names(resolver)
+        names = dns_records.Names(resolver)
         checks += _of_mails(settings, house, equipment.servers, names, sends_from, now)
     except ValueError as error:
         found.append(failed("sender", f"no mail can be written: {error}", "correct PAPERBOY_SENDER"))
@@ -59,7 +68,9 @@ def _of_stores(settings: Settings, now: Clock) -> Iterator[Check]:
     yield Check("feed", lambda: feed.check(feed_url, settings.allowed_hosts))
     yield Check("clock", lambda: clock.check(feed_url, url, settings.zone, now))
     file = Path("prefect.yaml")
-    yield Check("Prefect", lambda: schedules.check(schedules.own_settings(), file, settings.timezone))
+    yield Check(
+        "Prefect", lambda: prefect_server.check(prefect_server.own_settings(), file, settings.timezone)
+    )
 
 
 def _impatient(url: str) -> str:
@@ -74,18 +85,18 @@ def _of_mails(
     settings: Settings,
     house: House,  # its key is no secret: the links of a test mail are nobody's
     addresses: Sequence[SmtpAddress],
-    names: records.Names,
+    names: dns_records.Names,
     sends_from: str,
     now: Clock,
 ) -> Iterator[Check]:
     mail = trial_mail(house, _NOBODY, now())
-    yield Check("one-click", lambda: pages.check_one_click(mail))
-    yield Check("pages", lambda: pages.check_pages(settings.base_url))
+    yield Check("one-click", lambda: web_pages.check_one_click(mail))
+    yield Check("pages", lambda: web_pages.check_pages(settings.base_url))
     if settings.smtp_url is None:
         yield Check("mail server", lambda: [_no_server(settings)])
     else:
-        yield from servers.checks(addresses, mail.envelope_from, now())
-        yield from records.checks(names, house, mail, [address.host for address in addresses], sends_from)
+        yield from smtp_servers.checks(addresses, mail.envelope_from, now())
+        yield from dns_records.checks(names, house, mail, [address.host for address in addresses], sends_from)
 
 
 def _no_server(settings: Settings) -> Finding:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import DatabaseError, open_engine
-from emails.sending import Clock
+from delivery.sender import Clock
 from paperboy.doctor.findings import Finding, failed, ok, warning
 from paperboy.doctor.trust import trusted
 

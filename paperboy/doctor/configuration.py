@@ -8,9 +8,9 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from core.settings import Settings, SettingsError, load
-from emails.mime.signing import Signer, SigningError, read_signer
-from emails.smtp.dialogue import SmtpAddress
-from emails.transport import AddressError, parse_addresses
+from delivery.transport.pool import AddressError, parse_addresses
+from delivery.transport.smtp.connection import SmtpAddress
+from emails.mime.dkim_signing import Signer, SigningError, read_signer
 from paperboy.doctor.findings import Finding, failed, ok, warning
 
 NAME = "settings"

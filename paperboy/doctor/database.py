@@ -10,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.database import DatabaseError, first_line, newest_version, open_engine, version_of
-from core.runs import last_finished
-from emails import tally
+from core.run_log import last_finished
+from delivery import queries
 from issues.store import feed_read_at
 from paperboy.doctor.findings import Finding, failed, ok, warning
 
@@ -74,7 +74,7 @@ def _remedy(reason: str, path: Path | None) -> str:
 def _waiting(session: Session, now: datetime) -> Finding:
     """Mails that are long due, and those that a sender holds which fell silent."""
     name = "outbox"
-    overdue, held = tally.overdue(session, now - OVERDUE)
+    overdue, held = queries.overdue(session, now - OVERDUE)
     remedy = "see that upkeep runs: it sends them"
     if held:
         return warning(name, f"{held} mails are held by a sender that fell silent over an hour ago", remedy)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from issues.feed import FeedError, Validators, fetch, read_feed
-from issues.post import parse
-from issues.titles import parse_week
+from issues.parse.post import parse
+from issues.parse.titles import parse_week
 from paperboy.doctor.findings import Finding, failed, ok, warning
 
 NAME = "feed"

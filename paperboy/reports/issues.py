@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from issues import ingest as ingesting
 from issues import store
-from issues.ingest import IngestReport
 from issues.models import Issue
-from issues.text import Block
-from paperboy.reports.installation import opened
+from issues.parse.text import Block
+from mailings import intake as ingesting
+from mailings.intake import IngestReport
+from paperboy.cli.installation import opened
 
 
 def ingest(feed: str | None, topics: list[str], now: datetime | None) -> IngestReport:

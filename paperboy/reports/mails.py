@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from emails.digests import preview_digest, run_digest
+from delivery.progress import Progress
+from delivery.report import DigestReport
 from emails.edition import portions
-from emails.engine.progress import Progress
-from emails.office import house_of, open_office, rules_of
-from emails.oversight.previews import edition_preview, issue_previews, letter_previews
-from emails.report import DigestReport
 from issues import store
 from issues.arrivals import whole_issue
-from paperboy.preview_files import write_all, write_preview
-from paperboy.reports.installation import opened
+from mailings.context import house_of, open_office, rules_of
+from mailings.digest_run import preview_digest, run_digest
+from monitoring.previews import edition_preview, issue_previews, letter_previews
+from paperboy.cli.installation import opened
+from paperboy.cli.preview_files import write_all, write_preview
 
 
 def digest(frequency: str, dry_run: bool, now: datetime | None, progress: Progress) -> DigestReport:

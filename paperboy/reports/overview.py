@@ -5,11 +5,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from core.runs import latest
-from emails import tally
-from emails.oversight import attention, history
+from core.run_log import latest
+from delivery import queries
 from issues import store
-from paperboy.reports.installation import opened
+from monitoring import attention, history
+from paperboy.cli.installation import opened
 from paperboy.reports.issues import brief
 from paperboy.reports.subscribers import in_brief
 from subscribers import accounts
@@ -27,7 +27,7 @@ def status(now: datetime | None) -> dict[str, Any]:
             ],
             "issues": dict(Counter(brief(issue)["state"] for issue in store.every(session))),
             "subscribers": {" ".join(kind): count for kind, count in count_by_kind(session).items()},
-            "deliveries": dict(tally.states(session)),
+            "deliveries": dict(queries.states(session)),
             "runs": [
                 {
                     "finished_at": run.finished_at.isoformat(timespec="seconds"),

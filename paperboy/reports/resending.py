@@ -6,27 +6,27 @@ from datetime import UTC, datetime
 
 from core.database import Database, reading
 from core.settings import Settings
-from emails import copies, resends
-from emails import reconcile as reconciling
-from emails.engine.progress import Progress
-from emails.needs import RequestError
-from emails.office import house_of, open_office, rules_of
-from emails.report import DigestReport
-from paperboy.reports.installation import opened
+from delivery.progress import Progress
+from delivery.report import DigestReport
+from mailings import restore as reconciling
+from mailings.context import house_of, open_office, rules_of
+from mailings.resend import execute, plan
+from mailings.resend.eligibility import RequestError
+from paperboy.cli.installation import opened
 
 
-def plan_resend(request: resends.Request, now: datetime | None) -> resends.Plan:
+def plan_resend(request: plan.Request, now: datetime | None) -> plan.Plan:
     """Who would get what by an operator's request."""
     settings, database = opened()
     return _plan(request, settings, database, now or datetime.now(UTC))
 
 
-def _plan(request: resends.Request, settings: Settings, database: Database, now: datetime) -> resends.Plan:
+def _plan(request: plan.Request, settings: Settings, database: Database, now: datetime) -> plan.Plan:
     with reading(database) as session:
-        return resends.plan(session, request, house_of(settings), now)
+        return plan.plan(session, request, house_of(settings), now)
 
 
-def resend(request: resends.Request, shown: str, now: datetime | None, progress: Progress) -> DigestReport:
+def resend(request: plan.Request, shown: str, now: datetime | None, progress: Progress) -> DigestReport:
     """Send the copies of a request, if its plan is still the one that was `shown` (its fingerprint)."""
     settings, database = opened()
     moment = now or datetime.now(UTC)
@@ -34,7 +34,7 @@ def resend(request: resends.Request, shown: str, now: datetime | None, progress:
     if plan.fingerprint != shown:
         raise RequestError("the plan has changed meanwhile, and nothing was sent: look at it again")
     with open_office(settings, database, now) as office:
-        return copies.carry_out(
+        return execute.carry_out(
             office,
             plan,
             asked_by=f"{getpass.getuser()} in a terminal",

@@ -3,10 +3,10 @@
 from datetime import datetime
 from pathlib import Path
 
-from emails import returns
-from emails.office import clock_from, house_of
-from emails.returned.inbox import Mail, maildir_url, read_bounded
-from paperboy.reports.installation import opened
+from bounces import handler
+from bounces.inbox import Mail, maildir_url, read_bounded
+from mailings.context import clock_from, house_of
+from paperboy.cli.installation import opened
 
 
 def read_inbox(maildir: Path | None, now: datetime | None) -> dict[str, int] | None:
@@ -15,7 +15,7 @@ def read_inbox(maildir: Path | None, now: datetime | None) -> dict[str, int] | N
     url = maildir_url(maildir) if maildir else settings.inbox_url and settings.inbox_url.get_secret_value()
     if not url:
         return None
-    return dict(returns.read_inbox(url, database.sessions, house_of(settings), clock_from(now)))
+    return dict(handler.read_inbox(url, database.sessions, house_of(settings), clock_from(now)))
 
 
 def take_in_file(path: Path, now: datetime | None) -> dict[str, int]:
@@ -26,4 +26,4 @@ def take_in_file(path: Path, now: datetime | None) -> dict[str, int]:
 def take_in_mail(raw: bytes, now: datetime | None) -> dict[str, int]:
     """Take in one mail; by what was done."""
     settings, database = opened()
-    return dict(returns.take_in_all(database.sessions, [Mail(raw)], house_of(settings), clock_from(now)))
+    return dict(handler.take_in_all(database.sessions, [Mail(raw)], house_of(settings), clock_from(now)))

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import func, select
 
 from core.settings import secret_key
-from emails import correspondence
-from emails.models import Delivery
-from emails.office import house_of
-from paperboy.reports.installation import opened
+from delivery.models import Delivery
+from mailings import account_mails
+from mailings.context import house_of
+from paperboy.cli.installation import opened
 from subscribers import accounts, transfer
 from subscribers.models import Subscriber
 
@@ -33,7 +33,7 @@ def add_subscriber(
         if confirmed:
             accounts.confirm(session, subscriber, moment)
         elif subscriber.status == "pending":
-            correspondence.write_once(session, subscriber, "confirmation", house_of(settings), moment)
+            account_mails.write_once(session, subscriber, "confirmation", house_of(settings), moment)
         return in_brief(subscriber)
 
 
@@ -71,7 +71,7 @@ def forget_subscriber(email: str, now: datetime | None) -> dict[str, Any]:
             "events": len(subscriber.events),
             "mails": session.scalar(mails) or 0,
         }
-        correspondence.forget(session, subscriber, house_of(settings), now or datetime.now(UTC))
+        account_mails.forget(session, subscriber, house_of(settings), now or datetime.now(UTC))
         return erased
 
 

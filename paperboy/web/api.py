@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from paperboy.web.desk import AtDesk, Origin
-from paperboy.web.joining import take_application
+from paperboy.web.deps import AtDesk, Origin
+from paperboy.web.signup import take_application
 from subscribers.accounts import AccountError, normal_address
 
 router = APIRouter(prefix="/api")

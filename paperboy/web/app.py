@@ -20,29 +20,28 @@ from uvicorn.config import LOGGING_CONFIG
 from core import logs
 from core.database import Database, open_database, reading
 from core.settings import Settings, load
-from emails import tally
-from emails.correspondence import answer_applications
-from emails.engine import outbox
+from delivery import outbox, queries
+from delivery.planner import PROMPT
+from delivery.sender import Clock, Office, drain
+from delivery.transport.smtp.replies import Refusal
 from emails.letters import Notice
-from emails.office import house_of, open_office, rules_of
-from emails.oversight.notices import notify
-from emails.planning import PROMPT
-from emails.resends import is_of_copies
-from emails.sending import Clock, Office, drain
-from emails.smtp.replies import Refusal
-from paperboy.web import api, archive, joining, leaving, metrics, preferences
-from paperboy.web.desk import AtDesk, Desk
-from paperboy.web.faults import answer_faults
-from paperboy.web.guard import Guard
-from paperboy.web.operator import entry, figures, mails, overview, previews, resending
-from paperboy.web.operator.entry import NotSignedInError, RefusedError, refuse, to_login
-from paperboy.web.postman import Postman
-from subscribers.limits import Allowances, SignUpLimits, Tries, open_storage
+from mailings.account_mails import answer_applications
+from mailings.context import house_of, open_office, rules_of
+from mailings.resend.plan import is_of_copies
+from monitoring.notices import notify
+from paperboy.admin import auth, mails, overview, previews, resend, statistics
+from paperboy.admin.auth import NotSignedInError, RefusedError, refuse, to_login
+from paperboy.web import api, archive, metrics, preferences, signup, unsubscribe
+from paperboy.web.background import Postman
+from paperboy.web.deps import AtDesk, Desk
+from paperboy.web.errors import answer_faults
+from paperboy.web.middleware import Guard
+from subscribers.signup_limits import Allowances, SignUpLimits, Tries, open_storage
 
 logger = logging.getLogger(__name__)
 
-FOR_READERS = (joining, preferences, leaving, archive, api)
-FOR_OPERATORS = (entry, overview, mails, previews, figures, resending, metrics)
+FOR_READERS = (signup, preferences, unsubscribe, archive, api)
+FOR_OPERATORS = (auth, overview, mails, previews, statistics, resend, metrics)
 LOGINS = "5 per minute; 30 per hour"  # of one network
 MOST_NOTICES = 20  # that wait for the mail server; the newest are kept
 
@@ -158,7 +157,7 @@ def _send_letters(settings: Settings, database: Database, clock: Clock, notices:
     """Answer sign-ups, and send what somebody is waiting for; what keeps it back, or nothing."""
     with database.sessions.begin() as session:
         answer_applications(session, house_of(settings), clock())
-        is_idle = not notices and not tally.count_due(session, PROMPT, clock())
+        is_idle = not notices and not queries.count_due(session, PROMPT, clock())
     if is_idle:
         return ""
     with open_office(settings, database) as opened:
@@ -171,7 +170,7 @@ def _send_copies(settings: Settings, database: Database, clock: Clock) -> str:
     """Send the copies that operators have approved; what keeps them back, or nothing."""
     with reading(database) as session:
         queues = [queue for queue in outbox.queues(session) if is_of_copies(queue)]
-        if not tally.is_any_due(session, queues, clock()):
+        if not queries.is_any_due(session, queues, clock()):
             return ""
     with open_office(settings, database) as opened:
         office = replace(opened, clock=clock)

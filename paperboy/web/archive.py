@@ -11,17 +11,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
-from emails.prose import prose
 from issues import store
 from issues.arrivals import Arrival, whole_issue
 from issues.models import Issue
-from issues.post import PaperContent
-from issues.text import Block, from_json, has_hangul
-from issues.titles import title_key
-from paperboy.web.desk import AtDesk, Desk
-from paperboy.web.differences import Piece, differences
+from issues.parse.post import PaperContent
+from issues.parse.readable import prose
+from issues.parse.text import Block, from_json, has_hangul
+from issues.parse.titles import title_key
+from paperboy.web.deps import AtDesk, Desk
+from paperboy.web.i18n import language_of
 from paperboy.web.pages import page
-from paperboy.web.wording import language_of
+from paperboy.web.text_diff import Piece, differences
 
 router = APIRouter(include_in_schema=False)
 

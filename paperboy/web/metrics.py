@@ -21,12 +21,11 @@ from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from core.database import Database, reading
-from core.runs import newest_run
-from emails import tally
-from emails.engine import pace
-from emails.sending import Clock
+from core.run_log import newest_run
+from delivery import queries, rate_limit
+from delivery.sender import Clock
 from issues.store import count_held, feed_read_at, newest_publication
-from paperboy.web.desk import AtDesk
+from paperboy.web.deps import AtDesk
 from subscribers.audience import count_by_kind
 
 router = APIRouter()
@@ -102,11 +101,11 @@ class _Standing(Collector):
 
 
 def _mails(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]:
-    under_way = [([state], count) for state, count in tally.under_way(session).items()]
+    under_way = [([state], count) for state, count in queries.under_way(session).items()]
     yield _family("deliveries_under_way", "Deliveries not settled yet.", ["state"], under_way)
-    returned = [([kind], count) for kind, count in tally.returned_by_kind(session, now - WEEK).items()]
+    returned = [([kind], count) for kind, count in queries.returned_by_kind(session, now - WEEK).items()]
     yield _family("returned_mails", "Mails that came back within seven days.", ["kind"], returned)
-    domains, longest = pace.slow_domains(session)
+    domains, longest = rate_limit.slow_domains(session)
     yield _family("slow_domains", "Mail domains that asked us to slow down.", [], [([], domains)])
     yield _family(
         "longest_pause_seconds", "Longest pause between two mails to a slow domain.", [], [([], longest)]

@@ -6,9 +6,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from emails.prose import inline_html
-from emails.writing.subject import days
-from paperboy.web.wording import language_of, say, spell_day
+from emails.rendering.subject import days
+from issues.parse.readable import inline_html
+from paperboy.web.i18n import language_of, say, spell_day
 
 
 def page(

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
-from emails import correspondence, tally
-from paperboy.web.desk import AtDesk, Desk, Origin, moment_of
+from delivery import queries
+from mailings import account_mails
+from paperboy.web.deps import AtDesk, Desk, Origin, moment_of
 from paperboy.web.pages import go, message, page
 from subscribers import accounts
 from subscribers.accounts import AccountError
-from subscribers.links import ExpiredLinkError
 from subscribers.models import Subscriber
+from subscribers.tokens import ExpiredLinkError
 
 router = APIRouter(include_in_schema=False)
 
@@ -48,7 +49,7 @@ def send_fresh_link(request: Request, token: str, desk: AtDesk) -> Response:
         except ExpiredLinkError as old:
             found = accounts.by_handle(session, old.handle)
             if found:
-                correspondence.write_once(session, found, "preferences_link", desk.house, desk.clock())
+                account_mails.write_once(session, found, "preferences_link", desk.house, desk.clock())
         else:
             return go(f"/p/{token}", request)
     desk.nudge()
@@ -103,7 +104,7 @@ def move(request: Request, token: str, desk: AtDesk, origin: Origin, email: Fiel
         desk,
         token,
         "move_sent",
-        lambda session, reader: correspondence.ask_to_move(
+        lambda session, reader: account_mails.ask_to_move(
             session, reader, email, desk.house, desk.clock(), origin=origin
         ),
         fault="bad_address",
@@ -160,7 +161,7 @@ def forget(request: Request, token: str, desk: AtDesk, sure: Field = "") -> Resp
         if not sure:
             return _page(request, desk, reader, token, fault="not_sure")
         language = reader.language
-        correspondence.forget(session, reader, desk.house, desk.clock())
+        account_mails.forget(session, reader, desk.house, desk.clock())
     return message(request, "forgotten", reader_language=language)
 
 
@@ -217,5 +218,5 @@ def _stored(session: Session, reader: Subscriber) -> dict[str, Any]:
         **{name: getattr(reader, name) for name in names},
         **{name: value.isoformat() if (value := getattr(reader, name)) else None for name in days},
         "events": [{"at": e.at.isoformat(), "what": e.what, **e.detail} for e in reader.events],
-        "mails": tally.history(session, reader.id),
+        "mails": queries.history(session, reader.id),
     }

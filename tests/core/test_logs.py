@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from making import NOW
-from sendings import SLOT, deliveries, plan, send
-from smtp_server import ScriptedServer
 from sqlalchemy import update
 
 from core import logs
 from core.database import Database
-from core.runs import record
-from emails.engine.outcomes import MOST_ATTEMPTS
-from emails.models import Delivery
+from core.run_log import record
+from delivery.models import Delivery
+from delivery.retry import MOST_ATTEMPTS
+from tests.support.factories import NOW
+from tests.support.outbox import SLOT, deliveries, plan, send
+from tests.support.servers.smtp import ScriptedServer
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_line_is_one_object_with_its_ids_as_fields(written: io.StringIO, sqlit
     ended, broken = lines(written)
     assert {name: ended[name] for name in ("level", "logger", "message", "run", "slot")} == {
         "level": "INFO",
-        "logger": "core.runs",
+        "logger": "core.run_log",
         "message": "a run of digest has ended",
         "run": 1,
         "slot": SLOT,
@@ -65,7 +65,7 @@ def test_a_refused_mail_is_named_by_its_ids_and_not_by_its_address(
     with ScriptedServer(on_rcpt=f"550 5.1.1 <{address}> unknown") as server:
         send(sqlite_database, server)
     (delivery,) = deliveries(sqlite_database)
-    (line,) = [line for line in lines(written) if line["logger"] == "emails.sending"]
+    (line,) = [line for line in lines(written) if line["logger"] == "delivery.sender"]
     assert (line["delivery"], line["subscriber"]) == (delivery.id, delivery.subscriber_id)
     assert line["message"] == "a mail is failed: rcpt: 550 5.1.1 <address> unknown"
 
@@ -79,7 +79,7 @@ def test_a_mail_that_was_tried_often_enough_is_logged_as_failed_though_the_serve
         session.execute(update(Delivery).values(attempts=MOST_ATTEMPTS - 1))
     with ScriptedServer(on_rcpt="451 4.2.2 Mailbox full") as server:
         send(sqlite_database, server)
-    (line,) = [line for line in lines(written) if line["logger"] == "emails.sending"]
+    (line,) = [line for line in lines(written) if line["logger"] == "delivery.sender"]
     assert line["message"] == "a mail is failed: rcpt: 451 4.2.2 Mailbox full"
 
 

@@ -10,14 +10,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, select
 
-import core.runs
-import emails.models
+import core.run_log
+import delivery.models
 import issues.models
 import subscribers.models
 from core.database import Base, Database, DatabaseError, check, migrate
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "core" / "migrations"
-TABLES = (core.runs.Run, emails.models.Delivery, issues.models.Paper, subscribers.models.Subscriber)
+TABLES = (core.run_log.Run, delivery.models.Delivery, issues.models.Paper, subscribers.models.Subscriber)
 
 
 def test_a_migrated_database_has_the_tables_of_the_models(database: Database) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from making import NOW, issue_of, stored_issue
-from smtp_server import ScriptedServer
 
 from core.database import Database
+from tests.support.factories import NOW, issue_of, stored_issue
+from tests.support.servers.smtp import ScriptedServer
 
 
 @pytest.fixture

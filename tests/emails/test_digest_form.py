@@ -4,14 +4,14 @@ import re
 from itertools import pairwise
 
 from hypothesis import given, settings
-from mails import LANGUAGES, Mail
-from making import edition_of, issue_of, paper
 from selectolax.lexbor import LexborHTMLParser
-from wild import editions
 
 from emails.edition import Edition
-from emails.writing.plain import WIDTH
-from emails.writing.width import columns
+from emails.rendering.plaintext import WIDTH
+from emails.rendering.width import columns
+from tests.support.factories import edition_of, issue_of, paper
+from tests.support.mail_reader import LANGUAGES, Mail
+from tests.support.random_posts import editions
 
 
 def test_titles_from_the_forum_are_never_markup() -> None:

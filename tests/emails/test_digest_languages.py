@@ -2,15 +2,15 @@
 
 import pytest
 from hypothesis import given, settings
-from mails import Mail, bare, languages, squeezed, webs_of
-from making import blocks, edition_of, issue_of, paper
-from wild import editions
 
 from emails.edition import Edition
-from emails.writing.wording import say
-from issues.outline import Picture
-from issues.post import Link
-from issues.text import has_hangul
+from emails.rendering.i18n import say
+from issues.parse.outline import Picture
+from issues.parse.post import Link
+from issues.parse.text import has_hangul
+from tests.support.factories import blocks, edition_of, issue_of, paper
+from tests.support.mail_reader import Mail, bare, languages, squeezed, webs_of
+from tests.support.random_posts import editions
 
 
 @languages

@@ -4,14 +4,14 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mails import Mail, languages, squeezed
-from making import blocks, edition_of, issue_of, paper
 
 from emails.edition import MAX_PICTURED, MIN_PICTURE
-from emails.writing.digest_page import PICTURE_WIDTH
-from emails.writing.wording import say
-from issues.outline import Picture
-from issues.post import Link
+from emails.rendering.digest_view import PICTURE_WIDTH
+from emails.rendering.i18n import say
+from issues.parse.outline import Picture
+from issues.parse.post import Link
+from tests.support.factories import blocks, edition_of, issue_of, paper
+from tests.support.mail_reader import Mail, languages, squeezed
 
 # --- pictures -----------------------------------------------------------------------
 

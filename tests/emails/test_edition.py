@@ -8,7 +8,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import arrivals_of, blocks, edition_of, issue_of, paper
 
 from emails.edition import (
     MAX_LINKS,
@@ -25,8 +24,9 @@ from emails.edition import (
     slot_of,
 )
 from issues.arrivals import Arrival
-from issues.outline import Picture
-from issues.post import IssueContent, Link
+from issues.parse.outline import Picture
+from issues.parse.post import IssueContent, Link
+from tests.support.factories import arrivals_of, blocks, edition_of, issue_of, paper
 
 AUGUST = date(2025, 8, 4)
 

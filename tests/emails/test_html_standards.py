@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from kinds import every_kind, summary
-from tools import MAIL_CHECKS, answer_of, node_module
+
+from tests.support.all_mails import every_kind, summary
+from tests.support.programs import MAIL_CHECKS, answer_of, node_module
 
 # What some client lacks, and what its readers get instead.
 ALLOWED = {

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from kinds import every_kind, summary
 from playwright.sync_api import Page, sync_playwright
-from tools import SWITCHES, TOO_WIDE, VIOLATIONS, node_module, program
+
+from tests.support.all_mails import every_kind, summary
+from tests.support.programs import SWITCHES, TOO_WIDE, VIOLATIONS, node_module, program
 
 WIDTHS = (375, 700)
 # What dark modes do that turn all colours around, but leave pictures alone.

@@ -10,17 +10,17 @@ from itertools import pairwise, product
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mails import bare, squeezed
-from making import HOUSE, NOW
 from selectolax.lexbor import LexborHTMLParser
 
 from emails.letters import READER_LETTERS, SPOKEN, Letter, Notice, operator_notice, reader_letter
 from emails.message import PAGES, Content, Reader, build, filled
-from emails.oversight.previews import NOTICE, letter_previews
-from emails.writing.width import columns
-from emails.writing.wording import say
-from issues.text import has_hangul
-from subscribers.links import read_token
+from emails.rendering.i18n import say
+from emails.rendering.width import columns
+from issues.parse.text import has_hangul
+from monitoring.previews import NOTICE, letter_previews
+from subscribers.tokens import read_token
+from tests.support.factories import HOUSE, NOW
+from tests.support.mail_reader import bare, squeezed
 
 HANDLE = "0123456789abcdef"
 MINJI = Reader("minji@example.com", "김민지", HANDLE, "ko")

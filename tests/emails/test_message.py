@@ -10,13 +10,13 @@ from email.policy import default as modern_policy
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from making import HOUSE, NOW, content_of_edition, edition_of, issue_of
 
+from delivery.models import EditionRow
 from emails.message import Content, Message, Reader, build, content_of, filled
 from emails.mime.body import Body
-from emails.models import EditionRow
-from emails.writing.personal import PARTS, marker
-from subscribers.links import read_token
+from emails.rendering.placeholders import PARTS, marker
+from subscribers.tokens import read_token
+from tests.support.factories import HOUSE, NOW, content_of_edition, edition_of, issue_of
 
 HANDLE = "0123456789abcdef"
 MINJI = Reader("minji@example.com", "김민지", HANDLE, "ko")

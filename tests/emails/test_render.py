@@ -6,20 +6,20 @@ from itertools import product
 
 import pytest
 from hypothesis import given, settings
-from kinds import large_issue
-from mails import Mail, bare, squeezed
-from making import blocks, edition_of, issue_of, paper, rendered
-from wild import editions
 
 from emails.edition import Edition
-from emails.layout import ORDINARY
-from emails.prose import inline_html
-from emails.render import LIMIT, RenderError
-from emails.writing.wording import say
-from issues.post import IssueContent, Link, parse
-from issues.text import Block
-from paperboy.sample.cook import cook_week
-from paperboy.sample.data import weeks
+from emails.rendering.fit import ORDINARY
+from emails.rendering.i18n import say
+from emails.rendering.render import LIMIT, RenderError
+from issues.parse.post import IssueContent, Link, parse
+from issues.parse.readable import inline_html
+from issues.parse.text import Block
+from paperboy.demo.sample.cook import cook_week
+from paperboy.demo.sample.data import weeks
+from tests.support.all_mails import large_issue
+from tests.support.factories import blocks, edition_of, issue_of, paper, rendered
+from tests.support.mail_reader import Mail, bare, squeezed
+from tests.support.random_posts import editions
 
 SHAPES = list(product((0, 1, 2), ("ko", "en", "both"), ("weekly", "daily")))
 FULL = 0.85  # of the limit, where something had to be left out

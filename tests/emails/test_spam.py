@@ -10,10 +10,11 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from kinds import every_kind, summary
-from making import hand_over
-from smtp_server import Message, ScriptedServer
-from tools import answer_of, program
+
+from tests.support.all_mails import every_kind, summary
+from tests.support.factories import hand_over
+from tests.support.programs import answer_of, program
+from tests.support.servers.smtp import Message, ScriptedServer
 
 # What speaks neither for nor against a mail, or for it. Any other rule that fires is a finding.
 HARMLESS = {

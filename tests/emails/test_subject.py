@@ -8,17 +8,17 @@ from email.policy import default as modern_policy
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from making import HOUSE, NOW, arrivals_of, blocks, edition_of, issue_of, paper
-from wild import editions
 
 from emails.edition import Edition, Purpose, compose, subject_week
 from emails.message import Content, Reader, build
-from emails.writing.digest_page import digest_page
-from emails.writing.subject import dates, days, name_of, preheader_of, subject_of
-from emails.writing.width import columns
-from emails.writing.wording import say
-from issues.post import IssueContent
-from issues.text import clean
+from emails.rendering.digest_view import digest_page
+from emails.rendering.i18n import say
+from emails.rendering.subject import dates, days, name_of, preheader_of, subject_of
+from emails.rendering.width import columns
+from issues.parse.post import IssueContent
+from issues.parse.text import clean
+from tests.support.factories import HOUSE, NOW, arrivals_of, blocks, edition_of, issue_of, paper
+from tests.support.random_posts import editions
 
 WIDTH = 60
 PREHEADER = (85, 130)

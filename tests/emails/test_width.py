@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emails.writing.width import columns, shorten, whole_words, wrap
+from emails.rendering.width import columns, shorten, whole_words, wrap
 
 TEXTS = st.text(alphabet=st.sampled_from("abc 가나,:-é😀"), max_size=200)
 PREFIXES = st.sampled_from([("", ""), ("  * ", "    "), ("10. ", "    ")])

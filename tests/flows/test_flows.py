@@ -11,24 +11,24 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from making import NOW, reader
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
-from smtp_server import ScriptedServer, in_turn
 
 from core.database import DatabaseError, migrate, open_database, open_engine
-from flows.bounces import bounces
 from flows.digest import digest
-from flows.doors import RunFailedError
 from flows.ingest import ingest
+from flows.read_bounces import bounces
 from flows.resend import resend
+from flows.runtime import RunFailedError
 from flows.upkeep import upkeep
 from issues.feed import FeedError
-from paperboy.doctor import schedules
-from paperboy.sample.forum import Forum
+from paperboy.demo.sample.forum import Forum
+from paperboy.doctor import prefect_server
+from tests.support.factories import NOW, reader
+from tests.support.servers.smtp import ScriptedServer, in_turn
 
 OPERATOR = "op@paperboy.example"
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,7 +188,9 @@ def test_a_real_prefect_server_makes_runs_of_the_schedules_and_the_doctor_sees_w
     file = ROOT / "prefect.yaml"
 
     def lines() -> list[str]:
-        return [found.line() for found in schedules.check(prefect, file, "Asia/Seoul") if found.state != "ok"]
+        return [
+            found.line() for found in prefect_server.check(prefect, file, "Asia/Seoul") if found.state != "ok"
+        ]
 
     missing = [line for line in lines() if line.endswith("is missing -> prefect --no-prompt deploy --all")]
     assert len(missing) == len(DEPLOYMENTS)
@@ -238,9 +240,9 @@ def test_digests_go_out_at_eight_in_seoul_and_the_feed_is_read_every_hour() -> N
         deployment["name"]: [CronSchedule(**schedule) for schedule in deployment.get("schedules", [])]
         for deployment in DEPLOYMENTS
     }
-    crons = {name: [schedule.cron for schedule in found] for name, found in schedules.items()}
+    crons = {name: [schedule.cron for schedule in found] for name, found in prefect_server.items()}
     assert crons["daily"] == ["0 8 * * *"]
     assert crons["weekly"] == ["0 8 * * 1"]
     assert crons["hourly"] == ["5 * * * *"]
     assert crons["by-hand"] == []
-    assert {schedule.timezone for found in schedules.values() for schedule in found} == {"Asia/Seoul"}
+    assert {schedule.timezone for found in prefect_server.values() for schedule in found} == {"Asia/Seoul"}

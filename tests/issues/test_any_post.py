@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from cooking import ADDRESS, TITLE, heading, paper_html, post_html
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading import only
 
-from issues.post import parse
-from issues.text import has_hangul
-from paperboy.sample.cook import cook_week
-from paperboy.sample.data import Paper, Week, weeks
+from issues.parse.post import parse
+from issues.parse.text import has_hangul
+from paperboy.demo.sample.cook import cook_week
+from paperboy.demo.sample.data import Paper, Week, weeks
+from tests.support.parsed_posts import only
+from tests.support.post_html import ADDRESS, TITLE, heading, paper_html, post_html
 
 # --- hostile HTML -------------------------------------------------------------------
 

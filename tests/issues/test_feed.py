@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from faulty_server import FaultyServer
 
 from issues import feed
 from issues.feed import FeedError, Fetched, Validators, fetch, read_feed, read_topic, topic_address
-from paperboy.sample.data import weeks
-from paperboy.sample.forum import Forum
-from paperboy.sample.topics import NEWS_TOPIC_ID
+from paperboy.demo.sample.data import weeks
+from paperboy.demo.sample.forum import Forum
+from paperboy.demo.sample.topics import NEWS_TOPIC_ID
+from tests.support.servers.faulty_forum import FaultyServer
 
 ALLOWED = ("127.0.0.1",)
 UNKNOWN = Validators()

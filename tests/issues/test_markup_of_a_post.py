@@ -1,8 +1,9 @@
 """What the forum makes of a text is read back: links, quotes, pictures, formulas and emoji, all words, no noise."""
 
 import pytest
-from cooking import FOOTER, onebox, paper_html
-from reading import only, texts
+
+from tests.support.parsed_posts import only, texts
+from tests.support.post_html import FOOTER, onebox, paper_html
 
 # --- links --------------------------------------------------------------------------
 

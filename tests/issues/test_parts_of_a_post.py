@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from cooking import ADDRESS, FOOTER, GREETING, TITLE, heading, onebox, paper_html
-from reading import as_truth, in_plain, only, read, texts, typed
 
-from issues.post import parse
-from paperboy.sample.cook import cook_week
-from paperboy.sample.data import weeks
-from paperboy.sample.truth import expected
+from issues.parse.post import parse
+from paperboy.demo.sample.cook import cook_week
+from paperboy.demo.sample.data import weeks
+from paperboy.demo.sample.truth import expected
+from tests.support.parsed_posts import as_truth, in_plain, only, read, texts, typed
+from tests.support.post_html import ADDRESS, FOOTER, GREETING, TITLE, heading, onebox, paper_html
 
 # --- the sample weeks ---------------------------------------------------------------
 

@@ -1,12 +1,12 @@
 """A paper's place on its post's page: the name that the forum gave to its heading."""
 
 import pytest
-from cooking import ADDRESS, TITLE, heading, paper_html, post_html
 from selectolax.lexbor import LexborHTMLParser
 
-from issues.post import parse
-from paperboy.sample.cook import cook_week
-from paperboy.sample.data import weeks
+from issues.parse.post import parse
+from paperboy.demo.sample.cook import cook_week
+from paperboy.demo.sample.data import weeks
+from tests.support.post_html import ADDRESS, TITLE, heading, paper_html, post_html
 
 
 @pytest.mark.parametrize("topic_id", [week.topic_id for week in weeks()])

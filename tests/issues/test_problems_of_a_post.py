@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from cooking import FOOTER, paper_html
-from reading import only, read
+
+from tests.support.parsed_posts import only, read
+from tests.support.post_html import FOOTER, paper_html
 
 
 def problems(*papers: str, **around: str) -> str:

@@ -5,15 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cooking import ADDRESS, TITLE, paper_html, post_html
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database import Database
 from issues.arrivals import arrivals, whole_issue
-from issues.contents import content_of, content_of_paper
 from issues.feed import Post
 from issues.models import Issue, Paper
+from issues.serialize import content_of, content_of_paper
 from issues.store import (
     Applied,
     StoreError,
@@ -25,6 +24,7 @@ from issues.store import (
     release,
     shown_content,
 )
+from tests.support.post_html import ADDRESS, TITLE, paper_html, post_html
 
 NOW = datetime(2025, 6, 9, 0, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -3,10 +3,10 @@
 from datetime import date
 
 import pytest
-from cooking import ADDRESS
 
-from issues.post import parse
-from issues.titles import comparable_url, parse_week, split_title
+from issues.parse.post import parse
+from issues.parse.titles import comparable_url, parse_week, split_title
+from tests.support.post_html import ADDRESS
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from making import NOW
-from transferring import KEY, SEOUL, Take
 
 from core.database import Database
 from subscribers.transfer import ImportReport, Refusal, import_readers
+from tests.support.csv_transfer import KEY, SEOUL, Take
+from tests.support.factories import NOW
 
 
 @pytest.fixture

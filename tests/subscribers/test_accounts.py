@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import pytest
-from making import NOW, issue_of, reader, stored_issue
 
 from core.database import Database
 from subscribers.accounts import (
@@ -17,8 +16,9 @@ from subscribers.accounts import (
     sign_up,
     unsubscribe,
 )
-from subscribers.links import make_token, read_token
 from subscribers.models import Subscriber
+from subscribers.tokens import make_token, read_token
+from tests.support.factories import NOW, issue_of, reader, stored_issue
 
 LATER = NOW + timedelta(days=40)
 

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
-from making import NOW, reader
 from sqlalchemy import select
 
 from core.database import Database
@@ -18,6 +17,7 @@ from subscribers.accounts import (
     suppress,
 )
 from subscribers.models import Subscriber
+from tests.support.factories import NOW, reader
 
 LATER = NOW + timedelta(days=40)
 

@@ -2,12 +2,11 @@
 
 from datetime import timedelta
 
-from making import NOW, reader
-
 from core.database import Database
 from subscribers.accounts import pause, sign_up, suppress, unsubscribe
 from subscribers.audience import Group, due
 from subscribers.models import Subscriber
+from tests.support.factories import NOW, reader
 
 LAST_WEEK = NOW - timedelta(days=7)
 

@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 
 import pytest
-from making import NOW, issue_of, reader, stored_issue
 
 from core.database import Database
 from subscribers.accounts import (
@@ -17,6 +16,7 @@ from subscribers.accounts import (
     undo_unsubscribe,
     unsubscribe,
 )
+from tests.support.factories import NOW, issue_of, reader, stored_issue
 
 # --- coming back --------------------------------------------------------------------
 

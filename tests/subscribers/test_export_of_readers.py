@@ -5,16 +5,16 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from making import NOW, reader
 from sqlalchemy import select
-from transferring import Take, delete_everybody, everybody
 
 from core.database import Database, open_database
 from subscribers import transfer
 from subscribers.accounts import pause, sign_up, unsubscribe
+from subscribers.csv_files import write_private
 from subscribers.models import Subscriber
-from subscribers.sheets import write_private
 from subscribers.transfer import COLUMNS, ImportReport, export_lines
+from tests.support.csv_transfer import Take, delete_everybody, everybody
+from tests.support.factories import NOW, reader
 
 
 def export(database: Database, *, everyone: bool = False) -> str:

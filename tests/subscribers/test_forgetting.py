@@ -3,7 +3,6 @@
 from datetime import timedelta
 from itertools import pairwise
 
-from making import NOW, reader
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -21,8 +20,9 @@ from subscribers.accounts import (
     suppress,
     unsubscribe,
 )
-from subscribers.links import make_token, read_token
 from subscribers.models import AccountEvent, Application, Forgotten, Subscriber
+from subscribers.tokens import make_token, read_token
+from tests.support.factories import NOW, reader
 
 LATER = NOW + timedelta(days=40)
 

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import NOW, issue_of, reader, stored_issue
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
-from transferring import KEY, SEOUL, Take, delete_everybody, everybody
 
 from core.database import Database
-from emails.models import Delivery
+from delivery.models import Delivery
 from subscribers import transfer
 from subscribers.accounts import find, forget, pause, sign_up, suppress, unsubscribe
-from subscribers.links import make_token, read_token
+from subscribers.csv_files import SheetError
 from subscribers.models import AccountEvent, Subscriber
-from subscribers.sheets import SheetError
+from subscribers.tokens import make_token, read_token
 from subscribers.transfer import ImportReport, import_readers
+from tests.support.csv_transfer import KEY, SEOUL, Take, delete_everybody, everybody
+from tests.support.factories import NOW, issue_of, reader, stored_issue
 
 LATER = NOW + timedelta(days=1)
 HEADER = "email,language,frequency,name,confirmed_at\n"

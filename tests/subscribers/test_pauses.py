@@ -2,8 +2,6 @@
 
 from datetime import date, timedelta
 
-from making import NOW, reader
-
 from core.database import Database
 from subscribers.accounts import (
     pause,
@@ -11,6 +9,7 @@ from subscribers.accounts import (
     resume_due,
     unsubscribe,
 )
+from tests.support.factories import NOW, reader
 
 LATER = NOW + timedelta(days=40)
 

@@ -2,7 +2,6 @@
 
 from datetime import date, timedelta
 
-from making import NOW, reader
 from sqlalchemy import select
 
 from core.database import Database
@@ -22,6 +21,7 @@ from subscribers.accounts import (
     unsubscribe,
 )
 from subscribers.models import Subscriber
+from tests.support.factories import NOW, reader
 
 LATER = NOW + timedelta(days=40)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from redis_server import RedisServer
-from site_at_work import Site, open_site
-from tools import SWITCHES, program
 
 from core.database import Database, open_database
-from issues.ingest import ingest
-from paperboy.sample.forum import Forum
+from mailings.intake import ingest
+from paperboy.demo.sample.forum import Forum
+from tests.support.programs import SWITCHES, program
+from tests.support.servers.redis import RedisServer
+from tests.support.site import Site, open_site
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from kinds import EDITED, summary
 from playwright.sync_api import Browser
-from site_at_work import CHOICE, Site, open_site, path_in
-from tools import TOO_WIDE, VIOLATIONS, node_module
 
 from core.database import Database, open_database
+from tests.support.all_mails import EDITED, summary
+from tests.support.programs import TOO_WIDE, VIOLATIONS, node_module
+from tests.support.site import CHOICE, Site, open_site, path_in
 
 WIDTHS = (375, 1280)
 LONGEST = 9655  # the sample's longest issue

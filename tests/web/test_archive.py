@@ -8,20 +8,20 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from kinds import EDITED
-from making import blocks, issue_of, paper, stored_issue
 from selectolax.lexbor import LexborHTMLParser
-from site_at_work import Site, links_of, open_site
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from emails.prose import prose
 from issues import store
 from issues.arrivals import Arrival, whole_issue
-from issues.changes import Changes, FieldChange
-from issues.contents import changes_to_json
+from issues.diff import Changes, FieldChange
 from issues.models import Revision
-from issues.text import has_hangul
+from issues.parse.readable import prose
+from issues.parse.text import has_hangul
+from issues.serialize import changes_to_json
+from tests.support.all_mails import EDITED
+from tests.support.factories import blocks, issue_of, paper, stored_issue
+from tests.support.site import Site, links_of, open_site
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}

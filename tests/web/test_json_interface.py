@@ -13,7 +13,8 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from site_at_work import CHOICE, Site
+
+from tests.support.site import CHOICE, Site
 
 CHECKS = [
     not_a_server_error,

@@ -6,11 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from site_at_work import Site, open_site
 
 from core.database import Database
-from emails.models import Delivery, Pace, ReturnedMail
+from delivery.models import Delivery, Pace, ReturnedMail
 from paperboy.web import metrics
+from tests.support.site import Site, open_site
 
 MINJI = "minji@example.com"
 TOKEN = "a token for tests"

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from making import stored_issue
-from site_at_work import Site
 from sqlalchemy import select
 
-from emails.models import Delivery
+from delivery.models import Delivery
+from tests.support.factories import stored_issue
+from tests.support.site import Site
 
 ADDRESS = "minji@example.com"
 FORMS = {

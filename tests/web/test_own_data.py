@@ -1,7 +1,8 @@
 """A reader's own page: old links, all links at once, all that is stored, nothing any more, and another address."""
 
 import pytest
-from site_at_work import Site, path_in
+
+from tests.support.site import Site, path_in
 
 ADDRESS, NEXT = "minji@example.com", "jihoon@example.com"
 NAME = "김민지"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
-from site_at_work import Site, links_of, path_in
-from tools import TOO_WIDE
 
-from paperboy.web.wording import spell_day
+from paperboy.web.i18n import spell_day
+from tests.support.programs import TOO_WIDE
+from tests.support.site import Site, links_of, path_in
 
 WIDTHS = (375, 1280)
 LOCALES = {"ko": "ko-KR", "en": "en-GB"}

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from making import reader
-from site_at_work import CHOICE, Site
 
-from emails.correspondence import forget
-from emails.office import house_of
+from mailings.account_mails import forget
+from mailings.context import house_of
 from subscribers.accounts import pause, sign_up, suppress, unsubscribe
+from tests.support.factories import reader
+from tests.support.site import CHOICE, Site
 
 KINDS = ("new", "active", "paused", "pending", "gone", "suppressed", "forgotten")
 NEW, ACTIVE, PAUSED, PENDING, GONE, SUPPRESSED, FORGOTTEN = NAMES = tuple(

@@ -2,7 +2,8 @@
 
 import pytest
 from playwright.sync_api import Browser
-from site_at_work import Site, links_of, path_in
+
+from tests.support.site import Site, links_of, path_in
 
 
 @pytest.fixture

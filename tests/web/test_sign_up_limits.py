@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from redis_server import RedisServer
-from site_at_work import Site, open_site, until
 
 from core.database import Database
-from subscribers.limits import Allowances, SignUpLimits, open_storage
+from subscribers.signup_limits import Allowances, SignUpLimits, open_storage
+from tests.support.servers.redis import RedisServer
+from tests.support.site import Site, open_site, until
 
 
 class WithLimits(Protocol):

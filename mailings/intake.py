@@ -1,0 +1,111 @@
+"""One ingest: fetch the feed and topics, and take over all weekly posts, all or nothing."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core.database import Sessions, lock
+from core.run_log import record
+from issues.feed import Fetched, Post, Validators, fetch, read_feed, read_topic, topic_address
+from issues.models import Feed
+from issues.parse.titles import parse_week
+from issues.store import Applied, apply
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class IngestReport:
+    """What an ingest found; issues are named by topic id and first day of the week."""
+
+    new: list[dict[str, Any]] = field(default_factory=list)
+    changed: list[dict[str, Any]] = field(default_factory=list)
+    unchanged: list[dict[str, Any]] = field(default_factory=list)
+    ignored: list[dict[str, Any]] = field(default_factory=list)
+    held: list[dict[str, Any]] = field(default_factory=list)
+    not_modified: bool = False
+
+    def line(self) -> str:
+        """The report in one line."""
+        if self.not_modified:
+            return "The feed has not changed since it was last read."
+        return (
+            f"{len(self.new)} new, {len(self.changed)} changed, {len(self.unchanged)} unchanged, "
+            f"{len(self.held)} held, {len(self.ignored)} ignored"
+        )
+
+
+def ingest(
+    sessions: Sessions,
+    *,
+    feed_url: str | None,
+    topic_urls: Sequence[str] = (),
+    allowed_hosts: Sequence[str] = (),
+    now: datetime,
+) -> IngestReport:
+    """Read the feed (if any) and the topics, and store what is new in one transaction.
+
+    Raises:
+        FeedError: an answer cannot be used; then nothing is stored, not even of the others.
+    """
+    fetched = None
+    posts: list[Post] = []
+    if feed_url:
+        with sessions() as session:
+            known = _known(session, feed_url)
+        fetched = fetch(feed_url, known, allowed_hosts)
+        posts += read_feed(fetched) if fetched.body is not None else []
+    for url in topic_urls:
+        posts.append(read_topic(fetch(topic_address(url), Validators(), allowed_hosts)))
+    if fetched and fetched.body is None and not topic_urls:
+        with sessions.begin() as session:
+            session.merge(Feed(url=feed_url, fetched_at=now))
+        return IngestReport(not_modified=True)
+    return _take_over(sessions, posts, feed_url, fetched, now)
+
+
+def _take_over(
+    sessions: Sessions, posts: Sequence[Post], feed_url: str | None, fetched: Fetched | None, now: datetime
+) -> IngestReport:
+    report = IngestReport()
+    with sessions.begin() as session:
+        lock(session, "ingest")
+        for post in posts:
+            if parse_week(post.title) is None:
+                report.ignored.append({"topic_id": post.topic_id, "title": post.title})
+            else:
+                _note(report, apply(session, post, now))
+        if feed_url and fetched and fetched.body is not None:
+            session.merge(Feed(url=feed_url, fetched_at=now, **asdict(fetched.validators)))
+        record(session, "ingest", asdict(report), now)
+    return report
+
+
+def _known(session: Session, url: str) -> Validators:
+    feed = session.get(Feed, url)
+    return Validators(feed.etag, feed.last_modified) if feed else Validators()
+
+
+def _note(report: IngestReport, applied: Applied) -> None:
+    issue = applied.issue
+    ids = {"issue": issue.week_start.isoformat(), "topic": issue.topic_id}
+    logger.info("an issue is %s", applied.outcome, extra=ids)
+    entry: dict[str, Any] = {
+        "issue": issue.week_start.isoformat(),
+        "topic_id": issue.topic_id,
+        "title": issue.title,
+    }
+    if applied.outcome == "new":
+        report.new.append(entry | {"papers": len(issue.papers)})
+    elif applied.outcome == "held":
+        report.held.append(entry | {"reasons": list(applied.problems)})
+    elif applied.outcome == "changed":
+        changes = asdict(applied.changes)
+        del changes["pairs"]
+        report.changed.append(entry | changes)
+    else:
+        report.unchanged.append(entry)

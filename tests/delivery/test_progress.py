@@ -1,0 +1,65 @@
+"""Whoever watches a run is told how far it is, and holds up no mail."""
+
+import threading
+
+import pytest
+
+from core.database import Database
+from delivery import claim_buffer, sender
+from delivery.rate_limit import Speed
+from delivery.sender import drain
+from tests.support.factories import office_at
+from tests.support.outbox import SLOT, plan, states
+from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer, in_turn
+
+
+def test_whoever_is_told_of_the_progress_holds_up_no_mail(database: Database) -> None:
+    plan(database, 5)
+    all_sent = threading.Event()
+    in_time: list[bool] = []
+
+    def progress(_done: int, _planned: int) -> None:
+        in_time.append(all_sent.wait(30))
+
+    def count(_message: object) -> None:
+        if len(server.messages) == 4:  # and this one
+            all_sent.set()
+
+    with ScriptedServer(on_body=count) as server, office_at(database, server) as office:
+        drain(office, None, repeat_uncertain=True, progress=progress)
+    assert all(in_time)
+    assert states(database) == {"sent": 5}
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_progress_is_told_from_none_to_all_of_what_is_due(
+    database: Database, monkeypatch: pytest.MonkeyPatch, connections: int
+) -> None:
+    monkeypatch.setattr(claim_buffer, "BATCH", 3)
+    monkeypatch.setattr(sender, "TICK", 0.001)
+    plan(database, 10)
+    replies = [None, "550 5.1.1 No such user", "451 4.7.1 Later", TAKE_AND_DROP]
+    told: list[tuple[int, int]] = []
+    with (
+        ScriptedServer(on_body=in_turn(*replies)) as server,
+        office_at(database, server, speed=Speed(connections)) as office,
+    ):
+        drained = drain(
+            office, SLOT, repeat_uncertain=False, progress=lambda done, due: told.append((done, due))
+        )
+    assert told[0] == (0, 10)
+    assert told[-1] == (10, 10)
+    assert {due for _, due in told} == {10}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert drained.states == states(database) == {"sent": 7, "failed": 1, "deferred": 1, "uncertain": 1}
+
+
+def test_a_run_that_stops_tells_how_far_it_came(database: Database) -> None:
+    plan(database, 5)
+    told: list[tuple[int, int]] = []
+    with (
+        ScriptedServer(on_mail=in_turn(None, None, "550 5.7.1 Sender refused")) as server,
+        office_at(database, server) as office,
+    ):
+        drain(office, SLOT, repeat_uncertain=True, progress=lambda done, due: told.append((done, due)))
+    assert told[-1] == (2, 5)

@@ -1,0 +1,244 @@
+"""Commands that leave with the text of the mail before, and what becomes of the mail that they announce."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextlib import suppress as suppress_errors
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from core.database import Database
+from delivery import claim_buffer
+from delivery.group_commit import Ledger
+from delivery.models import Delivery
+from delivery.rate_limit import Quota
+from delivery.sender import Office, drain
+from delivery.transport.pool import Transport
+from delivery.transport.smtp import connection
+from delivery.transport.smtp.connection import SmtpAddress
+from delivery.transport.smtp.protocol import Channel
+from emails.message import Message as MailMessage
+from subscribers.accounts import find, suppress, unsubscribe
+from subscribers.signup_limits import DatabaseStorage
+from tests.support.factories import HOUSE, NOW
+from tests.support.outbox import deliveries, got, plan, send, states
+from tests.support.servers.smtp import Message, ScriptedServer
+
+PIPELINING = ("8BITMIME", "SIZE 20971520", "PIPELINING")
+
+
+@contextmanager
+def server_that_hears_the_next_mail_first(mails: int) -> Iterator[SmtpAddress]:
+    """It answers a text when the next mail's commands are there: whoever waits for the answer waits for ever."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    finished: list[bool] = []
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        client.settimeout(20)
+        with client, client.makefile("rb") as said:
+            client.sendall(b"220 patient.test ESMTP\r\n")
+            said.readline()
+            client.sendall(b"250-patient.test\r\n250 PIPELINING\r\n")
+            for left in reversed(range(mails)):
+                while said.readline() != b"DATA\r\n":
+                    pass
+                client.sendall(b"250 Ok\r\n250 Ok\r\n354 Go on\r\n")
+                while said.readline() != b".\r\n":
+                    pass
+                if left:
+                    said.peek(1)  # waits
+                client.sendall(b"250 2.0.0 Taken\r\n")
+            finished.append(said.readline() == b"QUIT\r\n")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    host, port = listener.getsockname()
+    yield SmtpAddress(host, port, "none")
+    thread.join(30)
+    listener.close()
+    assert finished == [True]
+
+
+@contextmanager
+def server_that_drops_what_comes_with_a_text(mails: int) -> Iterator[tuple[SmtpAddress, list[bytes]]]:
+    """It takes so many mails, and what each connection said first."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    hellos: list[bytes] = []
+    taken: list[bytes] = []
+
+    def drop_the_rest(client: socket.socket) -> None:
+        client.settimeout(0.1)
+        with suppress_errors(TimeoutError):
+            while client.recv(65_536):
+                pass
+        client.settimeout(None)
+
+    def talk(client: socket.socket) -> None:
+        client.sendall(b"220 forgetful.test ESMTP\r\n")
+        hellos.append(client.recv(1000))
+        client.sendall(b"250-forgetful.test\r\n250 PIPELINING\r\n")
+        heard = b""
+        while piece := client.recv(65_536):
+            heard += piece
+            if b"\r\n.\r\n" in heard:
+                drop_the_rest(client)
+                taken.append(heard)
+                client.sendall(b"250 2.0.0 Taken\r\n")
+                heard = b""
+            elif heard.endswith(b"DATA\r\n"):
+                client.sendall(b"250 Ok\r\n250 Ok\r\n354 Go on\r\n")
+                heard = b""
+
+    def serve() -> None:
+        while len(taken) < mails:
+            client, _ = listener.accept()
+            with client, suppress_errors(OSError):
+                talk(client)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    host, port = listener.getsockname()
+    yield SmtpAddress(host, port, "none"), hellos
+    thread.join(30)
+    listener.close()
+    assert len(taken) == mails
+
+
+def test_a_server_that_drops_the_commands_behind_a_text_is_waited_for_once_and_not_with_every_mail(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_TIMEOUTS", dict.fromkeys(connection._TIMEOUTS, 0.5))
+    plan(sqlite_database, 5)
+    with server_that_drops_what_comes_with_a_text(5) as (server, hellos):
+        drain(Office(sqlite_database, Transport([server]), HOUSE, lambda: NOW), None, repeat_uncertain=True)
+    assert states(sqlite_database) == {"sent": 5}
+    assert len(hellos) == 2
+
+
+def test_the_commands_of_a_mail_come_with_the_text_of_the_one_before(sqlite_database: Database) -> None:
+    plan(sqlite_database, 3)
+    with server_that_hears_the_next_mail_first(3) as server:
+        drain(Office(sqlite_database, Transport([server]), HOUSE, lambda: NOW), None, repeat_uncertain=True)
+    assert states(sqlite_database) == {"sent": 3}
+
+
+def once(act: Callable[[], None]) -> Callable[[Message], None]:
+    """For a server to do when it has the first text, before it answers."""
+    left = [act]
+
+    def on_body(_message: Message) -> None:
+        if left:
+            left.pop()()
+
+    return on_body
+
+
+@pytest.mark.parametrize("way", ["unsubscribed", "suppressed"])
+def test_a_reader_who_leaves_between_the_commands_and_the_text_gets_no_mail(
+    database: Database, way: str
+) -> None:
+    first, second, third = plan(database, 3)
+
+    def leave() -> None:
+        with database.sessions.begin() as session:
+            subscriber = find(session, second)
+            assert subscriber is not None
+            if way == "suppressed":
+                suppress(session, second, "returned", NOW)
+            else:
+                unsubscribe(subscriber, NOW)
+
+    with ScriptedServer(extensions=PIPELINING, on_body=once(leave)) as server:
+        drained = send(database, server)
+    assert got(server) == [first, third]
+    assert [delivery.state for delivery in deliveries(database)] == ["sent", "skipped", "sent"]
+    assert drained.states == {"sent": 2, "skipped": 1}
+
+
+def test_a_run_that_stops_says_nothing_to_a_server_that_waits_for_a_text(database: Database) -> None:
+    plan(database, 3)
+    with ScriptedServer(extensions=PIPELINING, on_body="554 5.7.1 You are blocked") as server:
+        drained = send(database, server)
+    assert "You are blocked" in drained.stopped
+    assert {(delivery.state, delivery.claim) for delivery in deliveries(database)} == {("planned", "")}
+    assert server.messages == []
+    assert server.commands[-1] == "DATA"  # of the second mail
+
+
+def test_a_mail_waits_for_a_domain_that_says_later_while_its_commands_are_on_their_way(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim_buffer, "MOST_WAIT", timedelta(0))  # the run ends where it would wait for the turn
+    plan(database, 3, domain="slow.example")
+    with ScriptedServer(extensions=PIPELINING, on_body="451 4.7.1 Too many mails") as server:
+        send(database, server)
+    assert states(database) == {"deferred": 1, "planned": 2}
+
+
+def test_a_mail_put_back_by_a_line_is_not_taken_twice_before_the_line_knows(database: Database) -> None:
+    plan(database, 2)
+    ledger = Ledger(database, "sender", lambda: NOW, timedelta(minutes=1))
+    quota = Quota(DatabaseStorage(database), 0)
+    claims = claim_buffer.Stock(ledger, None, quota, connections=1, repeat_uncertain=True, clock=lambda: NOW)
+
+    async def take() -> list[int]:
+        await claims.refill()
+        return [claim.id for claim in iter(claims.at_hand, None)]
+
+    first, second = asyncio.run(take())
+    with database.sessions.begin() as session:  # what a line has asked for, and has had no answer to
+        session.execute(
+            update(Delivery).where(Delivery.id == first).values(state="planned", claim="", due_at=NOW)
+        )
+    assert asyncio.run(take()) == []
+    claims.release(first)
+    assert asyncio.run(take()) == [first]
+    assert {delivery.id: delivery.state for delivery in deliveries(database)} == {
+        first: "claimed",
+        second: "claimed",
+    }
+    ledger.close()
+
+
+def test_a_sender_that_is_cancelled_while_a_server_waits_for_a_text_says_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = threading.Event()
+    said: list[bytes] = []
+    write = Channel.write
+
+    def write_and_tell(self: Channel, *parts: bytes) -> None:
+        said.extend(parts)
+        write(self, *parts)
+
+    monkeypatch.setattr(Channel, "write", write_and_tell)
+    mails = [
+        MailMessage("b@paperboy.example", f"reader{n}@example.com", (b"Subject: Hi\r\n\r\nHi\r\n",))
+        for n in (1, 2)
+    ]
+
+    def on_data(_nothing: object) -> None:
+        if len(server.messages):
+            heard.set()
+            time.sleep(0.2)
+
+    async def send_and_cancel(server: SmtpAddress) -> None:
+        line = Transport([server]).line()
+        await line.send(mails[0], mails[1])
+        second = asyncio.create_task(line.send(mails[1]))
+        await asyncio.to_thread(heard.wait, 10)
+        second.cancel()
+        with suppress_errors(asyncio.CancelledError):
+            await second
+        await line.close()
+
+    with ScriptedServer(extensions=PIPELINING, on_data=on_data) as server:
+        asyncio.run(send_and_cancel(SmtpAddress(server.host, server.port, "none")))
+    assert len(server.messages) == 1
+    assert b"QUIT\r\n" not in said

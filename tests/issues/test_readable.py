@@ -1,0 +1,174 @@
+"""The forum's texts made readable: leftovers of LaTeX, endless paragraphs, runs as HTML."""
+
+import re
+from itertools import accumulate
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
+
+from issues.parse.readable import inline_html, prose, readable
+from issues.parse.text import Block, Run
+from tests.support.random_posts import SNIPPETS
+
+LONGEST = 6_000  # bytes of a paragraph that a mail can still leave out without losing much
+SENTENCES = (
+    "추론 모델은 답을 찾은 뒤에도 다른 풀이를 계속 시도합니다. ",
+    "Smith et al. show in Fig. 3 that 3.5 points (e.g. on MATH) are gained. ",
+    "정말 그럴까요? ",
+    "“Is it so?” they ask, and answer with No. 7 of their tables! ",
+    "이 방법(Owl)은 arXiv 2508.00001에 실렸습니다… ",
+    "Models by A. B. Baker waste less; see https://a.example/v1.2 for code. ",
+)
+
+
+@st.composite
+def sentences(draw: st.DrawFn) -> list[list[Run]]:
+    """Sentences as runs of many looks, altogether several times longer than a paragraph may be."""
+    chosen = draw(st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=6))
+    if draw(st.booleans()):
+        chosen.append("쉬지 않고 이어지는 문장이 " * 300 + "있습니다. ")
+    made = []
+    for sentence in chosen:
+        place = draw(st.integers(1, len(sentence) - 1))
+        look = {"bold": draw(st.booleans()), "href": draw(st.sampled_from([None, "https://a.example/"]))}
+        made.append([Run(sentence[:place], **look), Run(sentence[place:])])  # type: ignore[arg-type]
+    length = sum(len(sentence.encode()) for sentence in chosen)
+    return made * (60_000 // length + 1)
+
+
+def signs(blocks: tuple[Block, ...]) -> list[tuple[str, bool, str | None]]:
+    """Every sign but spaces, with its look."""
+    return [
+        (sign, run.bold, run.href)
+        for block in blocks
+        for run in block.runs
+        for sign in run.text
+        if not sign.isspace()
+    ]
+
+
+def bare(text: str) -> str:
+    return "".join(text.split())
+
+
+@settings(max_examples=40)
+@given(sentences())
+def test_an_endless_paragraph_becomes_several_of_whole_sentences_and_loses_nothing(
+    written: list[list[Run]],
+) -> None:
+    block = Block("p", tuple(run for sentence in written for run in sentence))
+    pieces = prose([block])
+    assert signs(pieces) == signs((block,)), "every sign keeps its place and its look"
+    whole = ["".join(run.text for run in sentence) for sentence in written]
+    ends = set(accumulate(len(bare(sentence)) for sentence in whole))
+    assert set(accumulate(len(bare(piece.text)) for piece in pieces)) <= ends
+    single = {bare(sentence) for sentence in whole}
+    for piece in pieces:
+        assert piece.type == "p"
+        assert len(piece.text.encode()) <= LONGEST or bare(piece.text) in single
+        assert piece.text == piece.text.strip()
+
+
+def test_paragraphs_made_of_one_are_as_long_as_they_may_be() -> None:
+    sentence = "추론 모델은 답을 찾은 뒤에도 다른 풀이를 계속 시도합니다. "
+    *full, _ = prose([Block("p", (Run(sentence * 700),))])
+    assert all(len(piece.text.encode()) + len(sentence.encode()) > LONGEST for piece in full)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        Block("li", (Run("항목도 길어질 수 있습니다. " * 2_000 + "끝"),)),
+        Block("p", (Run("끝이 없는 문장은 나눌 곳이 없고 " * 2_000 + "끝"),)),
+        Block("p", (Run("이만하면 한 문단입니다. " * 100 + "끝."),)),
+    ],
+)
+def test_a_list_item_an_endless_sentence_and_an_ordinary_paragraph_stay_whole(block: Block) -> None:
+    (piece,) = prose([block])
+    assert (piece.type, piece.text) == (block.type, block.text)
+
+
+def test_a_text_of_nothing_but_a_command_leaves_no_empty_paragraph() -> None:
+    assert prose([Block("p", (Run(r"\textbf{}"),))]) == ()
+
+
+# --- leftovers of LaTeX -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"\textbf{Gardener} prunes 35\% of $x$", "Gardener prunes 35% of x"),
+        (r"``quoted'' and \emph{stressed}", "“quoted” and stressed"),
+        (r"from $5 to $10 a month", "from $5 to $10 a month"),
+        (r"$\alpha \leq \beta$", "α ≤ β"),
+        (r"see \href{https://a.example/x}{the code}", "see the code"),
+        (r"\url{https://a.example/x}", "https://a.example/x"),
+        (r"A\&B \textit{in \%}", "A&B in %"),
+        (r"a path C:\temp\total", r"a path C:\temp\total"),
+    ],
+)
+def test_leftovers_of_latex_are_read_as_they_were_meant(written: str, read: str) -> None:
+    assert readable(Block("p", (Run(written),))).text == read
+
+
+def test_a_look_of_latex_becomes_the_look() -> None:
+    runs = readable(
+        Block("p", (Run(r"\textbf{b} \emph{i} \texttt{c} $x_1$ \href{https://a.example/}{l}"),))
+    ).runs
+    assert {run.text for run in runs if run.bold} == {"b"}
+    assert {run.text for run in runs if run.italic} == {"i"}
+    assert {run.text for run in runs if run.code} == {"c"}
+    assert {run.text for run in runs if run.math} == {"x_1"}
+    assert {(run.text, run.href) for run in runs if run.href} == {("l", "https://a.example/")}
+
+
+def test_an_address_of_latex_that_the_forum_made_a_link_stays_that_link() -> None:
+    cooked = (Run(r"Code: \href{"), Run("https://a.example/", href="https://a.example/"), Run("}{here}."))
+    assert readable(Block("p", cooked)).text == "Code: https://a.example/here."
+    assert readable(Block("p", cooked)).links == ("https://a.example/",)
+
+
+def test_a_command_never_makes_a_link_that_runs_code() -> None:
+    assert readable(Block("p", (Run(r"\href{javascript:alert(1)}{press}"),))).links == ()
+
+
+def test_code_is_left_as_it_is() -> None:
+    code = Block("p", (Run(r"\textbf{x} $y$ ``z''", code=True),))
+    assert readable(code) == code
+
+
+@given(st.text(alphabet=st.sampled_from(r"ab가 \{}$`'%_&"), max_size=80))
+def test_no_leftover_makes_a_text_unreadable(text: str) -> None:
+    """Letters stay, in their order, whatever commands and signs stand between them."""
+    letters = re.sub(r"[^ab가]", "", text)
+    assert re.sub(r"[^ab가]", "", readable(Block("p", (Run(text),))).text) == letters
+
+
+# --- HTML ---------------------------------------------------------------------------
+
+RUNS = st.builds(
+    Run,
+    SNIPPETS,
+    bold=st.booleans(),
+    italic=st.booleans(),
+    code=st.booleans(),
+    math=st.booleans(),
+    href=st.sampled_from([None, "https://a.example/?a=1&b=2"]),
+)
+
+
+@given(st.lists(RUNS, max_size=5))
+def test_a_text_in_html_reads_as_it_was_written_and_is_never_markup_of_its_own(runs: list[Run]) -> None:
+    block = Block("p", tuple(runs))
+    body = LexborHTMLParser(f"<p>{inline_html(block)}</p>").css_first("body > p")
+    assert body
+    assert body.text() == block.text
+    assert {node.tag for node in body.css("*")} - {"p"} <= {"strong", "em", "code", "a"}
+    assert {node.attributes["href"] for node in body.css("a")} == set(block.links)
+
+
+def test_a_line_break_inside_a_paragraph_stays_one() -> None:
+    assert inline_html(Block("p", (Run("한 줄\n두 줄"),))) == "한 줄<br>두 줄"

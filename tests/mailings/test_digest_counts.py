@@ -1,0 +1,182 @@
+"""The accounts of a digest: every candidate is in them once, whatever becomes of each and whoever else runs."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from core.database import Database
+from delivery.models import Delivery
+from delivery.report import DigestReport
+from mailings import account_mails, digest_run
+from mailings.digest_run import preview_digest, retry, run_digest
+from subscribers.accounts import find, pause, sign_up, unsubscribe
+from subscribers.models import Subscriber
+from tests.support.account_actions import cursor_of, publish, subscribe
+from tests.support.digests import digest, stopped_digest
+from tests.support.factories import HOUSE, NOW, RULES, office_at
+from tests.support.outbox import got, states
+from tests.support.servers.smtp import DROP, RESET, Reply, ScriptedServer, in_turn
+
+
+def test_every_candidate_is_accounted_for_whatever_becomes_of_each(database: Database) -> None:
+    publish(database)
+    subscribe(database, *(f"{name}@example.com" for name in "abcde"))
+    replies = in_turn(None, "451 4.7.1 Later", "550 5.1.1 No such user", "552 5.2.2 Full")
+    with ScriptedServer(on_rcpt=replies) as fickle:
+        report = digest(database, fickle)
+    assert (report.candidates, report.sent, report.deferred, report.failed) == (5, 2, 1, 2)
+    assert report.fault == ""
+
+
+def test_only_active_readers_get_a_digest_and_the_others_are_counted_with_the_reason(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "active@example.com", "paused@example.com", "gone@example.com")
+    with database.sessions.begin() as session:
+        for subscriber in session.scalars(select(Subscriber)):
+            if subscriber.email == "paused@example.com":
+                pause(subscriber, NOW)
+            if subscriber.email == "gone@example.com":
+                unsubscribe(subscriber, NOW)
+        sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
+    report = digest(database, server)
+    assert got(server) == ["active@example.com"]
+    assert (report.candidates, report.reasons) == (3, {"paused": 1, "unsubscribed": 1})
+
+
+def test_a_reader_who_is_forgotten_during_the_run_is_accounted_for(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "minji@example.com", "bob@example.com")
+
+    def forget_minji(_slot: str) -> None:
+        with database.sessions.begin() as session:
+            subscriber = find(session, "minji@example.com")
+            assert subscriber
+            account_mails.forget(session, subscriber, HOUSE, NOW)
+
+    with office_at(database, server) as office:
+        report = run_digest(office, "weekly", local_now=NOW, rules=RULES, call_others=forget_minji)
+    assert (report.balances, report.sent, report.reasons) == (True, 1, {"forgotten": 1})
+    assert got(server) == ["bob@example.com"]
+
+
+def test_one_who_leaves_while_the_digest_is_planned_is_accounted_for(
+    database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(database)
+    subscribe(database, "stays@example.com", "leaves@example.org")
+    plan_group = digest_run._plan_group
+
+    def leave_first(*arguments: Any) -> int:
+        with database.sessions.begin() as session:
+            subscriber = find(session, "leaves@example.org")
+            assert subscriber
+            unsubscribe(subscriber, NOW)
+        return plan_group(*arguments)
+
+    monkeypatch.setattr(digest_run, "_plan_group", leave_first)
+    report = digest(database, server)
+    assert got(server) == ["stays@example.com"]
+    assert (report.candidates, report.sent) == (2, 1)
+    assert report.reasons == {"changed while planning": 1}
+
+
+@pytest.mark.parametrize("hook", ["on_connect", "on_mail", "on_rcpt", "on_data", "on_body"])
+@pytest.mark.parametrize("fault", ["451 4.3.0 Not now", "554 5.3.0 Never", "550 5.7.1 Blocked", DROP, RESET])
+def test_whatever_fault_a_server_has_the_report_says_the_same_as_the_ledger(
+    database: Database, hook: str, fault: Reply
+) -> None:
+    publish(database)
+    subscribe(database, *(f"reader{number}@example{number}.com" for number in range(4)))
+    with ScriptedServer(**{hook: in_turn(None, fault)}) as server:  # type: ignore[arg-type]
+        report = digest(database, server)
+    in_ledger = states(database)
+    in_report = {
+        state: getattr(report, state) for state in ("sent", "deferred", "failed", "uncertain", "planned")
+    }
+    assert {state: count for state, count in in_report.items() if count} == in_ledger
+    assert report.candidates == 4
+    assert bool(report.stopped) == (in_ledger["planned"] > 0)
+
+
+def test_an_uncertain_mail_repeated_by_upkeep_is_counted_once(database: Database) -> None:
+    publish(database)
+    subscribe(database, "a@example.com")
+    stopped_digest(database)
+    with ScriptedServer(on_body=in_turn(DROP)) as fickle, office_at(database, fickle) as office:
+        report = retry(office, rules=RULES)
+    assert report.balances
+    assert (report.candidates, report.sent, report.uncertain) == (1, 1, 0)
+    assert len(fickle.messages) == 1
+
+
+def test_a_preview_counts_the_mails_of_a_digest_and_plans_none(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com", "b@example.com")
+    preview = preview_digest(database.sessions, "weekly", house=HOUSE, local_now=NOW, rules=RULES)
+    assert (preview.candidates, preview.planned, preview.balances) == (2, 2, True)
+    with database.sessions() as session:
+        assert session.scalars(select(Delivery)).all() == []
+    assert cursor_of(database, "a@example.com") == 0
+    assert digest(database, server).editions == preview.editions
+
+
+# --- several runs at once -----------------------------------------------------------
+
+
+def run_at_once(database: Database, server: ScriptedServer, count: int) -> list[DigestReport]:
+    """Start the digest of one slot several times at once."""
+    start = threading.Barrier(count, timeout=30)
+
+    def run(_number: int) -> DigestReport:
+        start.wait()
+        return digest(database, server)
+
+    with ThreadPoolExecutor(count) as runs:
+        return list(runs.map(run, range(count)))
+
+
+def test_two_digests_of_a_slot_started_at_once_send_it_once_and_account_for_everyone(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    readers = [f"reader{number}@example{number}.com" for number in range(20)]
+    subscribe(database, *readers[:10], language="ko")
+    subscribe(database, *readers[10:], language="both")
+    reports = run_at_once(database, server, 2)
+    assert sorted(got(server)) == sorted(readers)
+    for report in reports:
+        assert report.fault == ""
+        assert report.candidates == 20
+        assert report.sent + report.skipped == 20
+
+
+@pytest.mark.parametrize("readers", [1, 6])
+def test_a_digest_that_another_run_overtakes_while_it_plans_accounts_for_everyone_once(
+    database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, readers: int
+) -> None:
+    """Between reading who is due and planning, a whole other run plans and sends the slot."""
+    publish(database)
+    subscribe(database, *(f"reader{number}@example{number}.com" for number in range(readers)))
+    plan_group = digest_run._plan_group
+    others: list[DigestReport] = []
+
+    def be_overtaken(*arguments: Any) -> int:
+        monkeypatch.setattr(digest_run, "_plan_group", plan_group)
+        others.append(digest(database, server))
+        return plan_group(*arguments)
+
+    monkeypatch.setattr(digest_run, "_plan_group", be_overtaken)
+    report = digest(database, server)
+    assert len(server.messages) == readers
+    for accounts in (report, *others):
+        assert (accounts.fault, accounts.candidates, accounts.sent) == ("", readers, readers)
+    assert (report.skipped, report.planned) == (0, 0)

@@ -1,0 +1,301 @@
+"""An ingest takes over what is new and what was corrected, all of it or nothing."""
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from core.database import Base, Database
+from issues import feed
+from issues.feed import FeedError
+from issues.models import Feed, Issue, Paper, Revision
+from issues.serialize import content_of_paper
+from issues.store import feed_read_at, shown_content
+from mailings.intake import IngestReport, ingest
+from paperboy.demo.sample.data import weeks
+from paperboy.demo.sample.forum import Forum, Page
+from paperboy.demo.sample.topics import NEWS_TOPIC_ID
+from paperboy.demo.sample.truth import expected
+from tests.support.parsed_posts import as_truth, in_plain, plain
+from tests.support.servers.faulty_forum import FAULTS, FaultyServer
+
+NOW = datetime(2026, 3, 9, 0, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ALLOWED = ("127.0.0.1",)
+
+
+@pytest.fixture
+def forum() -> Iterator[Forum]:
+    with Forum() as running:
+        yield running
+
+
+@pytest.fixture
+def server(forum: Forum) -> Iterator[FaultyServer]:
+    with FaultyServer(forum) as running:
+        yield running
+
+
+def read(database: Database, url: str | None, *topics: str, at: datetime = NOW) -> IngestReport:
+    return ingest(database.sessions, feed_url=url, topic_urls=topics, allowed_hosts=ALLOWED, now=at)
+
+
+def dump(database: Database, *without: str) -> dict[str, list[Any]]:
+    """Every row of every table (but some)."""
+    tables = [table for table in Base.metadata.sorted_tables if table.name not in without]
+    with database.engine.connect() as connection:
+        return {table.name: sorted(map(repr, connection.execute(select(table)))) for table in tables}
+
+
+def stored(database: Database) -> dict[int, dict[str, Any]]:
+    """What is in force, in the form of the truth, by topic id."""
+    with database.sessions() as session:
+        issues = session.scalars(select(Issue)).all()
+        return {issue.topic_id: as_truth(shown_content(issue)) for issue in issues}
+
+
+# --- the project's own forum --------------------------------------------------------
+
+
+def test_a_first_ingest_stores_every_week_and_ignores_the_news(database: Database, forum: Forum) -> None:
+    report = read(database, forum.feed_url)
+    assert [entry["topic_id"] for entry in report.new] == [week.topic_id for week in weeks()]
+    assert [entry["topic_id"] for entry in report.ignored] == [NEWS_TOPIC_ID]
+    assert report.line() == "3 new, 0 changed, 0 unchanged, 0 held, 1 ignored"
+    assert stored(database) == {
+        week.topic_id: in_plain(expected(week.topic_id, edited=False)) for week in weeks()
+    }
+
+
+def test_a_second_ingest_finds_nothing_new_and_stores_only_when_that_was(
+    database: Database, forum: Forum
+) -> None:
+    read(database, forum.feed_url)
+    before = dump(database)
+    report = read(database, forum.feed_url, at=NOW + HOUR)
+    assert report.not_modified
+    assert "has not changed" in report.line()
+    assert dump(database, "feeds") == {name: rows for name, rows in before.items() if name != "feeds"}
+    with database.sessions.begin() as session:
+        assert feed_read_at(session) == NOW + HOUR
+        session.execute(update(Feed).values(fetched_at=NOW))
+    assert dump(database) == before, "what it takes to ask for changes next time has stayed"
+
+
+def test_an_edit_is_taken_over_for_what_it_is(database: Database, forum: Forum) -> None:
+    read(database, forum.feed_url)
+    forum.state.edited = True
+    report = read(database, forum.feed_url, at=NOW + HOUR)
+    (changed,) = report.changed
+    assert [name.partition(":")[0] for name in changed["added"]] == ["Signpost"]
+    assert [change["field"] for change in changed["retitled"]] == ["title_ko"]
+    assert [change["field"] for change in changed["corrected"]] == ["intro_ko"]
+    assert changed["withdrawn"] == changed["moved"] == ()
+    assert stored(database) == {
+        week.topic_id: in_plain(expected(week.topic_id, edited=True)) for week in weeks()
+    }
+    with database.sessions() as session:
+        newest = session.scalars(select(Paper).order_by(Paper.number.desc())).first()
+        assert newest
+        assert newest.late
+        assert content_of_paper(newest).title_en in changed["added"]
+
+
+def test_replies_and_another_emoji_set_change_nothing(database: Database, forum: Forum) -> None:
+    read(database, forum.feed_url)
+    before = dump(database, "runs", "feeds")
+    forum.state.replies = {week.topic_id: 2 for week in weeks()}
+    forum.state.emoji_set = "apple"
+    report = read(database, forum.feed_url, at=NOW + HOUR)
+    assert len(report.unchanged) == 3
+    assert dump(database, "runs", "feeds") == before
+
+
+def test_no_fault_changes_any_table_and_the_next_good_answer_is_taken(
+    database: Database, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(database, server.feed_url)
+    before = dump(database)
+    server.forum.state.edited = True
+    monkeypatch.setattr(feed, "MAX_SECONDS", 1)
+    for fault in sorted(set(FAULTS) - {""}):
+        server.fault = fault
+        line = refusal(database, server.feed_url)
+        assert (fault, dump(database), "\n" in line) == (fault, before, False)
+    server.fault = ""
+    assert len(read(database, server.feed_url, at=NOW + HOUR).changed) == 1
+
+
+def refusal(database: Database, url: str) -> str:
+    with pytest.raises(FeedError) as caught:
+        read(database, url, at=NOW + HOUR)
+    return str(caught.value)
+
+
+def test_a_topic_that_cannot_be_read_leaves_the_feed_unread_too(database: Database, forum: Forum) -> None:
+    before = dump(database)
+    with pytest.raises(FeedError, match="404"):
+        read(database, forum.feed_url, forum.topic_url(1))
+    assert dump(database) == before
+
+
+def test_a_backfill_by_topic_gives_the_same_as_the_feed(database: Database, forum: Forum) -> None:
+    topics = [f"{forum.origin}/t/{week.slug}/{week.topic_id}" for week in weeks()]
+    assert len(read(database, None, *topics).new) == 3
+    before = dump(database, "runs", "feeds")
+    assert len(read(database, forum.feed_url, at=NOW + HOUR).unchanged) == 3
+    assert dump(database, "runs", "feeds") == before
+
+
+def test_an_issue_that_fails_its_checks_is_reported_with_the_reason(
+    database: Database, forum: Forum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Forum.find
+
+    def find(self: Forum, path: str) -> Page:
+        page = real(self, path)
+        assert isinstance(page, Page)
+        return page._replace(body=page.body.replace("논문 링크".encode(), "링크".encode()))
+
+    monkeypatch.setattr(Forum, "find", find)
+    report = read(database, forum.feed_url)
+    assert [entry["topic_id"] for entry in report.held] == [week.topic_id for week in weeks()]
+    assert all("no link" in entry["reasons"][0] for entry in report.held)
+    with database.sessions() as session:
+        assert session.scalars(select(Paper)).all() == []
+        assert len(session.scalars(select(Revision)).all()) == 3
+
+
+# --- the forum that CI brings along -------------------------------------------------
+
+
+@pytest.fixture
+def shared(shared_forum: Path) -> Iterator[Any]:
+    """The shared forum's own server, running."""
+    spec = importlib.util.spec_from_file_location("shared_forum_serve", shared_forum / "serve.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    server = module.Server(0, shared_forum / "site", quiet=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def feed_of(shared: Any) -> str:
+    return f"{shared.origin}/c/news/14.rss"
+
+
+def truths(shared_forum: Path, state: str) -> dict[int, dict[str, Any]]:
+    """What should be read from each post, without the facts that a parser has no use for."""
+    files = (shared_forum / "site" / state / "truth").glob("*.json")
+    found = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+    return {truth["topic_id"]: in_plain(_comparable(truth)) for truth in found}
+
+
+def _comparable(truth: dict[str, Any]) -> dict[str, Any]:
+    issue = ("title", "week_start", "week_end", "overview_ko")
+    paper = (
+        *("title_ko", "title_en", "intro_ko", "intro_en", "abstract_ko", "abstract_en"),
+        *("paper_url", "more_urls"),
+    )
+    papers = [{name: one[name] for name in paper} for one in truth["papers"]]
+    summary = truth.get("summary_ko", [])
+    return {name: truth[name] for name in issue} | {"summary_ko": summary, "papers": papers}
+
+
+@pytest.mark.parametrize("state", ["base", "edited"])
+def test_every_shared_post_is_stored_as_its_truth_says(
+    database: Database, shared: Any, shared_forum: Path, state: str
+) -> None:
+    shared.state = state
+    report = read(database, feed_of(shared))
+    truth = truths(shared_forum, state)
+    assert {entry["topic_id"] for entry in report.new} == set(truth)
+    assert stored(database) == truth
+
+
+def test_the_shared_forum_is_asked_conditionally_and_its_304_changes_no_issue(
+    database: Database, shared: Any
+) -> None:
+    read(database, feed_of(shared))
+    before = dump(database)
+    assert read(database, feed_of(shared), at=NOW + HOUR).not_modified
+    first, second = shared.requests
+    assert (first["status"], first["if_none_match"]) == (200, None)
+    assert (second["status"], bool(second["if_none_match"])) == (304, True)
+    del before["feeds"]
+    assert dump(database, "feeds") == before
+
+
+def test_the_edit_of_the_shared_forum_is_exactly_what_it_says(
+    database: Database, shared: Any, shared_forum: Path
+) -> None:
+    read(database, feed_of(shared))
+    shared.state = "edited"
+    (changed,) = read(database, feed_of(shared), at=NOW + HOUR).changed
+    said = json.loads((shared_forum / "site" / "edited" / "changes.json").read_text(encoding="utf-8"))
+    assert changed["topic_id"] == said["topic_id"]
+    assert list(changed["added"]) == said["added"]
+    assert changed["withdrawn"] == changed["moved"] == ()
+    found = [*changed["retitled"], *changed["corrected"]]
+    assert [_plain_change(change) for change in found] == [
+        _plain_change(change) for change in said["changed"]
+    ]
+    assert stored(database) == truths(shared_forum, "edited")
+
+
+def _plain_change(change: dict[str, Any]) -> dict[str, str]:
+    names = ("paper", "field", "before", "after")
+    return {name: plain(change[name]) for name in names}
+
+
+SHARED_FAULTS = (
+    "500",
+    "429",
+    "slow",
+    "truncated",
+    "cut",
+    "html",
+    "redirect-loop",
+    "huge",
+    "bomb",
+    "entities",
+    "drop",
+)
+
+
+def test_no_fault_of_the_shared_forum_changes_what_is_stored(
+    database: Database, shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(database, feed_of(shared))
+    before = dump(database)
+    shared.state = "edited"
+    monkeypatch.setattr(feed, "MAX_SECONDS", 1)
+    for fault in SHARED_FAULTS:
+        shared.fault, shared.fault_times = fault, -1
+        line = refusal(database, feed_of(shared))
+        assert (fault, dump(database), "\n" in line) == (fault, before, False)
+    shared.fault = ""
+    assert len(read(database, feed_of(shared), at=NOW + HOUR).changed) == 1
+
+
+@pytest.mark.parametrize("tags", ["", "?tags=names"])
+def test_topics_of_the_shared_forum_give_the_same_as_its_feed(
+    database: Database, shared: Any, shared_forum: Path, tags: str
+) -> None:
+    truth = truths(shared_forum, "base")
+    report = read(database, None, *(f"{shared.origin}/t/{number}.json{tags}" for number in truth))
+    assert {entry["topic_id"] for entry in report.new} == set(truth)
+    assert stored(database) == truth
+    assert len(read(database, feed_of(shared), at=NOW + HOUR).unchanged) == len(truth)

@@ -1,0 +1,132 @@
+"""Leaving and being forgotten: one farewell, a way back, and no mail after that."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from core.database import Database
+from delivery.models import Delivery
+from delivery.sender import drain
+from mailings import account_mails
+from mailings.digest_run import run_digest
+from subscribers import accounts
+from subscribers.models import AccountEvent, Attempt, Subscriber
+from tests.support.account_actions import (
+    DAY,
+    HOUR,
+    MINJI,
+    act,
+    apply,
+    confirm,
+    end,
+    handle_of,
+    keep_up,
+    links,
+    outbox,
+    publish,
+    recipients,
+    send,
+    status_of,
+    subscribe,
+)
+from tests.support.factories import HOUSE, NOW, RULES, office_at
+from tests.support.servers.smtp import Message, ScriptedServer
+
+# --- leaving ------------------------------------------------------------------------
+
+
+def test_one_who_leaves_is_told_once_with_a_link_that_takes_it_back(
+    database: Database, server: ScriptedServer
+) -> None:
+    subscribe(database)
+    end(database, reason="too many mails")
+    end(database)
+    assert outbox(database) == [(MINJI, "farewell", "planned")]
+    assert status_of(database) == "unsubscribed"
+    send(database, server)
+    assert recipients(server) == [MINJI]
+    assert links(server, 0) == {("unsubscribe", handle_of(database))}
+
+
+def test_one_who_never_confirmed_leaves_without_a_mail(database: Database) -> None:
+    apply(database)
+    end(database)
+    assert [kind for _, kind, _ in outbox(database)] == ["confirmation"]
+    assert status_of(database) == "unsubscribed"
+
+
+def test_leaving_back_and_forth_sends_one_farewell_a_day(database: Database) -> None:
+    subscribe(database)
+    for after in (timedelta(), HOUR, DAY):
+        end(database, after=after)
+        act(database, lambda session, known: accounts.undo_unsubscribe(session, known, NOW))
+    assert [kind for _, kind, _ in outbox(database)] == ["farewell", "farewell"]
+
+
+# --- forgetting ---------------------------------------------------------------------
+
+
+def test_one_who_is_forgotten_leaves_no_delivery_and_gets_none(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "jihoon@example.com")
+    apply(database)
+    confirm(database)
+    end(database)
+    act(database, lambda session, known: account_mails.forget(session, known, HOUSE, NOW))
+    assert status_of(database) == "unknown"
+    with office_at(database, server) as office:
+        assert run_digest(office, "weekly", local_now=NOW, rules=RULES).sent == 1
+    assert recipients(server) == ["jihoon@example.com"]
+    assert [address for address, _, _ in outbox(database)] == ["jihoon@example.com"]
+    with database.sessions() as session:
+        assert accounts.is_forgotten(session, MINJI, HOUSE.key)
+        assert not session.scalars(
+            select(AccountEvent).where(AccountEvent.subscriber_id.not_in(select(Subscriber.id)))
+        ).all()
+
+
+def test_one_who_was_forgotten_can_sign_up_again_by_themselves(database: Database) -> None:
+    subscribe(database)
+    act(database, lambda session, known: account_mails.forget(session, known, HOUSE, NOW))
+    assert apply(database) == ["invited"]
+    confirm(database)
+    assert status_of(database) == "active"
+
+
+@pytest.mark.parametrize("who", ["the one whose mail is being taken", "one who comes next"])
+def test_one_who_is_forgotten_during_a_digest_does_not_stop_it(database: Database, who: str) -> None:
+    publish(database)
+    addresses = [f"reader{number}@example.com" for number in range(3)]
+    for address in addresses:
+        subscribe(database, address)
+    gone = addresses[0 if who.startswith("the one") else 2]
+
+    def forget_at_first(message: Message) -> None:
+        if message.rcpt == addresses[:1]:
+            act(database, lambda session, known: account_mails.forget(session, known, HOUSE, NOW), gone)
+
+    with ScriptedServer(on_body=forget_at_first) as server, office_at(database, server) as office:
+        report = run_digest(office, "weekly", local_now=NOW, rules=RULES)
+        assert (report.balances, report.stopped) == (True, "")
+        assert recipients(server) == [to for to in addresses if to != gone or gone == addresses[0]]
+        drain(office, None, repeat_uncertain=True)  # the next round of the outbox
+    with database.sessions() as session:
+        assert session.scalars(select(Subscriber.email).order_by(Subscriber.id)).all() == [
+            address for address in addresses if address != gone
+        ]
+        assert session.scalar(select(func.count(Delivery.id))) == 2
+
+
+def test_counts_of_sign_ups_that_have_run_out_do_not_pile_up(
+    database: Database, server: ScriptedServer
+) -> None:
+    with database.sessions.begin() as session:
+        session.add(Attempt(key="over", count=3, expires_at=1.0))
+        session.add(Attempt(key="running", count=3, expires_at=time.time() + 3600))
+    keep_up(database, server)
+    with database.sessions() as session:
+        assert session.scalars(select(Attempt.key)).all() == ["running"]

@@ -1,0 +1,211 @@
+"""Copies by hand: asking twice sends once, and each copy holds what its reader lacks."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from email.message import EmailMessage
+
+from sqlalchemy import select, update
+
+from core.database import Database
+from delivery.models import Delivery, Resend
+from mailings.digest_run import retry
+from mailings.resend.eligibility import SENT_BEFORE
+from mailings.resend.execute import carry_out
+from mailings.resend.plan import Request
+from subscribers.accounts import find
+from tests.support.account_actions import subscribe
+from tests.support.factories import NOW, office_at
+from tests.support.resends import (
+    HOLD,
+    ISSUE,
+    LATER,
+    MONDAY,
+    RIGHT,
+    copies,
+    correct,
+    deliver_to_each_group,
+    digest,
+    papers_of,
+    planned,
+    resend,
+)
+from tests.support.servers.smtp import ScriptedServer
+
+# --- once ---------------------------------------------------------------------------
+
+
+def test_the_same_request_sends_nothing_the_second_time(issue: Database, server: ScriptedServer) -> None:
+    subscribe(issue, "one@a.example", "two@b.example")
+    request = replace(ISSUE, groups=("everyone",))
+    assert resend(issue, server, request).sent == 2
+    again = planned(issue, request)
+    assert (again.copies, again.is_empty) == (0, True)
+    assert again.found.left_out[SENT_BEFORE] == 2
+    assert resend(issue, server, request).sent == 0
+    assert len(server.messages) == 2
+
+
+def test_two_who_approve_the_same_plan_at_once_send_it_once(issue: Database, server: ScriptedServer) -> None:
+    subscribe(issue, "one@a.example")
+    request = replace(ISSUE, groups=("everyone",))
+    plans = [planned(issue, request), planned(issue, request)]
+    with office_at(issue, server, LATER) as office:
+        reports = [carry_out(office, made, asked_by="x", rules=HOLD, now=LATER) for made in plans]
+    assert [report.sent for report in reports] == [1, 0]
+    assert all(report.balances for report in reports)
+    assert len(server.messages) == 1
+
+
+def test_two_requests_for_different_reasons_that_are_approved_at_once_reach_each_reader_once(
+    issue: Database, server: ScriptedServer
+) -> None:
+    deliver_to_each_group(issue)
+    asked = [replace(ISSUE, groups=("failed",), reason=reason) for reason in ("a trial", "another")]
+    plans = [planned(issue, request) for request in asked]
+    with office_at(issue, server, LATER) as office:
+        reports = [carry_out(office, made, asked_by="x", rules=HOLD, now=LATER) for made in plans]
+    assert [report.sent for report in reports] == [1, 0]
+
+
+def test_the_same_readers_can_be_sent_it_again_for_another_reason(
+    issue: Database, server: ScriptedServer
+) -> None:
+    subscribe(issue, "one@a.example")
+    for reason in ("a trial", "another trial"):
+        assert resend(issue, server, replace(ISSUE, to="one@a.example", reason=reason)).sent == 1
+    (_, first), (_, second) = copies(server)
+    assert first["Message-ID"] != second["Message-ID"]
+    with issue.sessions() as session:
+        kept = [(row.reason, row.asked_by, row.asked_at) for row in session.scalars(select(Resend))]
+    assert kept == [("a trial", "a test", LATER), ("another trial", "a test", LATER)]
+
+
+def test_copies_that_a_stopped_run_left_are_sent_by_the_same_request(
+    issue: Database, server: ScriptedServer
+) -> None:
+    subscribe(issue, "one@a.example", "two@b.example")
+    request = replace(ISSUE, groups=("everyone",))
+    with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
+        assert resend(issue, refusing, request).planned == 2
+    made = planned(issue, request)
+    assert (made.copies, made.waiting, made.is_empty) == (0, 2, False)
+    assert resend(issue, server, request).sent == 2
+
+
+# --- what a copy holds --------------------------------------------------------------
+
+
+def texts_of(mail: EmailMessage) -> list[str]:
+    """Both bodies, without the links that say on which day they were made."""
+    bodies = [mail.get_body((kind,)) for kind in ("plain", "html")]
+    return [re.sub(r"https://paperboy\.example/\S+", "", body.get_content()) for body in bodies if body]
+
+
+def test_a_daily_reader_whose_portion_failed_gets_that_portion_only(
+    issue: Database, server: ScriptedServer
+) -> None:
+    subscribe(issue, "daily@a.example", frequency="daily")
+    with ScriptedServer(on_rcpt="550 5.1.0 no") as refusing:
+        digest(issue, refusing, "daily", MONDAY)
+    with issue.sessions.begin() as session:
+        session.execute(update(Delivery).values(state="failed", due_at=None))
+    assert digest(issue, server, "daily", MONDAY + timedelta(days=1)).sent == 1
+    assert resend(issue, server, replace(ISSUE, groups=("failed",))).sent == 1
+    assert [papers_of(mail) for _, mail in copies(server)] == [[3, 4], [1, 2]]
+
+
+def test_a_delivery_is_sent_again_as_it_was_under_a_new_message_id(
+    issue: Database, server: ScriptedServer
+) -> None:
+    subscribe(issue, "minji@a.example")
+    digest(issue, server)
+    correct(issue, 1, NOW)
+    with issue.sessions() as session:
+        (id_,) = session.scalars(select(Delivery.id))
+    request = Request(delivery=id_, reason="lost")
+    assert resend(issue, server, request).sent == 1
+    (_, first), (_, second) = copies(server)
+    assert texts_of(first) == texts_of(second)
+    assert RIGHT not in str(texts_of(second))
+    assert first["Message-ID"] != second["Message-ID"]
+    assert planned(issue, request).is_empty
+
+
+def test_a_copy_moves_no_cursor(issue: Database, server: ScriptedServer) -> None:
+    subscribe(issue, "daily@a.example", frequency="daily")
+    assert resend(issue, server, replace(ISSUE, to="Daily@a.example")).sent == 1
+    with issue.sessions() as session:
+        known = find(session, "daily@a.example")
+        assert known
+        assert known.cursor == 0
+
+
+# --- corrections --------------------------------------------------------------------
+
+
+def test_a_correction_goes_to_those_who_got_the_old_text_as_a_reply_to_that_mail(
+    issue: Database, server: ScriptedServer
+) -> None:
+    subscribe(issue, "weekly@a.example", "english@b.example")
+    subscribe(issue, "daily@c.example", frequency="daily")
+    digest(issue, server, "weekly")
+    digest(issue, server, "daily")  # papers 1 and 2
+    originals = {address: mail["Message-ID"] for address, mail in copies(server)}
+    correct(issue, 2, NOW + timedelta(days=1))
+    correct(issue, 4, NOW + timedelta(days=1))
+    subscribe(issue, "late@d.example")
+    digest(issue, server, "weekly", NOW + timedelta(days=2))  # "late" gets the text in force
+    server.messages.clear()
+    request = Request(issue="2025-07-28", is_correction=True, reason="wrong figures")
+    assert resend(issue, server, request).sent == 3
+    got = {address: (papers_of(mail), mail["In-Reply-To"]) for address, mail in copies(server)}
+    assert got == {
+        "daily@c.example": ([2], originals["daily@c.example"]),
+        "english@b.example": ([2, 4], originals["english@b.example"]),
+        "weekly@a.example": ([2, 4], originals["weekly@a.example"]),
+    }
+    assert all(str(mail["Subject"]).startswith("정정") for _, mail in copies(server))
+    assert [str(texts_of(mail)).count(RIGHT) for _, mail in copies(server)] == [2, 4, 4], "in text and HTML"
+    assert planned(issue, replace(request, reason="once more")).copies == 0, "they have the new text now"
+
+
+def test_a_paper_corrected_twice_is_sent_twice_by_the_same_request(
+    issue: Database, server: ScriptedServer
+) -> None:
+    subscribe(issue, "minji@a.example")
+    digest(issue, server)
+    request = Request(issue="2025-07-28", is_correction=True, reason="wrong figures")
+    for day in (1, 2):
+        correct(issue, 2, NOW + timedelta(days=day))
+        assert resend(issue, server, request, NOW + timedelta(days=day, hours=1)).sent == 1
+        assert planned(issue, request, LATER).copies == 0
+
+
+def test_a_correction_replies_to_the_mail_that_brought_that_paper(
+    issue: Database, server: ScriptedServer
+) -> None:
+    subscribe(issue, "daily@a.example", frequency="daily")
+    for day in (0, 1):
+        digest(issue, server, "daily", MONDAY + timedelta(days=day))
+    first, second = (mail["Message-ID"] for _, mail in copies(server))
+    for number in (1, 4):
+        correct(issue, number, LATER)
+        request = Request(issue="2025-07-28", is_correction=True, reason=f"paper {number}")
+        resend(issue, server, request, LATER + timedelta(hours=number))
+    *_, of_first, of_fourth = (mail["In-Reply-To"] for _, mail in copies(server))
+    assert (of_first, of_fourth) == (first, second)
+
+
+def test_a_copy_that_waits_with_an_old_text_gives_way_to_one_with_the_new(
+    issue: Database, server: ScriptedServer
+) -> None:
+    subscribe(issue, "one@a.example")
+    request = replace(ISSUE, groups=("everyone",))
+    with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
+        assert resend(issue, refusing, request).planned == 1
+    correct(issue, 2, LATER + timedelta(minutes=1))
+    assert resend(issue, server, request, LATER + timedelta(hours=1)).sent == 1
+    with office_at(issue, server, LATER + timedelta(hours=2)) as office:
+        assert retry(office, rules=HOLD).sent == 0
+    assert len(server.messages) == 1

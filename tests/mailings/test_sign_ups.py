@@ -1,0 +1,132 @@
+"""A sign-up is answered once a day, by the one mail that it needs, and never at an address that is suppressed."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from core.database import Database
+from mailings.account_mails import answer_applications
+from subscribers import accounts
+from subscribers.models import AccountEvent, Application, Subscriber
+from tests.support.account_actions import (
+    DAY,
+    HOUR,
+    MINJI,
+    SECOND,
+    WEEK,
+    act,
+    apply,
+    confirm,
+    end,
+    handle_of,
+    links,
+    outbox,
+    recipients,
+    send,
+    status_of,
+    subscribe,
+)
+from tests.support.factories import HOUSE, NOW
+from tests.support.servers.smtp import ScriptedServer
+
+
+def test_a_sign_up_is_answered_by_one_confirmation_with_a_link(
+    database: Database, server: ScriptedServer
+) -> None:
+    assert apply(database, language="both", frequency="daily") == ["invited"]
+    assert outbox(database) == [(MINJI, "confirmation", "planned")]
+    send(database, server)
+    assert recipients(server) == [MINJI]
+    assert links(server, 0) == {("confirm", handle_of(database))}
+    assert status_of(database) == "pending"
+    with database.sessions() as session:
+        (signed_up,) = session.scalars(select(AccountEvent))
+        assert signed_up.detail == {"from": "198.51.100.0/24", "language": "both", "frequency": "daily"}
+
+
+def test_signing_up_again_and_again_sends_one_mail_a_day(database: Database) -> None:
+    assert apply(database) == ["invited"]
+    for after in (SECOND, HOUR, DAY - SECOND):
+        assert apply(database, "MINJI@example.com", after=after) == ["nothing"]
+    assert outbox(database) == [(MINJI, "confirmation", "planned")]
+    assert apply(database, after=DAY) == ["invited"]
+    assert len(outbox(database)) == 2
+
+
+def test_many_sign_ups_of_one_moment_are_each_answered_in_turn(database: Database) -> None:
+    with database.sessions.begin() as session:
+        for address in (MINJI, "jihoon@example.com", "Minji@Example.com"):
+            session.add(
+                Application(email=address, language="ko", frequency="weekly", network="", received_at=NOW)
+            )
+    with database.sessions.begin() as session:
+        assert answer_applications(session, HOUSE, NOW) == ["invited", "invited", "nothing"]
+    assert [to for to, *_ in outbox(database)] == [MINJI, "jihoon@example.com"]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_reader_for_whom_somebody_signs_up_is_reminded_once_a_day_and_nothing_changes(
+    database: Database, server: ScriptedServer, paused: bool
+) -> None:
+    subscribe(database)
+    if paused:
+        act(database, lambda _, known: accounts.pause(known, NOW, until=date(2025, 9, 1)))
+    before = _state(database)
+    done = [
+        apply(database, "Minji@EXAMPLE.com", language="en", frequency="daily", after=after)
+        for after in (timedelta(), HOUR, DAY - SECOND, DAY)
+    ]
+    assert done == [["reminded"], ["nothing"], ["nothing"], ["reminded"]]
+    assert [kind for _, kind, _ in outbox(database)] == ["reminder", "reminder"]
+    assert _state(database) == before
+    send(database, server, after=DAY)
+    assert recipients(server) == [MINJI, MINJI]
+    assert links(server, 0) == {("preferences", handle_of(database))}
+
+
+def _state(database: Database) -> list[object]:
+    columns = [column for column in Subscriber.__table__.columns if column.key != "id"]
+    with database.sessions() as session:
+        return [tuple(row) for row in session.execute(select(*columns))] + [
+            session.scalar(select(func.count(AccountEvent.id)))
+        ]
+
+
+def test_a_suppressed_address_is_answered_nothing(database: Database) -> None:
+    with database.sessions.begin() as session:
+        accounts.suppress(session, MINJI, "complained", NOW)
+    assert apply(database, "Minji@example.com") == ["nothing"]
+    assert outbox(database) == []
+    assert status_of(database) == "unknown"
+
+
+def test_one_who_left_can_come_back(database: Database) -> None:
+    subscribe(database)
+    end(database)
+    assert apply(database, after=WEEK) == ["invited"]
+    confirm(database, after=WEEK)
+    assert status_of(database) == "active"
+    assert [kind for _, kind, _ in outbox(database)] == ["farewell", "confirmation", "welcome"]
+
+
+def test_one_who_left_can_come_back_the_same_day_but_is_not_written_to_again_and_again(
+    database: Database,
+) -> None:
+    apply(database)
+    confirm(database)
+    end(database, after=HOUR)
+    assert apply(database, after=2 * HOUR) == ["invited"]
+    assert apply(database, after=3 * HOUR) == ["nothing"]
+    confirm(database, after=3 * HOUR)
+    assert status_of(database) == "active"
+
+
+def test_an_application_that_cannot_be_answered_does_not_stop_the_others(database: Database) -> None:
+    with database.sessions.begin() as session:
+        for address in ("nobody", MINJI):
+            session.add(
+                Application(email=address, language="ko", frequency="weekly", network="", received_at=NOW)
+            )
+    with database.sessions.begin() as session:
+        assert answer_applications(session, HOUSE, NOW) == ["nothing", "invited"]

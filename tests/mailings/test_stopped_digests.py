@@ -1,0 +1,96 @@
+"""A digest that stops before all is sent: the rest goes out later, once, to those who still read."""
+
+import pytest
+
+from core.database import Database
+from mailings.upkeep import upkeep
+from subscribers.accounts import find, pause, unsubscribe
+from tests.support.account_actions import WEEK, cursor_of, publish, subscribe
+from tests.support.digests import bodies_of, digest, stopped_digest
+from tests.support.factories import NOW, RULES, office_at
+from tests.support.outbox import got
+from tests.support.servers.smtp import ScriptedServer, in_turn
+
+
+def test_a_refused_sender_stops_the_run_and_the_next_run_sends_everything(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com", "b@example.com", "c@example.com")
+    report = stopped_digest(database)
+    assert (report.candidates, report.sent, report.failed, report.planned) == (3, 0, 0, 3)
+    assert "5.7.1 Sender refused" in report.fault
+    assert "3 deliveries stay planned" in report.fault
+    again = digest(database, server)
+    assert (again.candidates, again.sent, again.fault) == (3, 3, "")
+    assert sorted(got(server)) == ["a@example.com", "b@example.com", "c@example.com"]
+
+
+def test_an_unreachable_server_stops_the_run_and_upkeep_sends_once_it_is_back(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com", "b@example.com")
+    with ScriptedServer() as gone:
+        pass
+    report = digest(database, gone)
+    assert (report.planned, report.sent) == (2, 0)
+    assert report.fault
+    with office_at(database, server) as office:
+        kept = upkeep(office, local_now=NOW, rules=RULES)
+    assert kept.fault == ""
+    assert kept.retries.sent == 2
+    assert got(server) == ["a@example.com", "b@example.com"]
+
+
+def test_a_run_that_stops_midway_sends_the_rest_next_time_and_nothing_twice(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, *(f"{name}@example.com" for name in "abcd"))
+    with ScriptedServer(on_mail=in_turn(None, None, "530 5.7.0 Authentication required")) as fickle:
+        report = digest(database, fickle)
+        assert got(fickle) == ["a@example.com", "b@example.com"]
+    assert (report.sent, report.planned, report.candidates) == (2, 2, 4)
+    assert digest(database, server).sent == 2
+    assert got(server) == ["d@example.com", "c@example.com"], "the one that stopped the run comes last"
+
+
+@pytest.mark.parametrize("leave", [pause, unsubscribe])
+def test_one_who_leaves_between_plan_and_send_gets_nothing_and_the_papers_wait(
+    database: Database, server: ScriptedServer, leave: object
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com", "b@example.com")
+    assert stopped_digest(database).planned == 2
+    with database.sessions.begin() as session:
+        known = find(session, "a@example.com")
+        assert known
+        assert known.cursor == 3
+        leave(known, NOW)  # type: ignore[operator]
+        expected = known.status
+    report = digest(database, server)
+    assert got(server) == ["b@example.com"]
+    assert (report.candidates, report.reasons) == (2, {expected: 1})
+    assert (cursor_of(database, "a@example.com"), cursor_of(database, "b@example.com")) == (0, 3)
+
+
+def test_one_who_paused_before_the_sending_gets_those_papers_in_the_next_digest(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com")
+    stopped_digest(database)
+    with database.sessions.begin() as session:
+        known = find(session, "a@example.com")
+        assert known
+        pause(known, NOW)
+    digest(database, server)
+    with database.sessions.begin() as session:
+        known = find(session, "a@example.com")
+        assert known
+        known.status = "active"
+    publish(database, 2, topic_id=9002, days=7)
+    digest(database, server, after=WEEK)
+    (text,) = bodies_of(server, "a@example.com")
+    assert text.count("번째 논문의 초록입니다.") == 5

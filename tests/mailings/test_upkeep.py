@@ -1,0 +1,83 @@
+"""Upkeep answers what the form left, ends pauses and drops what nobody confirmed."""
+
+from sqlalchemy import func, select
+
+from core.database import Database
+from mailings.digest_run import run_digest
+from subscribers import accounts
+from subscribers.accounts import SIGN_UP_EXPIRES
+from subscribers.models import Application, Forgotten
+from tests.support.account_actions import (
+    DAY,
+    HOUR,
+    MINJI,
+    SECOND,
+    WEEK,
+    act,
+    apply,
+    cursor_of,
+    handle_of,
+    keep_up,
+    links,
+    outbox,
+    publish,
+    recipients,
+    send,
+    status_of,
+    subscribe,
+)
+from tests.support.factories import NOW, RULES, office_at
+from tests.support.servers.smtp import ScriptedServer
+
+
+def test_upkeep_answers_what_the_form_left_and_sends_it(database: Database, server: ScriptedServer) -> None:
+    with database.sessions.begin() as session:
+        session.add(Application(email=MINJI, language="en", frequency="daily", network="", received_at=NOW))
+    keep_up(database, server)
+    assert recipients(server) == [MINJI]
+    assert links(server, 0) == {("confirm", handle_of(database))}
+    keep_up(database, server, after=HOUR)
+    assert len(server.messages) == 1
+
+
+def test_upkeep_resumes_pauses_that_end_today(database: Database, server: ScriptedServer) -> None:
+    subscribe(database)
+    until = NOW.date() + DAY
+    act(database, lambda _, known: accounts.pause(known, NOW, until=until))
+    keep_up(database, server)
+    assert status_of(database) == "paused"
+    keep_up(database, server, after=DAY)
+    assert status_of(database) == "active"
+
+
+def test_upkeep_drops_sign_ups_that_nobody_confirmed_with_all_that_belongs_to_them(
+    database: Database, server: ScriptedServer
+) -> None:
+    apply(database)
+    send(database, server)
+    apply(database, "later@example.com", after=HOUR)
+    subscribe(database, "reader@example.com")
+    assert keep_up(database, server, after=SIGN_UP_EXPIRES).expired == 0
+    assert keep_up(database, server, after=SIGN_UP_EXPIRES + SECOND).expired == 1
+    assert [status_of(database, to) for to in (MINJI, "later@example.com", "reader@example.com")] == [
+        "unknown",
+        "pending",
+        "active",
+    ]
+    assert [to for to, *_ in outbox(database)] == ["later@example.com"]
+    with database.sessions() as session:
+        assert session.scalar(select(func.count(Forgotten.digest))) == 0, "they may sign up again"
+
+
+def test_a_former_reader_whose_sign_up_expires_keeps_their_place_and_is_not_said_farewell_to(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database)
+    with office_at(database, server) as office:
+        run_digest(office, "weekly", local_now=NOW, rules=RULES)
+    act(database, lambda _, known: accounts.unsubscribe(known, NOW))
+    apply(database, after=DAY)
+    assert keep_up(database, server, after=WEEK).expired == 1
+    assert (status_of(database), cursor_of(database)) == ("unsubscribed", 3)
+    assert [kind for _, kind, _ in outbox(database)] == ["weekly", "confirmation"]

@@ -1,0 +1,145 @@
+"""The welcome: the latest issue at once, once, with the wording that was agreed to on record."""
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from core.database import Database
+from emails.rendering.i18n import say
+from mailings.digest_run import run_digest
+from subscribers import accounts
+from subscribers.accounts import SIGN_UP_EXPIRES, AccountError
+from subscribers.models import AccountEvent
+from tests.support.account_actions import (
+    DAY,
+    HOUR,
+    MINJI,
+    SECOND,
+    WEEK,
+    act,
+    apply,
+    bodies,
+    confirm,
+    cursor_of,
+    handle_of,
+    links,
+    outbox,
+    publish,
+    recipients,
+    send,
+    status_of,
+    subscribe,
+)
+from tests.support.factories import NOW, RULES, issue_of, office_at, stored_issue
+from tests.support.servers.smtp import ScriptedServer
+
+
+@pytest.mark.parametrize(("frequency", "count"), [("weekly", 5), ("daily", 2)])
+def test_a_new_reader_gets_the_latest_issue_at_once_and_the_next_digest_goes_on_after_it(
+    database: Database, server: ScriptedServer, frequency: str, count: int
+) -> None:
+    publish(database, 5)
+    apply(database, frequency=frequency)
+    send(database, server)
+    confirm(database, after=HOUR)
+    assert cursor_of(database) == count
+    send(database, server, after=HOUR)
+    assert recipients(server) == [MINJI, MINJI]
+    text, _ = bodies(server, 1)
+    assert _papers(text) == list(range(1, count + 1))
+    assert links(server, 1) == {(each, handle_of(database)) for each in ("preferences", "unsubscribe")}
+    for after in (DAY, WEEK + DAY):
+        with office_at(database, server, NOW + after) as office:
+            run_digest(office, frequency, local_now=NOW + after, rules=RULES)
+    later = [
+        number for place in range(2, len(server.messages)) for number in _papers(bodies(server, place)[0])
+    ]
+    assert later == ([] if frequency == "weekly" else [3, 4, 5])
+
+
+def _papers(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"^(\d+)번째 논문의 초록입니다\.", text, re.MULTILINE)]
+
+
+def test_the_welcome_says_welcome(database: Database, server: ScriptedServer) -> None:
+    publish(database)
+    apply(database)
+    confirm(database)
+    subscribe(database, "old@example.com")
+    send(database, server)
+    with office_at(database, server) as office:
+        run_digest(office, "weekly", local_now=NOW, rules=RULES)
+    assert recipients(server) == [MINJI, "old@example.com"]
+    (welcome, _), (ordinary, _) = bodies(server, 0), bodies(server, 1)
+    assert _papers(welcome) == _papers(ordinary) == [1, 2, 3]
+    assert say("ko", "heading_welcome") in welcome
+    assert say("ko", "heading_welcome") not in ordinary
+
+
+@pytest.mark.parametrize("why", ["nothing was ever published", "the issue still settles"])
+def test_without_papers_to_send_a_new_reader_gets_a_letter_and_the_papers_when_they_are_ready(
+    database: Database, server: ScriptedServer, why: str
+) -> None:
+    if why == "the issue still settles":
+        with database.sessions.begin() as session:
+            stored_issue(session, issue_of(3), now=NOW)
+    apply(database)
+    confirm(database)
+    assert outbox(database)[1:] == [(MINJI, "welcome", "planned")]
+    assert cursor_of(database) == 0
+    send(database, server)
+    assert links(server, 0) == {("preferences", handle_of(database))}
+    if why == "nothing was ever published":
+        publish(database)
+    with office_at(database, server, NOW + WEEK) as office:
+        assert run_digest(office, "weekly", local_now=NOW + WEEK, rules=RULES).sent == 1
+    assert _papers(bodies(server, -1)[0]) == [1, 2, 3]
+
+
+def test_one_who_confirms_twice_is_welcomed_once(database: Database) -> None:
+    publish(database)
+    apply(database)
+    for after in (HOUR, HOUR + SECOND, DAY):
+        confirm(database, after=after)
+    assert [kind for _, kind, _ in outbox(database)] == ["confirmation", "welcome"]
+    with database.sessions() as session:
+        events = session.scalars(select(AccountEvent.what).order_by(AccountEvent.id)).all()
+    assert events == ["signed up", "confirmed"]
+
+
+def test_the_record_names_the_wording_that_was_agreed_to(database: Database) -> None:
+    for address, language in ((MINJI, "ko"), ("a@example.com", "ko"), ("b@example.com", "en")):
+        apply(database, address, language=language)
+        confirm(database, address)
+    with database.sessions() as session:
+        rows = select(AccountEvent).where(AccountEvent.what == "confirmed").order_by(AccountEvent.id)
+        details = [event.detail for event in session.scalars(rows)]
+    assert {detail["from"] for detail in details} == {"198.51.100.7"}
+    minji, a, b = (detail["wording"] for detail in details)
+    assert minji == a != b
+
+
+def test_a_confirmation_is_good_for_two_days(database: Database) -> None:
+    apply(database)
+    apply(database, "slow@example.com")
+    confirm(database, after=SIGN_UP_EXPIRES)
+    with pytest.raises(AccountError, match="sign up again"):
+        confirm(database, "slow@example.com", after=SIGN_UP_EXPIRES + SECOND)
+    assert (status_of(database), status_of(database, "slow@example.com")) == ("active", "pending")
+
+
+def test_a_welcome_to_one_who_pauses_first_waits_with_the_papers(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    apply(database)
+    confirm(database)
+    act(database, lambda _, known: accounts.pause(known, NOW))
+    send(database, server)
+    assert server.messages == []
+    assert cursor_of(database) == 0
+    act(database, lambda _, known: accounts.resume(known, NOW))
+    with office_at(database, server, NOW + WEEK) as office:
+        assert run_digest(office, "weekly", local_now=NOW + WEEK, rules=RULES).sent == 1
+    assert _papers(bodies(server, 0)[0]) == [1, 2, 3]

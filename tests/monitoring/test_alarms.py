@@ -1,0 +1,143 @@
+"""Alarms: the operator gets one mail a cause and day, and another try when the mail server did not take it."""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from email import message_from_bytes, policy
+
+import pytest
+from sqlalchemy import select
+
+from core.database import Database
+from delivery.models import Delivery, ReturnedMail
+from monitoring import alarms
+from monitoring.alarms import FEW_RETURNED, Trouble, failed_run, troubles_of_bounces, troubles_of_issues
+from tests.support.factories import NOW, issue_of, office_at, stored_issue
+from tests.support.outbox import SLOT, plan, send
+from tests.support.servers.smtp import ScriptedServer
+
+OPERATOR = "op@paperboy.example"
+STOPPED = failed_run("digest", "weekly:2025-W32 stopped: no connection; 1204 deliveries stay planned")
+DAY = timedelta(days=1)
+
+
+def tell(
+    database: Database,
+    server: ScriptedServer,
+    *troubles: Trouble,
+    at: datetime = NOW,
+    operator: str = OPERATOR,
+) -> None:
+    with office_at(database, server) as office:
+        alarms.tell(office, operator, troubles, at)
+
+
+def subjects(server: ScriptedServer) -> list[str]:
+    return [message_from_bytes(mail.data, policy=policy.default)["Subject"] for mail in server.messages]
+
+
+def causes(found: Iterator[Trouble]) -> list[str]:
+    return [trouble.cause for trouble in found]
+
+
+def test_a_trouble_is_one_mail_a_cause_and_day_by_the_local_clock(database: Database) -> None:
+    other = failed_run("ingest", "the feed is gone")
+    with ScriptedServer() as server:
+        for _ in range(3):
+            tell(database, server, STOPPED, other)
+        assert subjects(server) == [
+            "Paperboy needs you: a run of digest failed",
+            "Paperboy needs you: a run of ingest failed",
+        ]
+        assert server.messages[0].rcpt == [OPERATOR]
+        assert b"docs/operating.md#alarms" in server.messages[0].data
+        tell(database, server, STOPPED, at=NOW + DAY)
+        assert len(server.messages) == 3
+
+
+def test_other_numbers_make_no_other_cause_and_another_reason_does() -> None:
+    later = failed_run("digest", "weekly:2025-W32 stopped: no connection; 7 deliveries stay planned")
+    other = failed_run("digest", "weekly:2025-W32 does not balance: 3 candidates")
+    assert STOPPED.cause == later.cause != other.cause
+    assert failed_run("drain", "x").cause != failed_run("digest", "x").cause
+
+
+def test_a_notice_that_the_server_refuses_is_logged_and_tried_again(
+    sqlite_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ScriptedServer(on_rcpt="451 4.3.0 <op@paperboy.example> later") as server:
+        tell(sqlite_database, server, STOPPED)
+        assert server.messages == []
+        server.on_rcpt = None
+        tell(sqlite_database, server, STOPPED)
+        assert len(server.messages) == 1
+    assert "the operator could not be told" in caplog.text
+    assert OPERATOR not in caplog.text
+
+
+def test_without_an_operator_only_the_log_tells(
+    sqlite_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ScriptedServer() as server:
+        tell(sqlite_database, server, STOPPED, operator="")
+        assert server.messages == []
+    assert "1204 deliveries stay planned" in caplog.text
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+# --- what is wrong ------------------------------------------------------------------
+
+
+def test_a_held_issue_is_a_trouble_with_its_reason_until_it_is_released_or_old(
+    sqlite_database: Database,
+) -> None:
+    with sqlite_database.sessions.begin() as session:
+        issue = stored_issue(session, issue_of(2))
+        assert causes(troubles_of_issues(session, NOW)) == []
+        issue.revisions[0].problems, issue.held_revision = ["paper 2 has no abstract"], 1
+        session.flush()
+        (held,) = troubles_of_issues(session, NOW)
+        assert held.cause == "issue 2025-07-28 is held"
+        assert "paper 2 has no abstract" in held.notice.cause
+        assert "paperboy issues release 2025-07-28" in held.notice.remedy
+        assert "issue 2025-07-28 is held" not in causes(troubles_of_issues(session, NOW + 11 * DAY))
+
+
+@pytest.mark.parametrize(("days", "expected"), [(9, []), (11, ["no new issue"])])
+def test_a_forum_that_is_silent_for_ten_days_is_a_trouble(
+    sqlite_database: Database, days: int, expected: list[str]
+) -> None:
+    with sqlite_database.sessions.begin() as session:
+        assert causes(troubles_of_issues(session, NOW)) == [], "nothing was ever published"
+        stored_issue(session)
+        assert causes(troubles_of_issues(session, NOW + days * DAY)) == expected
+
+
+@pytest.mark.parametrize(
+    ("returned", "kind", "limit", "age", "is_told"),
+    [
+        (FEW_RETURNED, "bounce", 5, 1, True),
+        (FEW_RETURNED, "bounce", 60, 1, False),
+        (FEW_RETURNED - 1, "bounce", 5, 1, False),
+        (FEW_RETURNED, "complaint", 5, 1, False),
+        (FEW_RETURNED, "bounce", 5, 8, False),
+    ],
+)
+def test_many_returned_mails_of_a_digest_are_a_trouble_and_few_or_old_ones_are_none(
+    database: Database, returned: int, kind: str, limit: int, age: int, is_told: bool
+) -> None:
+    with ScriptedServer() as server:
+        plan(database, 40)
+        send(database, server)
+    now: datetime = NOW + age * DAY
+    with database.sessions.begin() as session:
+        ids = session.scalars(select(Delivery.id).limit(returned)).all()
+        session.add_all(
+            ReturnedMail(digest=str(id_), received_at=now, kind=kind, action="", delivery_id=id_)
+            for id_ in ids
+        )
+        session.flush()
+        found = list(troubles_of_bounces(session, now, limit))
+        assert causes(iter(found)) == ([f"bounces of {SLOT}"] if is_told else [])
+        if found:
+            assert f"{returned} of the 40 mails" in found[0].notice.cause

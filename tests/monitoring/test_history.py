@@ -1,0 +1,144 @@
+"""What an operator can look up: what became of an issue's mails, what one reader was sent, what is wrong now."""
+
+from datetime import timedelta
+
+import pytest
+
+from core.database import Database
+from core.run_log import record
+from delivery.models import ReturnedMail
+from delivery.report import DigestReport
+from issues.models import Issue, Revision
+from issues.store import find as find_issue
+from mailings.digest_run import run_digest
+from mailings.resend.execute import carry_out
+from mailings.resend.plan import Request, plan
+from monitoring import attention, history
+from subscribers.accounts import change, find, suppress
+from tests.support.factories import HOUSE, NOW, RULES, issue_of, office_at, reader, stored_issue
+from tests.support.servers.smtp import ScriptedServer
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def sent(sqlite_database: Database) -> Database:
+    """A weekly digest that one reader was refused, and one got in English."""
+    with sqlite_database.sessions.begin() as session:
+        stored_issue(session, issue_of(3), now=NOW - DAY)
+        reader(session, "ko@a.example")
+        reader(session, "refused@b.example")
+        reader(session, "en@c.example", language="en")
+    refuse = {"refused@b.example": "550 5.2.1 Mailbox is off"}
+    with ScriptedServer(on_rcpt=refuse.get) as server, office_at(sqlite_database, server) as office:
+        assert run_digest(office, "weekly", local_now=NOW, rules=RULES).sent == 2
+    return sqlite_database
+
+
+def matters(database: Database, after: timedelta = DAY) -> list[str]:
+    with database.sessions() as session:
+        return [matter.what for matter in attention.matters(session, NOW + after, 5)]
+
+
+def test_an_issues_mails_are_counted_by_slot_language_revision_and_state(sent: Database) -> None:
+    with sent.sessions() as session:
+        found = history.of_issue(session, find_issue(session, "2025-07-28"))
+    slot = {"slot": "weekly:2025-W32", "revision": 1}
+    assert found == [
+        slot | {"language": "en", "state": "sent", "mails": 1},
+        slot | {"language": "ko", "state": "failed", "mails": 1},
+        slot | {"language": "ko", "state": "sent", "mails": 1},
+    ]
+
+
+def test_the_revision_of_a_mail_is_the_one_in_force_when_it_was_made() -> None:
+    def revision(number: int, days: int, problems: list[str], released: int | None = None) -> Revision:
+        released_at = None if released is None else NOW + released * DAY
+        return Revision(number=number, seen_at=NOW + days * DAY, problems=problems, released_at=released_at)
+
+    issue = Issue(
+        revisions=[revision(1, 0, []), revision(2, 2, ["odd"]), revision(3, 4, ["odd"], released=6)]
+    )
+    in_force = [history.revision_at(issue.revisions, NOW + day * DAY) for day in (-1, 0, 3, 5, 6)]
+    assert in_force == [0, 1, 1, 1, 3]
+
+
+def test_a_readers_history_tells_mails_the_servers_words_returns_and_changes(sent: Database) -> None:
+    with sent.sessions.begin() as session:
+        known = find(session, "refused@b.example")
+        assert known
+        change(session, known, NOW, language="both")
+        suppress(session, known.email, "returned: 5.1.1", NOW)
+        session.add(
+            ReturnedMail(
+                digest="x",
+                received_at=NOW,
+                kind="bounce",
+                status="5.1.1",
+                action="suppressed",
+                said="no user",
+                subscriber_id=known.id,
+            )
+        )
+    with sent.sessions() as session:
+        known = find(session, "refused@b.example")
+        assert known
+        told = history.of_reader(session, known)
+    (delivery,) = told["deliveries"]
+    assert (delivery["state"], delivery["attempts"]) == ("failed", 1)
+    assert "550 5.2.1 Mailbox is off" in delivery["reply"]
+    assert told["suppressed"] == "returned: 5.1.1"
+    assert [(mail["status"], mail["said"]) for mail in told["returned"]] == [("5.1.1", "no user")]
+    assert [event["what"] for event in told["changes"]] == ["signed up", "confirmed", "changed", "bounced"]
+
+
+def test_nothing_needs_attention_while_all_is_well(sqlite_database: Database) -> None:
+    assert matters(sqlite_database) == []
+
+
+def test_mails_that_failed_need_attention_until_a_copy_or_a_week_later(sent: Database) -> None:
+    failed = "failed mails of the last 8 days: 1"
+    assert matters(sent) == [failed]
+    assert failed not in matters(sent, 9 * DAY)
+    with ScriptedServer() as server, office_at(sent, server, NOW + DAY) as office:
+        with sent.sessions() as session:
+            made = plan(session, Request(issue="2025-07-28", groups=("failed",)), HOUSE, NOW)
+        assert carry_out(office, made, asked_by="a test", rules=RULES, now=NOW).sent == 1
+    assert matters(sent) == []
+
+
+def test_a_stopped_run_comes_first_and_one_that_does_not_balance_is_named(sent: Database) -> None:
+    stopped = DigestReport("daily:2025-08-05", candidates=5, planned=5, stopped="login refused")
+    crooked = DigestReport("retries", candidates=2, sent=1)
+    with sent.sessions.begin() as session:
+        record(session, "digest", stopped.as_json(), NOW, slot=stopped.slot)
+        record(session, "upkeep", crooked.as_json(), NOW)
+    first, second, *_ = matters(sent)
+    assert (first, second) == (
+        "the accounts of upkeep do not balance (mails left: 0)",
+        "daily:2025-08-05 stopped: login refused (mails left: 5)",
+    )
+
+
+def test_held_issues_and_a_feed_gone_quiet_need_attention(sent: Database) -> None:
+    with sent.sessions.begin() as session:
+        issue = find_issue(session, "2025-07-28")
+        issue.revisions.append(
+            Revision(
+                number=2, title="", raw_html="", content={}, changes={}, problems=["no paper"], seen_at=NOW
+            )
+        )
+        issue.held_revision = 2
+    found = matters(sent, 10 * DAY)
+    assert any("the issue of 2025-07-28 is held" in line and "no paper" in line for line in found)
+    assert any("no new issue for ten days" in line for line in found)
+
+
+def test_mails_that_nobody_sends_need_attention(sqlite_database: Database) -> None:
+    with sqlite_database.sessions.begin() as session:
+        stored_issue(session, issue_of(3), now=NOW - DAY)
+        reader(session)
+    refusing = ScriptedServer(on_mail="550 5.7.1 no")
+    with refusing as server, office_at(sqlite_database, server) as office:
+        run_digest(office, "weekly", local_now=NOW, rules=RULES)
+    assert "mails that wait for over an hour: 1" in matters(sqlite_database)

@@ -1,0 +1,125 @@
+"""Signed links: short, for one purpose each, not to be forged, and saying nothing readable."""
+
+import re
+import string
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from subscribers.tokens import ExpiredLinkError, LinkError, make_token, read_token
+
+KEY = b"a key for tests only"
+TODAY = date(2025, 8, 4)
+LENGTHS = {"confirm": 22, "move": 22, "preferences": 24, "unsubscribe": 22, "bounce": 22}
+SIGNS = string.ascii_letters + string.digits + "-_"
+handles = st.binary(min_size=8, max_size=8).map(bytes.hex)
+purposes = st.sampled_from(sorted(LENGTHS))
+days = st.dates(min_value=date(2020, 1, 1), max_value=date(2150, 1, 1))
+
+
+@given(handles, purposes, days)
+def test_a_link_leads_back_to_its_reader(handle: str, purpose: str, today: date) -> None:
+    token = make_token(KEY, purpose, handle, today)
+    assert re.fullmatch(rf"[A-Za-z0-9_-]{{{LENGTHS[purpose]}}}", token)
+    assert read_token(KEY, purpose, token, today) == handle
+
+
+@given(handles, purposes, purposes, days)
+def test_a_link_serves_no_other_purpose(handle: str, purpose: str, other: str, today: date) -> None:
+    assume(purpose != other)
+    with pytest.raises(LinkError):
+        read_token(KEY, other, make_token(KEY, purpose, handle, today), today)
+
+
+@given(handles, purposes, st.integers(0, 23), st.sampled_from(SIGNS + "+/=é\n ."))
+def test_a_link_with_one_sign_changed_is_refused(handle: str, purpose: str, place: int, sign: str) -> None:
+    token = make_token(KEY, purpose, handle, TODAY)
+    changed = token[:place] + sign + token[place + 1 :]
+    assume(changed != token)
+    with pytest.raises(LinkError, match="not valid"):
+        read_token(KEY, purpose, changed, TODAY)
+
+
+@given(handles, purposes)
+def test_every_other_spelling_of_a_link_s_last_sign_is_refused(handle: str, purpose: str) -> None:
+    token = make_token(KEY, purpose, handle, TODAY)
+    for sign in set(SIGNS) - {token[-1]}:
+        with pytest.raises(LinkError):
+            read_token(KEY, purpose, token[:-1] + sign, TODAY)
+
+
+@given(st.one_of(st.text(max_size=40), st.text(alphabet=SIGNS, max_size=60)), purposes)
+def test_no_invented_link_is_valid(token: str, purpose: str) -> None:
+    with pytest.raises(LinkError):
+        read_token(KEY, purpose, token, TODAY)
+
+
+@given(handles, purposes)
+def test_another_installation_s_links_are_refused(handle: str, purpose: str) -> None:
+    with pytest.raises(LinkError):
+        read_token(KEY, purpose, make_token(KEY + b"!", purpose, handle, TODAY), TODAY)
+
+
+@pytest.mark.parametrize("purpose", ["destroy", "", "Confirm"])
+def test_links_are_made_for_known_purposes_only(purpose: str) -> None:
+    with pytest.raises(ValueError, match="no links are made"):
+        make_token(KEY, purpose, "0" * 16, TODAY)
+
+
+# --- links about something that can change ------------------------------------------
+
+
+@given(handles, purposes)
+def test_a_link_about_an_address_is_good_for_that_address_only(handle: str, purpose: str) -> None:
+    token = make_token(KEY, purpose, handle, TODAY, "Minji@example.com")
+    assert read_token(KEY, purpose, token, TODAY, {handle: "minji@EXAMPLE.com"}.__getitem__) == handle
+    for other in ("victim@example.com", "", "minji@example.co"):
+        with pytest.raises(LinkError):
+            read_token(KEY, purpose, token, TODAY, {handle: other}.__getitem__)
+    with pytest.raises(LinkError):
+        read_token(KEY, purpose, token, TODAY)
+
+
+@given(handles, purposes)
+def test_a_link_does_not_show_what_it_is_about(handle: str, purpose: str) -> None:
+    tokens = {make_token(KEY, purpose, handle, TODAY, about) for about in ("", "a@example.com", "b" * 200)}
+    assert len(tokens) == 3
+    assert {len(token) for token in tokens} == {LENGTHS[purpose]}
+
+
+# --- links that grow old ------------------------------------------------------------
+
+
+@given(handles, st.integers(0, 30))
+def test_a_link_to_the_settings_is_good_for_thirty_days(handle: str, age: int) -> None:
+    token = make_token(KEY, "preferences", handle, TODAY)
+    assert read_token(KEY, "preferences", token, TODAY + timedelta(days=age)) == handle
+
+
+@given(handles, st.integers(31, 20_000))
+def test_a_link_to_the_settings_that_is_too_old_says_so_and_names_whose_it_was(handle: str, age: int) -> None:
+    token = make_token(KEY, "preferences", handle, TODAY)
+    with pytest.raises(ExpiredLinkError, match="too old") as caught:
+        read_token(KEY, "preferences", token, TODAY + timedelta(days=age))
+    assert caught.value.handle == handle
+
+
+@given(handles, st.sampled_from(sorted({*LENGTHS} - {"preferences"})), st.integers(0, 20_000))
+def test_a_link_in_an_old_mail_that_ends_or_confirms_something_still_works(
+    handle: str, purpose: str, age: int
+) -> None:
+    token = make_token(KEY, purpose, handle, TODAY)
+    assert read_token(KEY, purpose, token, TODAY + timedelta(days=age)) == handle
+
+
+@given(handles, st.integers(31, 400))
+def test_an_old_link_cannot_be_made_younger(handle: str, age: int) -> None:
+    """The day stands in the middle of the token: every sign that holds a part of it is signed."""
+    token = make_token(KEY, "preferences", handle, TODAY - timedelta(days=age))
+    young = make_token(KEY, "preferences", handle, TODAY)
+    mixed = token[:10] + young[10:14] + token[14:]
+    with pytest.raises(LinkError) as caught:
+        read_token(KEY, "preferences", mixed, TODAY)
+    assert not isinstance(caught.value, ExpiredLinkError), "a forged link names nobody"

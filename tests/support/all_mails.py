@@ -1,0 +1,140 @@
+"""Every kind of mail that goes out, made once for all tests that judge finished mails."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from issues.arrivals import Arrival
+from issues.diff import compare
+from issues.feed import Fetched, Post, Validators, read_feed
+from issues.parse.outline import Picture
+from issues.parse.post import IssueContent, Link, PaperContent, parse
+from issues.parse.text import Block, Run
+from issues.parse.titles import parse_week
+from monitoring.previews import Preview, issue_previews, letter_previews
+from paperboy.demo.sample.topics import State, feed_xml, published_topics
+from tests.support.factories import HOUSE, NOW, arrivals_of, blocks, issue_of, paper
+
+HOME = "https://forum.example"
+SHARED_FEED = Path(__file__).resolve().parents[2] / "shared/forum/site/base/c/news/14.rss"
+EDITED = 9140  # the sample post that an edit corrects, and adds a paper to
+
+
+RARE = ("welcome", "late", "copy", "correction")
+
+
+@cache
+def every_kind() -> tuple[Preview, ...]:
+    """The letters, and digests: each post's, and those of two made for these tests with all that is rare."""
+    samples = [mail for post in sample_posts() for mail in _digests(f"sample-{post.topic_id}", post)]
+    shared = [mail for post in _shared_posts() for mail in _digests(f"shared-{post.topic_id}", post)]
+    edited, large = _mails("edited", edited_papers()), _mails("large", arrivals_of(large_issue()))
+    return (
+        *letter_previews(HOUSE, NOW),
+        # The daily ones bring parts of the weekly one.
+        *(mail for mail in samples if "weekly" in mail.name or f"-{EDITED}-" in mail.name),
+        *(mail for mail in shared if "weekly" in mail.name),
+        *edited,
+        *(mail for mail in large if "copy" not in mail.name and "correction" not in mail.name),
+    )
+
+
+def summary(findings: Mapping[str, Iterable[str]]) -> str:
+    """The findings on each mail, as a report: a line for each finding, with the mails it is about."""
+    mails: dict[str, list[str]] = {}
+    for name, found in findings.items():
+        for finding in found:
+            mails.setdefault(finding, []).append(name)
+    return "\n".join(f"{finding} ({len(names)}: {', '.join(names)})" for finding, names in mails.items())
+
+
+def sample_posts(*, edited: bool = False) -> list[Post]:
+    """The weekly posts of the sample forum, before or after its edit."""
+    return _weekly(feed_xml(published_topics(State(edited=edited), HOME), HOME).encode())
+
+
+def edited_papers() -> list[Arrival]:
+    """The papers of an issue after its edit: one was corrected, one came late."""
+    before, after = (
+        _read(next(post for post in sample_posts(edited=edited) if post.topic_id == EDITED))
+        for edited in (False, True)
+    )
+    changes = compare(before, after)
+    touched = {change.paper for change in (*changes.corrected, *changes.retitled)}
+    return [
+        replace(arrival, late=place is None, corrected=arrival.paper.title_en in touched)
+        for arrival, place in zip(arrivals_of(after), changes.pairs, strict=True)
+    ]
+
+
+def large_issue(papers: int = 15) -> IssueContent:
+    """Papers with more text than a mail holds, and with all that a paper can have."""
+    return issue_of([_large_paper(number) for number in range(1, papers + 1)], summary=_items("요약", 6))
+
+
+def _large_paper(number: int) -> PaperContent:
+    looks = (
+        Run("굵은 말", bold=True),
+        Run("과 "),
+        Run("코드", code=True),
+        Run(", 그리고 "),
+        Run("다른 곳", href=f"https://else.example/{number}?a=1&b=2"),
+        Run("이 있습니다."),
+    )
+    return paper(
+        number,
+        title_ko=f"{number}호 등대: 긴 글 속에서 길을 잃지 않는 검색 머리",
+        title_en=f"Lighthouse {number}: Retrieval Heads That Keep Their Bearings",
+        intro_ko=(
+            *_sentences("추론의 낭비를 줄이는 방법을 소개합니다. ", 3),
+            Block("p", looks),
+            *_items("특징", 4),
+        ),
+        intro_en=(*_sentences("We introduce a way to waste less reasoning. ", 3), *_items("It is fast", 4)),
+        abstract_ko=_sentences("본 논문에서는 새로운 방법을 제안합니다. ", 5),
+        abstract_en=_sentences("In this work we propose a new method. ", 15),
+        notes=blocks("코드는 곧 공개됩니다.", "The weights follow in autumn."),
+        links=(
+            Link(f"https://github.com/example/lighthouse-{number}"),
+            Link(f"https://example.github.io/lighthouse-{number}", "프로젝트 페이지"),
+            Link(f"https://huggingface.co/example/lighthouse-{number}"),
+        ),
+        pictures=(Picture(f"https://forum.example/uploads/{number}.png", 690, 388),),
+        anchor=f"p-1-lighthouse-{number}",
+    )
+
+
+def _sentences(sentence: str, count: int) -> tuple[Block, ...]:
+    return blocks(*(f"{sentence * 6}({number})" for number in range(1, count + 1)))
+
+
+def _items(text: str, count: int) -> tuple[Block, ...]:
+    return blocks(*(f"- {text} {number}: {'말 ' * 20}" for number in range(1, count + 1)))
+
+
+def _digests(name: str, post: Post) -> Iterator[Preview]:
+    """A post's ordinary mails."""
+    mails = _mails(name, arrivals_of(_read(post)))
+    return (mail for mail in mails if not mail.name.removeprefix(f"{name}-").startswith(RARE))
+
+
+def _mails(name: str, papers: Sequence[Arrival]) -> Iterator[Preview]:
+    """Of an issue's mails: each weekly one, the first daily ones, the last, and all that is rare."""
+    mails = {mail.name: mail for mail in issue_previews(papers, HOUSE, NOW, daily_papers=2)}
+    last = [kind for kind in mails if kind.startswith("daily-ko")][-1]
+    for kind, mail in mails.items():
+        if not kind.startswith("daily") or kind.endswith("day-1") or kind == last:
+            yield replace(mail, name=f"{name}-{kind}")
+
+
+def _shared_posts() -> list[Post]:
+    return _weekly(SHARED_FEED.read_bytes()) if SHARED_FEED.is_file() else []
+
+
+def _weekly(feed: bytes) -> list[Post]:
+    return [post for post in read_feed(Fetched(HOME, feed, Validators())) if parse_week(post.title)]
+
+
+def _read(post: Post) -> IssueContent:
+    return parse(post.title, post.html, post.url)

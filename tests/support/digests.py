@@ -1,0 +1,38 @@
+"""What tests of digests share: digests, one that stopped, and what each reader got."""
+
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default as modern_policy
+
+from core.database import Database
+from delivery.report import DigestReport
+from mailings.digest_run import run_digest
+from tests.support.factories import NOW, RULES, office_at
+from tests.support.servers.smtp import ScriptedServer
+
+
+def digest(
+    database: Database, server: ScriptedServer, frequency: str = "weekly", *, after: timedelta = timedelta()
+) -> DigestReport:
+    now = NOW + after
+    with office_at(database, server, now) as office:
+        report = run_digest(office, frequency, local_now=now, rules=RULES)
+    assert report.balances
+    return report
+
+
+def stopped_digest(database: Database) -> DigestReport:
+    """A digest that is planned, and then stops as the server refuses the sender."""
+    with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
+        return digest(database, refusing)
+
+
+def bodies_of(server: ScriptedServer, address: str) -> list[str]:
+    """The text parts that one reader got, in order."""
+    texts = []
+    for message in server.messages:
+        if message.rcpt == [address]:
+            part = message_from_bytes(message.data, policy=modern_policy).get_body(("plain",))
+            assert part
+            texts.append(part.get_content())
+    return texts

@@ -1,0 +1,115 @@
+"""Posts that no editor wrote yet: strategies for issues and editions of any texts."""
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from emails.edition import Edition, compose, portions
+from issues.parse.outline import Picture
+from issues.parse.post import IssueContent, Link, PaperContent
+from issues.parse.text import Block, Run, tidy
+from tests.support.factories import arrivals_of, blocks, issue_of, paper
+
+LANGUAGES = st.sampled_from(["ko", "en", "both"])
+FREQUENCIES = st.sampled_from(["weekly", "daily"])
+SNIPPETS = st.sampled_from(
+    [
+        "추론 모델은 답을 찾은 뒤에도 다른 풀이를 계속 시도합니다. ",
+        "Reasoning models keep trying other solutions after the answer. ",
+        "**짝이 없는 별표 ",
+        "<think> a < b && c > d </think> ",
+        "<script>alert('x')</script> ",
+        r"\textbf{up to 35\%} and $\alpha \leq 2$ ",
+        r"\href{https://code.example/a}{the code} ",
+        "https://a.example/" + "long/" * 40 + " ",
+        "W" * 300,
+        "😀 ",
+        "{{ personal }} {% if x %} <!--b0--> <!--/b0--> <!--t1--> ",
+        "]]> &amp; &#169; é\u00a0x ",
+    ]
+)
+TEXTS = st.builds(lambda snippet, times: snippet * times, SNIPPETS, st.integers(1, 25))
+TITLES_KO = st.sampled_from(
+    ["제목", "등대: 긴 글 속에서 길을 찾는 검색 머리", "<script>제목</script>", "& 제목 " * 30, "가" * 90, ""]
+)
+TITLES_EN = st.sampled_from(["Title", "Owl (2025): A <b>title</b> & more", "T" * 200, "a-b " * 40, ""])
+
+
+@st.composite
+def texts(draw: st.DrawFn, most: int = 4) -> tuple[Block, ...]:
+    """Some paragraphs and list items, some bold or linked."""
+    made = []
+    for text in draw(st.lists(TEXTS, max_size=most)):
+        runs = tidy(
+            [
+                Run(
+                    text,
+                    bold=draw(st.booleans()),
+                    href=draw(st.sampled_from([None, "https://b.example/?a=1&b=2"])),
+                )
+            ]
+        )
+        if runs:
+            made.append(Block(draw(st.sampled_from(["p", "li"])), runs))
+    return tuple(made)
+
+
+@st.composite
+def papers(draw: st.DrawFn, number: int) -> PaperContent:
+    """A paper of arbitrary texts, perhaps without any."""
+    more: dict[str, Any] = {}
+    if draw(st.integers(0, 9)) == 0:
+        sentence = draw(st.sampled_from(["아주 긴 소개입니다. ", "A very long introduction. "]))
+        more["intro_ko"] = blocks(sentence * 2_200)
+    return replace(
+        paper(
+            number,
+            title_ko=draw(TITLES_KO),
+            title_en=draw(TITLES_EN),
+            intro_ko=draw(texts()),
+            intro_en=draw(texts(2)),
+            abstract_ko=draw(texts()),
+            abstract_en=draw(texts()),
+            notes=draw(texts(1)),
+            links=(
+                Link("https://github.com/example/code?a=1&b=2"),
+                Link("https://blog.example/글", "설명 글"),
+            ),
+            pictures=(Picture("https://a.example/p.png", *draw(st.sampled_from([(0, 0), (690, 388)]))),),
+            anchor=draw(st.sampled_from(["", f"p-1-paper-{number}"])),
+        ),
+        **more,
+    )
+
+
+@st.composite
+def issues(draw: st.DrawFn) -> IssueContent:
+    """An issue of arbitrary texts, some huge, some empty; sometimes of forty papers."""
+    if draw(st.integers(0, 9)) == 0:
+        short = [paper(number, title_ko=f"{number}번 {draw(TITLES_KO)[:40]}") for number in range(1, 41)]
+        return issue_of(short, overview=draw(texts()))
+    made = [draw(papers(number)) for number in range(1, draw(st.integers(1, 6)) + 1)]
+    return issue_of(made, overview=draw(texts()), summary=draw(texts()))
+
+
+@st.composite
+def editions(draw: st.DrawFn, issues: st.SearchStrategy[IssueContent] = issues()) -> Edition:  # noqa: B008 (a strategy is a value)
+    """Any mail of an issue, in any language: weekly, a day's, a welcome, what was added late."""
+    language, frequency = draw(LANGUAGES), draw(FREQUENCIES)
+    arrived = [
+        replace(arrival, late=draw(st.booleans()), corrected=draw(st.booleans()))
+        for arrival in arrivals_of(draw(issues))
+    ]
+    late = [arrival for arrival in arrived if arrival.late]
+    if draw(st.booleans()) and late:
+        return compose(late, len(arrived), slot="weekly:2025-W32", language=language, frequency=frequency)
+    days = portions(
+        arrived,
+        slot="daily:2025-08-04",
+        language=language,
+        frequency=frequency,
+        daily_papers=draw(st.integers(0, 4)),
+        purpose=draw(st.sampled_from(["digest", "welcome", "copy", "correction"])),
+    )
+    return draw(st.sampled_from(days))

@@ -1,0 +1,97 @@
+"""What tests of copies by hand share: digests and corrections, requests, and the copies that arrive."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as modern_policy
+from typing import Any
+
+from sqlalchemy import select, update
+
+from core.database import Database
+from delivery.models import Delivery
+from delivery.report import DigestReport
+from delivery.retry import MOST_ATTEMPTS
+from issues.models import Paper
+from issues.serialize import paper_to_json
+from mailings.digest_run import run_digest
+from mailings.resend.execute import carry_out
+from mailings.resend.plan import Plan, Request, plan
+from subscribers.accounts import find
+from tests.support.account_actions import subscribe
+from tests.support.factories import HOUSE, NOW, RULES, blocks, office_at, paper, reader
+from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer
+
+MONDAY = NOW
+LATER = NOW + timedelta(days=3)
+ISSUE = Request(issue="2025-07-28", reason="a trial")
+RIGHT = "정확도는 91퍼센트입니다."  # what a correction adds to an abstract
+HOLD = replace(RULES, repeat_uncertain=False)
+
+
+def digest(
+    database: Database, server: ScriptedServer, frequency: str = "weekly", now: datetime = MONDAY
+) -> DigestReport:
+    with office_at(database, server, now) as office:
+        return run_digest(office, frequency, local_now=now, rules=HOLD)
+
+
+def planned(database: Database, request: Request, now: datetime = LATER) -> Plan:
+    with database.sessions() as session:
+        return plan(session, request, HOUSE, now)
+
+
+def resend(
+    database: Database, server: ScriptedServer, request: Request, now: datetime = LATER
+) -> DigestReport:
+    made = planned(database, request, now)
+    with office_at(database, server, now) as office:
+        return carry_out(office, made, asked_by="a test", rules=HOLD, now=now)
+
+
+def copies(server: ScriptedServer) -> list[tuple[str, EmailMessage]]:
+    """All mails by reader, in the order of addresses."""
+    mails = [
+        (message.rcpt[0], message_from_bytes(message.data, policy=modern_policy))
+        for message in server.messages
+    ]
+    return sorted(mails, key=lambda mail: mail[0])
+
+
+def papers_of(mail: EmailMessage) -> list[int]:
+    body = mail.get_body(("plain",))
+    assert body
+    return [number for number in range(1, 9) if f"{number}번째 논문의 초록" in body.get_content()]
+
+
+def change_delivery(database: Database, address: str, **values: Any) -> None:
+    with database.sessions.begin() as session:
+        known = find(session, address)
+        assert known
+        session.execute(update(Delivery).where(Delivery.subscriber_id == known.id).values(**values))
+
+
+def correct(database: Database, number: int, now: datetime) -> None:
+    """The forum corrects a paper's Korean abstract."""
+    corrected = paper(number, abstract_ko=blocks(f"{number}번째 논문의 초록입니다. {RIGHT}"))
+    with database.sessions.begin() as session:
+        row = session.scalars(select(Paper).where(Paper.number == number)).one()
+        row.content, row.corrected_at = paper_to_json(corrected), now
+        row.issue.revision += 1
+
+
+def deliver_to_each_group(database: Database) -> None:
+    """A weekly digest after which one reader is in each group, and one in none."""
+    subscribe(database, "fine@a.example", "failed@b.example", "expired@c.example", "uncertain@d.example")
+    refused = {"failed@b.example": "550 5.7.1 Not wanted here", "expired@c.example": "450 4.2.0 Later"}
+    with ScriptedServer(
+        on_rcpt=refused.get,
+        on_body=lambda message: TAKE_AND_DROP if message.rcpt == ["uncertain@d.example"] else None,
+    ) as server:
+        digest(database, server)
+    change_delivery(database, "failed@b.example", state="failed", due_at=None)
+    change_delivery(database, "expired@c.example", state="failed", due_at=None, attempts=MOST_ATTEMPTS)
+    change_delivery(database, "uncertain@d.example", state="uncertain", due_at=None)
+    with database.sessions.begin() as session:
+        reader(session, "missed@e.example").cursor = 4  # as one who joined when a later issue was there

@@ -1,0 +1,239 @@
+"""What guards the pages: who may post, how much, what every answer says of itself, and what is logged."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.database import Database
+from emails.message import PAGES
+from issues.parse.text import has_hangul
+from subscribers.accounts import find
+from tests.support.site import CHOICE, Site, open_site
+
+FRIEND, STRANGER = "https://friend.example", "https://stranger.example"
+LIMIT = 64 * 1024
+JSON = {"email": "minji@example.com", **CHOICE}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "null"}, 403),
+        ({"Origin": STRANGER}, 403),
+        ({"Origin": "http://[x"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, 303),
+        ({"Origin": "null"}, 303),
+        ({}, 303),
+    ],
+)
+def test_a_form_of_another_site_is_refused_and_changes_nothing(
+    still_site: Site, headers: dict[str, str], status: int
+) -> None:
+    before = still_site.rows(but=("attempts",))
+    answer = still_site.client.post("/subscribe", data={"email": "x@example.com", **CHOICE}, headers=headers)
+    assert answer.status_code == status
+    if status == 403:
+        assert still_site.rows(but=("attempts",)) == before
+
+
+def test_other_sites_scripts_reach_the_json_interface_only_from_the_origins_set(
+    sample_database: Database, tmp_path: Path
+) -> None:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    with open_site(sample_database, tmp_path, api_origins=FRIEND) as site:
+        for origin, allowed in ((FRIEND, FRIEND), (STRANGER, None)):
+            headers = {"Origin": origin}
+            preflight = site.client.options("/api/subscribers", headers=headers | asked)
+            assert preflight.headers.get("access-control-allow-origin") == allowed
+            answer = site.client.post("/api/subscribers", json=JSON, headers=headers)
+            assert answer.headers.get("access-control-allow-origin") == allowed
+            assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/subscribe", "보내신 내용이 너무 큽니다"),
+        ("/subscribe?lang=en", "This is too large"),
+        ("/u/x?lang=en", "This is too large"),
+        ("/api/subscribers", '{"detail":"the body is over 64 KB"}'),
+    ],
+)
+def test_a_body_over_64_kb_is_refused_whether_or_not_it_says_so_in_the_readers_language(
+    still_site: Site, path: str, said: str
+) -> None:
+    def piecemeal() -> Iterator[bytes]:
+        for _ in range(LIMIT // 1024 + 1):
+            yield b"x" * 1024
+
+    kind = "application/json" if path.startswith("/api/") else "application/x-www-form-urlencoded"
+    answer = still_site.client.post(path, content=piecemeal(), headers={"Content-Type": kind})
+    assert answer.status_code == 413
+    assert said in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    with closing(HTTPConnection(urlsplit(still_site.url).netloc)) as connection:
+        connection.putrequest("POST", path)
+        connection.putheader("Content-Length", f"{LIMIT + 1}")
+        connection.endheaders()  # refused before any of the body is sent
+        refusal = connection.getresponse()
+        assert refusal.status == 413
+        assert said in refusal.read().decode()
+
+
+def test_every_answer_carries_its_guard_and_pages_with_tokens_are_kept_by_nobody(still_site: Site) -> None:
+    address = still_site.add("headers@example.com")
+    links = [still_site.link(what, address) for what in ("confirm", "move", "preferences", "unsubscribe")]
+    old = still_site.link("preferences", address, days_ago=40)
+    private = [*links, old, f"{links[2]}/data.json", "/sent", "/p/wrong"]
+    for path in [*private, "/", "/archive", "/archive.atom", "/style.css", "/nothing", "/api/openapi.json"]:
+        headers = still_site.client.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src" not in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert (headers["referrer-policy"], headers["x-content-type-options"]) == ("no-referrer", "nosniff")
+        assert "set-cookie" not in headers
+        assert ("no-store" in headers.get("cache-control", "")) == (path in private)
+        assert ("noindex" in headers.get("x-robots-tag", "")) == (path in private)
+
+
+def test_whoever_fills_the_trap_sees_the_usual_answer_and_nothing_is_kept(still_site: Site) -> None:
+    before = still_site.rows()
+    answer = still_site.sign_up("robot@example.com", website="https://spam.example")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sent")
+    still_site.settle()
+    assert still_site.rows() == before
+
+
+WILD = st.one_of(
+    st.text(max_size=60),
+    st.text(st.characters(categories=["Cc", "Cf", "Co", "Zl", "Zp"]), max_size=20),
+    st.sampled_from(
+        [
+            *("a\x00@example.com", "minji@example.com\r\nBcc: a@b.c", "x" * 5000, "y" * 60_000),
+            *("<script>", "{0}", "%s", "1", "One-Click", "ko", "weekly", "0001-01-01", "9999-12-31"),
+        ]
+    ),
+)
+FORMS = (
+    "/subscribe",
+    *("/p/{p}/save", "/p/{p}/pause", "/p/{p}/resume", "/p/{p}/move", "/p/{p}/forget", "/p/{p}/revoke"),
+    *("/p/x/fresh", "/c/x", "/m/x", "/u/x", "/u/{u}", "/u/{u}/undo"),
+)
+FIELDS = ("email", "language", "frequency", "until", "website", "sure", "reason", "List-Unsubscribe", "")
+KINDS = (
+    "application/x-www-form-urlencoded",
+    "application/x-www-form-urlencoded; charset=utf-16",
+    "multipart/form-data; boundary=y",
+    "multipart/form-data",
+    "application/json",
+    "text/plain",
+    "nonsense",
+    "",
+)
+
+
+@settings(max_examples=200)
+@given(
+    form=st.sampled_from(FORMS),
+    fields=st.lists(st.tuples(st.sampled_from(FIELDS), WILD), max_size=8),
+    as_file=st.booleans(),
+    language=st.sampled_from(["ko", "en"]),
+)
+def test_a_form_with_anything_in_it_is_answered_with_one_clear_message_in_the_readers_language(
+    still_site: Site, form: str, fields: list[tuple[str, str]], as_file: bool, language: str
+) -> None:
+    """Fields that are missing, huge, repeated or unknown, with control characters, and files in their place."""
+    raw = [(name, text.encode("utf-8", "surrogatepass")) for name, text in fields]
+    if as_file and raw:
+        body: dict[str, Any] = {"files": [(name, (name, text)) for name, text in raw]}
+    else:
+        body = {
+            "content": urlencode(raw),
+            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+        }
+    assert_clear(still_site.client.post(f"{_filled(still_site, form)}?lang={language}", **body), language)
+
+
+@settings(max_examples=200)
+@given(
+    form=st.sampled_from(FORMS),
+    kind=st.sampled_from(KINDS),
+    body=st.one_of(
+        st.binary(max_size=200),
+        st.builds(
+            b"--y\r\nContent-Disposition: form-data; name=%b\r\n\r\n%b\r\n--y--".__mod__,
+            st.tuples(st.binary(max_size=20), st.binary(max_size=20)),
+        ),
+        st.sampled_from(
+            [b"--y", b"--x\r\n\r\n--x--", b"{", b"%ff=%ff&email=%ff", b"&" * 5000, b"a=1&" * 5000]
+        ),
+    ),
+    language=st.sampled_from(["ko", "en"]),
+)
+def test_a_body_that_is_no_form_is_told_of_in_the_readers_language(
+    still_site: Site, form: str, kind: str, body: bytes, language: str
+) -> None:
+    """Broken multipart, bytes that are no UTF-8, and types that no form has."""
+    headers = {"Content-Type": kind} if kind else {}
+    path = f"{_filled(still_site, form)}?lang={language}"
+    assert_clear(still_site.client.post(path, content=body, headers=headers), language)
+
+
+def assert_clear(answer: httpx.Response, language: str) -> None:
+    """It leads on, or says one thing that the reader understands; only a mail client gets plain text."""
+    if answer.status_code == 303 or answer.text == "unsubscribed\n":
+        return
+    assert answer.status_code in {200, 400, 404, 409, 410, 413}
+    assert answer.headers["content-language"] == language
+    assert answer.text.count("<h1>") == 1
+    assert answer.text.count('class="fault"') <= 1
+    heading = answer.text.partition("<h1>")[2].partition("</h1>")[0]
+    assert has_hangul(heading) == (language == "ko")
+
+
+@pytest.mark.parametrize("path", ["abc", "1?text=fr", "0", "-1", "9" * 30, "1%00", "٣"])
+def test_an_issue_that_nobody_can_have_is_a_page_not_found(still_site: Site, path: str) -> None:
+    answer = still_site.client.get(f"/archive/{path}", headers={"Accept-Language": "en"})
+    assert (answer.status_code, "Page not found" in answer.text) == (404, True)
+
+
+def test_no_line_of_the_log_names_a_reader(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # the test's own client
+    site.server.on_rcpt = lambda address: (
+        "550 5.1.1 <bad.reader@example.com> unknown" if "bad" in address else None
+    )
+    site.sign_up("bad.reader@example.com")
+    site.settle()
+    site.sign_up("good.reader@example.com")
+    site.mail("good.reader@example.com")
+    settings_link = site.link("preferences", "good.reader@example.com")
+    site.client.post(f"{settings_link}/move", data={"email": "other.reader@"})
+    site.sign_up("wrong.reader@")
+    site.client.post("/api/subscribers", json={**JSON, "email": "wrong.reader@"})
+    assert "reader@" not in caplog.text
+
+
+def _filled(site: Site, form: str) -> str:
+    """The form's address, with the tokens of a reader, who is made anew where the fuzz has erased or moved them."""
+    address = "fuzz@example.com"
+    with site.database.sessions() as session:
+        is_known = find(session, address) is not None
+    if not is_known:
+        site.add(address)
+    tokens = {page: site.link(purpose, address).rpartition("/")[2] for purpose, page in PAGES.items()}
+    return form.format_map(tokens)
