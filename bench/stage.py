@@ -22,17 +22,19 @@ from sqlalchemy.orm import Session, sessionmaker
 from core.database import Database, migrate, open_engine
 from delivery import planner
 from delivery.models import EditionRow
-from delivery.rate_limit import Speed
-from delivery.sender import Office, drain
+from delivery.rate_limit import SendingLimits
+from delivery.sender import SendingContext, send_due
 from delivery.transport.pool import Transport
 from delivery.transport.smtp.connection import SmtpAddress
-from emails.message import House, Reader, Template, content_of
+from emails.message import MailIdentity, Reader, Template, content_of
 from subscribers.models import Subscriber
 
 SLOT = "weekly:2025-W32"
 HTML, TEXT = 45_000, 19_000  # bytes of a long issue in Korean
 NOW = datetime(2025, 8, 4, 8, 0, tzinfo=UTC)
-HOUSE = House("Paperboy <news@paperboy.example>", "https://paperboy.example", b"a key for measurements")
+IDENTITY = MailIdentity(
+    "Paperboy <news@paperboy.example>", "https://paperboy.example", b"a key for measurements"
+)
 READERS_AT_ONCE = 10_000
 
 
@@ -144,7 +146,7 @@ def plan_all(database: Database) -> int:
     while last_id is not None:
         with database.sessions.begin() as session:
             chunk = planner.plan(
-                session, row, cursor=2, domain=HOUSE.domain, now=datetime.now(UTC), after_id=last_id
+                session, row, cursor=2, domain=IDENTITY.domain, now=datetime.now(UTC), after_id=last_id
             )
         planned, last_id = planned + chunk.count, chunk.last_id
     return planned
@@ -155,7 +157,7 @@ def bytes_of_a_mail(database: Database) -> int:
     with database.sessions() as session:
         content = content_of(session.scalars(select(EditionRow).limit(1)).one())
     reader = Reader("reader@example.com", "", "0" * 16, "ko")
-    return len(Template(content, HOUSE).message(reader, message_id="x" * 40, now=NOW).data)
+    return len(Template(content, IDENTITY).message(reader, message_id="x" * 40, now=NOW).data)
 
 
 def send_all(url: str, port: int, connections: int) -> None:
@@ -163,12 +165,14 @@ def send_all(url: str, port: int, connections: int) -> None:
     engine = open_engine(url)
     database = Database(engine, sessionmaker(engine, expire_on_commit=False))
     transport = Transport([SmtpAddress("127.0.0.1", port, "none")])
-    office = Office(database, transport, HOUSE, lambda: datetime.now(UTC), Speed(connections))
+    context = SendingContext(
+        database, transport, IDENTITY, lambda: datetime.now(UTC), SendingLimits(connections)
+    )
     begin, cpu = time.perf_counter(), time.process_time()
-    drained = drain(office, SLOT, repeat_uncertain=True)
+    result = send_due(context, SLOT, repeat_uncertain=True)
     seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    if drained.stopped:
-        sys.exit(drained.stopped)
+    if result.stopped:
+        sys.exit(result.stopped)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write(json.dumps(asdict(Figures(seconds, cpu, peak))))
 

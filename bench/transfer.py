@@ -22,7 +22,7 @@ from core.database import migrate, open_database, open_engine
 from core.settings import load
 from subscribers.csv_files import write_private
 from subscribers.models import AccountEvent, Subscriber
-from subscribers.transfer import Refusal, export_lines, import_readers
+from subscribers.transfer import RejectedRow, export_lines, import_readers
 
 KEY = b"a key for measurements"
 STEPS = ("import", "export")
@@ -53,7 +53,7 @@ def one_step(what: str, url: str, path: Path) -> None:
     sys.stdout.write(f"{time.perf_counter() - begin:6.1f} s  {peak:6.0f} MB at most  {said}\n")
 
 
-def _ignore(_refusal: Refusal) -> None:
+def _ignore(_refusal: RejectedRow) -> None:
     pass
 
 

@@ -1,1 +1,1 @@
-"""Returned mail: fetched, taken apart, and what its words and codes mean."""
+"""Bounce mails: how they are fetched, parsed and classified, and what is done about each of them."""

@@ -1,109 +1,137 @@
-"""Delivery reports with parts for programs (RFC 3464): their recipients, statuses and actions. Pure."""
+"""Parses delivery status notifications (DSN, RFC 3464): which recipients failed, with what status and action.
+
+The module is pure. It also holds the patterns that find mail addresses in a text.
+"""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
-from typing import Literal
 
-from bounces.mime_parser import Fields, fields_of_text, values
-from bounces.status_codes import first_code, status_of
+from bounces.mime_parser import HeaderFields, field_values, parse_header_fields
+from bounces.status_codes import first_status_code, status_from_text
 
-Action = Literal["failed", "delayed", "delivered", "relayed", "expanded"]
-
-MOST_RECIPIENTS = 500
+MAX_RECIPIENTS = 500  # recipients of one mail that are reported
+MAX_DIAGNOSTIC_CHARS = 1_000
 ADDRESS = re.compile(
     r"(?<![\w.!#$%&'*+/=?^`{|}~-])"
     r"(?:[\w!#$%&'*+/=?^`{|}~-][\w.!#$%&'*+/=?^`{|}~-]{0,80}|\"[^\"\s@]{1,64}\")"
     r"@(?:[^\W_](?:[\w-]{0,62}[^\W_])?\.){1,8}[^\W\d_](?:[\w-]{0,61}[^\W_])"
 )
-_ANY_ADDRESS = re.compile(r"(?:\"[^\"\n]{1,64}\"|[^\s<>;()\"@]{1,80})@[^\s<>;()\"@]{1,250}")
-_ACTIONS: dict[str, Action] = {
-    "fail": "failed", "dela": "delayed", "deli": "delivered", "rela": "relayed", "expa": "expanded"
-}  # fmt: skip
-_XTEXT = re.compile(r"\+(2B|3D|40|20)")  # RFC 3461, 4: what an Original-Recipient should not hold any more
-_UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")  # RFC 6533, 3
+_LENIENT_ADDRESS = re.compile(r"(?:\"[^\"\n]{1,64}\"|[^\s<>;()\"@]{1,80})@[^\s<>;()\"@]{1,250}")
+# Servers spell the actions in several ways ("fail", "failure", "Failed"), so only the beginning counts.
+_ACTION_PREFIX_CHARS = 4
+# Some servers pass the xtext of ORCPT (RFC 3461, 4) on undecoded. Only these characters are decoded.
+_XTEXT = re.compile(r"\+(2B|3D|40|20)")
+_UNICODE_ESCAPE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")  # RFC 6533, 3
+
+
+class DsnAction(StrEnum):
+    """What a server did with a mail, in the Action field of its report (RFC 3464, 2.3.3)."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    RELAYED = "relayed"
+    EXPANDED = "expanded"
+
+
+_ACTIONS = {action[:_ACTION_PREFIX_CHARS]: action for action in DsnAction}
 
 
 @dataclass(frozen=True)
-class Recipient:
-    """One recipient of a report.
+class ReportedRecipient:
+    """A recipient that a bounce mail reports on.
 
-    `address` is whom the server tried, `original` whom the mail was sent to where the report says so (it
-    was forwarded then). `status` is an enhanced status code like 5.1.1 or nothing, `diagnostic` what the
-    server said.
+    `address` is the address that the server tried. `original_address` is the one that the mail was sent to
+    before it was forwarded, if the report names it. `status` is an enhanced status code like 5.1.1, or
+    empty. `diagnostic` is the server's explanation.
     """
 
     address: str
     status: str = ""
-    action: Action = "failed"
+    action: DsnAction = DsnAction.FAILED
     diagnostic: str = ""
-    original: str = ""
+    original_address: str = ""
 
 
-def recipients_of_reports(reports: Iterable[str]) -> list[Recipient]:
-    """The recipients in the parts `message/delivery-status` of a mail, or in a text that looks like one."""
-    blocks = [block for report in reports for block in _blocks(report)]
-    found = [_recipient(block) for block in blocks if values(block, "final-recipient", "original-recipient")]
-    if not found:  # some servers write no recipient, but a status all the same
-        bare = [block for block in blocks if values(block, "action", "status", "diagnostic-code")]
-        found = [_recipient(block) for block in bare]
-    return list(dict.fromkeys(found))[:MOST_RECIPIENTS]
+def parse_delivery_reports(reports: Iterable[str]) -> list[ReportedRecipient]:
+    """The recipients in the texts of `message/delivery-status` parts, or in texts that look like them."""
+    blocks = [block for report in reports for block in _split_into_blocks(report)]
+    found = [
+        _parse_block(block)
+        for block in blocks
+        if field_values(block, "final-recipient", "original-recipient")
+    ]
+    if not found:  # some servers leave the recipient out but still give a status
+        without_recipient = [
+            block for block in blocks if field_values(block, "action", "status", "diagnostic-code")
+        ]
+        found = [_parse_block(block) for block in without_recipient]
+    return list(dict.fromkeys(found))[:MAX_RECIPIENTS]
 
 
-def addresses_in(text: str) -> list[str]:
-    """All addresses in a text, in order, each once."""
+def find_addresses(text: str) -> list[str]:
+    """All mail addresses in a text, in order and without duplicates."""
     return list(dict.fromkeys(address.strip("'`") for address in ADDRESS.findall(text)))
 
 
-def address_of(value: str) -> str:
-    """The address in a recipient field such as `rfc822; <a@b.example>`, or nothing."""
-    value = _UNICODE.sub(_character, value)
+def parse_address_field(value: str) -> str:
+    """The address in a recipient field such as `rfc822; <a@b.example>`, or an empty string."""
+    value = _UNICODE_ESCAPE.sub(_unescape, value)
     if "@" not in value or _XTEXT.search(value):
         value = _XTEXT.sub(lambda match: chr(int(match[1], 16)), value)
     value = value.partition(";")[2] or value
-    found = addresses_in(value) if '"' not in value else []
-    # In a field meant for it, what no sentence would be searched for is an address too: "a b"@host, a@host.
-    bare = _ANY_ADDRESS.search(value)
-    return found[0] if found else bare[0] if bare else ""
+    found = find_addresses(value) if '"' not in value else []
+    # The field is meant for an address, so it may hold one that would not be searched for in a sentence:
+    # "a b"@host or a@host.
+    lenient = _LENIENT_ADDRESS.search(value)
+    return found[0] if found else lenient[0] if lenient else ""
 
 
-def _character(match: re.Match[str]) -> str:
+def _unescape(match: re.Match[str]) -> str:
+    """The character of an escape, or nothing for control characters and surrogates."""
     number = int(match[1], 16)
     return chr(number) if 0x20 < number < 0xD800 or 0xE000 <= number <= 0x10FFFF else ""
 
 
-def _blocks(report: str) -> list[Fields]:
-    """The groups of fields in a report; a second recipient begins one even where the empty line is missing."""
-    blocks: list[Fields] = []
+def _split_into_blocks(report: str) -> list[HeaderFields]:
+    """Split a report into its groups of fields, one group for each recipient.
+
+    Some servers leave out the empty line between two groups. A second Final-Recipient begins a new one
+    there, too.
+    """
+    blocks: list[HeaderFields] = []
     for text in re.split(r"\r?\n[ \t]*\r?\n", report):
-        fields = fields_of_text(text)
+        fields = parse_header_fields(text)
         starts = [at for at, (name, _) in enumerate(fields) if name == "final-recipient"]
         edges = [0, *starts[1:], len(fields)]
         blocks += [fields[begin:end] for begin, end in pairwise(edges)]
     return blocks
 
 
-def _recipient(block: Fields) -> Recipient:
-    final = _first(block, "final-recipient", "x-actual-recipient")
-    original = _first(block, "original-recipient")
-    diagnostic = " ".join(" ".join(values(block, "diagnostic-code", "x-supplementary-info")).split())
+def _parse_block(block: HeaderFields) -> ReportedRecipient:
+    final = _first_value(block, "final-recipient", "x-actual-recipient")
+    original = _first_value(block, "original-recipient")
+    diagnostic = " ".join(" ".join(field_values(block, "diagnostic-code", "x-supplementary-info")).split())
+    # The type of the diagnostic, as in "smtp; 550 no such user", is cut off.
     diagnostic = re.sub(r"\A(?:smtp|x-[\w-]+|esmtp|local|lmtp)[ ]*;[ ]*", "", diagnostic, flags=re.IGNORECASE)
-    stated = _first(block, "status")
-    action = _action(_first(block, "action"), first_code(stated))
-    return Recipient(
-        address=address_of(final) or address_of(original),
-        status=status_of(diagnostic, stated, is_delay=action == "delayed"),
+    stated_status = _first_value(block, "status")
+    action = _parse_action(_first_value(block, "action"), first_status_code(stated_status))
+    return ReportedRecipient(
+        address=parse_address_field(final) or parse_address_field(original),
+        status=status_from_text(diagnostic, stated_status, is_delay=action == DsnAction.DELAYED),
         action=action,
-        diagnostic=diagnostic[:1_000],
-        original=address_of(original),
+        diagnostic=diagnostic[:MAX_DIAGNOSTIC_CHARS],
+        original_address=parse_address_field(original),
     )
 
 
-def _first(block: Fields, *names: str) -> str:
-    return next(iter(values(block, *names)), "")
+def _first_value(block: HeaderFields, *names: str) -> str:
+    return next(iter(field_values(block, *names)), "")
 
 
-def _action(stated: str, code: str) -> Action:
-    known = _ACTIONS.get(stated.strip().lower()[:4])
-    return known or ("delivered" if code.startswith("2") else "failed")
+def _parse_action(stated: str, code: str) -> DsnAction:
+    known = _ACTIONS.get(stated.strip().lower()[:_ACTION_PREFIX_CHARS])
+    return known or (DsnAction.DELIVERED if code.startswith("2") else DsnAction.FAILED)

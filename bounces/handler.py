@@ -1,52 +1,60 @@
-"""What is done about returned mail: reads each once, finds whose it is, suppresses, counts or leaves alone.
+"""Handles bounce mails: records each one once, and suppresses, counts or ignores what it reports.
 
-Anyone can write a mail that looks like a report. It is believed of a reader whose token it bears, or whom
-it names together with the Message-ID of a mail that they were sent; nobody else is touched.
+What counts is the enhanced status code of the bounce (RFC 3463). Only addresses that do not exist, mailboxes
+that stay full, and complaints lead to a suppression.
 """
 
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import groupby
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from bounces.dsn import ADDRESS, Recipient
-from bounces.inbox import Mail, open_inbox
-from bounces.parser import Returned, Token, read
-from bounces.status_codes import meaning, status_of
-from core.database import Sessions, lock
-from core.run_log import record
+from bounces.dsn import ADDRESS
+from bounces.inbox import InboxMail, open_inbox
+from bounces.matcher import BouncedSubscriber, find_sender_id, find_subscriber, recipient_of
+from bounces.parser import BounceKind, ParsedBounce, parse_bounce
+from bounces.status_codes import FailureKind, failure_kind, status_from_text
+from core.database import Sessions, advisory_lock
+from core.run_log import RunKind, record_run
+from core.slots import stream_of
 from delivery import events
-from delivery.models import Delivery, ReturnedMail
-from emails.message import House
+from delivery.models import BounceMail, Delivery
+from delivery.states import DeliveryKind, DeliveryState
+from emails.identity import MailIdentity
+from emails.kinds import MailKind
 from mailings import account_mails
-from subscribers.accounts import by_handle, suppress
-from subscribers.models import Subscriber
-from subscribers.tokens import LinkError, read_token
+from subscribers.suppression import suppress
 
-FULL_IN_A_ROW = 3  # digests returned by a mailbox that is full or off, before its address is given up
-KEPT_FOR = timedelta(days=90)
-MOST_KEPT = 1_000  # mails that were not understood, of KEPT_BYTES each
-KEPT_BYTES = 64_000
-_LONGEST_TRY = timedelta(days=6)  # a server gives up after five days (RFC 5321, 4.5.4.1)
+MAX_FULL_MAILBOX_BOUNCES = 3  # digests in a row that a full or disabled mailbox may refuse
+RAW_RETENTION = timedelta(days=90)
+MAX_RAW_MAILS = 1_000  # mails that nobody has understood yet
+MAX_RAW_BYTES = 64_000  # of each of them
+MAX_REASON_CHARS = 300
+_MAX_DIGESTS_LOOKED_AT = 20
+
+
+class BounceAction(StrEnum):
+    """What was done about a mail."""
+
+    SUPPRESSED = "suppressed"
+    UNSUBSCRIBED = "unsubscribed"
+    COUNTED = "counted"  # the delivery failed, and nothing follows
+    LEFT_ALONE = "left alone"  # delays, auto-replies and the like
+    NOBODYS = "nobody's"  # the mail proves nothing about any subscriber
+    KEPT = "kept"  # the mail was not understood
+    KNOWN = "known"  # the mail was handled before
 
 
 @dataclass(frozen=True)
-class Owner:
-    """Whose mail came back, and which one if that can be told."""
-
-    subscriber: Subscriber
-    delivery: Delivery | None
-
-
-@dataclass(frozen=True)
-class Counted:
-    """How many returned mails of a kind there were, with what status and what was done."""
+class BounceCount:
+    """How many bounce mails had this kind, status and action."""
 
     kind: str
     status: str
@@ -54,224 +62,174 @@ class Counted:
     count: int
 
 
-def read_inbox(url: str, sessions: Sessions, house: House, clock: Callable[[], datetime]) -> Counter[str]:
-    """Take in all that is new in an inbox, and note the run; how many mails by what was done.
+def read_inbox(
+    url: str, sessions: Sessions, identity: MailIdentity, clock: Callable[[], datetime]
+) -> Counter[str]:
+    """Handle all new mails in an inbox and record the run. Returns how many mails led to each action.
 
     Raises:
-        InboxError: it cannot be opened or read; what was read until then is dealt with.
+        InboxError: the inbox cannot be opened or read. The mails before the error stay handled.
     """
     with open_inbox(url) as mails:
-        done = take_in_all(sessions, mails, house, clock)
+        actions = handle_all(sessions, mails, identity, clock)
     with sessions.begin() as session:
-        record(session, "bounces", dict(done), clock())
-    return done
+        record_run(session, RunKind.BOUNCES, dict(actions), clock())
+    return actions
 
 
-def take_in_all(
-    sessions: Sessions, mails: Iterable[Mail], house: House, clock: Callable[[], datetime]
+def handle_all(
+    sessions: Sessions, mails: Iterable[InboxMail], identity: MailIdentity, clock: Callable[[], datetime]
 ) -> Counter[str]:
-    """Take in mails, each in a transaction of its own, and count them by what was done; see `take_in`.
+    """Handle each mail in a transaction of its own. Returns how many mails led to each action.
 
-    A mail is taken out of its inbox after its commit: one that a crash left there is known the next time.
+    Each mail is marked as read only after its transaction has committed. A crash in between leaves the mail
+    in the inbox, and the next reading recognises it by its hash.
     """
-    done: Counter[str] = Counter()
+    actions: Counter[str] = Counter()
     for mail in mails:
         with sessions.begin() as session:
-            done[take_in(session, mail.raw, house, clock())] += 1
-        mail.done()
-    return done
+            actions[handle_mail(session, mail.raw, identity, clock()).value] += 1
+        mail.mark_as_read()
+    return actions
 
 
-def take_in(session: Session, raw: bytes, house: House, now: datetime) -> str:
-    """Read one mail and do what it asks for; what was done.
-
-    `suppressed`, `unsubscribed`, `counted` (a delivery failed, no more), `left alone` (delays, holiday
-    notices and the like), `nobody's` (a report on no mail of ours), `kept` (not understood) or `known`
-    (read before).
-    """
-    lock(session, "returned mail")
-    digest = hashlib.sha256(raw).hexdigest()
-    if session.scalar(select(ReturnedMail.id).where(ReturnedMail.digest == digest)):
-        return "known"
-    returned = read(raw)
-    owner = _owner(session, returned, house, now)
-    recipient = _recipient_of(returned, owner)
-    said = _unaddressed(recipient.diagnostic or (returned.notice if returned.kind != "other" else ""))
-    action = _act(session, returned.kind, owner, recipient, said, house, now)
+def handle_mail(session: Session, raw: bytes, identity: MailIdentity, now: datetime) -> BounceAction:
+    """Handle one mail and record it. A mail that was handled before changes nothing."""
+    advisory_lock(session, "bounce mail")  # two readings of one inbox must not both handle a mail
+    content_hash = hashlib.sha256(raw).hexdigest()
+    if session.scalar(select(BounceMail.id).where(BounceMail.content_hash == content_hash)):
+        return BounceAction.KNOWN
+    bounce = parse_bounce(raw)
+    match = find_subscriber(session, bounce, identity, now)
+    recipient = recipient_of(bounce, match)
+    reason = _without_addresses(
+        recipient.diagnostic or (bounce.text if bounce.kind != BounceKind.OTHER else "")
+    )
+    action = _act(session, bounce.kind, match, recipient.status, reason, identity, now)
+    keeps_raw = _needs_attention(bounce, match, action) and _has_room_for_raw_mail(session)
     session.add(
-        ReturnedMail(
-            digest=digest,
+        BounceMail(
+            content_hash=content_hash,
             received_at=now,
-            kind=returned.kind,
+            kind=bounce.kind,
             status=recipient.status,
             action=action,
-            said=said,
-            raw=raw[:KEPT_BYTES] if _is_unclear(returned, owner, action) and _has_room(session) else None,
-            subscriber_id=owner.subscriber.id if owner else _writer(session, returned),
-            delivery_id=owner.delivery.id if owner and owner.delivery else None,
+            reason=reason,
+            raw=raw[:MAX_RAW_BYTES] if keeps_raw else None,
+            subscriber_id=match.subscriber.id if match else find_sender_id(session, bounce),
+            delivery_id=match.delivery.id if match and match.delivery else None,
         )
     )
     session.flush()
     return action
 
 
-def count(session: Session, since: datetime) -> list[Counted]:
-    """The returned mails since a time by kind, status and action, most first."""
-    kinds = (ReturnedMail.kind, ReturnedMail.status, ReturnedMail.action)
-    rows = select(*kinds, func.count()).where(ReturnedMail.received_at >= since).group_by(*kinds)
-    return [Counted(*row) for row in session.execute(rows.order_by(func.count().desc(), *kinds))]
+def count_bounces(session: Session, since: datetime) -> list[BounceCount]:
+    """The number of bounce mails since a time by kind, status and action, largest first."""
+    kinds = (BounceMail.kind, BounceMail.status, BounceMail.action)
+    rows = select(*kinds, func.count()).where(BounceMail.received_at >= since).group_by(*kinds)
+    return [BounceCount(*row) for row in session.execute(rows.order_by(func.count().desc(), *kinds))]
 
 
-def prune(session: Session, now: datetime) -> None:
-    """Drop the mails that were kept for somebody to look at, when they are KEPT_FOR old."""
-    old = update(ReturnedMail).where(ReturnedMail.received_at < now - KEPT_FOR, ReturnedMail.raw.is_not(None))
+def discard_old_raw_mails(session: Session, now: datetime) -> None:
+    """Delete the bytes of mails that were kept for the operator, after RAW_RETENTION. Their rows stay."""
+    old = update(BounceMail).where(BounceMail.received_at < now - RAW_RETENTION, BounceMail.raw.is_not(None))
     session.execute(old.values(raw=None))
 
 
-# --- what is done -------------------------------------------------------------------
+# --- actions ------------------------------------------------------------------------
 
 
 def _act(
     session: Session,
-    kind: str,
-    owner: Owner | None,
-    recipient: Recipient,
-    said: str,
-    house: House,
+    kind: BounceKind,
+    match: BouncedSubscriber | None,
+    status: str,
+    reason: str,
+    identity: MailIdentity,
     now: datetime,
-) -> str:
-    if kind == "other":
-        return "kept"
-    if kind in {"delay", "delivered", "auto-reply"}:
-        return "left alone"
-    if owner is None:
-        return "nobody's"
-    if kind == "unsubscribe":
-        account_mails.end(session, owner.subscriber, house, now, origin="mail")
-        return "unsubscribed"
-    if kind == "complaint":
-        return _suppress(session, owner, "complaint", now)
-    return _bounce(session, owner, recipient.status, said, now)
+) -> BounceAction:
+    if kind == BounceKind.OTHER:
+        return BounceAction.KEPT
+    if kind in {BounceKind.DELAY, BounceKind.DELIVERED, BounceKind.AUTO_REPLY}:
+        return BounceAction.LEFT_ALONE
+    if match is None:
+        return BounceAction.NOBODYS
+    if kind == BounceKind.UNSUBSCRIBE:
+        account_mails.unsubscribe(session, match.subscriber, identity, now, origin="mail")
+        return BounceAction.UNSUBSCRIBED
+    if kind == BounceKind.COMPLAINT:
+        return _suppress(session, match, "complaint", now)
+    return _handle_bounce(session, match, status, reason, now)
 
 
-def _bounce(session: Session, owner: Owner, status: str, said: str, now: datetime) -> str:
-    if owner.delivery:
-        events.came_back(session, owner.delivery.id, f"{status} {said}".strip())
-    what = meaning(status)
-    if what == "dead":
-        return _suppress(session, owner, f"returned: {status} {said}", now)
-    if what == "full" and owner.delivery and _times_full(session, owner.delivery) >= FULL_IN_A_ROW:
-        return _suppress(session, owner, f"returned {FULL_IN_A_ROW} times in a row: {status} {said}", now)
-    return "counted"
+def _handle_bounce(
+    session: Session, match: BouncedSubscriber, status: str, reason: str, now: datetime
+) -> BounceAction:
+    if match.delivery:
+        events.mark_bounced(session, match.delivery.id, f"{status} {reason}".strip())
+    failure = failure_kind(status)
+    if failure == FailureKind.NO_SUCH_ADDRESS:
+        return _suppress(session, match, f"returned: {status} {reason}", now)
+    if failure == FailureKind.MAILBOX_FULL and match.delivery:
+        times = _count_full_mailbox_bounces(session, match.delivery)
+        if times >= MAX_FULL_MAILBOX_BOUNCES:
+            full = f"returned {MAX_FULL_MAILBOX_BOUNCES} times in a row: {status} {reason}"
+            return _suppress(session, match, full, now)
+    return BounceAction.COUNTED
 
 
-def _suppress(session: Session, owner: Owner, reason: str, now: datetime) -> str:
-    moves = owner.delivery is not None and owner.delivery.slot.startswith("move:")
-    # A letter to an address that a reader wants to move to says nothing of the one they are mailed at.
-    address = owner.subscriber.new_email if moves else owner.subscriber.email
+def _suppress(session: Session, match: BouncedSubscriber, reason: str, now: datetime) -> BounceAction:
+    # A mail that asks to confirm a new address went there, so its bounce says nothing about the old address.
+    is_to_new_address = match.delivery is not None and stream_of(match.delivery.slot) == MailKind.MOVE
+    address = match.subscriber.new_email if is_to_new_address else match.subscriber.email
     if not address:
-        return "counted"
+        return BounceAction.COUNTED
     suppress(session, address, reason, now)
-    return "suppressed"
+    return BounceAction.SUPPRESSED
 
 
-def _times_full(session: Session, delivery: Delivery) -> int:
-    """How many digests in a row, with this one among them, a full mailbox did not take."""
-    theirs = select(Delivery.id, Delivery.state, Delivery.reply).where(
+def _count_full_mailbox_bounces(session: Session, delivery: Delivery) -> int:
+    """How many digests in a row bounced from a full mailbox, in the row that this delivery belongs to.
+
+    The bounces can arrive in any order, so the row is counted in the order of the deliveries.
+    """
+    digests = select(Delivery.id, Delivery.state, Delivery.reply).where(
         Delivery.subscriber_id == delivery.subscriber_id,
-        Delivery.kind == "digest",
-        Delivery.state.in_(("sent", "failed")),
+        Delivery.kind == DeliveryKind.DIGEST,
+        Delivery.state.in_((DeliveryState.SENT, DeliveryState.FAILED)),
     )
-    rows = session.execute(theirs.order_by(Delivery.id.desc()).limit(20)).all()
-    full = [(row.id, row.state == "failed" and meaning(status_of(row.reply)) == "full") for row in rows]
-    rows_of = (list(group) for is_full, group in groupby(full, key=lambda entry: entry[1]) if is_full)
-    return next((len(group) for group in rows_of if delivery.id in dict(group)), 0)
+    rows = session.execute(digests.order_by(Delivery.id.desc()).limit(_MAX_DIGESTS_LOOKED_AT)).all()
+    outcomes = [(row.id, row.state == DeliveryState.FAILED and _is_mailbox_full(row.reply)) for row in rows]
+    rows_of_full = (list(group) for is_full, group in groupby(outcomes, lambda entry: entry[1]) if is_full)
+    return next((len(row) for row in rows_of_full if delivery.id in dict(row)), 0)
 
 
-# --- whose it is --------------------------------------------------------------------
+def _is_mailbox_full(reply: str) -> bool:
+    return failure_kind(status_from_text(reply)) == FailureKind.MAILBOX_FULL
 
 
-def _owner(session: Session, returned: Returned, house: House, now: datetime) -> Owner | None:
-    named = _delivery_named(session, returned)
-    subscriber = _by_token(session, returned, house, now.date())
-    if (
-        subscriber is None
-        and named
-        and returned.kind != "unsubscribe"
-        and _is_about(returned, named.subscriber)
-    ):
-        subscriber = named.subscriber
-    if subscriber is None or subscriber.status == "forgotten":
-        return None
-    is_theirs = named is not None and named.subscriber_id == subscriber.id
-    return Owner(subscriber, named if is_theirs else _last_taken(session, subscriber, now))
+# --- the record of a mail -----------------------------------------------------------
 
 
-def _by_token(session: Session, returned: Returned, house: House, today: date) -> Subscriber | None:
-    """Who is named by a token: of an unsubscription that which it was sent to, of a report any."""
-    if returned.kind == "unsubscribe":
-        tokens: Sequence[Token] = [token for token in returned.addressed if token.purpose == "unsubscribe"]
-    else:
-        tokens = [token for token in returned.addressed if token.purpose == "bounce"]
-        tokens = [*tokens, *returned.enclosed]
-    for token in tokens[:10]:
-        try:
-            handle = read_token(house.key, token.purpose, token.text, today)
-        except LinkError:
-            continue
-        if found := by_handle(session, handle):
-            return found
-    return None
+def _without_addresses(text: str) -> str:
+    """A server's text on one line, without the addresses that it repeats."""
+    text = ADDRESS.sub("(address)", text[:5_000])
+    # PostgreSQL accepts no NUL and no surrogates, and the other control characters would garble a log.
+    text = re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+", " ", text)
+    return text.strip()[:MAX_REASON_CHARS]
 
 
-def _delivery_named(session: Session, returned: Returned) -> Delivery | None:
-    return session.scalar(select(Delivery).where(Delivery.message_id.in_(returned.message_ids)).limit(1))
+def _needs_attention(bounce: ParsedBounce, match: BouncedSubscriber | None, action: BounceAction) -> bool:
+    """Whether the operator should look at a mail.
 
-
-def _is_about(returned: Returned, subscriber: Subscriber) -> bool:
-    """Whether a report without a token names the reader; complaints may leave the address out (RFC 6590)."""
-    theirs = {address.lower() for address in (subscriber.email, subscriber.new_email) if address}
-    if returned.kind == "complaint" and not returned.addresses:
-        return True
-    return any(address.lower() in theirs for address in returned.addresses)
-
-
-def _last_taken(session: Session, subscriber: Subscriber, now: datetime) -> Delivery | None:
-    """The last mail to a reader that a server took, if it may still come back."""
-    taken = select(Delivery).where(
-        Delivery.subscriber_id == subscriber.id,
-        Delivery.state.in_(("sent", "uncertain")),
-        Delivery.settled_at > now - _LONGEST_TRY,
+    That is a mail of no known kind, or a bounce of one of our mails that gives no status.
+    """
+    return action == BounceAction.KEPT or bool(
+        match and bounce.kind == BounceKind.BOUNCE and not bounce.status
     )
-    return session.scalar(taken.order_by(Delivery.settled_at.desc(), Delivery.id.desc()).limit(1))
 
 
-def _recipient_of(returned: Returned, owner: Owner | None) -> Recipient:
-    """What a report says of the reader; of another address if theirs is forwarded there."""
-    email = owner.subscriber.email.lower() if owner else ""
-    theirs = (
-        entry for entry in returned.recipients if email in {entry.address.lower(), entry.original.lower()}
-    )
-    return next(theirs, next(iter(returned.recipients), Recipient("")))
-
-
-def _writer(session: Session, returned: Returned) -> int | None:
-    """The reader who seems to have written a mail: nothing is done to them, but they may be forgotten."""
-    wrote = select(Subscriber.id).where(func.lower(Subscriber.email) == returned.sender.lower())
-    return session.scalar(wrote) if returned.sender else None
-
-
-def _unaddressed(words: str) -> str:
-    """A server's words on one line, without the addresses that it repeats."""
-    words = ADDRESS.sub("(address)", words[:5_000])
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+", " ", words).strip()[:300]
-
-
-def _is_unclear(returned: Returned, owner: Owner | None, action: str) -> bool:
-    """Whether somebody should look at it: no report at all, or one on a mail of ours without a reason."""
-    return action == "kept" or bool(owner and returned.kind == "bounce" and not returned.status)
-
-
-def _has_room(session: Session) -> bool:
-    kept = session.scalar(select(func.count()).where(ReturnedMail.raw.is_not(None))) or 0
-    return kept < MOST_KEPT
+def _has_room_for_raw_mail(session: Session) -> bool:
+    kept = session.scalar(select(func.count()).where(BounceMail.raw.is_not(None))) or 0
+    return kept < MAX_RAW_MAILS

@@ -1,4 +1,7 @@
-"""A mail's bytes to its header fields and the parts that tell why it came back. Pure, bounded, never fails."""
+"""Parses the MIME structure of a bounce mail into header fields, texts and reports.
+
+The parser is pure, bounded in time and memory, and never fails: anyone can send anything to the inbox.
+"""
 
 import binascii
 import codecs
@@ -13,161 +16,186 @@ from email.parser import BytesHeaderParser
 
 from selectolax.lexbor import LexborHTMLParser
 
-MOST_BYTES = 1_000_000  # of a mail that are read
-MOST_CONTAINERS = 20  # multiparts and enclosed mails; the parser calls itself for each
-MOST_TEXT = 60_000  # characters of a part
-MOST_PARTS = 40
+MAX_MAIL_BYTES = 1_000_000  # bytes of a mail that are read
+MAX_NESTED_PARTS = 20  # multiparts and enclosed mails; the standard library's parser recurses for each
+MAX_PARTS = 40
+MAX_TEXT_CHARS = 60_000  # characters of one part
+_MAX_FIELD_LINES = 400
+_MAX_REPORT_BLOCKS = 500
+_MIN_PLAIN_TEXT_CHARS = 40  # with less plain text than this the HTML part is read as well
 
-Fields = tuple[tuple[str, str], ...]
+HeaderFields = tuple[tuple[str, str], ...]  # pairs of a field's name in lower case and its value
 
-_MARKS = (b"boundary=", b"message/")
-_ORIGINALS = {
+_NESTING_MARKERS = (b"boundary=", b"message/")
+_ORIGINAL_TYPES = {
     "message/rfc822", "message/global", "message/partial", "message/x-rfc822", "message/news",
     "text/rfc822-headers", "text/rfc822-header", "text/rfc822", "message/rfc822-headers",
     "message/global-headers", "text/x-rfc822-headers",
 }  # fmt: skip
-_STATUSES = {"message/delivery-status", "message/global-delivery-status", "text/delivery-status"}
-_FAULTS = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError)
-_CHARSETS = {"ks_c_5601-1987": "cp949", "euc-kr": "cp949", "ksc5601": "cp949", "shift_jis": "cp932"}
+_DELIVERY_STATUS_TYPES = {
+    "message/delivery-status", "message/global-delivery-status", "text/delivery-status"
+}  # fmt: skip
+# The standard library's email package raises any of these on malformed mails.
+_PARSE_ERRORS = (
+    MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError
+)  # fmt: skip
+_CHARSET_ALIASES = {"ks_c_5601-1987": "cp949", "euc-kr": "cp949", "ksc5601": "cp949", "shift_jis": "cp932"}
 _FIELD = re.compile(r"([!-9;-~]{1,60})[ \t]*:[ \t]*(.*)")
 
 
 @dataclass(frozen=True)
-class Unpacked:
-    """A mail in parts: `fields` of its header, its texts, what delivery reports (RFC 3464) and feedback
-    reports (RFC 5965) say, and the header fields of the mail that is returned in it."""
+class ParsedMail:
+    """A mail, split into its parts.
 
-    content_type: str
+    `header` are the mail's own header fields and `texts` its readable parts. `delivery_reports` are the
+    texts of its delivery reports (RFC 3464), `feedback_report` that of its feedback report (RFC 5965).
+    `original_header` are the header fields of the original mail, which a bounce usually encloses.
+    """
+
     report_type: str
-    fields: Fields
+    header: HeaderFields
     texts: tuple[str, ...]
-    reports: tuple[str, ...]
-    feedback: str
-    is_receipt: bool
-    original: Fields
+    delivery_reports: tuple[str, ...]
+    feedback_report: str
+    is_read_receipt: bool
+    original_header: HeaderFields
 
     def values(self, *names: str) -> list[str]:
-        """What the header's fields of these names hold, in the order of the names."""
-        return values(self.fields, *names)
+        """The values of the header fields with these names, in the order of the names."""
+        return field_values(self.header, *names)
 
     def value(self, name: str) -> str:
-        """The first field of a name, or nothing."""
+        """The value of the first header field with this name, or an empty string."""
         return next(iter(self.values(name)), "")
 
 
-def values(fields: Fields, *names: str) -> list[str]:
-    """What the fields of these names (in lower case) hold, in the order of the names."""
+def field_values(fields: HeaderFields, *names: str) -> list[str]:
+    """The values of the fields with these names (in lower case), in the order of the names."""
     return [value for name in names for field, value in fields if field == name]
 
 
-def unpack(raw: bytes) -> Unpacked:
-    """The parts of a mail, of its first MOST_BYTES; bytes that are no mail give what little there is."""
-    raw = re.sub(rb"\AFrom [^\n]*\n", b"", raw[:MOST_BYTES].lstrip(b"\r\n"))
-    raw = re.sub(rb"(?:\r?\n){4,}", b"\n\n\n", raw)  # of a report, each empty line would be a mail of its own
+def parse_mail(raw: bytes) -> ParsedMail:
+    """Parse the first MAX_MAIL_BYTES of a mail.
+
+    Bytes that are not a mail become one with a single text and no header fields.
+    """
+    # A mail from a pipe or an mbox begins with the line "From sender date", which is no header field.
+    raw = re.sub(rb"\AFrom [^\n]*\n", b"", raw[:MAX_MAIL_BYTES].lstrip(b"\r\n"))
+    # In a delivery report the standard library turns every empty line into a message object of its own.
+    raw = re.sub(rb"(?:\r?\n){4,}", b"\n\n\n", raw)
     try:
-        message = _parsed(raw)
+        message = _parse_message(raw)
         parts = list(_parts(message))
-    except _FAULTS:
-        message, parts = Message(), [("text/plain", raw[:MOST_TEXT].decode("utf-8", "replace"))]
+    except _PARSE_ERRORS:
+        message, parts = Message(), [("text/plain", raw[:MAX_TEXT_CHARS].decode("utf-8", "replace"))]
     plain = [text for kind, text in parts if kind == "text/plain" and text.strip()]
     html = [text for kind, text in parts if kind == "text/html"]
     originals = [text for kind, text in parts if kind == "original"]
-    return Unpacked(
-        content_type=message.get_content_type(),
+    has_enough_text = sum(map(len, plain)) > _MIN_PLAIN_TEXT_CHARS
+    return ParsedMail(
         report_type=_parameter(message, "report-type"),
-        fields=_fields_of(message),
-        texts=tuple(plain if sum(map(len, plain)) > 40 else plain + [_text_of_html(page) for page in html]),
-        reports=tuple(text for kind, text in parts if kind == "report"),
-        feedback="\n".join(text for kind, text in parts if kind == "feedback"),
-        is_receipt=any(kind == "receipt" for kind, _ in parts),
-        original=fields_of_text(originals[0]) if originals else (),
+        header=_header_of(message),
+        texts=tuple(plain if has_enough_text else plain + [_text_of_html(page) for page in html]),
+        delivery_reports=tuple(text for kind, text in parts if kind == "delivery report"),
+        feedback_report="\n".join(text for kind, text in parts if kind == "feedback report"),
+        is_read_receipt=any(kind == "read receipt" for kind, _ in parts),
+        original_header=parse_header_fields(originals[0]) if originals else (),
     )
 
 
-def fields_of_text(text: str) -> Fields:
-    """The header fields that a text begins with (RFC 5322, 2.2), names in lower case, lines unfolded."""
+def parse_header_fields(text: str) -> HeaderFields:
+    """The header fields at the beginning of a text (RFC 5322, 2.2), with names in lower case.
+
+    Folded lines are joined, and encoded words are decoded.
+    """
     found: list[list[str]] = []
-    for line in text.lstrip("\r\n").splitlines()[:400]:
+    for line in text.lstrip("\r\n").splitlines()[:_MAX_FIELD_LINES]:
         if line[:1] in {" ", "\t"} and line.strip() and found:
             found[-1][1] += " " + line.strip()
         elif match := _FIELD.fullmatch(line):
             found.append([match[1].lower(), match[2].strip()])
         elif not line.strip():
             break
-    return tuple((name, decoded(value[:2_000])) for name, value in found)
+    return tuple((name, decode_encoded_words(value[:2_000])) for name, value in found)
 
 
-def decoded(value: str) -> str:
-    """A header's value with its encoded words (RFC 2047) in plain text, as far as they can be read."""
+def decode_encoded_words(value: str) -> str:
+    """Decode the encoded words (RFC 2047) in a header field, or return the value as it is if that fails."""
     if "=?" not in value:
         return value
     try:
         return str(make_header(decode_header(value)))
-    except _FAULTS:
+    except _PARSE_ERRORS:
         return value
 
 
-def _parsed(raw: bytes) -> Message:
+def _parse_message(raw: bytes) -> Message:
     lowered = raw.lower()
-    if sum(lowered.count(mark) for mark in _MARKS) > MOST_CONTAINERS:
+    if sum(lowered.count(marker) for marker in _NESTING_MARKERS) > MAX_NESTED_PARTS:
         return BytesHeaderParser().parsebytes(raw)
     return message_from_bytes(raw)
 
 
 def _parts(message: Message) -> Iterator[tuple[str, str]]:
-    """What kind each part is, and its text; nothing of what is in the returned mail."""
+    """The kind and the text of each part. The parts inside the original mail are left out."""
     waiting, seen = [message], 0
-    while waiting and seen < MOST_PARTS:
+    while waiting and seen < MAX_PARTS:
         part, seen = waiting.pop(0), seen + 1
-        kind = part.get_content_type()
-        if kind in _STATUSES:
-            yield "report", _text_of_blocks(part)
-        elif kind == "message/feedback-report":
-            yield "feedback", _text_of_blocks(part)
-        elif kind == "message/disposition-notification":
-            yield "receipt", _text_of_blocks(part)
-        elif kind in _ORIGINALS and part is not message:
+        content_type = part.get_content_type()
+        if content_type in _DELIVERY_STATUS_TYPES:
+            yield "delivery report", _text_of_report(part)
+        elif content_type == "message/feedback-report":
+            yield "feedback report", _text_of_report(part)
+        elif content_type == "message/disposition-notification":
+            yield "read receipt", _text_of_report(part)
+        elif content_type in _ORIGINAL_TYPES and part is not message:
             yield "original", _text_of_original(part)
         elif part.is_multipart():
+            # The inner parts come next, so that the parts are yielded in the order of the mail.
             waiting[:0] = [inner for inner in part.get_payload() if isinstance(inner, Message)]
-        elif kind in {"text/plain", "text/html"}:
-            yield kind, _text_of(part)
-        elif kind.startswith("text/") or part is message:
+        elif content_type in {"text/plain", "text/html"}:
+            yield content_type, _text_of(part)
+        elif content_type.startswith("text/") or part is message:
             yield "text/plain", _text_of(part)
 
 
 def _text_of(part: Message) -> str:
     payload = part.get_payload(decode=True)
-    return _as_text(payload, part.get_content_charset("")) if isinstance(payload, bytes) else ""
+    return _decode_bytes(payload, part.get_content_charset("")) if isinstance(payload, bytes) else ""
 
 
-def _as_text(content: bytes, charset: str) -> str:
-    """Bytes as text by their charset, or by those that mails without one are likely to be in."""
-    content = content[: MOST_TEXT * 3]
-    named = _CHARSETS.get(charset.lower(), charset)
+def _decode_bytes(content: bytes, charset: str) -> str:
+    """Decode bytes by their declared charset, or else by the charsets that undeclared mails usually use."""
+    content = content[: MAX_TEXT_CHARS * 3]  # a Korean or Japanese character takes three bytes in UTF-8
+    declared = _CHARSET_ALIASES.get(charset.lower(), charset)
     guesses = ("iso-2022-jp", "utf-8", "cp949") if b"\x1b$" in content else ("utf-8", "cp949")
-    for name in (named, *guesses) if named and named != "us-ascii" else guesses:
+    for name in (declared, *guesses) if declared and declared != "us-ascii" else guesses:
         try:
-            return codecs.lookup(name).incrementaldecoder("strict").decode(content)[:MOST_TEXT]
-        except _FAULTS:
+            # The incremental decoder accepts a last character that was cut off by the limit above.
+            return codecs.lookup(name).incrementaldecoder("strict").decode(content)[:MAX_TEXT_CHARS]
+        except _PARSE_ERRORS:
             continue
-    return content.decode("latin-1")[:MOST_TEXT]
+    return content.decode("latin-1")[:MAX_TEXT_CHARS]
 
 
-def _text_of_blocks(part: Message) -> str:
-    """The text of a report: the standard library takes each of its blocks for a mail of its own."""
+def _text_of_report(part: Message) -> str:
+    """The text of a delivery or feedback report.
+
+    The standard library parses each block of a delivery report as a message of its own, so the text has
+    to be put together again.
+    """
     if not part.is_multipart():
         return _text_of(part)
-    blocks = [inner for inner in part.get_payload() if isinstance(inner, Message)][:500]
+    blocks = [inner for inner in part.get_payload() if isinstance(inner, Message)][:_MAX_REPORT_BLOCKS]
     if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
         payloads = (inner.get_payload() for inner in blocks)
-        return _from_base64("".join(text for text in payloads if isinstance(text, str)))
-    return "\n\n".join(_as_lines(inner) for inner in blocks)[:MOST_TEXT]
+        return _decode_base64("".join(text for text in payloads if isinstance(text, str)))
+    return "\n\n".join(_message_as_text(inner) for inner in blocks)[:MAX_TEXT_CHARS]
 
 
-def _from_base64(text: str) -> str:
+def _decode_base64(text: str) -> str:
     try:
-        return _as_text(binascii.a2b_base64(text), "")
+        return _decode_bytes(binascii.a2b_base64(text), "")
     except ValueError:
         return ""
 
@@ -175,37 +203,39 @@ def _from_base64(text: str) -> str:
 def _text_of_original(part: Message) -> str:
     inner = part.get_payload()
     if isinstance(inner, list) and inner and isinstance(inner[0], Message):
-        return _as_lines(inner[0])
+        return _message_as_text(inner[0])
     return _text_of(part)
 
 
-def _as_lines(message: Message) -> str:
+def _message_as_text(message: Message) -> str:
     lines = [f"{name}: {value}" for name, value in _raw_fields(message)]
     return "\n".join([*lines, "", _text_of(message)])
 
 
 def _raw_fields(message: Message) -> list[tuple[str, str]]:
-    return [(name, " ".join(_mended(str(value)).split())) for name, value in message.raw_items()]
+    return [(name, " ".join(_replace_surrogates(str(value)).split())) for name, value in message.raw_items()]
 
 
-def _mended(text: str) -> str:
-    """Text of the parser's, which keeps the bytes that are not ASCII as surrogates."""
-    return text if text.isascii() else _as_text(text.encode("utf-8", "surrogateescape"), "")
+def _replace_surrogates(text: str) -> str:
+    """Decode the bytes outside ASCII, which the standard library keeps as surrogates in header fields."""
+    return text if text.isascii() else _decode_bytes(text.encode("utf-8", "surrogateescape"), "")
 
 
-def _fields_of(message: Message) -> Fields:
-    return tuple((name.lower(), decoded(value[:5_000])) for name, value in _raw_fields(message)[:400])
+def _header_of(message: Message) -> HeaderFields:
+    fields = _raw_fields(message)[:_MAX_FIELD_LINES]
+    return tuple((name.lower(), decode_encoded_words(value[:5_000])) for name, value in fields)
 
 
 def _parameter(message: Message, name: str) -> str:
+    """A parameter of the Content-Type field in lower case, or an empty string."""
     try:
         return str(message.get_param(name, "")).lower()
-    except _FAULTS:
+    except _PARSE_ERRORS:
         return ""
 
 
 def _text_of_html(page: str) -> str:
-    """What a page says, a line for each block."""
+    """The readable text of an HTML page, with one line for each block."""
     tree = LexborHTMLParser(page)
     for node in tree.css("style, script, title"):
         node.decompose()

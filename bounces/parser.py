@@ -1,224 +1,277 @@
-"""Reads returned mail: what kind it is, who was not reached, and why. Pure: nothing is looked up or done.
+"""Parses a bounce mail into a ParsedBounce: what kind of mail it is, which recipients failed, and why.
 
-`read(raw).kind`, `read(raw).status`, `read(raw).recipients`: of any bytes, within bounds, never an error.
+The parser is pure: it looks nothing up and changes nothing. It accepts any bytes, works within bounds, and
+never fails.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from enum import StrEnum
 
 from bounces.classifier import (
     is_auto_reply,
-    is_bounce_in_words,
-    is_complaint_in_words,
-    is_delay_in_words,
-    is_from_server,
+    is_from_mail_server,
+    is_plaintext_bounce,
+    is_plaintext_complaint,
+    is_plaintext_delay,
 )
-from bounces.dsn import Recipient, addresses_in, recipients_of_reports
-from bounces.mime_parser import Unpacked, unpack, values
-from bounces.plaintext_parser import Found, Notice, failures, notice_in, words_about
-from bounces.status_codes import status_of, tells_of_failure
+from bounces.dsn import (
+    MAX_DIAGNOSTIC_CHARS,
+    DsnAction,
+    ReportedRecipient,
+    find_addresses,
+    parse_delivery_reports,
+)
+from bounces.mime_parser import ParsedMail, field_values, parse_mail
+from bounces.plaintext_parser import (
+    BounceText,
+    NamedRecipient,
+    find_failed_recipients,
+    paragraphs_about,
+    text_before_original,
+)
+from bounces.status_codes import mentions_failure, status_from_text
+from subscribers.tokens import LinkPurpose
 
-Kind = Literal["bounce", "delay", "delivered", "complaint", "unsubscribe", "auto-reply", "other"]
-Purpose = Literal["bounce", "unsubscribe"]
+MAX_MESSAGE_IDS = 20
+_MAX_TEXT_PARTS = 4
 
 _DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to", "cc", "x-rcpt-to")
 _SENT_TO = (
     "to", "cc", "x-original-to", "delivered-to", "envelope-to", "original-recipient", "x-failed-recipients"
 )  # fmt: skip
 _TOKEN = re.compile(r"\b(bounces|unsubscribe)\+([A-Za-z0-9_-]{16,64})@", re.IGNORECASE)
+_PURPOSES = {"bounces": LinkPurpose.BOUNCE, "unsubscribe": LinkPurpose.UNSUBSCRIBE}
 _MESSAGE_ID = re.compile(r"<([^<>\s@]{1,250}@[^<>\s@]{1,250})>")
 _MESSAGE_ID_LINE = re.compile(
     r"(?:message[- ]?id|original-message-id)\W{1,10}<?([^<>\s@]{4,250}@[\w.-]{1,250})", re.IGNORECASE
 )
-
+# Feedback reports of these types (RFC 5965 and its registry) are about something else than a complaint.
 _NO_COMPLAINTS = {"not-spam", "auth-failure", "dmarc", "virus"}
+
+
+class BounceKind(StrEnum):
+    """What kind of mail came to the inbox for bounces."""
+
+    BOUNCE = "bounce"
+    DELAY = "delay"  # a server has not delivered a mail yet, and keeps trying
+    DELIVERED = "delivered"
+    COMPLAINT = "complaint"
+    UNSUBSCRIBE = "unsubscribe"
+    AUTO_REPLY = "auto-reply"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token in an address of ours, `bounces+TEXT@…` or `unsubscribe+TEXT@…`; not checked."""
+    """A token from an address such as `bounces+TEXT@…` or `unsubscribe+TEXT@…`. It is not verified yet."""
 
-    purpose: Purpose
+    purpose: LinkPurpose
     text: str
 
 
 @dataclass(frozen=True)
-class Returned:
-    """A mail that came in.
+class ParsedBounce:
+    """A mail from the inbox for bounces.
 
-    `recipients` are those it reports on: the ones not reached, or for a delay, a delivery or a complaint
-    those it is about. `notice` is what it says in words. `addressed` are the tokens in the addresses that
-    it was sent to, `enclosed` those in the mail it returns; `message_ids` those that this mail, or the
-    report, names (without brackets). `sender` is the address it comes from.
+    `recipients` are the recipients that the mail reports on: the failed ones, or the ones that a delay, a
+    delivery or a complaint is about. `text` is what the mail says for people to read. `address_tokens` are
+    the tokens in the addresses that the mail was sent to, `original_tokens` those in the original mail that
+    it encloses. `message_ids` are the Message-IDs that the mail or its report names, without brackets.
+    `sender` is the address in its From field.
     """
 
-    kind: Kind
-    recipients: tuple[Recipient, ...]
-    notice: str
-    addressed: tuple[Token, ...]
-    enclosed: tuple[Token, ...]
+    kind: BounceKind
+    recipients: tuple[ReportedRecipient, ...]
+    text: str
+    address_tokens: tuple[Token, ...]
+    original_tokens: tuple[Token, ...]
     message_ids: tuple[str, ...]
     sender: str
 
     @property
     def status(self) -> str:
-        """The enhanced status code of the first recipient, like 5.1.1, or nothing."""
+        """The enhanced status code of the first recipient, like 5.1.1, or an empty string."""
         return self.recipients[0].status if self.recipients else ""
 
     @property
-    def addresses(self) -> tuple[str, ...]:
-        """The addresses of the recipients, as tried and as first sent to."""
-        named = (name for entry in self.recipients for name in (entry.address, entry.original))
+    def recipient_addresses(self) -> tuple[str, ...]:
+        """The addresses of the recipients, both those that were tried and those before forwarding."""
+        named = (name for entry in self.recipients for name in (entry.address, entry.original_address))
         return tuple(dict.fromkeys(name for name in named if name))
 
 
-def read(raw: bytes) -> Returned:
-    """What a mail says that came to an address for returned mail: RFC 3464, 5965, or words alone."""
-    mail = unpack(raw)
-    notice = _notice(mail)
-    mail = replace(mail, original=mail.original or notice.original)
-    addressed = _tokens(mail.values(*_DELIVERED_TO))
-    kind, recipients = _judged(mail, notice, addressed)
-    return Returned(
+def parse_bounce(raw: bytes) -> ParsedBounce:
+    """Parse a mail that came to an address for bounces.
+
+    It may be a delivery report (RFC 3464), a feedback report (RFC 5965), a server's plain text, a request to
+    unsubscribe, or anything else. No bytes raise an error.
+    """
+    mail = parse_mail(raw)
+    bounce_text = _text_of(mail)
+    mail = replace(mail, original_header=mail.original_header or bounce_text.original_header)
+    address_tokens = _find_tokens(mail.values(*_DELIVERED_TO))
+    kind, recipients = _classify(mail, bounce_text, address_tokens)
+    original_senders = field_values(
+        mail.original_header, "return-path", "list-unsubscribe", "x-original-to", "from"
+    )
+    return ParsedBounce(
         kind=kind,
         recipients=tuple(recipients),
-        notice=notice.text,
-        addressed=addressed,
-        enclosed=_tokens(values(mail.original, "return-path", "list-unsubscribe", "x-original-to", "from")),
-        message_ids=_message_ids(mail, notice),
-        sender=next(iter(addresses_in(mail.value("from"))), ""),
+        text=bounce_text.text,
+        address_tokens=address_tokens,
+        original_tokens=_find_tokens(original_senders),
+        message_ids=_find_message_ids(mail, bounce_text),
+        sender=next(iter(find_addresses(mail.value("from"))), ""),
     )
 
 
-def _notice(mail: Unpacked) -> Notice:
-    """The text of a mail without that of the mail it returns."""
-    notices = [notice_in(text) for text in mail.texts[:4]]
-    text = "\n\n".join(notice.text for notice in notices)
-    return Notice(text, next((notice.original for notice in notices if notice.original), ()))
+def _text_of(mail: ParsedMail) -> BounceText:
+    """The text of a mail, without the text of the original mail that it quotes."""
+    parts = [text_before_original(text) for text in mail.texts[:_MAX_TEXT_PARTS]]
+    text = "\n\n".join(part.text for part in parts)
+    return BounceText(text, next((part.original_header for part in parts if part.original_header), ()))
 
 
-def _judged(mail: Unpacked, notice: Notice, addressed: Sequence[Token]) -> tuple[Kind, list[Recipient]]:
-    if mail.feedback or is_complaint_in_words(mail, notice):
-        return _complaint(mail)
-    reported = recipients_of_reports(mail.reports)
-    if not reported and re.search(r"(?mi)^final-recipient[ \t]*:", notice.text):
-        reported = recipients_of_reports([notice.text])
-    if reported:
-        return _reported(mail, notice, reported)
-    if mail.is_receipt:
-        return "auto-reply", []
-    if any(token.purpose == "unsubscribe" for token in addressed) and not is_from_server(mail):
-        is_answer = is_auto_reply(mail) and "unsubscribe" not in mail.value("subject").lower()
-        return ("auto-reply" if is_answer else "unsubscribe"), []
-    if is_bounce_in_words(mail, notice):
-        return _told(mail, notice)
-    return ("auto-reply" if is_auto_reply(mail) else "other"), []
+def _classify(
+    mail: ParsedMail, bounce_text: BounceText, address_tokens: Sequence[Token]
+) -> tuple[BounceKind, list[ReportedRecipient]]:
+    # Machine-readable reports come first, as they are exact. Texts are judged only where there is none.
+    if mail.feedback_report or is_plaintext_complaint(mail, bounce_text):
+        return _parse_complaint(mail)
+    recipients = parse_delivery_reports(mail.delivery_reports)
+    if not recipients and re.search(r"(?mi)^final-recipient[ \t]*:", bounce_text.text):
+        recipients = parse_delivery_reports([bounce_text.text])
+    if recipients:
+        return _judge_reported(mail, bounce_text, recipients)
+    if mail.is_read_receipt:
+        return BounceKind.AUTO_REPLY, []
+    is_to_unsubscribe = any(token.purpose == LinkPurpose.UNSUBSCRIBE for token in address_tokens)
+    if is_to_unsubscribe and not is_from_mail_server(mail):
+        # A holiday notice can reply to this address, too, but does not have the subject of a request.
+        is_holiday_notice = is_auto_reply(mail) and "unsubscribe" not in mail.value("subject").lower()
+        return (BounceKind.AUTO_REPLY if is_holiday_notice else BounceKind.UNSUBSCRIBE), []
+    if is_plaintext_bounce(mail, bounce_text):
+        return _parse_plaintext(mail, bounce_text)
+    return (BounceKind.AUTO_REPLY if is_auto_reply(mail) else BounceKind.OTHER), []
 
 
-# --- reports ------------------------------------------------------------------------
-
-
-def _reported(mail: Unpacked, notice: Notice, recipients: list[Recipient]) -> tuple[Kind, list[Recipient]]:
-    """A report with parts for programs; what they leave out is in the words beside them."""
-    for action, kind in (("failed", "bounce"), ("delayed", "delay")):
+def _judge_reported(
+    mail: ParsedMail, bounce_text: BounceText, recipients: list[ReportedRecipient]
+) -> tuple[BounceKind, list[ReportedRecipient]]:
+    """The kind of a mail with a delivery report, and the recipients that this kind is about."""
+    outcomes = ((DsnAction.FAILED, BounceKind.BOUNCE), (DsnAction.DELAYED, BounceKind.DELAY))
+    for action, kind in outcomes:
         if concerned := [entry for entry in recipients if entry.action == action]:
-            completed = [_completed(entry, mail, notice, alone=len(concerned) == 1) for entry in concerned]
-            return kind, completed  # type: ignore[return-value]  # a Kind, as the pairs above say
-    return "delivered", recipients
+            is_only_one = len(concerned) == 1
+            return kind, [_complete(entry, mail, bounce_text, is_only_one) for entry in concerned]
+    return BounceKind.DELIVERED, recipients
 
 
-def _completed(entry: Recipient, mail: Unpacked, notice: Notice, *, alone: bool) -> Recipient:
+def _complete(
+    entry: ReportedRecipient, mail: ParsedMail, bounce_text: BounceText, is_only_one: bool
+) -> ReportedRecipient:
+    """Fill in an address or status that the delivery report lacks, from the text around it."""
     address = entry.address
     if not address:
-        found = _found_in_words(mail, notice)
+        found = _find_named_recipients(mail, bounce_text)
         address = found[0].address if found else ""
     if entry.status and not entry.status.endswith((".0.0", ".4.7")):
         return replace(entry, address=address)
-    words = words_about(address, notice.text) if address else ""
-    if alone and not tells_of_failure(words):
-        words = notice.text
-    status = status_of(f"{entry.diagnostic} {words}", entry.status, is_delay=entry.action == "delayed")
+    text = paragraphs_about(address, bounce_text.text) if address else ""
+    if is_only_one and not mentions_failure(text):
+        text = bounce_text.text
+    status = status_from_text(
+        f"{entry.diagnostic} {text}", entry.status, is_delay=entry.action == DsnAction.DELAYED
+    )
     return replace(entry, address=address, status=status or entry.status)
 
 
-def _told(mail: Unpacked, notice: Notice) -> tuple[Kind, list[Recipient]]:
-    """A report in words alone."""
-    found = _found_in_words(mail, notice)
-    is_delay = is_delay_in_words(mail.value("subject"), notice.text)
-    recipients = []
-    for entry in found:
-        words = entry.words if tells_of_failure(entry.words) else words_about(entry.address, notice.text)
-        if not tells_of_failure(words):
-            words = notice.text
-        status = status_of(words, is_delay=is_delay)
-        if status.endswith(".0.0"):
-            status = status_of(notice.text, status, is_delay=is_delay)
-        recipients.append(
-            Recipient(
-                entry.address,
-                status,
-                "delayed" if is_delay else "failed",
-                " ".join(words.split())[:1_000],
-                entry.original,
-            )
-        )
-    if not recipients and (status := status_of(notice.text, is_delay=is_delay)):
-        words = " ".join(notice.text.split())
-        recipients = [Recipient("", status, "delayed" if is_delay else "failed", words[:1_000])]
-    return ("delay" if is_delay else "bounce"), recipients
+def _parse_plaintext(mail: ParsedMail, bounce_text: BounceText) -> tuple[BounceKind, list[ReportedRecipient]]:
+    """The kind and the recipients of a bounce that has nothing but a text."""
+    is_delay = is_plaintext_delay(mail.value("subject"), bounce_text.text)
+    found = _find_named_recipients(mail, bounce_text)
+    recipients = [_judge_named(entry, bounce_text.text, is_delay=is_delay) for entry in found]
+    if not recipients and (status := status_from_text(bounce_text.text, is_delay=is_delay)):
+        recipients = [_reported("", status, bounce_text.text, is_delay=is_delay)]
+    return (BounceKind.DELAY if is_delay else BounceKind.BOUNCE), recipients
 
 
-def _found_in_words(mail: Unpacked, notice: Notice) -> list[Found]:
-    sent_to = addresses_in(" ".join(values(mail.original, *_SENT_TO)))
-    if named := addresses_in(" ".join(mail.values("x-failed-recipients"))):
-        told = {entry.address.lower(): entry for entry in failures(notice.text, (), sent_to)}
-        return [told.get(name.lower(), Found(name, "")) for name in named]
-    senders = [
+def _judge_named(entry: NamedRecipient, whole_text: str, *, is_delay: bool) -> ReportedRecipient:
+    """Find the status of a recipient in the smallest piece of the text that mentions a failure."""
+    text = entry.text if mentions_failure(entry.text) else paragraphs_about(entry.address, whole_text)
+    if not mentions_failure(text):
+        text = whole_text
+    status = status_from_text(text, is_delay=is_delay)
+    if status.endswith(".0.0"):
+        status = status_from_text(whole_text, status, is_delay=is_delay)
+    return _reported(entry.address, status, text, entry.original_address, is_delay=is_delay)
+
+
+def _reported(
+    address: str, status: str, text: str, original_address: str = "", *, is_delay: bool
+) -> ReportedRecipient:
+    diagnostic = " ".join(text.split())[:MAX_DIAGNOSTIC_CHARS]
+    return ReportedRecipient(
+        address,
+        status,
+        DsnAction.DELAYED if is_delay else DsnAction.FAILED,
+        diagnostic,
+        original_address,
+    )
+
+
+def _find_named_recipients(mail: ParsedMail, bounce_text: BounceText) -> list[NamedRecipient]:
+    sent_to = find_addresses(" ".join(field_values(mail.original_header, *_SENT_TO)))
+    if failed := find_addresses(" ".join(mail.values("x-failed-recipients"))):
+        found = find_failed_recipients(bounce_text.text, (), sent_to)
+        by_address = {entry.address.lower(): entry for entry in found}
+        return [by_address.get(name.lower(), NamedRecipient(name, "")) for name in failed]
+    sender_fields = [
         *mail.values(*_DELIVERED_TO),
         *mail.values("from", "return-path", "sender"),
-        *values(mail.original, "from", "sender", "return-path"),
+        *field_values(mail.original_header, "from", "sender", "return-path"),
     ]
-    ours = addresses_in(" ".join(senders))
-    found = failures(notice.text, ours, sent_to)
-    readers = [name for name in sent_to if name not in ours]
-    return found or [Found(name, "") for name in readers[:1]]
+    senders = find_addresses(" ".join(sender_fields))
+    # Without any address in the text the recipient of the original mail must be the failed one.
+    presumed = [NamedRecipient(name, "") for name in sent_to if name not in senders][:1]
+    return find_failed_recipients(bounce_text.text, senders, sent_to) or presumed
 
 
-def _complaint(mail: Unpacked) -> tuple[Kind, list[Recipient]]:
-    """A feedback report: who complains is often left out, and then in the mail it returns."""
-    told = {
+def _parse_complaint(mail: ParsedMail) -> tuple[BounceKind, list[ReportedRecipient]]:
+    """Parse a feedback report (RFC 5965).
+
+    Many providers leave out the address of the person who complained. It is then taken from the original
+    mail, if it stands there.
+    """
+    fields = {
         line.partition(":")[0].strip().lower(): line.partition(":")[2].strip()
-        for line in mail.feedback.splitlines()
+        for line in mail.feedback_report.splitlines()
     }
-    kind = told.get("feedback-type", "abuse").lower()
-    if kind in _NO_COMPLAINTS:
-        return "other", []
-    named = " ".join(told.get(name, "") for name in ("original-rcpt-to", "removal-recipient"))
-    sent_to = values(mail.original, "x-hmxmroriginalrecipient", "x-original-to", "delivered-to", "to")
-    readers = addresses_in(named) or addresses_in(" ".join(sent_to))
-    return "complaint", [Recipient(name, "", "delivered", kind) for name in readers]
-
-
-# --- what names a delivery of ours --------------------------------------------------
-
-
-def _tokens(lines: Iterable[str]) -> tuple[Token, ...]:
-    found = (match for line in lines for match in _TOKEN.finditer(line))
-    tokens = (
-        Token("bounce" if match[1].lower() == "bounces" else "unsubscribe", match[2]) for match in found
+    feedback_type = fields.get("feedback-type", "abuse").lower()
+    if feedback_type in _NO_COMPLAINTS:
+        return BounceKind.OTHER, []
+    named = " ".join(fields.get(name, "") for name in ("original-rcpt-to", "removal-recipient"))
+    sent_to = field_values(
+        mail.original_header, "x-hmxmroriginalrecipient", "x-original-to", "delivered-to", "to"
     )
+    complainants = find_addresses(named) or find_addresses(" ".join(sent_to))
+    recipients = [ReportedRecipient(name, "", DsnAction.DELIVERED, feedback_type) for name in complainants]
+    return BounceKind.COMPLAINT, recipients
+
+
+def _find_tokens(values: Iterable[str]) -> tuple[Token, ...]:
+    found = (match for value in values for match in _TOKEN.finditer(value))
+    tokens = (Token(_PURPOSES[match[1].lower()], match[2]) for match in found)
     return tuple(dict.fromkeys(tokens))
 
 
-def _message_ids(mail: Unpacked, notice: Notice) -> tuple[str, ...]:
-    named = " ".join(
-        [
-            *values(mail.original, "message-id"),
-            *mail.values("in-reply-to", "references", "x-original-message-id"),
-        ]
-    )
-    report = "\n".join((*mail.reports, mail.feedback, notice.text))
-    found = [*_MESSAGE_ID.findall(named), *_MESSAGE_ID_LINE.findall(report)]
-    return tuple(dict.fromkeys(found))[:20]
+def _find_message_ids(mail: ParsedMail, bounce_text: BounceText) -> tuple[str, ...]:
+    fields = [
+        *field_values(mail.original_header, "message-id"),
+        *mail.values("in-reply-to", "references", "x-original-message-id"),
+    ]
+    reports = "\n".join((*mail.delivery_reports, mail.feedback_report, bounce_text.text))
+    found = [*_MESSAGE_ID.findall(" ".join(fields)), *_MESSAGE_ID_LINE.findall(reports)]
+    return tuple(dict.fromkeys(found))[:MAX_MESSAGE_IDS]

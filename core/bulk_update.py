@@ -1,7 +1,8 @@
-"""Changes of some rows, each with values of its own, handed to the driver as they are.
+"""Updates of many rows, each with its own values, handed to the database driver directly.
 
-For what runs with every few mails: SQLAlchemy's work around a statement takes longer than the statement, and
-a question to PostgreSQL longer than its answer.
+The sender runs such an update for every few mails. SQLAlchemy's work around a statement takes longer than
+the statement itself, and a round trip to PostgreSQL takes longer than its answer, so this module compiles
+each statement once and sends all updates of a transaction in one round trip.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,125 +25,137 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.types import TypeEngine
 
-from core.database import driver
+from core.database import raw_connection
 
-Build = Callable[[Any], Update]
+BuildUpdate = Callable[[Any], Update]
+Row = tuple[Any, ...]
 
 
-class RowChange:
-    """An UPDATE for each of some rows; `build` makes it of an object with a column for each of the `types`.
+class BulkUpdate:
+    """One UPDATE that is run for many rows.
 
-    A row is a tuple of the values in the order of the types; times in it are aware.
+    `build` makes the statement from an object that has an attribute for each of the `types`. A row is a
+    tuple of values in the order of the types; times in it are aware.
     """
 
-    def __init__(self, name: str, build: Build, **types: TypeEngine[Any]) -> None:
+    def __init__(self, name: str, build: BuildUpdate, **types: TypeEngine[Any]) -> None:
         self.name, self.build, self.types = name, build, types
-        self.places = [f"{name}_{column}" for column in types]
+        self.parameters = [f"{name}_{column}" for column in types]
         binds = (
-            bindparam(place, type_=kind) for place, kind in zip(self.places, types.values(), strict=True)
+            bindparam(parameter, type_=kind)
+            for parameter, kind in zip(self.parameters, types.values(), strict=True)
         )
         self.statement = build(SimpleNamespace(**dict(zip(types, binds, strict=True))))
 
-    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Make the change in the connection's transaction."""
+    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Update the rows within the connection's own transaction."""
         if rows:
-            connection.execute(self.statement, [dict(zip(self.places, row, strict=True)) for row in rows])
+            connection.execute(
+                self.statement, [dict(zip(self.parameters, row, strict=True)) for row in rows]
+            )
 
-    def of_arrays(self) -> Update:
-        """The change of all rows in one statement, for PostgreSQL; each place takes the values of all rows."""
+    def over_arrays(self) -> Update:
+        """The update of all rows in one statement for PostgreSQL; each parameter is an array of values."""
         kinds = self.types.values()
-        arrays = (bindparam(place, type_=ARRAY(kind)) for place, kind in zip(self.places, kinds, strict=True))
+        arrays = (
+            bindparam(parameter, type_=ARRAY(kind))
+            for parameter, kind in zip(self.parameters, kinds, strict=True)
+        )
         columns = (column(name, kind) for name, kind in self.types.items())
         return self.build(func.unnest(*arrays).table_valued(*columns).render_derived().c)
 
 
-class AtOnce:
-    """Changes that are a transaction of their own: one question to PostgreSQL."""
+class CombinedUpdate:
+    """Several bulk updates that form one transaction and, on PostgreSQL, one round trip."""
 
-    def __init__(self, *changes: RowChange) -> None:
-        self._changes = changes
-        self._on_sqlite: list[_OnSqlite] = []
-        self._question: tuple[str, dict[str, Any]] = ("", {})
+    def __init__(self, *updates: BulkUpdate) -> None:
+        self._updates = updates
+        self._sqlite_updates: list[_SqliteUpdate] = []
+        self._postgresql_statement: tuple[str, dict[str, Any]] = ("", {})
 
-    def run(self, connection: Connection, *rows: Sequence[tuple[Any, ...]]) -> int:
-        """Make each change of its rows; how many rows of the table the last one met.
+    def run(self, connection: Connection, *rows: Sequence[Row]) -> int:
+        """Run each update for its rows; returns how many table rows the last update changed.
 
-        `connection` is one of `connect`, and in no transaction.
+        `connection` comes from `open_update_connection` and is not in a transaction.
 
         Raises:
-            DBAPIError: as SQLAlchemy does.
+            DBAPIError: as SQLAlchemy raises it.
         """
-        with driver(connection) as raw:
+        with raw_connection(connection) as raw:
             if connection.dialect.name == "sqlite":
-                return self._one_by_one(raw, connection.dialect, rows)
-            return self._ask(raw, connection.dialect, rows)
+                return self._run_on_sqlite(raw, connection.dialect, rows)
+            return self._run_on_postgresql(raw, connection.dialect, rows)
 
-    def _one_by_one(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[tuple[Any, ...]]]) -> int:
-        self._on_sqlite = self._on_sqlite or [_OnSqlite(change) for change in self._changes]
-        met = 0
+    def _run_on_sqlite(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[Row]]) -> int:
+        self._sqlite_updates = self._sqlite_updates or [_SqliteUpdate(update) for update in self._updates]
+        changed = 0
         raw.execute("BEGIN IMMEDIATE")
         try:
-            for change, given in zip(self._on_sqlite, rows, strict=True):
-                met = change.run(raw, given)
+            for update, given in zip(self._sqlite_updates, rows, strict=True):
+                changed = update.run(raw, given)
             dialect.do_commit(raw)
         except BaseException:
             raw.rollback()
             raise
-        return met
+        return changed
 
-    def _ask(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[tuple[Any, ...]]]) -> int:
-        if not self._question[0]:
+    def _run_on_postgresql(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[Row]]) -> int:
+        if not self._postgresql_statement[0]:
+            # Each update becomes a common table expression; the statement counts the rows of the last one.
             *first, last = (
-                change.of_arrays().returning(literal_column("1").label("one")).cte(change.name)
-                for change in self._changes
+                update.over_arrays().returning(literal_column("1").label("one")).cte(update.name)
+                for update in self._updates
             )
             compiled = select(func.count()).select_from(last).add_cte(*first).compile(dialect=dialect)
-            self._question = str(compiled), compiled.params
-        sql, constants = self._question
+            self._postgresql_statement = str(compiled), compiled.params
+        sql, constants = self._postgresql_statement
         values = dict(constants)
-        for change, given in zip(self._changes, rows, strict=True):
-            columns = zip(*given, strict=True) if given else ((),) * len(change.places)
-            values.update(zip(change.places, map(_array, columns), strict=True))
+        for update, given in zip(self._updates, rows, strict=True):
+            columns = zip(*given, strict=True) if given else ((),) * len(update.parameters)
+            values.update(zip(update.parameters, map(_array_literal, columns), strict=True))
         return int(raw.execute(sql, values).fetchone()[0])
 
 
-class _OnSqlite:
-    """A change in SQLite's own words, its values in the order in which the driver takes them."""
+class _SqliteUpdate:
+    """A bulk update compiled for SQLite, with its values in the order in which the driver takes them."""
 
-    def __init__(self, change: RowChange) -> None:
+    def __init__(self, update: BulkUpdate) -> None:
         dialect = SQLiteDialect_pysqlite()
-        compiled = change.statement.compile(dialect=dialect)
+        compiled = update.statement.compile(dialect=dialect)
         params, order = compiled.params, compiled.positiontup or []
-        constants = [place for place in order if place not in change.places]
-        sources = [*change.places, *constants]
+        constants = [name for name in order if name not in update.parameters]
+        sources = [*update.parameters, *constants]
         self._sql = str(compiled)
-        self._constants = tuple(params[place] for place in constants)
-        self._in_order: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*map(sources.index, order))
-        kinds = enumerate(change.types.values())
+        self._constants = tuple(params[name] for name in constants)
+        self._in_order: Callable[[Sequence[Any]], Row] = itemgetter(*map(sources.index, order))
+        kinds = enumerate(update.types.values())
         found = ((index, kind.dialect_impl(dialect).bind_processor(dialect)) for index, kind in kinds)
         self._processors = [(index, process) for index, process in found if process]
 
-    def run(self, raw: Any, rows: Sequence[tuple[Any, ...]]) -> int:
-        """Make the change of each row; how many rows of the table it met."""
+    def run(self, raw: Any, rows: Sequence[Row]) -> int:
+        """Update each row; returns how many table rows changed."""
         if not rows:
             return 0
         return int(raw.executemany(self._sql, [self._values(row) for row in rows]).rowcount)
 
-    def _values(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _values(self, row: Row) -> Row:
         values = [*row, *self._constants]
         for index, process in self._processors:
             values[index] = process(values[index])
         return self._in_order(values)
 
 
-def connect(engine: Engine) -> Connection:
-    """A connection for `AtOnce`, of its own: PostgreSQL ends a transaction with each statement, and plans each
-    statement once. How many rows come does not matter to a plan that looks each up by its key."""
+def open_update_connection(engine: Engine) -> Connection:
+    """A connection for `CombinedUpdate`.
+
+    On PostgreSQL every statement is a transaction of its own, and every statement is planned only once: each
+    row is found by its key, so the plan does not depend on how many rows come.
+    """
     connection = engine.connect()
     if engine.dialect.name == "postgresql":
         try:
             connection.execution_options(isolation_level="AUTOCOMMIT")
-            connection.detach()  # from the pool: nothing else shall be planned like that
+            connection.detach()  # the pool must not hand these planner settings to anyone else
             connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
         except BaseException:
             connection.close()
@@ -150,12 +163,12 @@ def connect(engine: Engine) -> Connection:
     return connection
 
 
-def _array(values: Iterable[object]) -> str:
-    """Values as PostgreSQL reads an array (its manual, 8.15.6): the driver's own way takes ten times as long."""
-    return "{" + ",".join(map(_item, values)) + "}"
+def _array_literal(values: Iterable[object]) -> str:
+    """Values as an array literal (PostgreSQL manual, 8.15.6). The driver's own way takes ten times as long."""
+    return "{" + ",".join(map(_array_item, values)) + "}"
 
 
-def _item(value: object) -> str:
+def _array_item(value: object) -> str:
     if value is None:
         return "NULL"
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')

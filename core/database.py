@@ -1,4 +1,4 @@
-"""The database: base of all models, engine, sessions, locks; SQLite and PostgreSQL."""
+"""The database: the base of all models, engines, sessions and locks, for SQLite and PostgreSQL."""
 
 import fcntl
 import zlib
@@ -6,38 +6,39 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import (
-    JSON,
-    Connection,
-    DateTime,
-    Dialect,
-    Engine,
-    TypeDecorator,
-    create_engine,
-    event,
-    make_url,
-    text,
-)
+import sqlalchemy
+from sqlalchemy import JSON, Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from core.errors import PaperboyError
 
 Sessions = sessionmaker[Session]
 
+# A page answers within seconds that the database is away, and a run notices within a minute that the
+# server has vanished from the network without closing the connection.
+_POSTGRESQL_TIMEOUTS = {
+    "connect_timeout": "10",  # seconds
+    "tcp_user_timeout": "60000",  # milliseconds
+    "keepalives_idle": "30",  # seconds
+    "keepalives_interval": "10",  # seconds
+}
 
-class DatabaseError(Exception):
+
+class DatabaseError(PaperboyError):
     """The database cannot be used as it is; the message says what to do."""
 
 
-class Moment(TypeDecorator[datetime]):
-    """An aware time, kept in UTC (SQLite forgets zones)."""
+# --- types and models ---------------------------------------------------------------
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time. It is stored in UTC, because SQLite does not keep time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -51,46 +52,59 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Base(DeclarativeBase):
-    """All tables."""
+def enum_column(members: type[StrEnum]) -> sqlalchemy.Enum:
+    """The type of a column that holds a member by its value, as text; reading any other text raises LookupError."""
+    return sqlalchemy.Enum(members, **_AS_TEXT)
 
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012  SQLAlchemy's form
+
+def _values(members: type[Enum]) -> list[str]:
+    return [str(member.value) for member in members]
+
+
+_AS_TEXT: dict[str, Any] = {"native_enum": False, "length": None, "values_callable": _values}
+
+
+class Base(DeclarativeBase):
+    """The base of all tables."""
+
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads a plain dictionary here
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        StrEnum: sqlalchemy.Enum(StrEnum, **_AS_TEXT),
+    }
 
 
 def upsert(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that can say what is to be done where the row is there already."""
+    """An INSERT that can say what to do when the row already exists (ON CONFLICT)."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     return insert(table)
 
 
+# --- engines and sessions -----------------------------------------------------------
+
+
 def open_engine(url: str) -> Engine:
-    """An engine for `url`; SQLite gets its folder, WAL and writers that queue.
+    """An engine for `url`. For SQLite it makes the folder, and sets up WAL and writers that queue.
 
     Raises:
-        DatabaseError: the address cannot be read or the folder not made.
+        DatabaseError: the URL cannot be read or the folder cannot be made.
     """
     try:
         address = make_url(url)
         if address.get_backend_name() == "sqlite" and address.database:
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-        if address.get_backend_name() == "postgresql":  # a reader does not wait for minutes to be told
-            # Nor does a run wait for a server that has vanished without a word: a minute, and then anew.
-            patience = {
-                "connect_timeout": "10",
-                "tcp_user_timeout": "60000",
-                "keepalives_idle": "30",
-                "keepalives_interval": "10",
-            }
-            address = address.update_query_dict({**patience, **address.query})
+        if address.get_backend_name() == "postgresql":
+            address = address.update_query_dict({**_POSTGRESQL_TIMEOUTS, **address.query})
         engine = create_engine(
             address,
             pool_pre_ping=address.get_backend_name() != "sqlite",
-            hide_parameters=True,  # a fault that is logged names no address
+            hide_parameters=True,  # parameters hold email addresses, and errors are logged
         )
     except OSError as error:
         raise DatabaseError(f"PAPERBOY_DATABASE_URL cannot be used: {error}") from None
-    except (ArgumentError, ValueError):  # their texts can hold the password
-        raise DatabaseError("PAPERBOY_DATABASE_URL is no address of a database") from None
+    except (ArgumentError, ValueError):  # their messages can hold the password
+        raise DatabaseError("PAPERBOY_DATABASE_URL is not the address of a database") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -98,8 +112,8 @@ def open_engine(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun below, not by the driver
-    connection.execute("PRAGMA busy_timeout = 30000")
+    connection.isolation_level = None  # `_begin_sqlite` begins transactions, not the driver
+    connection.execute("PRAGMA busy_timeout = 30000")  # milliseconds
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a settled delivery survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
@@ -107,17 +121,17 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later would fail with "database is locked".
-    reads_only = connection.get_execution_options().get("reads_only")
-    with driver(connection) as raw:
-        raw.execute("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+    is_read_only = connection.get_execution_options().get("is_read_only")
+    with raw_connection(connection) as raw:
+        raw.execute("BEGIN" if is_read_only else "BEGIN IMMEDIATE")
 
 
 @contextmanager
-def driver(connection: Connection) -> Iterator[Any]:
+def raw_connection(connection: Connection) -> Iterator[Any]:
     """The driver's own connection.
 
     Raises:
-        DBAPIError: as SQLAlchemy does.
+        DBAPIError: the driver raised an error; it is wrapped as SQLAlchemy would wrap it.
     """
     dialect = connection.dialect
     raw = connection.connection.dbapi_connection
@@ -134,49 +148,31 @@ def driver(connection: Connection) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Database:
-    """An engine and the maker of its sessions."""
+    """An engine and the factory of its sessions."""
 
     engine: Engine
     sessions: Sessions
 
 
-def open_database(url: str) -> Database:
-    """The database at `url`, checked to be in the state that this version needs.
-
-    Raises:
-        DatabaseError: it cannot be used as it is.
-    """
-    engine = open_engine(url)
-    check(engine)
-    return Database(engine, sessionmaker(engine, expire_on_commit=False))
+def read_only(database: Database) -> Session:
+    """A session that only reads. On SQLite it does not block writers, however long it lasts."""
+    return database.sessions(bind=database.engine.execution_options(is_read_only=True))
 
 
-def reading(database: Database) -> Session:
-    """A session that only reads, for as long as that takes: on SQLite it keeps no writer waiting."""
-    return database.sessions(bind=database.engine.execution_options(reads_only=True))
+# --- locks and statistics -----------------------------------------------------------
 
 
-def lock(session: Session, name: str) -> None:
-    """Let one transaction at a time pass, until it ends; SQLite's transactions do so already."""
+def advisory_lock(session: Session, name: str) -> None:
+    """Let one transaction at a time pass, until it ends. SQLite allows only one writer at a time anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": zlib.crc32(name.encode())})
 
 
-def look_anew(session: Session, table: str) -> None:
-    """Tell PostgreSQL that much was added to a table; SQLite goes by the indices whatever is in them.
-
-    It looks by itself only a minute later, or when a tenth of the table is new. Until then it would read
-    and sort all that waits to take the first few.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text(f"ANALYZE (SKIP_LOCKED) {table}"))
-
-
 @contextmanager
-def exclusive(engine: Engine, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold `name` across all processes that use an SQLite file; one that dies lets go of it at once.
+def file_lock(engine: Engine, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Lock `name` across all processes that use the same SQLite file; the lock of a dead process is free.
 
-    While another holds it this waits, and calls `on_wait` before it does.
+    `on_wait` is called once, before waiting, when another process holds the lock.
     """
     path = Path(f"{engine.url.database}.{name}.lock")
     with path.open("w") as file:
@@ -188,71 +184,17 @@ def exclusive(engine: Engine, name: str, on_wait: Callable[[], None]) -> Iterato
         yield
 
 
-def _migrations() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
+def refresh_planner_statistics(session: Session, table: str) -> None:
+    """Tell PostgreSQL's query planner that many rows were added to a table.
 
-
-def migrate(engine: Engine) -> str:
-    """Bring the tables to the newest version and return its name.
-
-    Raises:
-        DatabaseError: the database cannot be reached, refuses, or is of a newer Paperboy.
+    PostgreSQL notices this only about a minute later, or when a tenth of the table is new. Until then it
+    would read and sort everything that is due to find the first few rows. SQLite does not use statistics here.
     """
-    config = _migrations()
-    try:
-        with engine.begin() as connection:
-            _refuse_newer(MigrationContext.configure(connection).get_current_revision())
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except SQLAlchemyError as error:
-        raise DatabaseError(f"the database cannot be migrated: {first_line(error)}") from None
-    return newest_version()
-
-
-def check(engine: Engine) -> None:
-    """Make sure that the tables are there; an SQLite file not yet made is set up.
-
-    Raises:
-        DatabaseError: the database cannot be reached, needs `paperboy migrate`, or is of a newer Paperboy.
-    """
-    database = engine.url.database
-    if engine.dialect.name == "sqlite" and database and not Path(database).exists():
-        migrate(engine)
-        return
-    try:
-        current = version_of(engine)
-    except SQLAlchemyError as error:
-        raise DatabaseError(f"the database cannot be reached: {first_line(error)}") from None
-    _refuse_newer(current)
-    if current != newest_version():
-        raise DatabaseError("the database is not up to date: run `paperboy migrate`")
-
-
-def _refuse_newer(current: str | None) -> None:
-    if current and current > (newest := newest_version()):
-        raise DatabaseError(
-            f"the database is at version {current}, this Paperboy knows {newest}: update this installation"
-        )
-
-
-def version_of(engine: Engine) -> str | None:
-    """The version of the tables; None where there are none yet.
-
-    Raises:
-        SQLAlchemyError: the database cannot be reached or refuses.
-    """
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def newest_version() -> str:
-    """The version of the tables that this Paperboy needs."""
-    return str(ScriptDirectory.from_config(_migrations()).get_current_head())
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"ANALYZE (SKIP_LOCKED) {table}"))
 
 
 def first_line(error: Exception) -> str:
     """What the database says is wrong, without the statement and its parameters."""
-    said = str(getattr(error, "orig", error)).strip() or type(error).__name__
-    return said.splitlines()[0]
+    message = str(getattr(error, "orig", error)).strip() or type(error).__name__
+    return message.splitlines()[0]

@@ -1,30 +1,32 @@
-"""Fixed phrases of a package, from the TOML files in its folder `locale`."""
+"""The message catalogue: fixed phrases of a package, from the TOML files in its folder `locale`."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 
+from core.languages import TextLanguage
+
 
 @cache
-def read_phrases(package: str, name: str) -> dict[str, str]:
-    """All phrases of `locale/NAME.toml`; one inside a table is named with a dot: `farewell.subject`."""
-    text = files(package).joinpath("locale", f"{name}.toml").read_text(encoding="utf-8")
-    return dict(_flat(tomllib.loads(text)))
+def load_phrases(package: str, language: TextLanguage) -> dict[str, str]:
+    """All phrases of `locale/LANGUAGE.toml`; a phrase inside a table has a dotted name: `farewell.subject`."""
+    text = files(package).joinpath("locale", f"{language}.toml").read_text(encoding="utf-8")
+    return dict(_flatten(tomllib.loads(text)))
 
 
-def fill_in(phrases: Mapping[str, str], phrase: str, values: Mapping[str, object]) -> str:
-    """A phrase with its braces filled in; for a `count` of 1 its singular `…_one`, where there is one.
+def format_phrase(phrases: Mapping[str, str], name: str, values: Mapping[str, object]) -> str:
+    """A phrase with its braces filled in. With a `count` of 1 it is the singular `NAME_one`, if there is one.
 
     Raises:
-        KeyError: there is no such phrase, or a brace is not filled.
+        KeyError: there is no such phrase, or a brace has no value.
     """
-    singular = f"{phrase}_one"
-    chosen = singular if values.get("count") == 1 and singular in phrases else phrase
+    singular = f"{name}_one"
+    chosen = singular if values.get("count") == 1 and singular in phrases else name
     return phrases[chosen].format_map(values)
 
 
-def _flat(tables: Mapping[str, str | Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+def _flatten(tables: Mapping[str, str | Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     for name, value in tables.items():
         if isinstance(value, str):
             yield name, value

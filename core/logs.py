@@ -1,31 +1,33 @@
-"""Logs for machines: one JSON object a line, with the ids of what each line is about as fields of their own."""
+"""Structured logs: one JSON object a line, with the ids of what each line is about as fields of their own."""
 
 import logging
 from typing import Literal
 
-from pythonjsonlogger.core import RESERVED_ATTRS
-from pythonjsonlogger.json import JsonFormatter
+PACKAGES = (
+    "core", "issues", "subscribers", "emails", "delivery", "monitoring", "mailings", "bounces", "flows", "paperboy"
+)  # fmt: skip
+_FIELD_NAMES = {"levelname": "level", "name": "logger"}
 
-PACKAGES = ("core", "issues", "subscribers", "emails", "flows", "paperboy")
-_NAMES = {"levelname": "level", "name": "logger"}
 
+def configure_logging(log_format: Literal["text", "json"]) -> None:
+    """Make every log line one JSON object, if `log_format` asks for it.
 
-def set_up(log_format: Literal["text", "json"]) -> None:
-    """Have every line on a terminal or in a file be one JSON object, if that is asked for.
-
-    Its fields: time (ISO 8601, UTC), level, logger, message, and what is given as `extra`. It may be called
-    again, after others have set up loggers of their own.
+    The fields are time (ISO 8601, UTC), level, logger, message, and whatever a line gives as `extra`. Call it
+    again after a library has set up loggers of its own.
     """
     if log_format == "text":
         return
+    from pythonjsonlogger.core import RESERVED_ATTRS  # noqa: PLC0415  only this format needs it
+    from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415
+
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.StreamHandler())
     formatter = JsonFormatter(
         ["levelname", "name", "message"],
         timestamp="time",
-        rename_fields=_NAMES,
-        reserved_attrs=[*RESERVED_ATTRS, "color_message"],  # uvicorn's second message, for terminals
+        rename_fields=_FIELD_NAMES,
+        reserved_attrs=[*RESERVED_ATTRS, "color_message"],  # uvicorn repeats each message in colours
         json_ensure_ascii=False,
     )
     for logger in (root, *(logging.getLogger(name) for name in logging.root.manager.loggerDict)):

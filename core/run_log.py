@@ -1,72 +1,86 @@
-"""The record of runs: what was done when, with its result, for operators and for late digests."""
+"""The run log: what each run did and when, for operators and for digests that had to wait."""
 
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.database import Base
+from core.slots import Frequency, digest_slot_prefix
 
 logger = logging.getLogger(__name__)
 
 
-class Run(Base):
-    """One finished ingest, digest, resend, upkeep or reading of returned mail; `waiting` says that papers had
-    to settle."""
+class RunKind(StrEnum):
+    """What a run did."""
+
+    INGEST = "ingest"
+    DIGEST = "digest"
+    RESEND = "resend"
+    UPKEEP = "upkeep"
+    BOUNCES = "bounces"
+
+
+class RunRecord(Base):
+    """One finished run. `waiting` says that some papers had not been quiet for long enough to go out."""
 
     __tablename__ = "runs"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]
+    kind: Mapped[RunKind]
     slot: Mapped[str | None]
     finished_at: Mapped[datetime]
     waiting: Mapped[bool] = mapped_column(default=False)
     result: Mapped[dict[str, Any]]
 
 
-def record(
+def record_run(
     session: Session,
-    kind: str,
+    kind: RunKind,
     result: dict[str, Any],
     now: datetime,
     *,
     slot: str | None = None,
     waiting: bool = False,
 ) -> None:
-    """Note a finished run. Does not commit."""
-    run = Run(kind=kind, slot=slot, finished_at=now, waiting=waiting, result=result)
+    """Record a finished run. Does not commit."""
+    run = RunRecord(kind=kind, slot=slot, finished_at=now, waiting=waiting, result=result)
     session.add(run)
     session.flush()
-    logger.info("a run of %s has ended", kind, extra={"run": run.id, "slot": slot})
+    logger.info("run finished: %s", kind, extra={"run": run.id, "slot": slot})
 
 
-def latest(session: Session, count: int) -> Sequence[Run]:
+def latest_runs(session: Session, count: int) -> Sequence[RunRecord]:
     """The last `count` runs of each kind, newest first."""
-    place = func.row_number().over(partition_by=Run.kind, order_by=Run.id.desc()).label("place")
-    ranked = select(Run.id, place).subquery()
-    rows = select(Run).join(ranked, ranked.c.id == Run.id).where(ranked.c.place <= count)
-    return session.scalars(rows.order_by(Run.id.desc())).all()
+    rank = func.row_number().over(partition_by=RunRecord.kind, order_by=RunRecord.id.desc()).label("rank")
+    ranked = select(RunRecord.id, rank).subquery()
+    rows = select(RunRecord).join(ranked, ranked.c.id == RunRecord.id).where(ranked.c.rank <= count)
+    return session.scalars(rows.order_by(RunRecord.id.desc())).all()
 
 
-def last_of(session: Session, kind: str, slot: str) -> Run | None:
+def last_run_of_slot(session: Session, kind: RunKind, slot: str) -> RunRecord | None:
     """The last run of a slot."""
     return session.scalar(
-        select(Run).where(Run.kind == kind, Run.slot == slot).order_by(Run.id.desc()).limit(1)
+        select(RunRecord)
+        .where(RunRecord.kind == kind, RunRecord.slot == slot)
+        .order_by(RunRecord.id.desc())
+        .limit(1)
     )
 
 
-def newest_run(session: Session, kind: str, frequency: str = "") -> Run | None:
-    """The last run of a kind, and of a digest's frequency if that is given."""
-    runs = select(Run).where(Run.kind == kind)
+def last_run(session: Session, kind: RunKind, frequency: Frequency | None = None) -> RunRecord | None:
+    """The last run of a kind; for digests, of a frequency if one is given."""
+    runs = select(RunRecord).where(RunRecord.kind == kind)
     if frequency:
-        runs = runs.where(Run.slot.startswith(f"{frequency}:"))
-    return session.scalar(runs.order_by(Run.id.desc()).limit(1))
+        runs = runs.where(RunRecord.slot.startswith(digest_slot_prefix(frequency)))
+    return session.scalar(runs.order_by(RunRecord.id.desc()).limit(1))
 
 
-def last_finished(session: Session) -> dict[str, datetime]:
-    """When the last run of each kind ended."""
-    rows = select(Run.kind, func.max(Run.finished_at)).group_by(Run.kind)
+def last_finished(session: Session) -> dict[RunKind, datetime]:
+    """When the last run of each kind finished."""
+    rows = select(RunRecord.kind, func.max(RunRecord.finished_at)).group_by(RunRecord.kind)
     return dict(session.execute(rows).tuples().all())

@@ -1,4 +1,4 @@
-"""Settings from the environment and `.env`; each mistake is one clear line."""
+"""Settings from the environment and from `.env`. Each mistake becomes one clear line."""
 
 import os
 import secrets
@@ -10,13 +10,14 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.errors import PaperboyError
 
-class SettingsError(Exception):
-    """The settings cannot be used; the message has one line per mistake."""
+
+class SettingsError(PaperboyError):
+    """The settings cannot be used; the message has one line for each mistake."""
 
 
 def _split(value: object) -> object:
@@ -30,7 +31,7 @@ def _split(value: object) -> object:
 def _web_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isascii():
-        raise ValueError("must be an address in plain letters that begins with http:// or https://")
+        raise ValueError("must be an address in ASCII that begins with http:// or https://")
     return value.rstrip("/")
 
 
@@ -64,6 +65,8 @@ def _timezone(value: str) -> str:
 
 
 def _rates(value: str) -> str:
+    from limits import parse_many  # noqa: PLC0415  few installations set a rate of their own
+
     try:
         parse_many(value)
     except ValueError:
@@ -84,7 +87,7 @@ def _inbox_address(value: SecretStr) -> SecretStr:
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set, as `PAPERBOY_…` in the environment or `.env`."""
+    """Everything an operator can set, as `PAPERBOY_…` in the environment or in `.env`."""
 
     model_config = SettingsConfigDict(
         env_prefix="PAPERBOY_", env_file=".env", env_ignore_empty=True, extra="ignore"
@@ -126,24 +129,24 @@ class Settings(BaseSettings):
 
     @property
     def mailbox_dir(self) -> Path:
-        """Where the embedded mailbox keeps mails when no SMTP server is set."""
+        """Where the embedded mailbox keeps mails while no SMTP server is set."""
         return self.data_dir / "mailbox"
 
     def local(self, moment: datetime) -> datetime:
-        """`moment` (aware) on the clock of the time zone."""
+        """An aware time, in the time zone of the settings."""
         return moment.astimezone(self.zone)
 
 
-def load() -> Settings:
-    """The settings in force.
+def load_settings() -> Settings:
+    """The settings from the environment and `.env`.
 
     Raises:
-        SettingsError: one line per setting that cannot be used.
+        SettingsError: some settings cannot be used; one line for each.
     """
     try:
         return Settings()
     except (OSError, UnicodeDecodeError):
-        raise SettingsError(".env cannot be read as text in UTF-8") from None
+        raise SettingsError(".env cannot be read as UTF-8 text") from None
     except ValidationError as error:
         lines = [_explain(str(fault["loc"][0]), fault["msg"]) for fault in error.errors()]
         raise SettingsError("\n".join(lines)) from None
@@ -154,7 +157,7 @@ def _explain(name: str, message: str) -> str:
 
 
 def secret_key(settings: Settings) -> bytes:
-    """The key that signs links: the setting, or one made once and kept in the data folder."""
+    """The key that signs links: the setting, or a key that is made once and kept in the data folder."""
     if settings.secret_key:
         return settings.secret_key.get_secret_value().encode()
     path = settings.data_dir / "secret_key"
@@ -164,6 +167,6 @@ def secret_key(settings: Settings) -> bytes:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(secrets.token_hex(32).encode())
         with suppress(FileExistsError):
-            os.link(fresh, path)  # whole or not at all, and the first of two wins
+            os.link(fresh, path)  # the file appears complete, and of two processes the first one wins
         fresh.unlink()
     return path.read_bytes()

@@ -1,1 +1,1 @@
-"""What the sending loop works with: outbox, turns, ledger, stock of claims, pace, breaker, progress."""
+"""The outbox and the wire: deliveries are planned, claimed, sent and settled; rates, retries and transports."""

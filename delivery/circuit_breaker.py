@@ -1,33 +1,35 @@
-"""The breaker: when refusals are no longer the readers' fault but ours, and the run must stop."""
+"""The circuit breaker: stops a run when so many mails are refused that the fault must be ours, not the recipients'."""
 
 from collections import deque
 from dataclasses import dataclass, field
 
-IN_A_ROW = 10
-WINDOW = 100  # the last mails that the share is taken of
-SHARE = 0.5
+MAX_CONSECUTIVE_FAILURES = 10
+WINDOW_MAILS = 100  # the last mails, of which at most MAX_FAILURE_RATE may have failed
+MAX_FAILURE_RATE = 0.5
 
 
 @dataclass
-class Breaker:
-    """Counts refusals that nobody expects; those of a dead address are expected."""
+class CircuitBreaker:
+    """Counts unexpected failures. A dead address is an expected one."""
 
-    _last: deque[int | None] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    _last: deque[int | None] = field(default_factory=lambda: deque(maxlen=WINDOW_MAILS))
 
-    def passed(self) -> None:
-        """A mail was taken, or its address is dead."""
+    def record_success(self) -> None:
+        """A mail was accepted, or its address is dead."""
         self._last.append(None)
 
-    def refused(self, delivery_id: int) -> str:
-        """A mail was refused; why the run must stop, or nothing."""
+    def record_failure(self, delivery_id: int) -> str:
+        """A mail was refused; returns why the run must stop, or nothing."""
         self._last.append(delivery_id)
-        if len(self._last) >= IN_A_ROW and None not in list(self._last)[-IN_A_ROW:]:
-            return f"{IN_A_ROW} mails in a row were refused"
-        if len(self._last) == WINDOW and len(self.suspects) > WINDOW * SHARE:
-            return f"{len(self.suspects)} of the last {WINDOW} mails were refused"
+        last = list(self._last)[-MAX_CONSECUTIVE_FAILURES:]
+        if len(last) == MAX_CONSECUTIVE_FAILURES and None not in last:
+            return f"{MAX_CONSECUTIVE_FAILURES} mails in a row were refused"
+        failures = len(self.failed_ids)
+        if len(self._last) == WINDOW_MAILS and failures > WINDOW_MAILS * MAX_FAILURE_RATE:
+            return f"{failures} of the last {WINDOW_MAILS} mails were refused"
         return ""
 
     @property
-    def suspects(self) -> list[int]:
+    def failed_ids(self) -> list[int]:
         """The deliveries that were refused lately."""
         return [delivery_id for delivery_id in self._last if delivery_id is not None]

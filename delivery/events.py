@@ -1,5 +1,5 @@
-"""What becomes of deliveries by something else than sending: they come back, a log tells that they went out,
-newer copies replace them, their reader is forgotten."""
+"""What happens to deliveries outside sending: a server's log confirms them, they bounce, newer copies replace them,
+their subscriber is forgotten."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,58 +7,77 @@ from datetime import datetime
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
-from delivery.models import Delivery, ReturnedMail
+from delivery.models import Delivery
+from delivery.states import DeliveryState
 from subscribers.models import AccountEvent, Subscriber
+from subscribers.status import SubscriberStatus
+
+MAX_IDS_PER_STATEMENT = 500
+MAX_REPLY_CHARACTERS = 500
 
 
-def found_sent(session: Session, message_ids: Sequence[str], now: datetime) -> int:
-    """Settle as sent what is under way here, but was taken by the mail server by its own account; how many."""
-    found = 0
-    for start in range(0, len(message_ids), 500):
+def confirm_sent(session: Session, message_ids: Sequence[str], now: datetime) -> int:
+    """Settle as sent what is under way here although the mail server has accepted it; returns how many."""
+    confirmed = 0
+    for start in range(0, len(message_ids), MAX_IDS_PER_STATEMENT):
         under_way = update(Delivery).where(
-            Delivery.message_id.in_(message_ids[start : start + 500]), Delivery.due_at.is_not(None)
+            Delivery.message_id.in_(message_ids[start : start + MAX_IDS_PER_STATEMENT]),
+            Delivery.due_at.is_not(None),
         )
         sent = under_way.values(
-            state="sent", claim="", reply="named in the mail server's log", due_at=None, settled_at=now
+            state=DeliveryState.SENT,
+            claimed_by="",
+            reply="named in the mail server's log",
+            due_at=None,
+            settled_at=now,
         )
         done = session.execute(sent.execution_options(synchronize_session=False))
-        found += done.rowcount  # type: ignore[attr-defined]  # an UPDATE counts its rows
-    return found
+        confirmed += done.rowcount  # type: ignore[attr-defined]  # an UPDATE counts its rows
+    return confirmed
 
 
-def came_back(session: Session, delivery_id: int, words: str) -> None:
-    """A mail that a server had taken was returned: its delivery failed, for what the report says."""
-    taken = update(Delivery).where(Delivery.id == delivery_id, Delivery.state.in_(("sent", "uncertain")))
-    session.execute(taken.values(state="failed", reply=f"returned: {words}"[:500], due_at=None))
+def mark_bounced(session: Session, delivery_id: int, reason: str) -> None:
+    """Mark a delivery as failed because its mail bounced after a server had accepted it."""
+    accepted = update(Delivery).where(
+        Delivery.id == delivery_id, Delivery.state.in_((DeliveryState.SENT, DeliveryState.UNCERTAIN))
+    )
+    reply = f"returned: {reason}"[:MAX_REPLY_CHARACTERS]
+    session.execute(accepted.values(state=DeliveryState.FAILED, reply=reply, due_at=None))
 
 
 def supersede(session: Session, editions: Sequence[int], slot: str, now: datetime) -> None:
-    """Skip what waits of these editions and was not tried yet, for readers who have a mail in the slot."""
+    """Skip unattempted deliveries of these editions for subscribers who have a newer one in the slot."""
     newer = aliased(Delivery)
     has_newer = exists().where(newer.subscriber_id == Delivery.subscriber_id, newer.slot == slot)
     waiting = update(Delivery).where(
-        Delivery.edition_id.in_(editions), Delivery.state == "planned", Delivery.slot != slot, has_newer
+        Delivery.edition_id.in_(editions),
+        Delivery.state == DeliveryState.PLANNED,
+        Delivery.slot != slot,
+        has_newer,
     )
-    skipped = waiting.values(state="skipped", reply=f"replaced in {slot}", due_at=None, settled_at=now)
+    skipped = waiting.values(
+        state=DeliveryState.SKIPPED, reply=f"replaced in {slot}", due_at=None, settled_at=now
+    )
     session.execute(skipped.execution_options(synchronize_session=False))
 
 
-def call_off(session: Session, subscriber_id: int) -> None:
-    """Skip what was to go to a subscriber who is forgotten, and keep no server's words about them, nor what
-    names them in the record of returned mail."""
+def cancel(session: Session, subscriber_id: int) -> None:
+    """Skip what has not been sent to a subscriber who is forgotten, and erase what servers said about them."""
     theirs = update(Delivery).where(Delivery.subscriber_id == subscriber_id)
-    waiting = theirs.where(Delivery.state.in_(("planned", "deferred")))
-    session.execute(waiting.values(state="skipped", due_at=None))
+    waiting = theirs.where(Delivery.state.in_((DeliveryState.PLANNED, DeliveryState.DEFERRED)))
+    session.execute(waiting.values(state=DeliveryState.SKIPPED, due_at=None))
     session.execute(theirs.values(reply=""))
-    returned = update(ReturnedMail).where(ReturnedMail.subscriber_id == subscriber_id)
-    session.execute(returned.values(said="", raw=None, subscriber_id=None, delivery_id=None))
 
 
-def erase_forgotten(session: Session) -> None:
-    """Delete the empty rows of forgotten subscribers to whom nothing is on its way."""
-    is_on_its_way = exists().where(Delivery.subscriber_id == Subscriber.id, Delivery.due_at.is_not(None))
-    gone = select(Subscriber.id).where(Subscriber.status == "forgotten", ~is_on_its_way)
-    for table in (Delivery.subscriber_id, AccountEvent.subscriber_id, Subscriber.id):
+def erase_forgotten_subscribers(session: Session) -> None:
+    """Delete the emptied rows of forgotten subscribers to whom nothing is under way any more."""
+    is_under_way = exists().where(Delivery.subscriber_id == Subscriber.id, Delivery.due_at.is_not(None))
+    forgotten = select(Subscriber.id).where(
+        Subscriber.status == SubscriberStatus.FORGOTTEN, ~is_under_way
+    )
+    for column in (Delivery.subscriber_id, AccountEvent.subscriber_id, Subscriber.id):
         session.execute(
-            delete(table.class_).where(table.in_(gone)).execution_options(synchronize_session=False)
+            delete(column.class_)
+            .where(column.in_(forgotten))
+            .execution_options(synchronize_session=False)
         )

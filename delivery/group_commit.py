@@ -1,8 +1,8 @@
-"""The ledger of a run: what its lines settle and announce, committed together.
+"""Group commit: what several workers settle, and what they send next, is written in one transaction.
 
-It writes in the event loop itself: no line can go on before its commit, and those that become ready
-while one is under way share the next. In a thread of its own it was slower: the two wait for the
-interpreter more often than for the disk.
+The commit runs in the event loop itself. No worker can continue before its own commit, and those that become ready
+while a commit is running share the next one. A thread of its own was measured to be slower: the two threads wait
+for the interpreter more often than for the disk.
 """
 
 import asyncio
@@ -11,150 +11,157 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, TypeVar
+from enum import Enum, auto
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from core.bulk_update import connect
-from core.database import Database
+from core.bulk_update import open_update_connection
+from core.database import Database, first_line
 from delivery import settlement
-from delivery.outbox import Hold
+from delivery.outbox import Lease
 from delivery.retry import Claim, Outcome
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Work = Callable[[Session, Hold, datetime], T]
+Work = Callable[[Session, Lease, datetime], T]
 
-Answer = Literal["go", "skipped", "taken"]
-GO: Answer = "go"  # the delivery may go out
-SKIPPED: Answer = "skipped"  # its reader has left
-TAKEN: Answer = "taken"  # another sender holds it by now
+COMMIT_WAIT_SECONDS = 0.001  # that a commit waits for the other workers
+MAX_DATABASE_OUTAGE = timedelta(minutes=10)  # after which the run ends
+INITIAL_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.5, 15
 
-GATHER = 0.001  # seconds that a commit waits for all lines, from the first on
-PATIENCE = timedelta(minutes=10)  # with a database that is away, before the run ends
-
-# What may pass, in SQLite's codes: the file is locked, the disk is full or fails, the file is not to be had.
-_PASSING = {
+# The SQLite errors that may pass: the file is locked, the disk is full or fails, the file cannot be opened.
+_TEMPORARY_SQLITE_ERRORS = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CANTOPEN,
 }
-_READ_ONLY = "25006"  # PostgreSQL's code: it stands by for another, or its disk is full
+_READ_ONLY_SQLSTATE = "25006"  # the PostgreSQL server is a standby, or has made itself read-only
+
+
+class Admission(Enum):
+    """Whether a claimed delivery may be sent now."""
+
+    SEND = auto()
+    SKIP = auto()  # the subscriber has left, paused or been suppressed
+    LOST = auto()  # another sender has claimed it since
 
 
 @dataclass
-class _Entry:
-    done: Sequence[Outcome]
+class _Request:
+    outcomes: Sequence[Outcome]
     claim: Claim | None
-    answer: asyncio.Future[Answer]
+    admission: asyncio.Future[Admission]
 
 
-class Ledger:
-    """Writes for all lines of a run, in the name of one holder."""
+class GroupCommit:
+    """Writes to the database for all workers of a run, in the name of one sender."""
 
     def __init__(
         self, database: Database, token: str, clock: Callable[[], datetime], lease: timedelta
     ) -> None:
         self._database, self._token, self._clock, self._lease = database, token, clock, lease
         self._connection: Connection | None = None
-        self.lines = 1  # that may be waiting
-        self._entries: list[_Entry] = []
-        self._gathered = asyncio.Event()
+        self.workers = 1  # that may take part in a commit
+        self._requests: list[_Request] = []
+        self._is_complete = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
-    async def turn(self, done: Sequence[Outcome], claim: Claim | None) -> Answer:
-        """Settle what a line has done and announce its next delivery; what becomes of the latter."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._entries.append(_Entry(done, claim, answer))
+    async def commit(self, outcomes: Sequence[Outcome], claim: Claim | None) -> Admission:
+        """Settle a worker's outcomes and mark its next delivery as sending; returns whether it may be sent."""
+        admission: asyncio.Future[Admission] = asyncio.get_running_loop().create_future()
+        self._requests.append(_Request(outcomes, claim, admission))
         if self._writer is None:
-            self._gathered.clear()
+            self._is_complete.clear()
             self._writer = asyncio.create_task(self._write())
-        if len(self._entries) >= self.lines:
-            self._gathered.set()
-        return await answer
+        if len(self._requests) >= self.workers:
+            self._is_complete.set()
+        return await admission
 
-    async def do(self, work: Work[T]) -> T:
-        """Do one piece of work in a transaction, again while the database is away."""
-        return await self.again(lambda: self._transact(work))
+    async def transact(self, work: Work[T]) -> T:
+        """Run some work in a transaction, again and again while the database is away."""
+        return await self.retry_while_away(lambda: self._transact(work))
 
-    async def again(self, work: Callable[[], T]) -> T:
-        """Do what needs the database, again while it is away."""
+    async def retry_while_away(self, work: Callable[[], T]) -> T:
+        """Run some work that needs the database, again and again while it is away."""
         loop = asyncio.get_running_loop()
-        ends = loop.time() + PATIENCE.total_seconds()
-        pause = 0.5
+        deadline = loop.time() + MAX_DATABASE_OUTAGE.total_seconds()
+        wait = INITIAL_RETRY_SECONDS
         while True:
             try:
                 return work()
             except DBAPIError as error:
                 self.close()
-                if not _is_away(error) or loop.time() > ends:
+                if not _is_away(error) or loop.time() > deadline:
                     raise
-                logger.warning("the database is away, the run waits: %s", _first_line(error))
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 15)
+                logger.warning("the run waits because the database is away: %s", first_line(error))
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, MAX_RETRY_SECONDS)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection; the next commit opens another."""
         if self._connection:
             self._connection.close()
             self._connection = None
 
     async def _write(self) -> None:
         try:
-            while self._entries:
-                enough = asyncio.get_running_loop().call_later(GATHER, self._gathered.set)
-                await self._gathered.wait()
-                enough.cancel()
-                self._gathered.clear()
-                entries, self._entries = self._entries, []
-                await self._write_down(entries)
+            while self._requests:
+                timer = asyncio.get_running_loop().call_later(COMMIT_WAIT_SECONDS, self._is_complete.set)
+                await self._is_complete.wait()
+                timer.cancel()
+                self._is_complete.clear()
+                requests, self._requests = self._requests, []
+                await self._commit_together(requests)
         finally:
             self._writer = None
 
-    async def _write_down(self, entries: list[_Entry]) -> None:
-        done = [outcome for entry in entries for outcome in entry.done]
-        claims = [entry.claim for entry in entries if entry.claim]
+    async def _commit_together(self, requests: list[_Request]) -> None:
+        outcomes = [outcome for request in requests for outcome in request.outcomes]
+        claims = [request.claim for request in requests if request.claim]
         try:
-            reasons = await self.again(lambda: self._settle_and_announce(done, claims))
-        except BaseException as error:  # noqa: BLE001  whatever it was, it is the waiting lines' to raise
-            for entry in entries:
-                if not entry.answer.done():
-                    entry.answer.set_exception(error)
+            reasons = await self.retry_while_away(lambda: self._settle_and_mark(outcomes, claims))
+        except BaseException as error:  # noqa: BLE001  the waiting workers raise it, whatever it is
+            for request in requests:
+                if not request.admission.done():
+                    request.admission.set_exception(error)
             return
-        for entry in entries:
-            if not entry.answer.done():  # a line that was cancelled waits no more
-                reason = reasons.get(entry.claim.id) if entry.claim else None
-                entry.answer.set_result(TAKEN if reason is None else SKIPPED if reason else GO)
+        for request in requests:
+            if not request.admission.done():  # a cancelled worker does not wait any more
+                reason = reasons.get(request.claim.id) if request.claim else None
+                request.admission.set_result(_admission(reason))
 
-    def _settle_and_announce(self, done: Sequence[Outcome], claims: Sequence[Claim]) -> dict[int, str]:
-        # Kept for all turns of a run: taking one from the pool costs a question to the server.
-        self._connection = self._connection or connect(self._database.engine)
-        if settlement.at_once(self._connection, done, claims, self._hold()):
+    def _settle_and_mark(self, outcomes: Sequence[Outcome], claims: Sequence[Claim]) -> dict[int, str]:
+        # The connection is kept for all commits of a run: checking one out of the pool costs a round trip.
+        self._connection = self._connection or open_update_connection(self._database.engine)
+        if settlement.commit_fast(self._connection, outcomes, claims, self._current_lease()):
             return dict.fromkeys((claim.id for claim in claims), "")
         return self._transact(
-            lambda session, hold, now: settlement.one_by_one(session, done, claims, hold, now)
+            lambda session, lease, now: settlement.commit_checked(session, outcomes, claims, lease, now)
         )
 
     def _transact(self, work: Work[T]) -> T:
         with self._database.sessions.begin() as session:
-            return work(session, self._hold(), self._clock())
+            return work(session, self._current_lease(), self._clock())
 
-    def _hold(self) -> Hold:
-        return Hold(self._token, self._clock() + self._lease)
+    def _current_lease(self) -> Lease:
+        return Lease(self._token, self._clock() + self._lease)
+
+
+def _admission(reason: str | None) -> Admission:
+    if reason is None:
+        return Admission.LOST
+    return Admission.SKIP if reason else Admission.SEND
 
 
 def _is_away(error: DBAPIError) -> bool:
-    """Whether the database may come back: it is starting, full, locked or cannot be reached."""
-    if isinstance(error.orig, sqlite3.Error):  # its OperationalError is a missing table as well
-        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _PASSING
-    away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-    return away or getattr(error.orig, "sqlstate", "") == _READ_ONLY
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().partition("\n")[0]
+    """Whether the database may come back: it is starting, full, locked, or cannot be reached."""
+    if isinstance(error.orig, sqlite3.Error):  # a missing table raises OperationalError as well
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _TEMPORARY_SQLITE_ERRORS
+    is_away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return is_away or getattr(error.orig, "sqlstate", "") == _READ_ONLY_SQLSTATE

@@ -1,4 +1,4 @@
-"""The tables of what readers get: editions, the ledger of deliveries, and the paces of sending."""
+"""The tables of what subscribers get: editions, deliveries, pauses between mails to a domain, resends, bounces, alarms."""
 
 from datetime import date, datetime
 from typing import Any
@@ -7,23 +7,30 @@ from sqlalchemy import Double, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
+from core.languages import Language
+from core.slots import Frequency
+from delivery.states import DeliveryKind, DeliveryState
+from emails.kinds import MailKind
 from subscribers.models import Subscriber
 
-_WAITS = text("due_at IS NOT NULL")
-STATES = ("planned", "claimed", "sending", "sent", "deferred", "failed", "uncertain", "skipped")
-HELD = ("claimed", "sending")  # the states of what a sender has in its hands
+_IS_UNDER_WAY = text("due_at IS NOT NULL")
 
 
 class EditionRow(Base):
-    """A rendered edition; `after` is the cursor it begins behind, `papers` the numbers it brings."""
+    """A rendered edition or letter.
+
+    `after_cursor` is the cursor of those it is for, `papers` are the numbers of the papers it brings; a letter has
+    neither. The slot of a letter is its kind.
+    """
 
     __tablename__ = "editions"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[MailKind]
     slot: Mapped[str] = mapped_column(index=True)
-    language: Mapped[str]
-    frequency: Mapped[str]
-    after: Mapped[int]
+    language: Mapped[Language]
+    frequency: Mapped[Frequency]
+    after_cursor: Mapped[int]
     papers: Mapped[list[Any]]
     subject: Mapped[str]
     html: Mapped[str]
@@ -33,14 +40,15 @@ class EditionRow(Base):
 
 
 class Delivery(Base):
-    """One edition to one subscriber.
+    """One edition to one subscriber: a row of the outbox.
 
-    `state` is planned, claimed (by the sender named in `claim`), sending (its final dot may be out), sent,
-    deferred (the server said later), failed, uncertain (nobody knows) or skipped. `due_at` is set as long
-    as the delivery is under way: when it may be taken, by anyone if its sender is silent until then.
-    `settled_at` is when the last outcome came; of one that is planned, when it was first refused for a fault of ours.
-    `queue` is its slot, or `prompt` where somebody waits for it. `in_reply_to` is the Message-ID of the mail
-    that a correction belongs to.
+    - `claimed_by` is the token of the sender that leases the delivery.
+    - `due_at` is set as long as the delivery is under way. It is the time from which a sender may claim it; for a
+      claimed delivery, the end of the lease.
+    - `settled_at` is when the last result came. For a planned delivery it is when a fault of ours first kept it
+      from being sent.
+    - `queue` is the slot, or the priority queue if somebody is waiting for the mail.
+    - `in_reply_to` is the Message-ID of the mail that a correction corrects.
     """
 
     __tablename__ = "deliveries"
@@ -48,8 +56,12 @@ class Delivery(Base):
         UniqueConstraint("subscriber_id", "slot"),
         Index("deliveries_by_slot", "slot"),
         Index("deliveries_by_edition", "edition_id"),
-        Index("deliveries_due", "queue", "due_at", "id", sqlite_where=_WAITS, postgresql_where=_WAITS),
-        Index("deliveries_under_way", "subscriber_id", sqlite_where=_WAITS, postgresql_where=_WAITS),
+        Index(
+            "deliveries_due", "queue", "due_at", "id", sqlite_where=_IS_UNDER_WAY, postgresql_where=_IS_UNDER_WAY
+        ),
+        Index(
+            "deliveries_under_way", "subscriber_id", sqlite_where=_IS_UNDER_WAY, postgresql_where=_IS_UNDER_WAY
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -57,9 +69,9 @@ class Delivery(Base):
     edition_id: Mapped[int] = mapped_column(ForeignKey("editions.id"))
     slot: Mapped[str]
     queue: Mapped[str]
-    kind: Mapped[str]
-    state: Mapped[str]
-    claim: Mapped[str] = mapped_column(default="")
+    kind: Mapped[DeliveryKind]
+    state: Mapped[DeliveryState]
+    claimed_by: Mapped[str] = mapped_column(default="")
     message_id: Mapped[str] = mapped_column(unique=True)
     in_reply_to: Mapped[str] = mapped_column(default="")
     attempts: Mapped[int] = mapped_column(default=0)
@@ -72,11 +84,10 @@ class Delivery(Base):
     edition: Mapped[EditionRow] = relationship()
 
 
-class Pace(Base):
-    """How fast mails go out to a domain that asked us to slow down: one in `interval` seconds, the next
-    at `next_at`."""
+class DomainPause(Base):
+    """A mail domain that asked us to slow down gets one mail every `interval` seconds, the next at `next_at`."""
 
-    __tablename__ = "paces"
+    __tablename__ = "domain_pauses"
 
     domain: Mapped[str] = mapped_column(primary_key=True)
     interval: Mapped[float] = mapped_column(Double)
@@ -84,9 +95,9 @@ class Pace(Base):
 
 
 class Resend(Base):
-    """One request of an operator for copies: what, to whom, why, by whom. Its deliveries' slot names its id.
+    """An operator's request to send something again: what, to whom, why, and who asked.
 
-    `key` is the same for the same request, which is made once.
+    The slot of its deliveries contains its id. `key` is a hash of the request: the same request is one row.
     """
 
     __tablename__ = "resends"
@@ -99,32 +110,32 @@ class Resend(Base):
     asked_at: Mapped[datetime]
 
 
-class ReturnedMail(Base):
-    """A mail that came back to us: what kind it is, and what was done about it.
+class BounceMail(Base):
+    """A mail that came to the bounce address: what kind it was, and what was done about it.
 
-    `digest` (SHA-256) is that of its bytes, which are read once; `raw` is kept only of what was not
-    understood. `said` is the server's reason in its own words.
+    `content_hash` (SHA-256 of its bytes) recognises a mail that was read before. `raw` is kept only of mails that
+    nobody understood. `reason` is the server's reason in its own words.
     """
 
-    __tablename__ = "returned_mails"
+    __tablename__ = "bounce_mails"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    digest: Mapped[str] = mapped_column(unique=True)
+    content_hash: Mapped[str] = mapped_column(unique=True)
     received_at: Mapped[datetime] = mapped_column(index=True)
     kind: Mapped[str]
     status: Mapped[str] = mapped_column(default="")
     action: Mapped[str]
-    said: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="")
     raw: Mapped[bytes | None]
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id"), index=True)
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"), index=True)
 
 
-class Alarm(Base):
-    """A trouble that the operator was told of: once a cause and day."""
+class SentAlarm(Base):
+    """An alarm that was sent to the operator: each cause at most once a day."""
 
-    __tablename__ = "alarms"
+    __tablename__ = "sent_alarms"
 
     cause: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
-    told_at: Mapped[datetime]
+    sent_at: Mapped[datetime]

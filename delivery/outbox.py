@@ -1,6 +1,6 @@
-"""The outbox: deliveries are claimed by a sender for a while, renewed, and put back.
+"""The outbox: senders claim deliveries on a lease, renew the lease, and put back what they do not send.
 
-What it does with them is in `delivery.settlement`, what else becomes of a delivery in `delivery.events`.
+Settling is in `delivery.settlement`; what else can happen to a delivery is in `delivery.events`.
 """
 
 from collections.abc import Sequence
@@ -11,76 +11,89 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from delivery.models import HELD, Delivery, EditionRow
-from delivery.planner import PROMPT
+from delivery.models import Delivery, EditionRow
+from delivery.planner import PRIORITY_QUEUE
 from delivery.retry import Claim
-from emails.message import Reader
+from delivery.states import IN_PROGRESS, DeliveryState
+from emails.kinds import RULES
+from emails.message import Recipient
 from subscribers.models import Subscriber
 
-# Of tables and made once, as they run for every few mails: to build a statement takes longer than to run it.
+MAX_IDS_PER_STATEMENT = 500
+
+# The statement works on tables and is made only once, because building it takes longer than running it.
 _deliveries, _subscribers, _editions = Delivery.__table__, Subscriber.__table__, EditionRow.__table__
 _DUE = (
     select(
         *_deliveries.c["id", "edition_id", "subscriber_id", "kind", "message_id", "in_reply_to"],
         *_deliveries.c["state", "attempts", "repeats", "due_at", "settled_at"],
-        _editions.c.slot,
-        *_subscribers.c["email", "new_email", "name", "handle", "language"],
+        _editions.c.kind.label("mail_kind"),
+        *_subscribers.c["email", "new_email", "name", "handle"],
     )
     .join_from(_deliveries, _subscribers)
     .join(_editions)
     .where(
         _deliveries.c.queue == bindparam("queue"),
         _deliveries.c.due_at <= bindparam("now"),
-        _deliveries.c.claim != bindparam("token"),
+        _deliveries.c.claimed_by != bindparam("token"),
     )
     .order_by(_deliveries.c.due_at, _deliveries.c.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
     .with_for_update(of=_deliveries, skip_locked=True)
 )
-_TRIED = ("deferred", "uncertain")  # what is settled, and due again
+_ATTEMPTED = (DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)  # settled once, and due again
 
 
 @dataclass(frozen=True)
-class Hold:
-    """Who claims deliveries, and until when nobody else takes them if the holder is silent."""
+class Lease:
+    """Which sender claims deliveries, and until when no other sender takes them."""
 
     token: str
     until: datetime
 
 
-def queues(session: Session) -> list[str]:
-    """The queues in which something waits, what somebody waits for first."""
+def queues_with_work(session: Session) -> list[str]:
+    """The queues that have deliveries under way; the priority queue comes first."""
     found: list[str] = []
-    waits = select(func.min(Delivery.queue)).where(Delivery.due_at.is_not(None))
-    while (queue := session.scalar(waits.where(Delivery.queue > (found[-1] if found else "")))) is not None:
+    under_way = select(func.min(Delivery.queue)).where(Delivery.due_at.is_not(None))
+    # One index lookup for each queue: DISTINCT would read all deliveries that are under way.
+    while (
+        queue := session.scalar(under_way.where(Delivery.queue > (found[-1] if found else "")))
+    ) is not None:
         found.append(queue)
-    return sorted(found, key=lambda queue: queue != PROMPT)
+    return sorted(found, key=lambda queue: queue != PRIORITY_QUEUE)
 
 
 def claim(
-    session: Session, queue: str, hold: Hold, *, now: datetime, repeat_uncertain: bool, limit: int
+    session: Session, queue: str, lease: Lease, *, now: datetime, repeat_uncertain: bool, limit: int
 ) -> list[Claim]:
-    """Up to `limit` deliveries of the queue that are due, the longest due first.
+    """Claim up to `limit` deliveries of a queue that are due, the longest due first.
 
-    Those that another sender held and was sending when it fell silent become uncertain.
+    A delivery that another sender was sending when its lease ended becomes uncertain.
     """
     connection = session.connection()
-    due = {"queue": queue, "now": now, "token": hold.token, "most": limit}
+    due = {"queue": queue, "now": now, "token": lease.token, "limit": limit}
     while rows := connection.execute(_DUE, due).all():
-        lost = [row.id for row in rows if row.state == "sending"]
+        lost = [row.id for row in rows if row.state == DeliveryState.SENDING]
         mark_uncertain(session, lost, now)
-        uncertain = [row for row in rows if row.state == "uncertain"]
-        spent = [row.id for row in uncertain if row.repeats or not repeat_uncertain]
-        _change(session, spent, due_at=None)
-        left_out = {*lost, *spent}
-        taken = [row for row in rows if row.id not in left_out]
-        again = [row.id for row in uncertain if row.id not in left_out]
-        _change(session, again, repeats=Delivery.repeats + 1)
-        anew = [row.id for row in taken if row.state in _TRIED]
-        _change(session, anew, settled_at=None)
-        _change(session, [row.id for row in taken], state="claimed", claim=hold.token, due_at=hold.until)
-        if taken:
-            return [_claim_of(row) for row in taken]
+        uncertain = [row for row in rows if row.state == DeliveryState.UNCERTAIN]
+        given_up = [row.id for row in uncertain if row.repeats or not repeat_uncertain]
+        _update(session, given_up, due_at=None)
+        left_out = {*lost, *given_up}
+        claimed = [row for row in rows if row.id not in left_out]
+        repeated = [row.id for row in uncertain if row.id not in left_out]
+        _update(session, repeated, repeats=Delivery.repeats + 1)
+        attempted = [row.id for row in claimed if row.state in _ATTEMPTED]
+        _update(session, attempted, settled_at=None)
+        _update(
+            session,
+            [row.id for row in claimed],
+            state=DeliveryState.CLAIMED,
+            claimed_by=lease.token,
+            due_at=lease.until,
+        )
+        if claimed:
+            return [_claim_of(row) for row in claimed]
     return []
 
 
@@ -88,70 +101,81 @@ def _claim_of(row: Row[Any]) -> Claim:
     (
         id_, edition_id, subscriber_id, kind, message_id, in_reply_to,
         state, attempts, _, due_at, settled_at,
-        slot,
-        email, new_email, name, handle, language,
+        mail_kind,
+        email, new_email, name, handle,
     ) = row  # fmt: skip
-    letter = slot if kind == "letter" else ""
     return Claim(
         id_,
         edition_id,
         subscriber_id,
         kind,
-        letter,
+        mail_kind,
         message_id,
         in_reply_to,
         attempts,
         due_at,
-        None if state in _TRIED else settled_at,
-        Reader(new_email if letter == "move" else email, name, handle, language),
+        None if state in _ATTEMPTED else settled_at,
+        Recipient(new_email if RULES[mail_kind].to_new_address else email, name, handle),
     )
 
 
 def mark_uncertain(session: Session, ids: Sequence[int], now: datetime) -> None:
-    """Their sender fell silent while the server had the messages."""
+    """Mark deliveries whose sender stopped while the server had the message."""
     reply = "the sender stopped while the server had the message"
-    _change(session, ids, state="uncertain", reply=reply, settled_at=now, due_at=now)
+    _update(session, ids, state=DeliveryState.UNCERTAIN, reply=reply, settled_at=now, due_at=now)
 
 
 def recover(session: Session, now: datetime) -> None:
-    """Take up what dead senders left. Only where nobody else can be sending."""
-    held = select(Delivery.id).where(Delivery.due_at.is_not(None))
-    mark_uncertain(session, session.scalars(held.where(Delivery.state == "sending")).all(), now)
-    claimed = update(Delivery).where(Delivery.due_at.is_not(None), Delivery.state == "claimed")
-    session.execute(claimed.values(state="planned", due_at=now, claim=""))
+    """Take back everything that dead senders have claimed. Call it only where no other sender can be running."""
+    under_way = select(Delivery.id).where(Delivery.due_at.is_not(None))
+    sending = session.scalars(under_way.where(Delivery.state == DeliveryState.SENDING)).all()
+    mark_uncertain(session, sending, now)
+    claimed = update(Delivery).where(
+        Delivery.due_at.is_not(None), Delivery.state == DeliveryState.CLAIMED
+    )
+    session.execute(claimed.values(state=DeliveryState.PLANNED, due_at=now, claimed_by=""))
 
 
-def renew(session: Session, ids: Sequence[int], hold: Hold) -> None:
-    """Hold claimed deliveries for longer."""
-    _change(session, ids, _is_held(hold.token), due_at=hold.until)
+def renew(session: Session, ids: Sequence[int], lease: Lease) -> None:
+    """Extend the lease of claimed deliveries."""
+    _update(session, ids, _is_leased_by(lease.token), due_at=lease.until)
 
 
-def put_back(session: Session, ids: Sequence[int], hold: Hold) -> None:
-    """Claimed deliveries that this sender does not try wait for the next, before those it has tried."""
-    mine = (_is_held(hold.token), Delivery.state == "claimed")
-    _change(session, ids, *mine, state="planned", due_at=Delivery.planned_at, claim="")
+def put_back(session: Session, ids: Sequence[int], lease: Lease) -> None:
+    """Return claimed deliveries to the queue, before those that have been attempted."""
+    is_unsent = (_is_leased_by(lease.token), Delivery.state == DeliveryState.CLAIMED)
+    _update(
+        session, ids, *is_unsent, state=DeliveryState.PLANNED, due_at=Delivery.planned_at, claimed_by=""
+    )
 
 
-def next_release(session: Session, queues: Sequence[str], hold: Hold) -> datetime | None:
-    """When the first delivery comes free that another sender holds, or that waits for its domain."""
-    waits = and_(Delivery.due_at.is_not(None), Delivery.claim != hold.token)
+def next_due_elsewhere(session: Session, queues: Sequence[str], lease: Lease) -> datetime | None:
+    """When the first delivery becomes due that another sender has claimed, or that waits for its domain."""
+    waits = and_(Delivery.due_at.is_not(None), Delivery.claimed_by != lease.token)
     rows = select(func.min(Delivery.due_at)).where(Delivery.queue.in_(queues), waits)
-    return session.scalar(rows.where(Delivery.state.in_((*HELD, "planned"))))
+    return session.scalar(rows.where(Delivery.state.in_((*IN_PROGRESS, DeliveryState.PLANNED))))
 
 
-def take_back_failed(session: Session, ids: Sequence[int], now: datetime) -> int:
-    """Plan deliveries anew that failed for what turned out to be no fault of their readers; how many."""
-    return _change(session, ids, Delivery.state == "failed", state="planned", due_at=now, settled_at=None)
+def replan_failed(session: Session, ids: Sequence[int], now: datetime) -> int:
+    """Plan deliveries again that failed for something that was not the recipients' fault; returns how many."""
+    return _update(
+        session,
+        ids,
+        Delivery.state == DeliveryState.FAILED,
+        state=DeliveryState.PLANNED,
+        due_at=now,
+        settled_at=None,
+    )
 
 
-def _is_held(token: str) -> ColumnElement[bool]:
-    return Delivery.state.in_(HELD) & (Delivery.claim == token)
+def _is_leased_by(token: str) -> ColumnElement[bool]:
+    return Delivery.state.in_(IN_PROGRESS) & (Delivery.claimed_by == token)
 
 
-def _change(session: Session, ids: Sequence[int], *where: ColumnElement[bool], **values: object) -> int:
+def _update(session: Session, ids: Sequence[int], *where: ColumnElement[bool], **values: object) -> int:
     changed = 0
-    for start in range(0, len(ids), 500):
-        change = update(Delivery).where(Delivery.id.in_(ids[start : start + 500]), *where)
-        done = session.execute(change.values(**values).execution_options(synchronize_session=False))
+    for start in range(0, len(ids), MAX_IDS_PER_STATEMENT):
+        rows = update(Delivery).where(Delivery.id.in_(ids[start : start + MAX_IDS_PER_STATEMENT]), *where)
+        done = session.execute(rows.values(**values).execution_options(synchronize_session=False))
         changed += done.rowcount  # type: ignore[attr-defined]  # an UPDATE counts its rows
     return changed

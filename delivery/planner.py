@@ -1,13 +1,13 @@
 """Planning: who gets which edition becomes rows of the outbox, set by set, in bounded memory.
 
-A delivery is a row before it is a mail. Its reader's cursor moves in the transaction that plans it, so
-that every paper is planned once for every reader.
+A delivery is a row before it is a mail. The transaction that plans a digest for a subscriber also moves the
+subscriber's cursor, so that every paper is planned once for every subscriber.
 """
 
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,98 +27,62 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import GenericFunction
 
-from core.database import lock, look_anew
+from core.database import advisory_lock, refresh_planner_statistics
+from core.languages import Language
+from core.slots import Frequency, is_welcome_slot, letter_slot
+from delivery.editions import add_edition, edition_row
 from delivery.models import Delivery, EditionRow
+from delivery.states import DeliveryKind, DeliveryState
+from emails.content import Content, MailSpec
+from emails.kinds import MailKind
 from subscribers.models import Subscriber
+from subscribers.status import SubscriberStatus
 
-if TYPE_CHECKING:  # a process that only sends does without what renders
-    from emails.edition import Edition
-    from emails.letters import Letter
-    from emails.rendering.render import Rendered
-
-MANY = 1_000  # rows added at once that change how the database should go about finding some
-CHUNK = 10_000  # readers planned in one transaction: others can write in between
-PROMPT = "prompt"  # the queue of letters and welcomes, which somebody is waiting for
-WELCOME = "welcome"
+MIN_ROWS_TO_ANALYZE = 1_000  # after so many new rows, the database may have to find rows in another way
+MAX_SUBSCRIBERS_PER_TRANSACTION = 10_000  # so that other transactions can write in between
+PRIORITY_QUEUE = "prompt"  # of letters and welcomes, which somebody is waiting for
 
 
-class random_hex(GenericFunction[str]):  # noqa: N801  named as SQL names functions
-    """32 random hexadecimal digits, new in every row."""
+class random_hex(GenericFunction[str]):  # noqa: N801  SQL functions have lower-case names
+    """32 random hexadecimal digits, different in every row."""
 
     type = String()
     inherit_cache = True
 
 
 @compiles(random_hex, "sqlite")
-def _on_sqlite(_element: random_hex, _compiler: Any, **_options: Any) -> str:
+def _random_hex_on_sqlite(_element: random_hex, _compiler: Any, **_options: Any) -> str:
     return "lower(hex(randomblob(16)))"
 
 
 @compiles(random_hex, "postgresql")
-def _on_postgresql(_element: random_hex, _compiler: Any, **_options: Any) -> str:
+def _random_hex_on_postgresql(_element: random_hex, _compiler: Any, **_options: Any) -> str:
     return "replace(gen_random_uuid()::text, '-', '')"
 
 
-# --- editions -----------------------------------------------------------------------
-
-
-def draft(edition: "Edition", rendered: "Rendered", after: int, now: datetime) -> EditionRow:
-    """A rendered edition as it is stored; `after` is the cursor it begins behind."""
-    return EditionRow(
-        slot=edition.slot,
-        language=edition.language,
-        frequency=edition.frequency,
-        after=after,
-        papers=[paper.number for paper in edition.papers],
-        subject=rendered.subject,
-        html=rendered.html,
-        text=rendered.text,
-        nonce=rendered.nonce,
-        created_at=now,
-    )
-
-
-def add_edition(session: Session, row: EditionRow) -> EditionRow:
-    """Store an edition, once: the row that holds it."""
-    alike = (EditionRow.slot == row.slot, EditionRow.after == row.after, EditionRow.nonce == row.nonce)
-    known = session.scalar(select(EditionRow).where(*alike, EditionRow.html == row.html).limit(1))
-    if known:
-        return known
-    session.add(row)
-    session.flush()
-    return row
-
-
-def discard(session: Session, edition: EditionRow) -> None:
-    """Delete an edition that nobody was sent."""
-    if session.scalar(select(Delivery.id).where(Delivery.edition_id == edition.id).limit(1)) is None:
-        session.delete(edition)
-
-
-# --- deliveries ---------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
-class Planned:
-    """How many readers a chunk planned, and the last id it looked at; None when no reader is left."""
+class PlannedBatch:
+    """How many deliveries a batch planned, and the last subscriber id that it looked at; None when none is left."""
 
     count: int
     last_id: int | None
 
 
-def has_mail_in(slot: str) -> ColumnElement[bool]:
-    """Whether a subscriber has a delivery in the slot."""
+def has_delivery_in(slot: str) -> ColumnElement[bool]:
+    """The condition that a subscriber has a delivery in the slot."""
     return exists().where(Delivery.subscriber_id == Subscriber.id, Delivery.slot == slot)
 
 
-def has_mail_under_way() -> ColumnElement[bool]:
-    """Whether a subscriber has a digest not yet settled: the next one waits, so that order is kept."""
+def has_digest_under_way() -> ColumnElement[bool]:
+    """The condition that a subscriber has a digest under way; the next one waits, so that digests arrive in order."""
     return exists().where(
-        Delivery.subscriber_id == Subscriber.id, Delivery.kind == "digest", Delivery.due_at.is_not(None)
+        Delivery.subscriber_id == Subscriber.id,
+        Delivery.kind == DeliveryKind.DIGEST,
+        Delivery.due_at.is_not(None),
     )
 
 
-def plan(
+def plan_digest(
     session: Session,
     edition: EditionRow,
     *,
@@ -128,36 +92,40 @@ def plan(
     slot: str = "",
     who: ColumnElement[bool] = true(),  # noqa: B008  an immutable expression
     after_id: int = 0,
-) -> Planned:
-    """Plan an edition, in its own slot or another one, for the next `CHUNK` readers that still stand where
-    it begins, and move them to `cursor`.
+) -> PlannedBatch:
+    """Plan an edition for the next batch of subscribers for whom it was made, and move them to `cursor`.
 
-    Whoever changed, paused, left or was planned by another run since the audience was read is left for
-    the next run.
+    `slot` is the deliveries' slot if it is not the edition's own. Subscribers who changed, paused or left since the
+    audience was read, or were planned by another run, are left for the next run.
     """
     slot = slot or edition.slot
-    lock(session, "planning")
+    advisory_lock(session, "planning")
     fits = and_(
         who,
-        Subscriber.cursor == edition.after,
-        Subscriber.status == "active",
+        Subscriber.cursor == edition.after_cursor,
+        Subscriber.status == SubscriberStatus.ACTIVE,
         Subscriber.language == edition.language,
         Subscriber.frequency == edition.frequency,
-        ~has_mail_in(slot),
-        ~has_mail_under_way(),
+        ~has_delivery_in(slot),
+        ~has_digest_under_way(),
     )
-    chunk = select(Subscriber.id).where(fits, Subscriber.id > after_id).order_by(Subscriber.id).limit(CHUNK)
-    last_id = session.scalar(select(func.max(chunk.subquery().c.id)))
+    last_id = _last_id_of_batch(session, fits, after_id)
     if last_id is None:
-        return Planned(0, None)
-    reach = Subscriber.id.between(after_id + 1, last_id)
-    made = _insert(session, _deliveries(edition, slot, "digest", domain, now).where(fits, reach))
-    moved = update(Subscriber).where(reach, Subscriber.cursor == edition.after, _has(edition, slot))
+        return PlannedBatch(0, None)
+    in_batch = Subscriber.id.between(after_id + 1, last_id)
+    rows = _delivery_rows(edition, slot, DeliveryKind.DIGEST, domain, now).where(fits, in_batch)
+    count = _insert(session, rows)
+    got_edition = exists().where(
+        Delivery.subscriber_id == Subscriber.id,
+        Delivery.slot == slot,
+        Delivery.edition_id == edition.id,
+    )
+    moved = update(Subscriber).where(in_batch, Subscriber.cursor == edition.after_cursor, got_edition)
     session.execute(moved.values(cursor=cursor).execution_options(synchronize_session=False))
-    return Planned(made, last_id)
+    return PlannedBatch(count, last_id)
 
 
-def plan_copies(
+def plan_resend(
     session: Session,
     edition: EditionRow,
     slot: str,
@@ -167,97 +135,37 @@ def plan_copies(
     domain: str,
     now: datetime,
     after_id: int = 0,
-) -> Planned:
-    """Plan copies of an edition by an operator's hand for the next `CHUNK` of those readers who have none in
-    the slot; no cursor moves."""
-    lock(session, "planning")
-    fits = and_(who, ~has_mail_in(slot))
-    chunk = select(Subscriber.id).where(fits, Subscriber.id > after_id).order_by(Subscriber.id).limit(CHUNK)
-    last_id = session.scalar(select(func.max(chunk.subquery().c.id)))
+) -> PlannedBatch:
+    """Plan copies of an edition for the next batch of subscribers who have none in the slot. No cursor moves."""
+    advisory_lock(session, "planning")
+    fits = and_(who, ~has_delivery_in(slot))
+    last_id = _last_id_of_batch(session, fits, after_id)
     if last_id is None:
-        return Planned(0, None)
-    copies = _deliveries(edition, slot, "resend", domain, now, in_reply_to)
-    made = _insert(session, copies.where(fits, Subscriber.id.between(after_id + 1, last_id)))
-    return Planned(made, last_id)
-
-
-_COLUMNS = (
-    "subscriber_id", "edition_id", "slot", "queue", "kind", "state", "claim", "message_id",
-    "in_reply_to", "attempts", "repeats", "reply", "planned_at", "due_at", "settled_at",
-)  # fmt: skip
-
-
-def _insert(session: Session, deliveries: Select[Any]) -> int:
-    rows = insert(Delivery).from_select(_COLUMNS, deliveries, include_defaults=False)
-    made = session.execute(rows.execution_options(preserve_rowcount=True))
-    count = int(made.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
-    if count >= MANY:
-        look_anew(session, Delivery.__tablename__)
-    return count
-
-
-def _deliveries(
-    edition: EditionRow,
-    slot: str,
-    kind: str,
-    domain: str,
-    now: datetime,
-    in_reply_to: ColumnElement[str] = literal(""),  # noqa: B008  an immutable expression
-) -> Select[Any]:
-    """A delivery for each subscriber, in the order of `_COLUMNS`."""
-    queue = PROMPT if slot.startswith(f"{WELCOME}:") else slot
-    moment = literal(now, Delivery.planned_at.type)
-    return select(
-        Subscriber.id,
-        literal(edition.id),
-        literal(slot),
-        literal(queue),
-        literal(kind),
-        literal("planned"),
-        literal(""),
-        random_hex() + literal(f"@{domain}"),
-        in_reply_to,
-        literal(0),
-        literal(0),
-        literal(""),
-        moment,
-        moment,
-        null(),
-    )
-
-
-def _has(edition: EditionRow, slot: str) -> ColumnElement[bool]:
-    return exists().where(
-        Delivery.subscriber_id == Subscriber.id,
-        Delivery.slot == slot,
-        Delivery.edition_id == edition.id,
-    )
+        return PlannedBatch(0, None)
+    rows = _delivery_rows(edition, slot, DeliveryKind.RESEND, domain, now, in_reply_to)
+    count = _insert(session, rows.where(fits, Subscriber.id.between(after_id + 1, last_id)))
+    return PlannedBatch(count, last_id)
 
 
 def plan_letter(
-    session: Session, letter: "Letter", subscriber_id: int, *, domain: str, now: datetime
+    session: Session,
+    kind: MailKind,
+    content: Content,
+    subscriber: Subscriber,
+    *,
+    domain: str,
+    now: datetime,
 ) -> None:
-    """Plan a letter to one reader; letters that are alike are stored once."""
-    row = EditionRow(
-        slot=letter.kind,
-        language=letter.language,
-        frequency="",
-        after=0,
-        papers=[],
-        subject=letter.subject,
-        html=letter.html,
-        text=letter.text,
-        nonce=letter.nonce,
-        created_at=now,
-    )
+    """Plan a letter to one subscriber. Letters that are alike share one edition."""
+    row = edition_row(MailSpec(kind, Language(subscriber.language), Frequency(subscriber.frequency), kind), content, now)
     session.add(
         Delivery(
-            subscriber_id=subscriber_id,
+            subscriber_id=subscriber.id,
             edition_id=add_edition(session, row).id,
-            slot=f"{letter.kind}:{secrets.token_hex(4)}",
-            queue=PROMPT,
-            kind="letter",
-            state="planned",
+            slot=letter_slot(kind),
+            queue=PRIORITY_QUEUE,
+            kind=DeliveryKind.LETTER,
+            state=DeliveryState.PLANNED,
             message_id=f"{secrets.token_hex(16)}@{domain}",
             planned_at=now,
             due_at=now,
@@ -266,13 +174,69 @@ def plan_letter(
     session.flush()
 
 
-# --- what is planned already --------------------------------------------------------
-
-
-def letters_since(session: Session, subscriber_id: int, kind: str, since: datetime) -> int:
-    """How many letters of a kind were planned for the reader since a time."""
+def count_letters_since(session: Session, subscriber_id: int, kind: MailKind, since: datetime) -> int:
+    """How many letters of a kind were planned for a subscriber since a time."""
     rows = select(func.count(Delivery.id)).join(EditionRow)
     rows = rows.where(
-        Delivery.subscriber_id == subscriber_id, EditionRow.slot == kind, Delivery.planned_at > since
+        Delivery.subscriber_id == subscriber_id, EditionRow.kind == kind, Delivery.planned_at > since
     )
     return session.scalar(rows) or 0
+
+
+# --- rows ---------------------------------------------------------------------------
+
+
+def _last_id_of_batch(session: Session, fits: ColumnElement[bool], after_id: int) -> int | None:
+    batch = (
+        select(Subscriber.id)
+        .where(fits, Subscriber.id > after_id)
+        .order_by(Subscriber.id)
+        .limit(MAX_SUBSCRIBERS_PER_TRANSACTION)
+    )
+    last_id: int | None = session.scalar(select(func.max(batch.subquery().c.id)))
+    return last_id
+
+
+_COLUMNS = (
+    "subscriber_id", "edition_id", "slot", "queue", "kind", "state", "claimed_by", "message_id",
+    "in_reply_to", "attempts", "repeats", "reply", "planned_at", "due_at", "settled_at",
+)  # fmt: skip
+
+
+def _insert(session: Session, rows: Select[Any]) -> int:
+    inserting = insert(Delivery).from_select(_COLUMNS, rows, include_defaults=False)
+    inserted = session.execute(inserting.execution_options(preserve_rowcount=True))
+    count = int(inserted.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
+    if count >= MIN_ROWS_TO_ANALYZE:
+        refresh_planner_statistics(session, Delivery.__tablename__)
+    return count
+
+
+def _delivery_rows(
+    edition: EditionRow,
+    slot: str,
+    kind: DeliveryKind,
+    domain: str,
+    now: datetime,
+    in_reply_to: ColumnElement[str] = literal(""),  # noqa: B008  an immutable expression
+) -> Select[Any]:
+    """A delivery for each subscriber, in the order of `_COLUMNS`."""
+    queue = PRIORITY_QUEUE if is_welcome_slot(slot) else slot
+    planned_at = literal(now, Delivery.planned_at.type)
+    return select(
+        Subscriber.id,
+        literal(edition.id),
+        literal(slot),
+        literal(queue),
+        literal(kind.value),
+        literal(DeliveryState.PLANNED.value),
+        literal(""),
+        random_hex() + literal(f"@{domain}"),
+        in_reply_to,
+        literal(0),
+        literal(0),
+        literal(""),
+        planned_at,
+        planned_at,
+        null(),
+    )

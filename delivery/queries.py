@@ -1,63 +1,51 @@
-"""What the outbox holds, counted and listed; it changes nothing."""
+"""Counts of deliveries in the outbox. Nothing here writes."""
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import String, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, joinedload
 
-from delivery.models import HELD, Delivery, ReturnedMail
+from delivery.models import Delivery
+from delivery.states import IN_PROGRESS, DeliveryState
+
+StateCounts = Counter[tuple[str, str]]  # deliveries by state and, of those skipped, by the reason
 
 
-def states(session: Session) -> Counter[str]:
+def count_by_state(session: Session) -> Counter[str]:
     """How many deliveries are in each state."""
     rows = select(Delivery.state, func.count()).group_by(Delivery.state)
     return Counter(dict(session.execute(rows).tuples().all()))
 
 
-def account_of(session: Session, slot: str) -> Counter[tuple[str, str]]:
-    """How many deliveries of a slot are in each state; of those skipped, with the reason."""
-    reason = func.coalesce(func.nullif(Delivery.state, "skipped"), Delivery.reply)
-    rows = select(Delivery.state, reason, func.count()).where(Delivery.slot == slot)
-    return Counter(
-        {
-            (state, why if state == "skipped" else ""): count
-            for state, why, count in session.execute(rows.group_by(Delivery.state, reason))
-        }
-    )
-
-
-def states_in(session: Session, slot: str) -> Counter[str]:
+def count_slot_by_state(session: Session, slot: str) -> Counter[str]:
     """How many deliveries of a slot are in each state."""
     rows = select(Delivery.state, func.count()).where(Delivery.slot == slot).group_by(Delivery.state)
     return Counter(dict(session.execute(rows).tuples().all()))
 
 
-def under_way(session: Session) -> Counter[str]:
-    """How many deliveries that are not settled yet are in each state; cheap however many are settled."""
+def count_slot_by_reason(session: Session, slot: str) -> StateCounts:
+    """How many deliveries of a slot are in each state; of those skipped, by the reason."""
+    state = type_coerce(Delivery.state, String)
+    reason = func.coalesce(func.nullif(state, DeliveryState.SKIPPED.value), Delivery.reply)
+    rows = select(Delivery.state, reason, func.count()).where(Delivery.slot == slot)
+    return Counter(
+        {
+            (found, why if found == DeliveryState.SKIPPED else ""): count
+            for found, why, count in session.execute(rows.group_by(Delivery.state, reason))
+        }
+    )
+
+
+def count_under_way(session: Session) -> Counter[str]:
+    """How many deliveries that are under way are in each state. Settled ones cost nothing, however many there are."""
     rows = select(Delivery.state, func.count()).where(Delivery.due_at.is_not(None)).group_by(Delivery.state)
     return Counter(dict(session.execute(rows).tuples().all()))
 
 
-def returned_by_kind(session: Session, since: datetime) -> Counter[str]:
-    """How many mails of each kind came back since a time."""
-    rows = select(ReturnedMail.kind, func.count()).where(ReturnedMail.received_at > since)
-    return Counter(dict(session.execute(rows.group_by(ReturnedMail.kind)).tuples().all()))
-
-
-def returned_by_slot(session: Session, since: datetime) -> dict[str, int]:
-    """How many mails planned and returned as bounces since a time were of each slot."""
-    rows = (
-        select(Delivery.slot, func.count())
-        .join_from(ReturnedMail, Delivery)
-        .where(ReturnedMail.kind == "bounce", ReturnedMail.received_at > since, Delivery.planned_at > since)
-    )
-    return dict(session.execute(rows.group_by(Delivery.slot)).tuples().all())
-
-
 def count_due(session: Session, queue: str | None, now: datetime) -> int:
-    """How many deliveries are due, of one queue or of all."""
+    """How many deliveries are due, in one queue or in all."""
     due = select(func.count()).where(Delivery.due_at <= now)
     return session.scalar(due.where(Delivery.queue == queue) if queue else due) or 0
 
@@ -68,24 +56,25 @@ def is_any_due(session: Session, queues: Sequence[str], now: datetime) -> bool:
     return session.scalar(due.limit(1)) is not None
 
 
-def overdue(session: Session, since: datetime) -> tuple[int, int]:
-    """How many deliveries are due since a time or longer, and how many of them a silent sender holds."""
-    is_held = or_(*(Delivery.state == state for state in HELD))
-    rows = select(func.count(), func.count().filter(is_held)).where(Delivery.due_at < since)
-    count, held = session.execute(rows).one()
-    return count, held
+def count_overdue(session: Session, since: datetime) -> tuple[int, int]:
+    """How many deliveries have been due since a time or longer, and how many of them have an expired lease."""
+    is_leased = or_(*(Delivery.state == state for state in IN_PROGRESS))
+    rows = select(func.count(), func.count().filter(is_leased)).where(Delivery.due_at < since)
+    count, leased = session.execute(rows).one()
+    return count, leased
 
 
 def count_left(session: Session, queue: str | None) -> int:
-    """How many deliveries no sender has tried yet, of one queue or of all, whoever holds them."""
+    """How many deliveries no sender has attempted yet, in one queue or in all, claimed or not."""
+    states = (DeliveryState.PLANNED, *IN_PROGRESS)
     left = select(func.count()).where(
-        Delivery.due_at.is_not(None), or_(*(Delivery.state == state for state in ("planned", *HELD)))
+        Delivery.due_at.is_not(None), or_(*(Delivery.state == state for state in states))
     )
     return session.scalar(left.where(Delivery.queue == queue) if queue else left) or 0
 
 
-def history(session: Session, subscriber_id: int) -> list[dict[str, str]]:
-    """What a reader was sent, in order: subject, state and time."""
+def mails_of_subscriber(session: Session, subscriber_id: int) -> list[dict[str, str]]:
+    """The mails to a subscriber, in order: subject, state and time."""
     rows = select(Delivery).where(Delivery.subscriber_id == subscriber_id).order_by(Delivery.id)
     return [
         {

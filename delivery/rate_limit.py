@@ -1,7 +1,7 @@
-"""Flow control: how fast a run sends in all, and to mail domains that ask it to slow down.
+"""Rate limits: how fast a sender goes, how many mails all senders send in an hour, and domains to be slow with.
 
-A domain that says "later" (4xx at RCPT or after the text) gets one mail in an interval that doubles each
-time and shrinks with every mail taken; it is kept in the database, across runs and senders.
+A domain that says "later" (4xx at RCPT or after the text) is throttled: it gets one mail per interval. The interval
+doubles each time and shrinks with every accepted mail. It is kept in the database, across runs and senders.
 """
 
 import asyncio
@@ -14,20 +14,19 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core.database import upsert
-from delivery.models import Pace
-from delivery.transport.smtp.replies import Refusal
+from delivery.models import DomainPause
 
-FIRST_INTERVAL = 1.0  # seconds between two mails to a domain that said "later" once
-LONGEST_INTERVAL = 300.0
-RECOVERY = 0.8  # of the interval is left after a mail taken
-GONE = 0.05  # seconds; a shorter interval is none
+INITIAL_INTERVAL_SECONDS = 1.0  # between two mails to a domain that said "later" once
+MAX_INTERVAL_SECONDS = 300.0
+RECOVERY_FACTOR = 0.8  # by which the interval shrinks with an accepted mail
+MIN_INTERVAL_SECONDS = 0.05  # below which a domain is not throttled any more
 
 
 @dataclass(frozen=True)
-class Speed:
-    """How many connections a run opens, and how many mails it sends at most (0: as many as it can).
+class SendingLimits:
+    """How many connections a sender opens, and how many mails it sends at most (0: no limit).
 
-    `per_second` is for each sender, `per_hour` for all of them together.
+    `per_second` is for each sender, `per_hour` for all senders together.
     """
 
     connections: int = 1
@@ -35,119 +34,124 @@ class Speed:
     per_hour: int = 0
 
 
-class Metronome:
-    """Lets a number of mails pass in a second."""
+class RateLimiter:
+    """Lets a number of mails pass per second."""
 
     def __init__(self, per_second: int) -> None:
         self._interval = 1 / per_second if per_second else 0.0
         self._next = 0.0
 
     @property
-    def is_slow(self) -> bool:
-        """Whether it keeps anything waiting."""
+    def is_active(self) -> bool:
+        """Whether there is a limit."""
         return self._interval > 0
 
-    async def beat(self) -> None:
+    async def acquire(self) -> None:
         """Wait until the next mail may go."""
-        if not self.is_slow:
+        if not self.is_active:
             return
         now = asyncio.get_running_loop().time()
         self._next = max(self._next + self._interval, now)
         await asyncio.sleep(self._next - now)
 
 
-class Quota:
-    """Counts the mails of an hour, of all senders: first counted, then claimed, so that no two take the
-    same ones."""
+class HourlyQuota:
+    """Counts the mails that all senders send in an hour.
+
+    Mails are counted before they are claimed, so that no two senders use the same share of the quota.
+    """
 
     def __init__(self, storage: Storage, per_hour: int) -> None:
-        self._item = RateLimitItemPerHour(per_hour) if per_hour else None
+        self._rate = RateLimitItemPerHour(per_hour) if per_hour else None
         self._storage = storage
 
-    def take(self, most: int) -> int:
-        """Count as many of `most` mails as the hour has left, and say how many these are."""
-        if self._item is None:
-            return most
-        too_many = min(max(self._add(self._item, most) - self._item.amount, 0), most)
-        self.give_back(too_many)
-        return most - too_many
+    def reserve(self, wanted: int) -> int:
+        """Count up to `wanted` mails; returns how many of them the hour still allows."""
+        if self._rate is None:
+            return wanted
+        excess = min(max(self._add(self._rate, wanted) - self._rate.amount, 0), wanted)
+        self.give_back(excess)
+        return wanted - excess
 
     def give_back(self, mails: int) -> None:
-        """Mails were counted that are not sent now."""
-        if self._item and mails:
-            self._add(self._item, -mails)
+        """Uncount mails that are not sent now."""
+        if self._rate and mails:
+            self._add(self._rate, -mails)
 
-    def _add(self, item: RateLimitItemPerHour, mails: int) -> int:
-        return self._storage.incr(item.key_for("mails"), item.get_expiry(), mails)
+    def _add(self, rate: RateLimitItemPerHour, mails: int) -> int:
+        return self._storage.incr(rate.key_for("mails"), rate.get_expiry(), mails)
 
 
-class Domains:
+class DomainThrottle:
     """The mail domains that a run has to be slow with."""
 
     def __init__(self) -> None:
-        self._paces: dict[str, tuple[float, datetime]] = {}
+        self._pauses: dict[str, tuple[float, datetime]] = {}  # interval in seconds, and time of the next mail
         self._changed: set[str] = set()
 
-    def read(self, session: Session, _hold: object, _now: datetime) -> None:
-        """What earlier runs learned."""
-        self._paces = {pace.domain: (pace.interval, pace.next_at) for pace in session.scalars(select(Pace))}
+    def load(self, session: Session) -> None:
+        """Read what earlier runs learned."""
+        rows = session.scalars(select(DomainPause))
+        self._pauses = {row.domain: (row.interval, row.next_at) for row in rows}
 
-    def write(self, session: Session, _hold: object, _now: datetime) -> None:
-        """Keep what this run learned."""
-        for domain in sorted(self._changed):  # in order, so that no two senders wait for each other
-            if domain not in self._paces:
-                session.execute(delete(Pace).where(Pace.domain == domain))
+    def save(self, session: Session) -> None:
+        """Write what this run learned. Call `mark_saved` once the transaction has been committed."""
+        for domain in sorted(self._changed):  # in the same order everywhere, so that no two senders deadlock
+            if domain not in self._pauses:
+                session.execute(delete(DomainPause).where(DomainPause.domain == domain))
                 continue
-            interval, next_at = self._paces[domain]
-            pace = upsert(session, Pace).values(domain=domain, interval=interval, next_at=next_at)
-            kept = {"interval": pace.excluded.interval, "next_at": pace.excluded.next_at}
-            session.execute(pace.on_conflict_do_update(index_elements=[Pace.domain], set_=kept))
+            interval, next_at = self._pauses[domain]
+            row = upsert(session, DomainPause).values(domain=domain, interval=interval, next_at=next_at)
+            values = {"interval": row.excluded.interval, "next_at": row.excluded.next_at}
+            session.execute(row.on_conflict_do_update(index_elements=[DomainPause.domain], set_=values))
 
-    def written(self) -> None:
-        """What this run learned is kept."""
+    def mark_saved(self) -> None:
+        """What this run learned is in the database."""
         self._changed.clear()
 
     @property
     def has_changed(self) -> bool:
-        """Whether there is something to keep."""
+        """Whether there is something to save."""
         return bool(self._changed)
 
-    def later(self, address: str, now: datetime) -> datetime | None:
-        """When a mail to the address may go, if not now."""
-        pace = self._paces.get(_domain(address)) if self._paces else None
-        if pace and now < pace[1] <= now + timedelta(seconds=LONGEST_INTERVAL):  # else the clock was set back
-            return pace[1]
-        return None
+    def next_allowed(self, address: str, now: datetime) -> datetime | None:
+        """When a mail to the address may go; None if it may go now."""
+        pause = self._pauses.get(_domain(address)) if self._pauses else None
+        if pause is None:
+            return None
+        _, next_at = pause
+        # A time further ahead than any interval means that the clock was set back.
+        is_ahead = now < next_at <= now + timedelta(seconds=MAX_INTERVAL_SECONDS)
+        return next_at if is_ahead else None
 
-    def take_turn(self, address: str, now: datetime) -> None:
-        """A mail to the address goes now."""
-        domain = _domain(address) if self._paces else ""
-        if domain in self._paces:
-            interval, _ = self._paces[domain]
-            self._paces[domain] = (interval, now + timedelta(seconds=interval))
+    def reserve(self, address: str, now: datetime) -> None:
+        """A mail to the address goes now, so the next one waits for the interval."""
+        domain = _domain(address) if self._pauses else ""
+        if domain in self._pauses:
+            interval, _ = self._pauses[domain]
+            self._pauses[domain] = (interval, now + timedelta(seconds=interval))
 
-    def taken(self, address: str) -> None:
-        """A mail went through."""
-        domain = _domain(address) if self._paces else ""
-        if domain in self._paces:
-            interval, next_at = self._paces.pop(domain)
-            if interval * RECOVERY > GONE:
-                self._paces[domain] = (interval * RECOVERY, next_at)
+    def on_accepted(self, address: str) -> None:
+        """A server accepted a mail to the address: the interval shrinks."""
+        domain = _domain(address) if self._pauses else ""
+        if domain in self._pauses:
+            interval, next_at = self._pauses.pop(domain)
+            if interval * RECOVERY_FACTOR > MIN_INTERVAL_SECONDS:
+                self._pauses[domain] = (interval * RECOVERY_FACTOR, next_at)
             self._changed.add(domain)
 
-    def refused(self, address: str, refusal: Refusal, now: datetime) -> None:
-        """The server said something else; slow down if it was "later"."""
-        if not (400 <= refusal.code < 500 and refusal.phase in {"rcpt", "ack"}):
-            return
+    def on_busy(self, address: str, now: datetime) -> None:
+        """A server asked to slow down with mails to the address: the interval doubles."""
         domain = _domain(address)
-        interval = min(self._paces.get(domain, (FIRST_INTERVAL / 2, now))[0] * 2, LONGEST_INTERVAL)
-        self._paces[domain] = (interval, now + timedelta(seconds=interval))
+        before, _ = self._pauses.get(domain, (INITIAL_INTERVAL_SECONDS / 2, now))
+        interval = min(before * 2, MAX_INTERVAL_SECONDS)
+        self._pauses[domain] = (interval, now + timedelta(seconds=interval))
         self._changed.add(domain)
 
 
-def slow_domains(session: Session) -> tuple[int, float]:
-    """How many domains asked us to slow down, and the longest interval of one in seconds."""
-    count, longest = session.execute(select(func.count(), func.max(Pace.interval))).one()
+def throttled_domains(session: Session) -> tuple[int, float]:
+    """How many domains are throttled, and the longest interval in seconds."""
+    count, longest = session.execute(select(func.count(), func.max(DomainPause.interval))).one()
     return count, longest or 0.0
 
 

@@ -1,23 +1,27 @@
-"""The accounts of a run that sends: who is accounted for, and by which editions."""
+"""The report of a run that sends: every candidate is counted in exactly one place."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from emails.edition import Edition
-from emails.rendering.render import Rendered
+from delivery.queries import StateCounts
+from delivery.states import FINAL, DeliveryState
+
+if TYPE_CHECKING:  # a process that only sends does not load what renders
+    from emails.edition import Edition
+    from emails.rendering.render import Rendered
 
 PLANNED_EARLIER = "planned earlier in this slot"
-_FINAL = ("sent", "failed", "skipped")
-
-Account = Counter[tuple[str, str]]  # deliveries by state and, of those skipped, the reason
 
 
 @dataclass
 class DigestReport:
-    """The accounts of one run: every candidate is sent, deferred, failed, uncertain, skipped, or
-    (when the run stopped, another still sends it, or a fault of ours keeps it) planned. `waiting`: papers had to settle first."""
+    """The counts of one run. Every candidate is sent, deferred, failed, uncertain, skipped or planned.
+
+    Some stay `planned` when the run stopped, when another sender still has them, or when a fault of ours keeps
+    them. `waiting` says that some papers were not quiet yet.
+    """
 
     slot: str
     candidates: int = 0
@@ -34,12 +38,12 @@ class DigestReport:
 
     @property
     def balances(self) -> bool:
-        """Whether every candidate is accounted for."""
+        """Whether every candidate is counted once."""
         return balances(self.as_json())
 
     @property
     def fault(self) -> str:
-        """Why the run must count as failed, or nothing."""
+        """Why the run must count as failed; empty if it need not."""
         if self.stopped:
             return f"{self.slot} stopped: {self.stopped}; {self.planned} deliveries stay planned"
         if not self.balances:
@@ -47,7 +51,7 @@ class DigestReport:
         return ""
 
     def skip(self, reasons: Counter[str]) -> None:
-        """Account for those who get nothing, by the reason."""
+        """Count candidates who get nothing, by their reason."""
         self.reasons = dict(Counter(self.reasons) + reasons)
         self.skipped += reasons.total()
 
@@ -56,7 +60,7 @@ class DigestReport:
         return asdict(self)
 
     def line(self) -> str:
-        """The accounts in one line."""
+        """The counts in one line."""
         return (
             f"{self.slot}: {self.candidates} candidates, {self.sent} sent, {self.deferred} deferred, "
             f"{self.failed} failed, {self.uncertain} uncertain, {self.skipped} skipped, {self.planned} planned"
@@ -64,33 +68,35 @@ class DigestReport:
 
 
 def balances(result: Mapping[str, Any]) -> bool:
-    """Whether a run's result accounts for every candidate; one that counts none does."""
+    """Whether a run's result counts every candidate once. A result without candidates balances."""
     ends = ("sent", "deferred", "failed", "uncertain", "skipped", "planned")
     return "candidates" not in result or bool(result["candidates"] == sum(result[end] for end in ends))
 
 
-def edition_entry(edition: Edition, rendered: Rendered, readers: int) -> dict[str, Any]:
-    """What a report says of one edition; `fill` is the share of the size limit that it takes."""
+def edition_entry(edition: "Edition", rendered: "Rendered", readers: int) -> dict[str, Any]:
+    """What a report says about one edition; `fill` is the share of the size limit that it takes."""
     return {
-        "language": edition.language,
-        "subject": rendered.subject,
+        "language": edition.spec.language,
+        "subject": rendered.content.subject,
         "papers": len(edition.papers),
         "remaining": edition.remaining,
         "readers": readers,
-        "bytes": len(rendered.html.encode()),
+        "bytes": len(rendered.content.html.encode()),
         "fill": round(rendered.fill, 3),
     }
 
 
-def account(report: DigestReport, before: Account, after: Account) -> None:
-    """Settle the report by the ledger of its slot `before` the run planned and `after` it sent."""
-    settled = Counter({key: count for key, count in before.items() if key[0] in _FINAL})
-    now = after - settled
+def count_results(report: DigestReport, before: StateCounts, after: StateCounts) -> None:
+    """Fill in the report from the counts of its slot `before` the run planned and `after` it sent."""
+    settled_before = Counter({key: count for key, count in before.items() if key[0] in FINAL})
+    now = after - settled_before
     states: Counter[str] = Counter()
     for (state, _), count in now.items():
         states[state] += count
     report.sent, report.deferred, report.failed = states["sent"], states["deferred"], states["failed"]
     report.uncertain = states["uncertain"]
     report.planned = states["planned"] + states["claimed"] + states["sending"]
-    report.skip(Counter({reason: count for (state, reason), count in now.items() if state == "skipped"}))
-    report.skip(Counter({PLANNED_EARLIER: settled.total()} if settled else {}))
+    report.skip(
+        Counter({reason: count for (state, reason), count in now.items() if state == DeliveryState.SKIPPED})
+    )
+    report.skip(Counter({PLANNED_EARLIER: settled_before.total()} if settled_before else {}))

@@ -1,41 +1,47 @@
-"""What becomes of a claimed delivery when it was tried, or could not be. Pure."""
+"""The retry policy: what becomes of a claimed delivery after an attempt, or without one. Pure."""
 
 from datetime import datetime, timedelta
 from random import uniform
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
-from delivery.transport.smtp.replies import BEFORE_MESSAGE, Refusal, Verdict
-from emails.message import Reader
+from delivery.states import DeliveryKind, DeliveryState
+from delivery.transport.base import FaultCategory, SendError
+from emails.kinds import MailKind
+from emails.message import Recipient
 
-FIRST_PAUSE = timedelta(minutes=15)
-MOST_ATTEMPTS = 11  # with these pauses, two days
-GIVE_UP = timedelta(days=2)  # after a first refusal for a fault of ours
+# Upkeep runs every 15 minutes (prefect.yaml) and picks up what is due by then, so a shorter first back-off has no effect.
+INITIAL_BACKOFF = timedelta(minutes=15)
+MAX_DOUBLINGS = 5  # 8 hours at most
+BACKOFF_JITTER = 0.05  # a little more or less, so that not all deferred mails become due together
+MAX_ATTEMPTS = 11  # with these back-offs, two days
+MAX_WAIT_FOR_OUR_FAULT = timedelta(days=2)
+MAX_REPLY_CHARACTERS = 500
 
 
 class Claim(NamedTuple):
-    """A delivery that a sender holds; `due_at` is since when it was due, `settled_at` as in its row."""
+    """A delivery that a sender has leased. `due_at` is since when it was due, `settled_at` is as in its row."""
 
     id: int
     edition_id: int
     subscriber_id: int
-    kind: str
-    letter: str
+    kind: DeliveryKind
+    mail_kind: MailKind
     message_id: str
     in_reply_to: str
     attempts: int
     due_at: datetime
     settled_at: datetime | None
-    reader: Reader
+    recipient: Recipient
 
 
 class Outcome(NamedTuple):
-    """What has become of a claimed delivery: its new state, when it is due again, and what the server said.
+    """What becomes of a claimed delivery: its new state, when it is due again, and what the server said.
 
-    `dead_address` is one that must not be mailed any more.
+    `dead_address` is an address that must not be mailed again.
     """
 
     id: int
-    state: str
+    state: DeliveryState
     reply: str
     attempts: int
     due_at: datetime | None
@@ -44,42 +50,57 @@ class Outcome(NamedTuple):
 
 
 def sent(claim: Claim, reply: str, now: datetime) -> Outcome:
-    """The server has taken the message."""
-    return Outcome(claim.id, "sent", reply[:500], claim.attempts + 1, None, now)
+    """The server has accepted the message."""
+    return Outcome(
+        claim.id, DeliveryState.SENT, reply[:MAX_REPLY_CHARACTERS], claim.attempts + 1, None, now
+    )
 
 
-def refused(claim: Claim, refusal: Refusal, verdict: Verdict, now: datetime) -> Outcome:
-    """The server has not taken the message, or nobody knows; one that was tried for two days fails."""
-    if refusal.phase in BEFORE_MESSAGE:  # nothing of this mail was tried
-        return Outcome(claim.id, "planned", str(refusal), claim.attempts, claim.due_at, claim.settled_at)
-    if verdict.state == "planned":
-        return _kept(claim, refusal, now)
-    attempts, state = claim.attempts + 1, str(verdict.state)
-    if state == "deferred" and attempts >= MOST_ATTEMPTS:
-        state = "failed"
-    due_at = {"uncertain": now, "deferred": now + _pause(attempts)}.get(state)
-    dead_address = claim.reader.email if verdict.suppress else ""
-    return Outcome(claim.id, state, str(refusal), attempts, due_at, now, dead_address)
+def not_sent(claim: Claim, error: SendError, now: datetime) -> Outcome:
+    """The server has not accepted the message, or nobody knows whether it has."""
+    if error.is_before_message:  # this mail was not attempted at all
+        return Outcome(
+            claim.id, DeliveryState.PLANNED, str(error), claim.attempts, claim.due_at, claim.settled_at
+        )
+    attempts = claim.attempts + 1
+    match error.category:
+        case FaultCategory.OURS:
+            return _kept_for_our_fault(claim, error, now)
+        case FaultCategory.UNKNOWN:
+            return Outcome(claim.id, DeliveryState.UNCERTAIN, str(error), attempts, now, now)
+        case FaultCategory.LATER if attempts < MAX_ATTEMPTS:
+            due_at = now + _backoff(attempts)
+            return Outcome(claim.id, DeliveryState.DEFERRED, str(error), attempts, due_at, now)
+        case FaultCategory.LATER | FaultCategory.RECIPIENT:
+            dead_address = claim.recipient.email if error.is_dead_address else ""
+            return Outcome(claim.id, DeliveryState.FAILED, str(error), attempts, None, now, dead_address)
+        case _:
+            assert_never(error.category)
 
 
-def _kept(claim: Claim, refusal: Refusal, now: datetime) -> Outcome:
-    """A fault of ours is no attempt: some look each minute, and it takes hours to mend. In two days it is."""
+def _kept_for_our_fault(claim: Claim, error: SendError, now: datetime) -> Outcome:
+    """A fault of ours does not count as an attempt: a mail may be tried every minute until somebody corrects it.
+
+    After two days the delivery fails all the same.
+    """
     since = claim.settled_at or now
-    if now - since < GIVE_UP:
-        return Outcome(claim.id, "planned", str(refusal), claim.attempts, now, since)
-    return Outcome(claim.id, "failed", str(refusal), MOST_ATTEMPTS, None, now)
+    if now - since < MAX_WAIT_FOR_OUR_FAULT:
+        return Outcome(claim.id, DeliveryState.PLANNED, str(error), claim.attempts, now, since)
+    return Outcome(claim.id, DeliveryState.FAILED, str(error), MAX_ATTEMPTS, None, now)
 
 
-def _pause(attempts: int) -> timedelta:
-    """15 minutes growing to 8 hours, and a little more or less, so that not all come back at once."""
-    return FIRST_PAUSE * (2.0 ** min(attempts - 1, 5) * uniform(0.95, 1.05))  # noqa: S311  no secret
+def _backoff(attempts: int) -> timedelta:
+    """15 minutes after the first attempt, doubling up to 8 hours."""
+    jitter = uniform(1 - BACKOFF_JITTER, 1 + BACKOFF_JITTER)  # noqa: S311  nothing secret depends on it
+    return INITIAL_BACKOFF * (2.0 ** min(attempts - 1, MAX_DOUBLINGS) * jitter)
 
 
 def postponed(claim: Claim, due_at: datetime) -> Outcome:
-    """Nothing was tried: the mail waits for its domain's turn, or for the next run."""
-    return Outcome(claim.id, "planned", "", claim.attempts, due_at, claim.settled_at)
+    """Nothing was attempted: the mail waits for its domain, or for the next run."""
+    return Outcome(claim.id, DeliveryState.PLANNED, "", claim.attempts, due_at, claim.settled_at)
 
 
-def unwritable(claim: Claim, reason: str, now: datetime) -> Outcome:
-    """No mail can be made of the delivery."""
-    return Outcome(claim.id, "failed", f"cannot be written: {reason}"[:500], claim.attempts, None, now)
+def unbuildable(claim: Claim, reason: str, now: datetime) -> Outcome:
+    """No message can be built for the delivery."""
+    reply = f"cannot be written: {reason}"[:MAX_REPLY_CHARACTERS]
+    return Outcome(claim.id, DeliveryState.FAILED, reply, claim.attempts, None, now)

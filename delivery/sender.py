@@ -1,330 +1,287 @@
-"""The sending loop: lines that take a claim, build, announce, send and settle; it stops for faults of ours."""
+"""The sender: workers that claim a delivery, build its message, mark it, send it and settle it.
+
+A run stops when the fault is ours: a refused login, a refused sender, an unreachable server. All deliveries stay
+planned then.
+"""
 
 import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import uvloop
 
-from core.database import Database, exclusive
-from delivery import events, outbox, retry
-from delivery.circuit_breaker import Breaker
-from delivery.claim_buffer import Stock
-from delivery.group_commit import GO, SKIPPED, Ledger
-from delivery.models import EditionRow
-from delivery.progress import Progress, ProgressTeller, ignore_progress
-from delivery.rate_limit import Domains, Metronome, Quota, Speed
+from core.database import file_lock
+from core.rate_storage import DatabaseStorage
+from delivery import outbox, retry
+from delivery.circuit_breaker import CircuitBreaker
+from delivery.claim_buffer import ClaimBuffer
+from delivery.context import SendingContext
+from delivery.events import erase_forgotten_subscribers
+from delivery.group_commit import Admission, GroupCommit
+from delivery.mail_builder import Mail, MailBuilder
+from delivery.progress import Progress, ProgressReporter, ignore_progress
+from delivery.rate_limit import DomainThrottle, HourlyQuota, RateLimiter
 from delivery.retry import Claim, Outcome
-from delivery.transport.pool import Line, Transport
-from delivery.transport.smtp.replies import BEFORE_MESSAGE, Refusal, judge
-from emails.message import House, Message, Template, content_of
-from subscribers.signup_limits import DatabaseStorage
+from delivery.states import DeliveryState
+from delivery.transport.base import Client, FaultCategory, SendError
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
-MOST_TEMPLATES = 32  # kept in memory; each takes a few hundred kilobytes
-TICK = 1.0  # seconds between two looks at how the run goes
-
-Clock = Callable[[], datetime]
-
-
-@dataclass(frozen=True)
-class Office:
-    """What sending stands on: the database, the servers, the house, the clock, and how fast to go.
-
-    A sender that is silent for the `lease` has lost what it claimed to the others.
-    """
-
-    database: Database
-    transport: Transport
-    house: House
-    clock: Clock
-    speed: Speed = field(default_factory=Speed)
-    lease: timedelta = LEASE
+WATCH_INTERVAL_SECONDS = 1.0
 
 
 @dataclass
-class Drained:
-    """What a drain did: how many deliveries came to which state by it, and why it stopped, if it did."""
+class SendResult:
+    """What a run did: how many deliveries came to which state, and why it stopped, if it did."""
 
     states: Counter[str] = field(default_factory=Counter)
     stopped: str = ""
 
 
-def drain(
-    office: Office, queue: str | None, *, repeat_uncertain: bool, progress: Progress = ignore_progress
-) -> Drained:
-    """Send all deliveries that are due, of one queue (and what somebody waits for) or of all.
+def send_due(
+    context: SendingContext, queue: str | None, *, repeat_uncertain: bool, progress: Progress = ignore_progress
+) -> SendResult:
+    """Send all deliveries that are due, in one queue (and in the priority queue) or in all queues.
 
-    Any number of senders can drain at once on PostgreSQL; on SQLite a second one waits for the first.
+    On PostgreSQL any number of senders can run at the same time. On SQLite a second one waits for the first.
     """
-    with _alone_on_sqlite(office), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_Run(office, queue, repeat_uncertain, progress).drain())
+    with (
+        _single_sender_on_sqlite(context),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        return runner.run(_Run(context, queue, repeat_uncertain, progress).run())
 
 
 @contextmanager
-def _alone_on_sqlite(office: Office) -> Iterator[None]:
-    engine = office.database.engine
+def _single_sender_on_sqlite(context: SendingContext) -> Iterator[None]:
+    engine = context.database.engine
     if engine.dialect.name != "sqlite":
         yield
         return
-    waits = "another sender is at work on this database: waiting for it to end"
-    with exclusive(engine, "outbox", lambda: logger.warning(waits)):
-        with office.database.sessions.begin() as session:
-            outbox.recover(session, office.clock())
+    message = "another sender is at work on this database: waiting for it to end"
+    with file_lock(engine, "outbox", lambda: logger.warning(message)):
+        with context.database.sessions.begin() as session:
+            outbox.recover(session, context.clock())
         yield
 
 
-class _Mail(NamedTuple):
-    claim: Claim
-    message: Message
-
-
 class _Run:
-    """One drain: its lines share a stock of claims, a ledger and the reasons to stop."""
+    """One run: its workers share a claim buffer, a group commit, and the reasons to stop."""
 
-    def __init__(self, office: Office, queue: str | None, repeat_uncertain: bool, progress: Progress) -> None:
-        self._office, self._queue = office, queue
-        self._ledger = Ledger(office.database, secrets.token_hex(8), office.clock, office.lease)
-        self._quota = Quota(DatabaseStorage(office.database), office.speed.per_hour)
-        self._stock = Stock(
-            self._ledger,
+    def __init__(
+        self, context: SendingContext, queue: str | None, repeat_uncertain: bool, progress: Progress
+    ) -> None:
+        limits = context.limits
+        self._context, self._queue = context, queue
+        self._commits = GroupCommit(context.database, secrets.token_hex(8), context.clock, context.lease)
+        self._quota = HourlyQuota(DatabaseStorage(context.database), limits.per_hour)
+        self._claims = ClaimBuffer(
+            self._commits,
             queue,
             self._quota,
-            connections=office.speed.connections,
+            connections=limits.connections,
             repeat_uncertain=repeat_uncertain,
-            clock=office.clock,
+            clock=context.clock,
         )
-        self._metronome = Metronome(office.speed.per_second)
-        self._domains = Domains()
-        self._breaker = Breaker()
-        self._templates: dict[int, Template] = {}
-        self._lines: set[Line] = set()  # at work
+        self._rate_limiter = RateLimiter(limits.per_second)
+        self._throttle = DomainThrottle()
+        self._circuit_breaker = CircuitBreaker()
+        self._mails = MailBuilder(context, self._commits, self._claims, self._throttle)
+        self._clients: set[Client] = set()  # of the workers that are running
         self._uncertain: set[int] = set()
-        self._result = Drained()
-        self._teller = ProgressTeller(self._ledger, queue, progress, self._result.states.total)
+        self._result = SendResult()
+        self._reporter = ProgressReporter(self._commits, queue, progress, self._result.states.total)
 
-    async def drain(self) -> Drained:
-        """Everything, from the first claim to the last commit."""
+    async def run(self) -> SendResult:
+        """Everything from the first claim to the last commit."""
         try:
-            await self._ledger.do(lambda session, _hold, _now: events.erase_forgotten(session))
-            await self._ledger.do(self._domains.read)
-            await self._stock.refill()
-            await self._teller.count(len(self._stock))
-            await self._run_lines(min(self._office.speed.connections, max(self._teller.due, 1)))
-            await self._end()
-            await self._teller.end()
+            await self._commits.transact(lambda session, _lease, _now: erase_forgotten_subscribers(session))
+            await self._commits.transact(lambda session, _lease, _now: self._throttle.load(session))
+            await self._claims.refill()
+            await self._reporter.count(len(self._claims))
+            await self._run_workers(min(self._context.limits.connections, max(self._reporter.total, 1)))
+            await self._finish()
+            await self._reporter.finish()
         finally:
-            self._ledger.close()
+            self._commits.close()
         return self._result
 
-    async def _run_lines(self, count: int) -> None:
-        self._ledger.lines = count
-        lines = [asyncio.create_task(self._work()) for _ in range(count)]
+    async def _run_workers(self, count: int) -> None:
+        self._commits.workers = count
+        workers = [asyncio.create_task(self._work()) for _ in range(count)]
         watch = asyncio.create_task(self._watch())
         try:
-            await _all(lines, watch)
-        except asyncio.CancelledError:  # by the operator: what is on its way may arrive
+            await _wait_for_all(workers, watch)
+        except asyncio.CancelledError:  # the operator interrupts the run: what is in flight may still arrive
             self._stop("interrupted")
-            await asyncio.wait(lines)
-            await self._end()
+            await asyncio.wait(workers)
+            await self._finish()
             raise
         finally:
-            for task in (*lines, watch):
+            for task in (*workers, watch):
                 task.cancel()
-            await asyncio.gather(*lines, watch, return_exceptions=True)
+            await asyncio.gather(*workers, watch, return_exceptions=True)
 
     async def _watch(self) -> None:
-        """Keep the claims, keep what was learned of domains, and tell how far the run is."""
+        """Renew the lease, save what was learned about domains, and report progress."""
         loop = asyncio.get_running_loop()
-        renewed = loop.time()
+        renewed_at = loop.time()
         while True:
-            await self._teller.go_on()
-            await asyncio.sleep(TICK)
-            if self._domains.has_changed:
-                await self._write_domains()
-            if loop.time() - renewed > self._office.lease.total_seconds() / 3:
-                await self._stock.renew()
-                renewed = loop.time()
+            await self._reporter.report()
+            await asyncio.sleep(WATCH_INTERVAL_SECONDS)
+            if self._throttle.has_changed:
+                await self._save_throttle()
+            if loop.time() - renewed_at > self._context.lease.total_seconds() / 3:
+                await self._claims.renew()
+                renewed_at = loop.time()
 
-    async def _write_domains(self) -> None:
-        await self._ledger.do(self._domains.write)
-        self._domains.written()
+    async def _save_throttle(self) -> None:
+        await self._commits.transact(lambda session, _lease, _now: self._throttle.save(session))
+        self._throttle.mark_saved()
 
-    async def _end(self) -> None:
-        await self._write_domains()
-        await self._stock.give_back()
-        if suspects := self._breaker.suspects if self._result.stopped else []:
-            taken_back = await self._ledger.do(
-                lambda session, _hold, now: outbox.take_back_failed(session, suspects, now)
+    async def _finish(self) -> None:
+        await self._save_throttle()
+        await self._claims.put_back()
+        # If the run stopped for a fault of ours, the last refusals were probably not the recipients' fault either.
+        if suspects := self._circuit_breaker.failed_ids if self._result.stopped else []:
+            replanned = await self._commits.transact(
+                lambda session, _lease, now: outbox.replan_failed(session, suspects, now)
             )
-            self._result.states["failed"] -= taken_back
+            self._result.states[DeliveryState.FAILED] -= replanned
 
     def _stop(self, reason: str) -> None:
         self._result.stopped = self._result.stopped or reason
-        self._stock.is_closed = True
+        self._claims.is_closed = True
 
-    # --- one line -------------------------------------------------------------------
+    # --- one worker -----------------------------------------------------------------
 
     async def _work(self) -> None:
         """Send over one connection, until nothing is left or the run stops."""
-        line = self._office.transport.line()
-        self._lines.add(line)
-        done: list[Outcome] = []  # not yet written down
-        mail: _Mail | None = None
+        client = self._context.transport.client()
+        self._clients.add(client)
+        outcomes: list[Outcome] = []  # not committed yet
+        mail: Mail | None = None
         try:
-            while line in self._lines:
-                mail = mail or await self._next_mail(done)
+            while client in self._clients:
+                mail = mail or await self._next_mail(outcomes)
                 if mail is None:
                     return
-                await self._metronome.beat()
-                # Nothing more goes out once the run stops, however long this line waited for its turn.
-                if self._stock.is_closed:
+                await self._rate_limiter.acquire()
+                # Once the run stops nothing more is sent, however long this worker has waited.
+                if self._claims.is_closed:
                     break
-                if self._postpone_for_its_domain(mail.claim, done):
+                if self._mails.is_postponed(mail.claim, outcomes):
                     mail = None
                     continue
-                self._domains.take_turn(mail.claim.reader.email, self._office.clock())
-                following = None if self._metronome.is_slow else await self._mail_at_hand(done)
-                # One commit writes down what is done and announces this mail.
-                if await self._write_down(done, mail.claim):
-                    # The database may have been away for minutes.
-                    has_stopped = self._stock.is_closed
-                    done.append(_unsent(mail) if has_stopped else await self._send(line, mail, following))
+                self._throttle.reserve(mail.claim.recipient.email, self._context.clock())
+                # The next mail is built now, so that its first commands can be sent ahead (see the transport).
+                following = None if self._rate_limiter.is_active else await self._mails.available(outcomes)
+                # One commit settles the outcomes and marks this mail as sending.
+                if await self._commit(outcomes, mail.claim):
+                    # The database may have been away for minutes, so the run may have stopped since.
+                    has_stopped = self._claims.is_closed
+                    outcomes.append(
+                        _unsent(mail) if has_stopped else await self._send(client, mail, following)
+                    )
                 mail = following
             if mail:
-                done.append(_unsent(mail))
-            await self._write_down(done, None)
+                outcomes.append(_unsent(mail))
+            await self._commit(outcomes, None)
         finally:
-            self._lines.discard(line)
-            self._ledger.lines -= 1
-            await line.close()
+            self._clients.discard(client)
+            self._commits.workers -= 1
+            await client.close()
 
-    async def _next_mail(self, done: list[Outcome]) -> _Mail | None:
-        """The next mail, waited for; None when nothing is left to send, or the run ends."""
-        while (mail := await self._mail_at_hand(done)) is None:
-            await self._write_down(done, None)
-            if not await self._stock.wait():
+    async def _next_mail(self, outcomes: list[Outcome]) -> Mail | None:
+        """The next mail, after waiting for one if necessary; None when nothing is left, or the run ends."""
+        while (mail := await self._mails.available(outcomes)) is None:
+            await self._commit(outcomes, None)
+            if not await self._claims.wait():
                 return None
         return mail
 
-    async def _mail_at_hand(self, done: list[Outcome]) -> _Mail | None:
-        """The next mail, if there is one without waiting; what is claimed and cannot go now is done."""
-        while claim := self._stock.at_hand():
-            if self._postpone_for_its_domain(claim, done):
-                continue
-            now = self._office.clock()
-            template = self._templates.get(claim.edition_id) or await self._read_template(claim.edition_id)
-            try:
-                message = template.message(
-                    claim.reader, message_id=claim.message_id, in_reply_to=claim.in_reply_to, now=now
-                )
-            except ValueError as error:
-                done.append(retry.unwritable(claim, str(error), now))
-            else:
-                return _Mail(claim, message)
-        return None
-
-    def _postpone_for_its_domain(self, claim: Claim, done: list[Outcome]) -> bool:
-        """Whether the mail has to wait as its domain asked for it; it is done then, for now."""
-        later = self._domains.later(claim.reader.email, self._office.clock())
-        if later:
-            done.append(retry.postponed(claim, later))
-        return later is not None
-
-    async def _read_template(self, edition_id: int) -> Template:
-        content = await self._ledger.do(
-            lambda session, _hold, _now: content_of(session.get_one(EditionRow, edition_id))
-        )
-        if len(self._templates) >= MOST_TEMPLATES:
-            self._templates.pop(next(iter(self._templates)))
-        template = self._templates[edition_id] = Template(content, self._office.house)
-        return template
-
-    async def _write_down(self, done: list[Outcome], claim: Claim | None) -> bool:
-        """Settle what is done and announce the claim; whether it may go out."""
-        if not done and claim is None:
+    async def _commit(self, outcomes: list[Outcome], claim: Claim | None) -> bool:
+        """Settle the outcomes and mark the claim as sending; returns whether it may be sent."""
+        if not outcomes and claim is None:
             return False
-        reason = await self._ledger.turn(done, claim)
-        for outcome in done:
-            self._stock.release(outcome.id)
-            self._stock.unsent += outcome.state == "planned"
+        admission = await self._commits.commit(outcomes, claim)
+        for outcome in outcomes:
+            self._claims.release(outcome.id)
+            self._claims.unsent += outcome.state == DeliveryState.PLANNED
             self._count(outcome)
-        done.clear()
-        if claim and reason != GO:
-            self._stock.release(claim.id)
-            self._stock.unsent += 1
-            self._result.states["skipped"] += reason == SKIPPED
-        return reason == GO
+        outcomes.clear()
+        if claim and admission != Admission.SEND:
+            self._claims.release(claim.id)
+            self._claims.unsent += 1
+            self._result.states[DeliveryState.SKIPPED] += admission == Admission.SKIP
+        return admission == Admission.SEND
 
     def _count(self, outcome: Outcome) -> None:
-        if outcome.id in self._uncertain:
-            self._result.states["uncertain"] -= 1
+        if outcome.id in self._uncertain:  # it was repeated, and only its last state counts
+            self._result.states[DeliveryState.UNCERTAIN] -= 1
             self._uncertain.discard(outcome.id)
-        if outcome.state == "uncertain":
+        if outcome.state == DeliveryState.UNCERTAIN:
             self._uncertain.add(outcome.id)
-        if outcome.state != "planned":
+        if outcome.state != DeliveryState.PLANNED:
             self._result.states[outcome.state] += 1
 
-    async def _send(self, line: Line, mail: _Mail, following: _Mail | None) -> Outcome:
+    async def _send(self, client: Client, mail: Mail, following: Mail | None) -> Outcome:
         claim = mail.claim
         try:
-            reply = await line.send(mail.message, following.message if following else None)
-        except Refusal as refusal:
-            if refusal.phase in BEFORE_MESSAGE:
-                self._lose(line, refusal)
-                return retry.refused(claim, refusal, judge(refusal), self._office.clock())
-            return self._refused(claim, refusal)
-        self._breaker.passed()
-        self._domains.taken(claim.reader.email)
-        return retry.sent(claim, reply, self._office.clock())
+            reply = await client.send(mail.message, following.message if following else None)
+        except SendError as error:
+            if error.is_before_message:
+                self._lose_client(client, error)
+                return retry.not_sent(claim, error, self._context.clock())
+            return self._handle_refusal(claim, error)
+        self._circuit_breaker.record_success()
+        self._throttle.on_accepted(claim.recipient.email)
+        return retry.sent(claim, reply, self._context.clock())
 
-    def _lose(self, line: Line, refusal: Refusal) -> None:
-        """Go on without a line: a server may take fewer connections than we would open."""
-        self._lines.discard(line)
-        if self._lines:
-            left = len(self._lines)
-            logger.warning(
-                "%d connections are left: %s", left, refusal.unaddressed, extra={"slot": self._queue}
-            )
+    def _lose_client(self, client: Client, error: SendError) -> None:
+        """Go on with the other connections, because a server may accept fewer than we would open."""
+        self._clients.discard(client)
+        if self._clients:
+            left = len(self._clients)
+            logger.warning("%d connections are left: %s", left, error.anonymous, extra={"slot": self._queue})
         else:
-            self._stop_for(refusal)
+            self._stop_for(error)
 
-    def _stop_for(self, refusal: Refusal) -> None:
-        fault = f"the mail server refuses to work for us ({refusal.unaddressed})"
-        self._stop(f"{fault}: mend that, then run again")
+    def _stop_for(self, error: SendError) -> None:
+        fault = f"the mail server refuses to work for us ({error.anonymous})"
+        self._stop(f"{fault}: correct that, then run again")
 
-    def _refused(self, claim: Claim, refusal: Refusal) -> Outcome:
-        verdict, now = judge(refusal), self._office.clock()
-        outcome = retry.refused(claim, refusal, verdict, now)
+    def _handle_refusal(self, claim: Claim, error: SendError) -> Outcome:
+        now = self._context.clock()
+        outcome = retry.not_sent(claim, error, now)
         ids = {"delivery": claim.id, "subscriber": claim.subscriber_id, "slot": self._queue}
-        logger.info("a mail is %s: %s", outcome.state, refusal.unaddressed, extra=ids)
-        self._domains.refused(claim.reader.email, refusal, now)
-        if verdict.stop:
-            self._stop_for(refusal)
-        elif verdict.suppress:
-            self._breaker.passed()
-        elif reason := self._breaker.refused(claim.id):
-            self._stop(f"{reason}, the last with: {refusal.unaddressed}")
+        logger.info("mail %s: %s", outcome.state, error.anonymous, extra=ids)
+        if error.is_busy:
+            self._throttle.on_busy(claim.recipient.email, now)
+        if error.category == FaultCategory.OURS:
+            self._stop_for(error)
+        elif error.is_dead_address:
+            self._circuit_breaker.record_success()
+        elif reason := self._circuit_breaker.record_failure(claim.id):
+            self._stop(f"{reason}, the last with: {error.anonymous}")
         return outcome
 
 
-def _unsent(mail: _Mail) -> Outcome:
+def _unsent(mail: Mail) -> Outcome:
     return retry.postponed(mail.claim, mail.claim.due_at)
 
 
-async def _all(lines: Sequence["asyncio.Task[None]"], watch: "asyncio.Task[None]") -> None:
-    """Wait for all lines; a fault of one, or of their watch, ends the wait."""
-    at_work = set(lines)
-    while at_work:
-        done, _ = await asyncio.wait({*at_work, watch}, return_when=asyncio.FIRST_COMPLETED)
+async def _wait_for_all(
+    workers: Sequence["asyncio.Task[None]"], watch: "asyncio.Task[None]"
+) -> None:
+    """Wait for all workers; an exception of a worker, or of the watch, ends the wait."""
+    running = set(workers)
+    while running:
+        done, _ = await asyncio.wait({*running, watch}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
-        at_work -= done
+        running -= done

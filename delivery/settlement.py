@@ -1,8 +1,8 @@
-"""A turn of a sender's lines: what they have done is settled, what they send next is announced.
+"""Settles what a sender's workers have done, and marks what they send next, in one transaction.
 
-A delivery is announced before its final dot: a crash from then on leaves it uncertain. It is settled before
-its line's next one. The claim is a fence: what a sender does not hold any more, as another took over when it
-was silent for too long, it can neither announce nor settle.
+A delivery is marked as sending before its final dot, so a crash after that leaves it uncertain. It is settled
+before its worker takes the next one. The claim acts as a fence: a sender that was silent for longer than its lease
+can neither mark nor settle what another sender has claimed since.
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from core.bulk_update import AtOnce, RowChange
-from core.database import Moment
-from delivery.models import HELD, Delivery, EditionRow
-from delivery.outbox import Hold
+from core.bulk_update import BulkUpdate, CombinedUpdate
+from core.database import UtcDateTime
+from delivery.models import Delivery, EditionRow
+from delivery.outbox import Lease
 from delivery.retry import Claim, Outcome
-from subscribers.accounts import find, suppress
+from delivery.states import IN_PROGRESS, DeliveryKind, DeliveryState
+from emails.kinds import RULES
+from subscribers.accounts import find
 from subscribers.models import Subscriber, Suppression
+from subscribers.status import SubscriberStatus
+from subscribers.suppression import suppress
 
-_STATUS_FOR_LETTER = {"confirmation": "pending", "welcome": "active", "farewell": "unsubscribed"}
 _deliveries, _subscribers = Delivery.__table__, Subscriber.__table__
 
 
@@ -43,64 +46,103 @@ def _is_suppressed(address: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(Suppression.email == func.lower(address))
 
 
-def _settle_one(row: Any) -> Update:
-    # One that was taken for lost meanwhile, and not yet repeated, is settled all the same.
+# --- the fast way -------------------------------------------------------------------
+
+
+def _settle(row: Any) -> Update:
+    # A delivery that was taken for lost meanwhile, and has not been repeated yet, can still be settled.
+    states = (*IN_PROGRESS, DeliveryState.UNCERTAIN)
     is_mine = (
-        _deliveries.c.claim == row.token,
-        or_(*(_deliveries.c.state == state for state in (*HELD, "uncertain"))),
+        _deliveries.c.claimed_by == row.token,
+        or_(*(_deliveries.c.state == state.value for state in states)),
     )
-    change = update(_deliveries).where(_deliveries.c.id == row.id, *is_mine)  # type: ignore[arg-type]
-    return change.values(
-        claim="",
-        # Where no server was asked, what one said last still tells why the mail waits.
+    settled = update(_deliveries).where(_deliveries.c.id == row.id, *is_mine)  # type: ignore[arg-type]
+    return settled.values(
+        claimed_by="",
+        # If no server was asked, the last reply still says why the mail waits.
         reply=case((row.reply == "", _deliveries.c.reply), else_=row.reply),
         **{name: getattr(row, name) for name in ("state", "attempts", "due_at", "settled_at")},
     )
 
 
-_SETTLE = RowChange(
+_SETTLE = BulkUpdate(
     "settle",
-    _settle_one,
+    _settle,
     token=String(),
     id=Integer(),
     state=String(),
     reply=String(),
     attempts=Integer(),
-    due_at=Moment(),
-    settled_at=Moment(),
+    due_at=UtcDateTime(),
+    settled_at=UtcDateTime(),
 )
 
 
-def _announce_digest(row: Any) -> Update:
-    """Announce a digest with nothing against it."""
-    may_go = (
+def _mark_sending(row: Any) -> Update:
+    """Mark a mail with papers as sending, unless anything has changed about its subscriber."""
+    may_be_sent = (
         select(
             and_(
-                _subscribers.c.status == "active",
+                _subscribers.c.status == SubscriberStatus.ACTIVE.value,
                 _subscribers.c.email == row.email,
                 ~_is_suppressed(_subscribers.c.email),
             )
         )
-        .where(_subscribers.c.id == row.reader)
-        # A value for each row, and no join: PostgreSQL would read all subscribers for a few rows.
+        .where(_subscribers.c.id == row.subscriber_id)
+        # A scalar subquery for each row, not a join: PostgreSQL would read all subscribers for a few rows.
         .scalar_subquery()
     )
-    is_held = (_deliveries.c.claim == row.token, or_(*(_deliveries.c.state == state for state in HELD)))
-    change = update(_deliveries).where(_deliveries.c.id == row.id, *is_held, may_go)  # type: ignore[arg-type]
-    return change.values(state="sending", attempts=row.attempts)
+    is_claimed = (
+        _deliveries.c.claimed_by == row.token,
+        or_(*(_deliveries.c.state == state.value for state in IN_PROGRESS)),
+    )
+    marked = update(_deliveries).where(_deliveries.c.id == row.id, *is_claimed, may_be_sent)  # type: ignore[arg-type]
+    return marked.values(state=DeliveryState.SENDING.value, attempts=row.attempts)
 
 
-_ANNOUNCE = RowChange(
-    "announce",
-    _announce_digest,
+_MARK_SENDING = BulkUpdate(
+    "mark_sending",
+    _mark_sending,
     token=String(),
     id=Integer(),
-    reader=Integer(),
+    subscriber_id=Integer(),
     email=String(),
     attempts=Integer(),
 )
-_TURN = AtOnce(_SETTLE, _ANNOUNCE)
-_HELD_NOW = (
+_SETTLE_AND_MARK = CombinedUpdate(_SETTLE, _MARK_SENDING)
+
+
+def commit_fast(
+    connection: Connection, outcomes: Sequence[Outcome], claims: Sequence[Claim], lease: Lease
+) -> bool:
+    """Settle the outcomes and mark the claims as sending, in one round trip to the database.
+
+    `connection` comes from `core.bulk_update.open_update_connection`. Returns whether all claims may be sent; if
+    not, call `commit_checked` for all of them.
+    """
+    is_unusual = any(claim.kind == DeliveryKind.LETTER for claim in claims) or any(
+        outcome.dead_address for outcome in outcomes
+    )
+    if is_unusual:
+        return False
+    marked = _SETTLE_AND_MARK.run(connection, _settle_rows(outcomes, lease), _mark_rows(claims, lease))
+    return marked == len(claims)
+
+
+def _settle_rows(outcomes: Sequence[Outcome], lease: Lease) -> list[tuple[Any, ...]]:
+    return [(lease.token, *outcome[:-1]) for outcome in outcomes]  # all fields but the dead address
+
+
+def _mark_rows(claims: Sequence[Claim], lease: Lease) -> list[tuple[Any, ...]]:
+    return [
+        (lease.token, claim.id, claim.subscriber_id, claim.recipient.email, claim.attempts + 1)
+        for claim in claims
+    ]
+
+
+# --- the checked way ----------------------------------------------------------------
+
+_STILL_CLAIMED = (
     select(
         _deliveries.c.id,
         *_subscribers.c["status", "email", "new_email"],
@@ -110,88 +152,69 @@ _HELD_NOW = (
     .join_from(_deliveries, _subscribers)
     .where(
         _deliveries.c.id.in_(bindparam("ids", expanding=True)),
-        _deliveries.c.claim == bindparam("token"),
-        _deliveries.c.state.in_(HELD),
+        _deliveries.c.claimed_by == bindparam("token"),
+        _deliveries.c.state.in_(IN_PROGRESS),
     )
     .with_for_update(of=_deliveries)
 )
 
 
-def at_once(connection: Connection, done: Sequence[Outcome], claims: Sequence[Claim], hold: Hold) -> bool:
-    """Settle and announce what is as usual, with as few questions to the database as possible.
-
-    `connection` is one of `core.bulk_update.connect`. Whether all claims may go out; if not, `one_by_one` is for all.
-    """
-    if any(claim.letter for claim in claims) or any(outcome.dead_address for outcome in done):
-        return False
-    return _TURN.run(connection, _settlements(done, hold), _announcements(claims, hold)) == len(claims)
-
-
-def one_by_one(
-    session: Session, done: Sequence[Outcome], claims: Sequence[Claim], hold: Hold, now: datetime
+def commit_checked(
+    session: Session, outcomes: Sequence[Outcome], claims: Sequence[Claim], lease: Lease, now: datetime
 ) -> dict[int, str]:
-    """Settle, and look at each claim before it is announced.
+    """Settle the outcomes, and check each claim before it is marked as sending.
 
-    Gives an empty reason by id for each that may go out now. Those whose reader has left, paused or been
-    suppressed are skipped, with the reason; those that another sender has taken are not named.
+    Returns a reason by delivery id: an empty one for each claim that may be sent now. A claim whose subscriber has
+    left, paused or been suppressed is skipped, and its reason says so. A claim that another sender has taken over
+    is missing.
     """
-    for outcome in done:
-        # Whoever was forgotten while their mail was on its way leaves no address behind.
+    for outcome in outcomes:
+        # A subscriber who was forgotten while the mail was under way must not leave an address behind.
         if outcome.dead_address and _is_known(session, outcome.dead_address):
             suppress(session, outcome.dead_address, f"returned: {outcome.reply}", now)
             session.flush()
     connection = session.connection()
-    _SETTLE.run(connection, _settlements(done, hold))
-    held = {"ids": [claim.id for claim in claims], "token": hold.token}
-    found = {row.id: row for row in connection.execute(_HELD_NOW, held)}
-    mine = [claim for claim in claims if claim.id in found]
-    reasons = {claim.id: _reason_to_skip(claim, found[claim.id]) for claim in mine}
-    for claim in mine:
+    _SETTLE.run(connection, _settle_rows(outcomes, lease))
+    wanted = {"ids": [claim.id for claim in claims], "token": lease.token}
+    rows = {row.id: row for row in connection.execute(_STILL_CLAIMED, wanted)}
+    still_claimed = [claim for claim in claims if claim.id in rows]
+    reasons = {claim.id: _reason_to_skip(claim, rows[claim.id]) for claim in still_claimed}
+    for claim in still_claimed:
         if reasons[claim.id]:
             _skip(session, claim, reasons[claim.id], now)
         else:
-            _change(session, claim, state="sending", attempts=claim.attempts + 1)
+            _update(session, claim, state=DeliveryState.SENDING, attempts=claim.attempts + 1)
     return reasons
 
 
 def _is_known(session: Session, address: str) -> bool:
-    """Whether somebody is mailed at the address, or wants to be."""
+    """Whether somebody is mailed at the address, or has asked to be."""
     wanted = select(Subscriber.id).where(func.lower(Subscriber.new_email) == address.lower())
     return find(session, address) is not None or session.scalar(wanted.limit(1)) is not None
 
 
-def _settlements(done: Sequence[Outcome], hold: Hold) -> list[tuple[Any, ...]]:
-    return [(hold.token, *outcome[:-1]) for outcome in done]  # all but the dead address
-
-
-def _announcements(claims: Sequence[Claim], hold: Hold) -> list[tuple[Any, ...]]:
-    return [
-        (hold.token, claim.id, claim.subscriber_id, claim.reader.email, claim.attempts + 1)
-        for claim in claims
-    ]
-
-
 def _reason_to_skip(claim: Claim, row: Row[Any]) -> str:
-    moves = claim.letter == "move"
-    if row.status == "forgotten":
+    rules = RULES[claim.mail_kind]
+    if row.status == SubscriberStatus.FORGOTTEN:
         return "forgotten"
-    if not claim.reader.email or claim.reader.email != (row.new_email if moves else row.email):
+    address = row.new_email if rules.to_new_address else row.email
+    if not claim.recipient.email or claim.recipient.email != address:
         return "the address was changed already"
-    if row.is_new_suppressed if moves else row.is_suppressed:
+    if row.is_new_suppressed if rules.to_new_address else row.is_suppressed:
         return "suppressed"
-    needed = _STATUS_FOR_LETTER.get(claim.letter, row.status) if claim.letter else "active"
-    return "" if row.status == needed else str(row.status)
+    return "" if row.status in rules.recipients else str(row.status)
 
 
 def _skip(session: Session, claim: Claim, reason: str, now: datetime) -> None:
-    _change(session, claim, state="skipped", reply=reason, settled_at=now, due_at=None)
-    if claim.kind == "digest":
+    _update(session, claim, state=DeliveryState.SKIPPED, reply=reason, settled_at=now, due_at=None)
+    if claim.kind == DeliveryKind.DIGEST:
         edition = session.get_one(EditionRow, claim.edition_id)
-        back = update(Subscriber).where(
+        # The papers become unread again, unless a later mail has gone out since.
+        unread_again = update(Subscriber).where(
             Subscriber.id == claim.subscriber_id, Subscriber.cursor == edition.papers[-1]
         )
-        session.execute(back.values(cursor=edition.after))  # unless a later mail has gone out since
+        session.execute(unread_again.values(cursor=edition.after_cursor))
 
 
-def _change(session: Session, claim: Claim, **values: object) -> None:
+def _update(session: Session, claim: Claim, **values: object) -> None:
     session.execute(update(Delivery).where(Delivery.id == claim.id).values(**values))

@@ -1,1 +1,1 @@
-"""What readers get: editions, letters, digests, messages, sending, resends, returned mail."""
+"""What a mail says: editions, letters, rendering, MIME messages. Nothing here needs a database or a network."""

@@ -1,36 +1,31 @@
-"""The mails that are no digest, in the reader's language: confirmation, welcome without papers,
-settings link, reminder, change of address, farewell, notice to operators.
+"""Letters: the mails without papers, to subscribers in their language and to operators.
 
-For readers of both languages a letter says everything in Korean, then in English.
+To a subscriber who reads both languages, a letter says everything in Korean and then in English.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from emails.rendering.base_view import Anchor, Page
-from emails.rendering.html import to_html
-from emails.rendering.i18n import say
-from emails.rendering.placeholders import marker
-from emails.rendering.plaintext import RULE, Links, framed, lines_of
-from emails.rendering.subject import SUBJECT_WIDTH
+from core.languages import Language, TextLanguage
+from core.slots import Frequency
+from emails.content import Content
+from emails.kinds import RULES, MailKind
+from emails.rendering.base_view import LinkText, MailView
+from emails.rendering.html import render_html
+from emails.rendering.i18n import translate
+from emails.rendering.placeholders import placeholder
+from emails.rendering.plaintext import RULE, LinkNumbers, framed, wrapped
+from emails.rendering.subject import MAX_SUBJECT_COLUMNS
 from emails.rendering.width import columns, whole_words
-
-SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
-READER_LETTERS = {  # and where the button of each leads
-    "confirmation": "confirm",
-    "welcome": "preferences",
-    "preferences_link": "preferences",
-    "reminder": "preferences",
-    "move": "move",
-    "farewell": "unsubscribe",
-}
 
 
 @dataclass(frozen=True)
-class Notice:
-    """What an operator must know: `what` in a few words, one line each of what happened and what to do,
-    and details by name."""
+class OperatorNotice:
+    """Something that an operator must know.
+
+    `what` says it in a few words, `cause` and `remedy` have one line each, and `facts` are details by name.
+    """
 
     what: str
     cause: str
@@ -40,124 +35,109 @@ class Notice:
 
 @dataclass(frozen=True)
 class Section:
-    """A letter in one language; a paragraph can have a heading of its own."""
+    """A letter in one language. A paragraph is a pair of a heading, which may be empty, and a text."""
 
-    language: str
+    language: TextLanguage
     heading: str
     paragraphs: tuple[tuple[str, str], ...]
-    button: Anchor | None
-    after: tuple[str, ...]
+    button: LinkText | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class LetterPage(Page):
+class LetterView(MailView):
     """A letter as its template sees it."""
 
     greets: bool
     sections: tuple[Section, ...]
 
 
-@dataclass(frozen=True)
-class Letter:
-    """A letter without its reader: `html` and `text` hold markers for the reader's own parts."""
+def subscriber_letter(kind: MailKind, language: Language, frequency: Frequency) -> Content:
+    """The letter of a kind to subscribers with this language and frequency.
 
-    kind: str
-    language: str
-    subject: str
-    html: str
-    text: str
-    nonce: str
-
-
-def reader_letter(kind: str, language: str, frequency: str) -> Letter:
-    """The letter of a kind in READER_LETTERS to someone with this language and frequency.
-
-    A confirmation greets nobody by name: whoever signed up wrote it, perhaps for someone else.
+    Raises:
+        ValueError: the kind is not a letter to subscribers.
     """
+    target = RULES[kind].button
+    if target is None:
+        raise ValueError(f"there is no letter {kind!r} to subscribers")
     nonce = hashlib.sha256(f"{kind} {language} {frequency}".encode()).hexdigest()[:20]
-    target = marker(nonce, READER_LETTERS[kind])
     sections = []
-    for spoken in SPOKEN[language]:
+    for text_language in language.texts:
         names = {
-            "language": say(spoken, f"language_{language}"),
-            "frequency": say(spoken, frequency),
+            "language": translate(text_language, f"language_{language}"),
+            "frequency": translate(text_language, frequency),
         }
         sections.append(
             Section(
-                spoken,
-                say(spoken, f"{kind}.heading"),
-                (("", say(spoken, f"{kind}.text", **names)),),
-                Anchor(say(spoken, f"{kind}.button"), target),
-                _paragraphs(say(spoken, f"{kind}.note")),
+                text_language,
+                translate(text_language, f"{kind}.heading"),
+                (("", translate(text_language, f"{kind}.text", **names)),),
+                LinkText(translate(text_language, f"{kind}.button"), placeholder(nonce, target)),
+                _paragraphs(translate(text_language, f"{kind}.note")),
             )
         )
-    return _letter(
-        kind, language, nonce, say(language, f"{kind}.subject"), sections, greets=kind != "confirmation"
-    )
+    return _render(kind, language, nonce, translate(language, f"{kind}.subject"), sections)
 
 
-def operator_notice(notice: Notice, language: str) -> Letter:
-    """The notice to operators about one trouble."""
+def operator_letter(notice: OperatorNotice, language: Language) -> Content:
+    """The letter that tells an operator about a notice."""
     nonce = hashlib.sha256(repr(notice).encode()).hexdigest()[:20]
+    facts = "\n".join(f"{name}: {value}" for name, value in notice.facts.items())
     sections = [
         Section(
-            spoken,
+            text_language,
             notice.what[:1].upper() + notice.what[1:],
             (
-                (say(spoken, "notice.cause"), notice.cause),
-                (say(spoken, "notice.remedy"), notice.remedy),
-                (
-                    say(spoken, "notice.facts"),
-                    "\n".join(f"{name}: {value}" for name, value in notice.facts.items()),
-                ),
+                (translate(text_language, "notice.cause"), notice.cause),
+                (translate(text_language, "notice.remedy"), notice.remedy),
+                (translate(text_language, "notice.facts"), facts),
             ),
             None,
-            _paragraphs(say(spoken, "notice.note")),
+            _paragraphs(translate(text_language, "notice.note")),
         )
-        for spoken in SPOKEN[language]
+        for text_language in language.texts
     ]
-    width = SUBJECT_WIDTH - columns(say(language, "notice.subject", what=""))
+    width = MAX_SUBJECT_COLUMNS - columns(translate(language, "notice.subject", what=""))
     what = notice.what if columns(notice.what) <= width else whole_words(notice.what, width, columns)
-    subject = say(language, "notice.subject", what=what)
-    return _letter("notice", language, nonce, subject, sections, greets=False)
+    subject = translate(language, "notice.subject", what=what)
+    return _render(MailKind.NOTICE, language, nonce, subject, sections)
 
 
-def _letter(
-    kind: str, language: str, nonce: str, subject: str, sections: list[Section], *, greets: bool
-) -> Letter:
-    page = LetterPage(
+def _render(kind: MailKind, language: Language, nonce: str, subject: str, sections: list[Section]) -> Content:
+    view = LetterView(
         language=language,
         nonce=nonce,
         subject=subject,
-        preheader=say(language, f"{kind}.preheader"),
+        preheader=translate(language, f"{kind}.preheader"),
         top=(),
         bottom=(),
-        ending=(),
-        greets=greets,
+        footer=(),
+        greets=RULES[kind].greets,
         sections=tuple(sections),
     )
-    text = framed(page, _lines(page), Links())
-    return Letter(kind, language, subject, to_html("letter.mjml", page), text, nonce)
+    text = framed(view, _lines(view), LinkNumbers())
+    return Content(subject, render_html("letter.mjml", view), text, nonce)
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:
     return tuple(text.strip().split("\n\n"))
 
 
-def _lines(page: LetterPage) -> Iterator[str]:
-    for number, section in enumerate(page.sections):
+def _lines(view: LetterView) -> Iterator[str]:
+    for number, section in enumerate(view.sections):
         if number:
             yield from ("", RULE, "")
-        yield from lines_of(f"# {section.heading}")
-        if page.greets and not number:
-            yield from ("", page.greeting)
+        yield from wrapped(f"# {section.heading}")
+        if view.greets and not number:
+            yield from ("", view.greeting)
         for heading, paragraph in section.paragraphs:
             yield ""
             if heading:
-                yield from lines_of(f"## {heading}")
+                yield from wrapped(f"## {heading}")
             for line in paragraph.split("\n"):
-                yield from lines_of(line)
+                yield from wrapped(line)
         if section.button:
             yield from ("", f"{section.button.label}:", section.button.url)
-        for paragraph in section.after:
-            yield from ("", *lines_of(paragraph))
+        for paragraph in section.notes:
+            yield from ("", *wrapped(paragraph))

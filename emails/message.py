@@ -1,213 +1,200 @@
-"""An edition and a reader to the bytes on the wire: headers and MIME parts. Opens nothing."""
+"""Builds messages: a mail and a recipient become the headers and MIME parts that go over the wire."""
 
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from email.utils import parseaddr
-from functools import cached_property
+from typing import NamedTuple
 
-from delivery.models import EditionRow
+from core.languages import Language
+from core.slots import stream_of
+from emails.content import Content, MailSpec
+from emails.identity import LINK_PATHS, MailIdentity
+from emails.kinds import RULES
 from emails.mime.body import Body
-from emails.mime.dkim_signing import Signer
 from emails.mime.headers import address_header, date_header, plain_header, text_header
-from emails.rendering.placeholders import fill, greeting, html_greeting
-from subscribers.accounts import NAME_LENGTH
-from subscribers.tokens import make_token
-
-PAGES = {"confirm": "c", "move": "m", "preferences": "p", "unsubscribe": "u"}  # where each link leads
+from emails.rendering.placeholders import GREETING, fill_placeholders, greeting, greeting_html
+from subscribers.addresses import MAX_NAME_LENGTH
+from subscribers.tokens import LinkPurpose, make_token
 
 
-@dataclass(frozen=True)
-class House:
-    """What all mails share: the sender, where its pages are, the key that signs links, and what signs the
-    mails, if that is not left to the mail server."""
-
-    sender: str
-    base_url: str
-    key: bytes = field(repr=False)
-    signer: Signer | None = None
-
-    @property
-    def address(self) -> str:
-        """The sender's address."""
-        return parseaddr(self.sender)[1]
-
-    @property
-    def archive(self) -> str:
-        """The address of the issues on the web."""
-        return f"{self.base_url}/archive"
-
-    @cached_property
-    def domain(self) -> str:
-        """The sender's domain, in ASCII."""
-        return self.address.rpartition("@")[2].encode("idna").decode()
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Whom a mail goes to."""
+class Recipient(NamedTuple):
+    """To whom a mail goes; their links carry the `handle`."""
 
     email: str
     name: str
     handle: str
-    language: str
 
 
-@dataclass(frozen=True)
-class Content:
-    """A rendered mail as it is stored; a letter has no frequency and its kind as slot."""
-
-    slot: str
-    language: str
-    frequency: str
-    subject: str
-    html: str
-    text: str
-    nonce: str
+PREVIEW_RECIPIENT = Recipient("reader@example.org", "", "0" * 16)  # a person who does not exist
 
 
 @dataclass(frozen=True)
 class Message:
-    """What the transport sends: envelope and bytes of the wire, lines ended by CRLF, none beginning with
-    a dot (RFC 5321, 4.5.2)."""
+    """What a transport sends: the envelope, and the message as it goes over the wire.
+
+    Lines end in CRLF, and no line begins with a dot, so SMTP needs no dot-stuffing (RFC 5321, 4.5.2). The parts
+    are not joined, because most of them are the same objects for all recipients.
+    """
 
     envelope_from: str
     envelope_to: str
-    parts: tuple[bytes, ...]  # not joined: most of them are the same for all readers
+    parts: tuple[bytes, ...]
 
     @property
     def size(self) -> int:
-        """Bytes of the whole."""
+        """The number of bytes."""
         return sum(map(len, self.parts))
 
     @property
     def data(self) -> bytes:
-        """The whole."""
+        """The whole message."""
         return b"".join(self.parts)
 
 
-def widest(house: House) -> dict[str, str]:
-    """The longest personal parts that any reader can have on any day."""
-    reader = Reader("reader@example.org", "&" * 80, "0" * 16, "ko")
-    # A sign takes up to 5 bytes in HTML (an ampersand) and up to 12 in quoted-printable (an emoji).
-    name = "😀" * NAME_LENGTH + "&" * (NAME_LENGTH // 5)
-    return {**_links(PAGES, house, reader, date(2026, 1, 1)), "greeting": html_greeting("ko", name)}
+def longest_placeholders(identity: MailIdentity) -> dict[str, str]:
+    """The longest value that each placeholder can have, for any recipient on any day."""
+    recipient = Recipient("reader@example.org", "&" * MAX_NAME_LENGTH, "0" * 16)
+    # A character takes up to 5 bytes in HTML (an ampersand), and up to 12 in quoted-printable (an emoji).
+    name = "😀" * MAX_NAME_LENGTH + "&" * (MAX_NAME_LENGTH // 5)
+    links = _links(LINK_PATHS, identity, recipient, date(2026, 1, 1))
+    return {**links, GREETING: greeting_html(Language.KO, name)}
 
 
-def filled(content: Content, reader: Reader, house: House, now: datetime) -> tuple[str, str]:
-    """HTML and text with the reader's own parts filled in, as of `now`."""
-    links = _links(PAGES, house, reader, now.date())
-    html = fill(
-        content.html, content.nonce, {**links, "greeting": html_greeting(content.language, reader.name)}
+def personalized(
+    spec: MailSpec, content: Content, recipient: Recipient, identity: MailIdentity, now: datetime
+) -> tuple[str, str]:
+    """HTML and text with the recipient's own parts filled in, as of `now`."""
+    links = _links(LINK_PATHS, identity, recipient, now.date())
+    in_html = {**links, GREETING: greeting_html(spec.language, recipient.name)}
+    in_text = {**links, GREETING: greeting(spec.language, recipient.name)}
+    return (
+        fill_placeholders(content.html, content.nonce, in_html),
+        fill_placeholders(content.text, content.nonce, in_text),
     )
-    text = fill(content.text, content.nonce, {**links, "greeting": greeting(content.language, reader.name)})
-    return html, text
 
 
-def build(content: Content, reader: Reader, house: House, *, message_id: str, now: datetime) -> Message:
-    """The mail of one reader; the same arguments give the same bytes."""
-    return Template(content, house).message(reader, message_id=message_id, now=now)
+def build_message(
+    spec: MailSpec,
+    content: Content,
+    recipient: Recipient,
+    identity: MailIdentity,
+    *,
+    message_id: str,
+    now: datetime,
+) -> Message:
+    """The message for one recipient; the same arguments give the same bytes."""
+    return MessageTemplate(spec, content, identity).build(recipient, message_id=message_id, now=now)
 
 
-class Template:
-    """A mail encoded once for all its readers: only headers and links are filled in for each."""
+class MessageTemplate:
+    """A mail that is encoded once for all its recipients: only a few headers and the placeholders differ."""
 
-    def __init__(self, content: Content, house: House) -> None:
-        self._content, self._house = content, house
+    def __init__(self, spec: MailSpec, content: Content, identity: MailIdentity) -> None:
+        self._identity, self._language = identity, spec.language
+        self._is_list_mail = RULES[spec.kind].has_list_headers
         self._text, self._html = Body(content.text, content.nonce), Body(content.html, content.nonce)
-        self._links = {*self._text.names, *self._html.names} & set(PAGES)
-        if content.frequency:
-            self._links.add("unsubscribe")
-        plain, plain_in_html = greeting(content.language, ""), html_greeting(content.language, "")
-        self._plain_greetings = plain.encode(), plain_in_html.encode()
-        boundary = f"=_{hashlib.sha256(content.nonce.encode()).hexdigest()[:32]}"  # no encoded text has "=_"
-        headers = b"".join(_headers_of_all(content, house, boundary))
-        self._headers = headers + _part_head("text/plain", self._text, boundary)
-        self._before_html = b"\r\n" + _part_head("text/html", self._html, boundary)
+        names = {*self._text.names, *self._html.names}
+        self._purposes = {purpose for purpose in LINK_PATHS if purpose in names}
+        if self._is_list_mail:
+            self._purposes.add(LinkPurpose.UNSUBSCRIBE)
+        anonymous = greeting(spec.language, ""), greeting_html(spec.language, "")
+        self._anonymous_greetings = anonymous[0].encode(), anonymous[1].encode()
+        # Neither encoding can produce "=_", so the boundary cannot appear in a body.
+        boundary = f"=_{hashlib.sha256(content.nonce.encode()).hexdigest()[:32]}"
+        headers = b"".join(_shared_headers(spec, content, identity, boundary))
+        self._headers = headers + _part_header("text/plain", self._text, boundary)
+        self._before_html = b"\r\n" + _part_header("text/html", self._html, boundary)
         self._end = f"\r\n--{boundary}--\r\n".encode()
 
-    def message(self, reader: Reader, *, message_id: str, now: datetime, in_reply_to: str = "") -> Message:
-        """The mail of one reader; the same arguments give the same bytes.
+    def build(
+        self, recipient: Recipient, *, message_id: str, now: datetime, in_reply_to: str = ""
+    ) -> Message:
+        """The message for one recipient; the same arguments give the same bytes.
 
         `in_reply_to` is the Message-ID of the mail that this one corrects (RFC 5322, 3.6.4).
 
         Raises:
-            ValueError: it cannot be written, as a part of a header is not ASCII.
+            ValueError: a part of a header is not ASCII.
         """
-        house = self._house
-        text_greeting, greeting_in_html = self._greetings(reader.name)
-        links = _links(self._links, house, reader, now.date())
-        values = {name: link.encode() for name, link in links.items()}
-        text = self._text.filled({**values, "greeting": text_greeting})
-        html = self._html.filled({**values, "greeting": greeting_in_html})
-        own = b"".join(_headers_of_one(self._content, reader, house, links, message_id, now))
+        identity = self._identity
+        text_greeting, html_greeting = self._greetings(recipient.name)
+        links = _links(self._purposes, identity, recipient, now.date())
+        values: dict[str, bytes] = {purpose: link.encode() for purpose, link in links.items()}
+        text = self._text.filled({**values, GREETING: text_greeting})
+        html = self._html.filled({**values, GREETING: html_greeting})
+        own = b"".join(self._own_headers(recipient, links, message_id, now))
         if in_reply_to:
-            own += plain_header("In-Reply-To", f"<{in_reply_to}>") + plain_header(
-                "References", f"<{in_reply_to}>"
-            )
+            own += plain_header("In-Reply-To", f"<{in_reply_to}>")
+            own += plain_header("References", f"<{in_reply_to}>")
         parts: tuple[bytes, ...] = (own, self._headers, *text, self._before_html, *html, self._end)
-        if house.signer:
-            parts = (house.signer.signature(b"".join(parts), house.domain), *parts)
-        bounce = make_token(house.key, "bounce", reader.handle, now.date())
-        return Message(f"bounces+{bounce}@{house.domain}", reader.email, parts)
+        if identity.signer:
+            parts = (identity.signer.signature(b"".join(parts), identity.domain), *parts)
+        bounce_token = make_token(identity.key, LinkPurpose.BOUNCE, recipient.handle, now.date())
+        return Message(f"bounces+{bounce_token}@{identity.domain}", recipient.email, parts)
 
     def _greetings(self, name: str) -> tuple[bytes, bytes]:
         """The greeting in the text and in the HTML."""
         if not name:
-            return self._plain_greetings
-        language = self._content.language
-        return greeting(language, name).encode(), html_greeting(language, name).encode()
+            return self._anonymous_greetings
+        return greeting(self._language, name).encode(), greeting_html(self._language, name).encode()
+
+    def _own_headers(
+        self, recipient: Recipient, links: Mapping[str, str], message_id: str, now: datetime
+    ) -> Iterator[bytes]:
+        """The headers that differ between recipients."""
+        yield date_header(now)
+        # A letter does not use the name: anybody can have entered it together with the address.
+        yield address_header("To", recipient.name if self._is_list_mail else "", recipient.email)
+        yield plain_header("Message-ID", f"<{message_id}>")
+        if self._is_list_mail:
+            link = links[LinkPurpose.UNSUBSCRIBE]
+            token = link.rpartition("/")[2]
+            mailto = f"mailto:unsubscribe+{token}@{self._identity.domain}?subject=unsubscribe"
+            yield plain_header("List-Unsubscribe", f"<{link}>,", f"<{mailto}>")
 
 
-def _links(purposes: Iterable[str], house: House, reader: Reader, today: date) -> dict[str, str]:
-    about = {"move": reader.email}  # confirms this address and no other
+def _links(
+    purposes: Iterable[LinkPurpose], identity: MailIdentity, recipient: Recipient, today: date
+) -> dict[str, str]:
+    about = {LinkPurpose.MOVE: recipient.email}  # the link confirms this address and no other
     return {
-        purpose: f"{house.base_url}/{PAGES[purpose]}/"
-        + make_token(house.key, purpose, reader.handle, today, about.get(purpose, ""))
+        purpose: f"{identity.base_url}/{LINK_PATHS[purpose]}/"
+        + make_token(identity.key, purpose, recipient.handle, today, about.get(purpose, ""))
         for purpose in purposes
     }
 
 
-def _headers_of_one(
-    content: Content, reader: Reader, house: House, links: Mapping[str, str], message_id: str, now: datetime
+def _shared_headers(
+    spec: MailSpec, content: Content, identity: MailIdentity, boundary: str
 ) -> Iterator[bytes]:
-    yield date_header(now)
-    # A letter names nobody: whoever signed up for an address wrote the name.
-    yield address_header("To", reader.name if content.frequency else "", reader.email)
-    yield plain_header("Message-ID", f"<{message_id}>")
-    if content.frequency:
-        link = links["unsubscribe"]
-        token = link.rpartition("/")[2]
-        mailto = f"mailto:unsubscribe+{token}@{house.domain}?subject=unsubscribe"
-        yield plain_header("List-Unsubscribe", f"<{link}>,", f"<{mailto}>")
-
-
-def _headers_of_all(content: Content, house: House, boundary: str) -> Iterator[bytes]:
-    display, address = parseaddr(house.sender)
+    """The headers that are the same for all recipients."""
+    display, address = parseaddr(identity.sender)
     local = address.rpartition("@")[0]
-    stream = content.slot.partition(":")[0]
-    feedback = re.sub(r"[^A-Za-z0-9-]", "-", content.slot)
-    yield address_header("From", display, f"{local}@{house.domain}")
+    is_list_mail = RULES[spec.kind].has_list_headers
+    campaign = re.sub(r"[^A-Za-z0-9-]", "-", spec.slot)
+    yield address_header("From", display, f"{local}@{identity.domain}")
     yield text_header("Subject", content.subject)
-    if content.frequency:
-        list_id = f"<{content.frequency}.paperboy.{house.domain}>"
-        yield plain_header("List-Id", f"Paperboy {content.frequency}", list_id)
+    if is_list_mail:
+        list_id = f"<{spec.frequency}.paperboy.{identity.domain}>"
+        yield plain_header("List-Id", f"Paperboy {spec.frequency}", list_id)
         yield plain_header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
-        yield plain_header("List-Help", f"<{house.base_url}/>")
-        yield plain_header("List-Owner", f"<mailto:{local}@{house.domain}>")
-        yield plain_header("List-Archive", f"<{house.archive}>")
+        yield plain_header("List-Help", f"<{identity.base_url}/>")
+        yield plain_header("List-Owner", f"<mailto:{local}@{identity.domain}>")
+        yield plain_header("List-Archive", f"<{identity.archive}>")
         yield plain_header("List-Post", "NO")
-    yield plain_header("Feedback-ID", f"{feedback}:{content.frequency or 'letter'}:{stream}:paperboy")
+    list_name = spec.frequency if is_list_mail else "letter"
+    yield plain_header("Feedback-ID", f"{campaign}:{list_name}:{stream_of(spec.slot)}:paperboy")
     yield plain_header("Auto-Submitted", "auto-generated")
-    yield plain_header("Content-Language", "ko, en" if content.language == "both" else content.language)
+    yield plain_header("Content-Language", ", ".join(spec.language.texts))
     yield plain_header("MIME-Version", "1.0")
     yield plain_header("Content-Type", "multipart/alternative;", f'boundary="{boundary}"')
     yield b"\r\n"
 
 
-def _part_head(mime_type: str, body: Body, boundary: str) -> bytes:
+def _part_header(mime_type: str, body: Body, boundary: str) -> bytes:
     return b"".join(
         (
             f"--{boundary}\r\n".encode(),
@@ -216,8 +203,3 @@ def _part_head(mime_type: str, body: Body, boundary: str) -> bytes:
             b"\r\n",
         )
     )
-
-
-def content_of(row: EditionRow) -> Content:
-    """The content of a stored edition."""
-    return Content(row.slot, row.language, row.frequency, row.subject, row.html, row.text, row.nonce)

@@ -6,10 +6,10 @@ from typing import Any
 
 from prefect import flow
 
-from core.database import reading
-from flows.runtime import moment, open_store, show, tell, tell_of_failure
-from mailings import intake as ingesting
-from monitoring.alarms import troubles_of_issues
+from core.database import read_only
+from flows.runtime import alert_on_failure, moment, open_installation, publish_result, raise_alarms
+from mailings import intake
+from monitoring.alarms import issue_alarms
 
 
 @flow(
@@ -17,24 +17,24 @@ from monitoring.alarms import troubles_of_issues
     retries=2,
     retry_delay_seconds=120,
     timeout_seconds=600,
-    on_failure=[tell_of_failure],
-    on_crashed=[tell_of_failure],
+    on_failure=[alert_on_failure],
+    on_crashed=[alert_on_failure],
 )
 def ingest(
     feed_url: str | None = None, topic_urls: list[str] | None = None, now: datetime | None = None
 ) -> dict[str, Any]:
     """Read the feed of the settings (or the one named), or only the topics named."""
-    settings, database = open_store()
-    report = ingesting.ingest(
+    settings, database = open_installation()
+    report = intake.ingest(
         database.sessions,
         feed_url=feed_url or (None if topic_urls else settings.feed_url),
         topic_urls=topic_urls or [],
         allowed_hosts=settings.allowed_hosts,
         now=moment(now),
     )
-    with reading(database) as session:
-        troubles = list(troubles_of_issues(session, moment(now)))
-    tell(settings, database, troubles, now)
+    with read_only(database) as session:
+        alarms = list(issue_alarms(session, moment(now)))
+    raise_alarms(settings, database, alarms, now)
     result = asdict(report)
-    show("ingest", report.line(), result)
+    publish_result("ingest", report.line(), result)
     return result

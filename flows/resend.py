@@ -1,26 +1,29 @@
-"""The flow that sends copies by an operator's hand; at first it only shows the plan."""
+"""The flow that sends something again by an operator's hand; by default it only shows the plan."""
 
 from datetime import datetime
 from typing import Any, Literal
 
 from prefect import flow, runtime
 
-from core.database import reading
-from flows.runtime import end, moment, open_store, show, tell_of_failure
-from mailings.context import open_office, rules_of
-from mailings.resend import execute, plan
-from mailings.resend.eligibility import Group, RequestError
+from core.database import read_only
+from core.languages import Language
+from core.slots import Frequency
+from flows.runtime import alert_on_failure, fail_run, moment, open_installation, publish_result
+from mailings.context import open_sending_context, rules_from
+from mailings.resend.execute import execute
+from mailings.resend.plan import plan_resend
+from mailings.resend.request import ResendError, ResendGroup, ResendRequest
 
 
-@flow(name="resend", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
+@flow(name="resend", on_failure=[alert_on_failure], on_crashed=[alert_on_failure])
 def resend(
     issue: str = "",
     correction: bool = False,
     delivery: int = 0,
     to: str = "",
-    groups: list[Group] = [],  # noqa: B006  never changed
-    language: Literal["", "ko", "en", "both"] = "",
-    frequency: Literal["", "weekly", "daily"] = "",
+    groups: list[ResendGroup] = [],  # noqa: B006  it is never changed
+    language: Literal[""] | Language = "",
+    frequency: Literal[""] | Frequency = "",
     reason: str = "",
     dry_run: bool = True,
     now: datetime | None = None,
@@ -40,20 +43,27 @@ def resend(
         dry_run: Only show the plan.
         now: Act as if it were this time.
     """
-    settings, database = open_store()
-    request = plan.Request(
-        issue, delivery or None, correction, to, tuple(groups), language, frequency, reason
+    settings, database = open_installation()
+    request = ResendRequest(
+        issue,
+        delivery or None,
+        correction,
+        to,
+        tuple(groups),
+        language or None,
+        frequency or None,
+        reason,
     )
     if not (reason or to or dry_run):
-        raise RequestError("say why: the reason is kept with the request")
-    with open_office(settings, database, now and moment(now)) as office:
-        with reading(database) as session:
-            plan = plan.plan(session, request, office.house, moment(now))
-        show("resend-plan", f"{plan.what}: {plan.copies} copies", plan.as_json())
+        raise ResendError("say why: the reason is kept with the request")
+    with open_sending_context(settings, database, now and moment(now)) as context:
+        with read_only(database) as session:
+            plan = plan_resend(session, request, context.identity, moment(now))
+        publish_result("resend-plan", f"{plan.what}: {plan.copies} copies", plan.as_json())
         if dry_run or plan.is_empty:
             return plan.as_json()
         asked_by = f"Prefect run {runtime.flow_run.name}"
-        report = execute.carry_out(office, plan, asked_by=asked_by, rules=rules_of(settings), now=moment(now))
-    show("resend", report.line(), report.as_json())
-    end(report.fault)
+        report = execute(context, plan, asked_by=asked_by, rules=rules_from(settings), now=moment(now))
+    publish_result("resend", report.line(), report.as_json())
+    fail_run(report.fault)
     return report.as_json()

@@ -1,1 +1,1 @@
-"""What was published: the feed, its posts, their differences and the store."""
+"""What was published: the feed, its posts, how they are parsed and compared, and the store of issues."""

@@ -1,11 +1,11 @@
-"""What differs between a stored issue and the same post parsed anew: pure."""
+"""What differs between a stored issue and the same post parsed again. Pure."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from issues.parse.post import IssueContent, Link, PaperContent
-from issues.parse.text import Block, without_emoji
+from issues.parse.content import IssueContent, Link, PaperContent
+from issues.parse.text import Block, strip_emoji
 from issues.parse.titles import comparable_url, title_key
 
 TITLES = ("title_ko", "title_en")
@@ -14,7 +14,7 @@ TEXTS = ("intro_ko", "intro_en", "abstract_ko", "abstract_en", "url", "links", "
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One part of a paper (or the issue's title or overview) before and after, as plain text."""
+    """One part of a paper before and after, as plain text; `paper` is empty for a part of the issue itself."""
 
     paper: str
     field: str
@@ -23,11 +23,11 @@ class FieldChange:
 
 
 @dataclass(frozen=True)
-class Changes:
-    """All that an edit did; papers are named by their English title.
+class IssueDiff:
+    """Everything that an edit did; papers are named by their English title.
 
-    `pairs` gives, for each paper of the new state, the place of the same paper in the stored
-    state, or None when it is new.
+    `pairs` gives, for each paper of the new state, the index of the same paper in the stored state, or None
+    when it is new. `touched` holds the indices of new-state papers whose titles or texts changed.
     """
 
     added: tuple[str, ...] = ()
@@ -36,40 +36,42 @@ class Changes:
     retitled: tuple[FieldChange, ...] = ()
     moved: tuple[str, ...] = ()
     pairs: tuple[int | None, ...] = ()
+    touched: frozenset[int] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.added or self.withdrawn or self.corrected or self.retitled or self.moved)
 
 
-NO_CHANGES = Changes()
+NO_DIFF = IssueDiff()
 
 
-def compare(stored: IssueContent, parsed: IssueContent) -> Changes:
-    """The changes that make `parsed` of `stored`; emoji, spaces, looks and pictures count for nothing."""
+def diff(stored: IssueContent, parsed: IssueContent) -> IssueDiff:
+    """The changes that turn `stored` into `parsed`. Emoji, spaces, formats and pictures do not count."""
     pairs = _match(stored.papers, parsed.papers)
-    kept = [place for place in pairs if place is not None]
+    kept = [index for index in pairs if index is not None]
     retitled = _issue_changes(stored, parsed, "title")
     corrected = _issue_changes(stored, parsed, "overview") + _issue_changes(stored, parsed, "summary")
-    for place, paper in zip(pairs, parsed.papers, strict=True):
-        if place is not None:
-            retitled += _paper_changes(stored.papers[place], paper, TITLES)
-            corrected += _paper_changes(stored.papers[place], paper, TEXTS)
-    return Changes(
-        added=tuple(name(paper) for place, paper in zip(pairs, parsed.papers, strict=True) if place is None),
-        withdrawn=tuple(name(paper) for index, paper in enumerate(stored.papers) if index not in kept),
+    touched = set()
+    for new_index, (index, paper) in enumerate(zip(pairs, parsed.papers, strict=True)):
+        if index is not None:
+            titles = _paper_changes(stored.papers[index], paper, TITLES)
+            texts = _paper_changes(stored.papers[index], paper, TEXTS)
+            retitled += titles
+            corrected += texts
+            if titles or texts:
+                touched.add(new_index)
+    return IssueDiff(
+        added=tuple(paper.name for index, paper in zip(pairs, parsed.papers, strict=True) if index is None),
+        withdrawn=tuple(paper.name for index, paper in enumerate(stored.papers) if index not in kept),
         corrected=tuple(corrected),
         retitled=tuple(retitled),
         moved=_moved(pairs, parsed.papers),
         pairs=pairs,
+        touched=frozenset(touched),
     )
 
 
-def name(paper: PaperContent) -> str:
-    """How reports name a paper."""
-    return paper.title_en or paper.title_ko
-
-
-def plain(value: object) -> str:
+def plain_text(value: object) -> str:
     """A part of a paper as the text that is compared and reported."""
     if isinstance(value, str):
         return value
@@ -82,8 +84,8 @@ def _line(item: Block | Link) -> str:
 
 def _comparable(field: str, value: object) -> str:
     if field in {"url", "links"}:
-        return "\n".join(comparable_url(line) for line in plain(value).splitlines())
-    text = without_emoji(plain(value))
+        return "\n".join(comparable_url(line) for line in plain_text(value).splitlines())
+    text = strip_emoji(plain_text(value))
     links = (
         [comparable_url(url) for block in value for url in block.links] if isinstance(value, tuple) else []
     )
@@ -91,27 +93,29 @@ def _comparable(field: str, value: object) -> str:
 
 
 def _match(stored: Sequence[PaperContent], parsed: Sequence[PaperContent]) -> tuple[int | None, ...]:
-    """For each parsed paper the stored one: by link and title together, by link, by title."""
+    """For each parsed paper the index of the stored one, matched by link and title, then by link, then by title."""
     pairs: list[int | None] = [None] * len(parsed)
-    free = dict(enumerate(stored))
+    unmatched = dict(enumerate(stored))
     for key_of in (lambda paper: (paper.key, _title(paper)), lambda paper: paper.key, _title):
-        places: defaultdict[object, list[int]] = defaultdict(list)
-        for place, paper in reversed(free.items()):
-            places[key_of(paper)].append(place)
-        for index, paper in enumerate(parsed):
-            if pairs[index] is None and key_of(paper) and places[key_of(paper)]:
-                pairs[index] = place = places[key_of(paper)].pop()
-                del free[place]
+        indices: defaultdict[object, list[int]] = defaultdict(list)
+        for index, paper in reversed(unmatched.items()):
+            indices[key_of(paper)].append(index)
+        for new_index, paper in enumerate(parsed):
+            if pairs[new_index] is None and key_of(paper) and indices[key_of(paper)]:
+                pairs[new_index] = index = indices[key_of(paper)].pop()
+                del unmatched[index]
     return tuple(pairs)
 
 
 def _title(paper: PaperContent) -> str:
-    return title_key(paper.title_en or paper.title_ko)
+    return title_key(paper.name)
 
 
 def _paper_changes(before: PaperContent, after: PaperContent, fields: Sequence[str]) -> list[FieldChange]:
     return [
-        FieldChange(name(after), field, plain(getattr(before, field)), plain(getattr(after, field)))
+        FieldChange(
+            after.name, field, plain_text(getattr(before, field)), plain_text(getattr(after, field))
+        )
         for field in fields
         if _comparable(field, getattr(before, field)) != _comparable(field, getattr(after, field))
     ]
@@ -121,20 +125,20 @@ def _issue_changes(before: IssueContent, after: IssueContent, field: str) -> lis
     old, new = getattr(before, field), getattr(after, field)
     if _comparable(field, old) == _comparable(field, new):
         return []
-    return [FieldChange("", field, plain(old), plain(new))]
+    return [FieldChange("", field, plain_text(old), plain_text(new))]
 
 
 def _moved(pairs: Sequence[int | None], papers: Sequence[PaperContent]) -> tuple[str, ...]:
-    """Papers out of their old order: those outside the longest run that kept it."""
-    kept = [(place, index) for index, place in enumerate(pairs) if place is not None]
-    runs: list[list[int]] = []  # the longest run in the old order that ends with each paper
-    for at, (place, index) in enumerate(kept):
-        before = [runs[other] for other in range(at) if kept[other][0] < place]
-        runs.append([*_longest(before), index])
-    steady = set(_longest(runs))
-    return tuple(name(papers[index]) for _, index in kept if index not in steady)
+    """The papers that left their old order: those outside the longest increasing subsequence."""
+    kept = [(index, new_index) for new_index, index in enumerate(pairs) if index is not None]
+    sequences: list[list[int]] = []  # the longest increasing subsequence that ends with each paper
+    for at, (index, new_index) in enumerate(kept):
+        before = [sequences[other] for other in range(at) if kept[other][0] < index]
+        sequences.append([*_longest(before), new_index])
+    in_order = set(_longest(sequences))
+    return tuple(papers[new_index].name for _, new_index in kept if new_index not in in_order)
 
 
-def _longest(runs: Sequence[list[int]]) -> list[int]:
-    longest: list[int] = max(runs, key=len, default=[])
+def _longest(sequences: Sequence[list[int]]) -> list[int]:
+    longest: list[int] = max(sequences, key=len, default=[])
     return longest

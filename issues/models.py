@@ -1,4 +1,4 @@
-"""The tables of what was published."""
+"""The tables of what was published: feeds, issues, their revisions, and papers."""
 
 from datetime import date, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from core.database import Base
 
 
 class Feed(Base):
-    """What the last good answer of an address allows to ask for next time (RFC 9110, 13.1), and when it came."""
+    """The last good answer of a feed: its validators for a conditional request (RFC 9110, 13.1), and its time."""
 
     __tablename__ = "feeds"
 
@@ -21,7 +21,7 @@ class Feed(Base):
 
 
 class Issue(Base):
-    """One weekly post in its state in force: that of `revision`, 0 while the first one is held."""
+    """One weekly post, in the state that is in force: that of `revision`, which is 0 while the first one is held."""
 
     __tablename__ = "issues"
 
@@ -43,7 +43,7 @@ class Issue(Base):
 
 
 class Revision(Base):
-    """One state of a post: its raw HTML, what was read from it, and what it changed."""
+    """One state of a post: its raw HTML, what was parsed from it, and what it changed."""
 
     __tablename__ = "revisions"
     __table_args__ = (UniqueConstraint("issue_id", "number"),)
@@ -62,9 +62,9 @@ class Revision(Base):
 
 
 class Paper(Base):
-    """One paper in force; `number` is its place in the order of arrival over all issues.
+    """One paper; `number` is its place in the order of arrival over all issues.
 
-    A paper withdrawn from its post keeps its row. `late` marks one that an edit added.
+    A paper that was withdrawn from its post keeps its row. `late` marks a paper that an edit added.
     """
 
     __tablename__ = "papers"

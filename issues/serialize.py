@@ -1,25 +1,25 @@
-"""What revisions and papers hold, as the JSON values that are stored, and back."""
+"""Revisions, papers and diffs as the JSON values that are stored, and back."""
 
 from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from issues.diff import Changes
+from issues.diff import IssueDiff
 from issues.models import Paper, Revision
-from issues.parse.outline import Picture
-from issues.parse.post import IssueContent, Link, PaperContent
+from issues.parse.content import IssueContent, Link, PaperContent, Picture
 from issues.parse.text import from_json, to_json
 from issues.parse.titles import Week
 
 _BLOCKS = ("intro_ko", "intro_en", "abstract_ko", "abstract_en", "notes")
+_INTERNAL = {"pairs", "touched"}  # indices of a diff that mean nothing once it has been applied
 
 
 def paper_to_json(paper: PaperContent) -> dict[str, Any]:
-    """A paper as JSON values; `content_of_paper` reads it back."""
+    """A paper as JSON values; `paper_content` reads it back."""
     value = asdict(paper) | {name: to_json(getattr(paper, name)) for name in _BLOCKS}
     return value | {
         "links": [asdict(link) for link in paper.links],
-        "pictures": [asdict(p) for p in paper.pictures],
+        "pictures": [asdict(picture) for picture in paper.pictures],
     }
 
 
@@ -30,13 +30,13 @@ def _paper_from_json(value: dict[str, Any]) -> PaperContent:
     return PaperContent(**{**value, **blocks, "links": links, "pictures": pictures})
 
 
-def content_of_paper(row: Paper) -> PaperContent:
-    """A stored paper's content."""
+def paper_content(row: Paper) -> PaperContent:
+    """The content of a stored paper."""
     return _paper_from_json(row.content)
 
 
-def content_to_json(content: IssueContent) -> dict[str, Any]:
-    """A parsed issue as JSON values; `content_of` reads it back."""
+def issue_to_json(content: IssueContent) -> dict[str, Any]:
+    """A parsed issue as JSON values; `revision_content` reads it back."""
     return {
         "title": content.title,
         "week_start": content.week.start.isoformat(),
@@ -47,8 +47,8 @@ def content_to_json(content: IssueContent) -> dict[str, Any]:
     }
 
 
-def content_of(revision: Revision) -> IssueContent:
-    """A stored revision's content."""
+def revision_content(revision: Revision) -> IssueContent:
+    """The content of a stored revision."""
     value = revision.content
     return IssueContent(
         title=value["title"],
@@ -60,8 +60,6 @@ def content_of(revision: Revision) -> IssueContent:
     )
 
 
-def changes_to_json(changes: Changes) -> dict[str, Any]:
-    """Changes as JSON values, without the pairing of rows."""
-    value = asdict(changes)
-    del value["pairs"]
-    return value
+def diff_to_json(changes: IssueDiff) -> dict[str, Any]:
+    """A diff as JSON values, without the indices that its application needed."""
+    return {name: value for name, value in asdict(changes).items() if name not in _INTERNAL}

@@ -1,155 +1,148 @@
-"""What readers ask for and what they are told: each change of an account with the mail it causes.
+"""Account actions with the mails that they cause: sign-up, confirmation, farewell, change of address, forgetting.
 
-Every function leaves account and outbox as they belong together; the caller commits and sends.
+Each function leaves the account and the outbox consistent. The caller commits, and sends.
 """
 
 import hashlib
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.slots import WELCOME, welcome_slot
 from delivery import events, planner
-from emails.letters import reader_letter
-from emails.message import House
+from delivery.bounce_log import forget_bounces
+from delivery.editions import add_edition, edition_row
+from emails.content import MailSpec
+from emails.identity import MailIdentity
+from emails.kinds import MailKind
+from emails.letters import subscriber_letter
 from emails.rendering.render import RenderError
-from issues.arrivals import arrivals
-from mailings.digest_run import Rules, next_mail
-from subscribers import accounts
-from subscribers.accounts import AccountError
-from subscribers.models import Application, Subscriber
+from issues.queries import arrivals_after
+from mailings.context import MailingRules
+from mailings.next_mail import render_next_mail
+from subscribers import accounts, erasure
+from subscribers.addresses import AccountError
+from subscribers.models import SignupRequest, Subscriber
+from subscribers.status import SUBSCRIBED, SubscriberStatus
+from subscribers.suppression import is_suppressed
 
-MOVES = 3  # letters a day to addresses that a reader wants to move to: people mistype
-ONCE_IN = timedelta(days=1)  # between two letters of a kind that anybody can have sent to an address
+MAX_MOVE_LETTERS_PER_DAY = 3  # more than one, because people mistype addresses
+LETTER_INTERVAL = timedelta(days=1)  # between two letters of a kind that anybody can cause for an address
 
 
-def answer_applications(session: Session, house: House, now: datetime) -> list[str]:
-    """Answer all sign-ups received, by a mail at most; what was done for each: `invited`, `reminded`
-    or `nothing`."""
-    done = []
-    # Other pages may be answering some at this moment.
-    received = select(Application).order_by(Application.id).with_for_update(skip_locked=True)
-    for application in session.scalars(received).all():
+class SignupAnswer(StrEnum):
+    """How a sign-up request was answered."""
+
+    INVITED = "invited"
+    REMINDED = "reminded"
+    NOTHING = "nothing"
+
+
+# --- signing up ---------------------------------------------------------------------
+
+
+def answer_signup_requests(session: Session, identity: MailIdentity, now: datetime) -> list[SignupAnswer]:
+    """Answer all sign-up requests, each by at most one letter."""
+    answers = []
+    # Another process of the pages may be answering some of them at this moment.
+    requests = select(SignupRequest).order_by(SignupRequest.id).with_for_update(skip_locked=True)
+    for request in session.scalars(requests).all():
         try:
-            done.append(_answer(session, application, house, now))
-        except AccountError:  # the form took an address that is refused today
-            done.append("nothing")
-        session.delete(application)
+            answers.append(_answer(session, request, identity, now))
+        except AccountError:  # the form accepted an address that is refused by now
+            answers.append(SignupAnswer.NOTHING)
+        session.delete(request)
         session.flush()
-    return done
+    return answers
 
 
-def _answer(session: Session, application: Application, house: House, now: datetime) -> str:
-    if accounts.is_suppressed(session, application.email):
-        return "nothing"
-    known = accounts.find(session, application.email)
-    if known and known.status in {"active", "paused"}:
-        return "reminded" if write_once(session, known, "reminder", house, now) else "nothing"
+def _answer(session: Session, request: SignupRequest, identity: MailIdentity, now: datetime) -> SignupAnswer:
+    if is_suppressed(session, request.email):
+        return SignupAnswer.NOTHING
+    known = accounts.find(session, request.email)
+    if known and known.status in SUBSCRIBED:
+        is_planned = plan_letter_once(session, known, MailKind.REMINDER, identity, now)
+        return SignupAnswer.REMINDED if is_planned else SignupAnswer.NOTHING
     if known and _was_invited(session, known, now):
-        return "nothing"
+        return SignupAnswer.NOTHING
     pending = accounts.sign_up(
         session,
-        application.email,
-        language=application.language,
-        frequency=application.frequency,
+        request.email,
+        language=request.language,
+        frequency=request.frequency,
         now=now,
-        origin=application.network,
+        origin=request.network,
     )
-    write(session, pending, "confirmation", house, now)
-    return "invited"
+    plan_letter(session, pending, MailKind.CONFIRMATION, identity, now)
+    return SignupAnswer.INVITED
 
 
 def _was_invited(session: Session, known: Subscriber, now: datetime) -> bool:
-    """Whether a confirmation is open already; one who left since may be asked anew."""
-    since = now - ONCE_IN
-    if known.status != "pending" and known.ended_at:
+    """Whether a confirmation was sent within a day. One who has left since then may be asked again."""
+    since = now - LETTER_INTERVAL
+    if known.status != SubscriberStatus.PENDING and known.ended_at:
         since = max(since, known.ended_at)
-    return planner.letters_since(session, known.id, "confirmation", since) > 0
+    return planner.count_letters_since(session, known.id, MailKind.CONFIRMATION, since) > 0
 
 
 def confirm(
-    session: Session, subscriber: Subscriber, house: House, rules: Rules, now: datetime, *, origin: str
+    session: Session,
+    subscriber: Subscriber,
+    identity: MailIdentity,
+    rules: MailingRules,
+    now: datetime,
+    *,
+    origin: str,
 ) -> None:
-    """Begin a subscription and welcome the reader, with the latest issue; once confirmed, nothing more.
+    """Begin a subscription and welcome the subscriber with the latest issue. A second call does nothing.
 
     Raises:
         AccountError: the sign-up is no longer open.
     """
-    if subscriber.status == "active":
+    if subscriber.status == SubscriberStatus.ACTIVE:
         return
-    if subscriber.status == "pending" and subscriber.created_at + accounts.SIGN_UP_EXPIRES < now:
+    is_open = subscriber.created_at + accounts.SIGNUP_LIFETIME >= now
+    if subscriber.status == SubscriberStatus.PENDING and not is_open:
         raise AccountError("this confirmation is no longer valid: sign up again")
-    accounts.confirm(session, subscriber, now, origin=origin, wording=_wording(subscriber))
+    accounts.confirm(session, subscriber, now, origin=origin, wording=_version_of_wording(subscriber))
     session.flush()
-    _welcome(session, subscriber, house, rules, now)
+    _welcome(session, subscriber, identity, rules, now)
 
 
-def _wording(subscriber: Subscriber) -> str:
-    """Names the version of the text that the subscriber agreed to."""
-    letter = reader_letter("confirmation", subscriber.language, subscriber.frequency)
+def _version_of_wording(subscriber: Subscriber) -> str:
+    """Identifies the text that the subscriber agreed to, for the record of consent."""
+    letter = subscriber_letter(MailKind.CONFIRMATION, subscriber.language, subscriber.frequency)
     return hashlib.sha256(letter.text.encode()).hexdigest()[:12]
 
 
-def _welcome(session: Session, subscriber: Subscriber, house: House, rules: Rules, now: datetime) -> None:
-    arrived, _ = arrivals(session, now, rules.settle, after=subscriber.cursor)
+def _welcome(
+    session: Session, subscriber: Subscriber, identity: MailIdentity, rules: MailingRules, now: datetime
+) -> None:
+    arrived, _ = arrivals_after(session, now, rules.quiet_period, after=subscriber.cursor)
+    spec = MailSpec(WELCOME, subscriber.language, subscriber.frequency, MailKind.WELCOME_DIGEST)
     try:
-        mail = next_mail(
-            arrived,
-            subscriber.cursor,
-            slot=planner.WELCOME,
-            language=subscriber.language,
-            frequency=subscriber.frequency,
-            house=house,
-            rules=rules,
-            purpose="welcome",
-        )
-    except RenderError:  # the digest's run will tell the operator; the reader is welcome all the same
+        mail = render_next_mail(arrived, subscriber.cursor, spec, identity, rules.daily_papers)
+    except RenderError:  # the digest run will tell the operator, and the subscriber is welcome all the same
         mail = None
     if mail is None:
-        write(session, subscriber, "welcome", house, now)
+        plan_letter(session, subscriber, MailKind.WELCOME, identity, now)
         return
-    edition, rendered = mail
-    row = planner.add_edition(session, planner.draft(edition, rendered, subscriber.cursor, now))
-    planner.plan(
+    edition = mail.edition
+    row = add_edition(
+        session,
+        edition_row(spec, mail.rendered.content, now, papers=edition, after_cursor=subscriber.cursor),
+    )
+    planner.plan_digest(
         session,
         row,
         who=Subscriber.id == subscriber.id,
         cursor=edition.papers[-1].number,
-        domain=house.domain,
+        domain=identity.domain,
         now=now,
-        slot=f"{planner.WELCOME}:{now:%Y%m%dT%H%M%S}",
+        slot=welcome_slot(now),
     )
-
-
-def end(
-    session: Session, subscriber: Subscriber, house: House, now: datetime, *, origin: str, reason: str = ""
-) -> None:
-    """End a subscription at once and say farewell, the first time."""
-    was_reader = subscriber.status in {"active", "paused"}
-    accounts.unsubscribe(subscriber, now, origin=origin, reason=reason)
-    session.flush()
-    if was_reader:
-        write_once(session, subscriber, "farewell", house, now)
-
-
-def ask_to_move(
-    session: Session, subscriber: Subscriber, address: str, house: House, now: datetime, *, origin: str
-) -> None:
-    """Write to an address that a reader wants to be mailed at, unless it has a subscription of its own.
-
-    Raises:
-        AccountError: it is no address that can be mailed.
-    """
-    accounts.ask_to_move(session, subscriber, address, now, origin=origin)
-    taken = accounts.find(session, subscriber.new_email)
-    if taken is None and not accounts.is_suppressed(session, subscriber.new_email):
-        write_once(session, subscriber, "move", house, now, most=MOVES)
-
-
-def forget(session: Session, subscriber: Subscriber, house: House, now: datetime) -> None:
-    """Erase all that is stored of a reader."""
-    events.call_off(session, subscriber.id)
-    accounts.forget(session, subscriber, house.key, now)
 
 
 def expire_sign_ups(session: Session, now: datetime) -> int:
@@ -157,23 +150,87 @@ def expire_sign_ups(session: Session, now: datetime) -> int:
     expired = accounts.expired_sign_ups(session, now)
     for subscriber in expired:
         if not subscriber.confirmed_at:
-            events.call_off(session, subscriber.id)
+            _cancel_mails(session, subscriber)
         accounts.expire(session, subscriber, now)
     session.flush()
     return len(expired)
 
 
-def write(session: Session, subscriber: Subscriber, kind: str, house: House, now: datetime) -> None:
-    """Plan a letter to a reader."""
-    letter = reader_letter(kind, subscriber.language, subscriber.frequency)
-    planner.plan_letter(session, letter, subscriber.id, domain=house.domain, now=now)
+# --- leaving, moving, being forgotten -----------------------------------------------
 
 
-def write_once(
-    session: Session, subscriber: Subscriber, kind: str, house: House, now: datetime, *, most: int = 1
+def unsubscribe(
+    session: Session,
+    subscriber: Subscriber,
+    identity: MailIdentity,
+    now: datetime,
+    *,
+    origin: str,
+    reason: str = "",
+) -> None:
+    """End a subscription at once, and say farewell the first time."""
+    was_subscribed = subscriber.status in SUBSCRIBED
+    accounts.unsubscribe(subscriber, now, origin=origin, reason=reason)
+    session.flush()
+    if was_subscribed:
+        plan_letter_once(session, subscriber, MailKind.FAREWELL, identity, now)
+
+
+def request_address_change(
+    session: Session,
+    subscriber: Subscriber,
+    address: str,
+    identity: MailIdentity,
+    now: datetime,
+    *,
+    origin: str,
+) -> None:
+    """Write to the address that a subscriber wants to be mailed at, unless it has a subscription of its own.
+
+    Raises:
+        AccountError: the address cannot be mailed.
+    """
+    accounts.request_address_change(session, subscriber, address, now, origin=origin)
+    taken = accounts.find(session, subscriber.new_email)
+    if taken is None and not is_suppressed(session, subscriber.new_email):
+        plan_letter_once(
+            session, subscriber, MailKind.MOVE, identity, now, max_per_day=MAX_MOVE_LETTERS_PER_DAY
+        )
+
+
+def forget(session: Session, subscriber: Subscriber, identity: MailIdentity, now: datetime) -> None:
+    """Erase everything that is stored about a subscriber."""
+    _cancel_mails(session, subscriber)
+    erasure.forget(session, subscriber, identity.key, now)
+
+
+def _cancel_mails(session: Session, subscriber: Subscriber) -> None:
+    events.cancel(session, subscriber.id)
+    forget_bounces(session, subscriber.id)
+
+
+# --- letters ------------------------------------------------------------------------
+
+
+def plan_letter(
+    session: Session, subscriber: Subscriber, kind: MailKind, identity: MailIdentity, now: datetime
+) -> None:
+    """Plan a letter to a subscriber."""
+    letter = subscriber_letter(kind, subscriber.language, subscriber.frequency)
+    planner.plan_letter(session, kind, letter, subscriber, domain=identity.domain, now=now)
+
+
+def plan_letter_once(
+    session: Session,
+    subscriber: Subscriber,
+    kind: MailKind,
+    identity: MailIdentity,
+    now: datetime,
+    *,
+    max_per_day: int = 1,
 ) -> bool:
-    """Plan a letter unless as many of its kind were planned within a day; whether it was."""
-    if planner.letters_since(session, subscriber.id, kind, now - ONCE_IN) >= most:
+    """Plan a letter unless enough of its kind were planned within a day; returns whether it was planned."""
+    if planner.count_letters_since(session, subscriber.id, kind, now - LETTER_INTERVAL) >= max_per_day:
         return False
-    write(session, subscriber, kind, house, now)
+    plan_letter(session, subscriber, kind, identity, now)
     return True

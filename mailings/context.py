@@ -1,43 +1,57 @@
-"""Opens what sending stands on, from the settings: database, mail server or mailbox, house and rules."""
+"""Opens what the use cases need, from the settings: transport, identity, clock and rules."""
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from core.database import Database
 from core.settings import Settings, secret_key
-from delivery.rate_limit import Speed
-from delivery.sender import Clock, Office
+from delivery.context import Clock, SendingContext
+from delivery.rate_limit import SendingLimits
+from delivery.transport.base import Transport
 from delivery.transport.mailbox import embedded_mailbox
-from delivery.transport.pool import Transport, parse_addresses
-from emails.message import House
-from emails.mime.dkim_signing import read_signer
-from mailings.digest_run import Rules
+from delivery.transport.pool import SmtpPool
+from delivery.transport.smtp.server import parse_smtp_urls
+from emails.identity import MailIdentity
+from emails.mime.dkim_signing import load_signer
 
 
-def rules_of(settings: Settings) -> Rules:
-    """The rules that the settings give."""
-    return Rules(
-        settle=timedelta(minutes=settings.settle_minutes),
+@dataclass(frozen=True)
+class MailingRules:
+    """The settings that decide what is sent.
+
+    An issue must have been unchanged for the `quiet_period`. `daily_papers` is the minimum of a daily mail.
+    """
+
+    quiet_period: timedelta
+    daily_papers: int
+    repeat_uncertain: bool
+
+
+def rules_from(settings: Settings) -> MailingRules:
+    """The rules in the settings."""
+    return MailingRules(
+        quiet_period=timedelta(minutes=settings.settle_minutes),
         daily_papers=settings.daily_papers,
         repeat_uncertain=settings.uncertain == "repeat",
     )
 
 
-def house_of(settings: Settings) -> House:
-    """What all mails share, by the settings.
+def identity_from(settings: Settings) -> MailIdentity:
+    """Who sends, by the settings.
 
     Raises:
-        SigningError: the key for DKIM cannot be used.
+        DkimKeyError: the key for DKIM cannot be used.
     """
     file = settings.dkim_key_file
-    signer = read_signer(settings.dkim_selector, file) if file else None
-    return House(settings.sender, settings.base_url, secret_key(settings), signer)
+    signer = load_signer(settings.dkim_selector, file) if file else None
+    return MailIdentity(settings.sender, settings.base_url, secret_key(settings), signer)
 
 
 def clock_from(now: datetime | None) -> Clock:
-    """The clock, or one that starts at `now`: it goes on, as some mails wait for their turn."""
+    """The real clock, or one that starts at `now`. It keeps going, because some mails wait for their turn."""
     if now is None:
         return lambda: datetime.now(UTC)
     started = time.monotonic()
@@ -45,19 +59,29 @@ def clock_from(now: datetime | None) -> Clock:
 
 
 @contextmanager
-def open_office(settings: Settings, database: Database, now: datetime | None = None) -> Iterator[Office]:
-    """All that sending needs; without PAPERBOY_SMTP_URL the embedded mailbox takes the mails.
-
-    The clock starts at `now`, if that is given.
+def open_transport(settings: Settings) -> Iterator[Transport]:
+    """The mail servers of the settings; without PAPERBOY_SMTP_URL, the embedded mailbox.
 
     Raises:
-        AddressError: PAPERBOY_SMTP_URL cannot be used.
+        SmtpUrlError: PAPERBOY_SMTP_URL cannot be used.
     """
     if settings.smtp_url:
-        address = nullcontext(settings.smtp_url.get_secret_value())
-    else:
-        address = embedded_mailbox(settings.mailbox_dir)  # type: ignore[assignment]  # both give an address
-    with address as urls:
-        transport = Transport(parse_addresses(urls))
-        speed = Speed(settings.connections, settings.mails_per_second, settings.mails_per_hour)
-        yield Office(database, transport, house_of(settings), clock_from(now), speed)
+        yield SmtpPool(parse_smtp_urls(settings.smtp_url.get_secret_value()))
+        return
+    with embedded_mailbox(settings.mailbox_dir) as transport:
+        yield transport
+
+
+@contextmanager
+def open_sending_context(
+    settings: Settings, database: Database, now: datetime | None = None
+) -> Iterator[SendingContext]:
+    """Everything that sending needs; the clock starts at `now`, if it is given.
+
+    Raises:
+        SmtpUrlError: PAPERBOY_SMTP_URL cannot be used.
+        DkimKeyError: the key for DKIM cannot be used.
+    """
+    limits = SendingLimits(settings.connections, settings.mails_per_second, settings.mails_per_hour)
+    with open_transport(settings) as transport:
+        yield SendingContext(database, transport, identity_from(settings), clock_from(now), limits)

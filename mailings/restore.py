@@ -1,4 +1,4 @@
-"""After a restore: what the backup does not know to be sent, the mail server's log does."""
+"""After a backup was restored: the mail server's log says what was sent and the backup does not know."""
 
 import re
 from collections.abc import Iterable
@@ -9,29 +9,29 @@ from itertools import islice
 from core.database import Sessions
 from delivery import events, queries
 
-AT_ONCE = 1_000  # lines of a log
+LINES_PER_TRANSACTION = 1_000
 
 
 @dataclass(frozen=True)
-class Reconciled:
+class RestoreResult:
     """How many deliveries were settled as sent, and how many are left to send."""
 
     sent: int
     left: int
 
 
-def reconcile(sessions: Sessions, log: Iterable[str], *, domain: str, now: datetime) -> Reconciled:
-    """Settle what is under way and whose Message-ID the log names; nothing else of the log is looked at.
+def reconcile(sessions: Sessions, log: Iterable[str], *, domain: str, now: datetime) -> RestoreResult:
+    """Settle everything that is under way and whose Message-ID the log names. Nothing else in the log matters.
 
-    The log is that of a mail server (or any text) with the mails it took since the backup; a mail that it
-    named and then refused is one that came back.
+    The log is that of a mail server (or any text) with the mails it accepted since the backup. A mail that it
+    accepted and refused afterwards is a bounce.
     """
-    ours = re.compile(rf"\b[0-9a-f]{{32}}@{re.escape(domain)}\b")
+    message_id = re.compile(rf"\b[0-9a-f]{{32}}@{re.escape(domain)}\b")
     sent = 0
     lines = iter(log)
-    while some := list(islice(lines, AT_ONCE)):
-        named = list(dict.fromkeys(ours.findall("".join(some))))
+    while chunk := list(islice(lines, LINES_PER_TRANSACTION)):
+        named = list(dict.fromkeys(message_id.findall("".join(chunk))))
         with sessions.begin() as session:
-            sent += events.found_sent(session, named, now)
+            sent += events.confirm_sent(session, named, now)
     with sessions() as session:
-        return Reconciled(sent, queries.count_left(session, None))
+        return RestoreResult(sent, queries.count_left(session, None))

@@ -1,23 +1,22 @@
-"""Upkeep between digests: retries, late digests, sign-ups to answer or to drop, pauses that end, old mail to drop."""
+"""Upkeep between digests: retries, digests that had to wait, sign-ups to answer or drop, pauses that end."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bounces import handler
-from core.run_log import last_of, record
+from core.rate_storage import DatabaseStorage
+from core.run_log import RunKind, last_run_of_slot, record_run
+from core.slots import Frequency, digest_slot
+from delivery.context import SendingContext
 from delivery.report import DigestReport
-from delivery.sender import Office
-from emails.edition import slot_of
-from mailings.account_mails import answer_applications, expire_sign_ups
-from mailings.digest_run import Rules, retry, run_digest
+from mailings.account_mails import answer_signup_requests, expire_sign_ups
+from mailings.context import MailingRules
+from mailings.digest_run import run_digest, send_retries
 from subscribers.accounts import resume_due
-from subscribers.models import FREQUENCIES
-from subscribers.signup_limits import DatabaseStorage
 
 
 @dataclass
 class UpkeepReport:
-    """What one upkeep did; `late` are digests run again because papers had to settle the first time."""
+    """What one upkeep did; `late` are digests that were run again because some papers were not quiet before."""
 
     expired: int
     resumed: int
@@ -32,31 +31,30 @@ class UpkeepReport:
 
     @property
     def fault(self) -> str:
-        """Why the run must count as failed, or nothing."""
+        """Why the run must count as failed; empty if it need not."""
         return "; ".join(report.fault for report in (self.retries, *self.late) if report.fault)
 
 
-def upkeep(office: Office, *, local_now: datetime, rules: Rules) -> UpkeepReport:
-    """Send what is due again, run digests that waited for papers, and see to accounts."""
-    with office.database.sessions.begin() as session:
+def run_upkeep(context: SendingContext, *, local_now: datetime, rules: MailingRules) -> UpkeepReport:
+    """See to accounts, send what is due again, and run digests that had to wait for papers."""
+    with context.database.sessions.begin() as session:
         expired = expire_sign_ups(session, local_now)
         resumed = resume_due(session, local_now, local_now.date())
-        handler.prune(session, local_now)
-        answered = len(answer_applications(session, office.house, local_now))
-    DatabaseStorage(office.database).drop_expired()
-    report = UpkeepReport(expired, resumed, answered, retry(office, rules=rules))
+        answered = len(answer_signup_requests(session, context.identity, local_now))
+    DatabaseStorage(context.database).delete_expired()
+    report = UpkeepReport(expired, resumed, answered, send_retries(context, rules=rules))
     if not report.retries.stopped:
         report.late = [
-            run_digest(office, frequency, local_now=local_now, rules=rules)
-            for frequency in FREQUENCIES
-            if _waited(office, slot_of(frequency, local_now))
+            run_digest(context, frequency, local_now=local_now, rules=rules)
+            for frequency in Frequency
+            if _had_to_wait(context, digest_slot(frequency, local_now))
         ]
-    with office.database.sessions.begin() as session:
-        record(session, "upkeep", {**report.counts, **report.retries.as_json()}, local_now)
+    with context.database.sessions.begin() as session:
+        record_run(session, RunKind.UPKEEP, {**report.counts, **report.retries.as_json()}, local_now)
     return report
 
 
-def _waited(office: Office, slot: str) -> bool:
-    with office.database.sessions() as session:
-        run = last_of(session, "digest", slot)
+def _had_to_wait(context: SendingContext, slot: str) -> bool:
+    with context.database.sessions() as session:
+        run = last_run_of_slot(session, RunKind.DIGEST, slot)
         return bool(run and run.waiting)

@@ -1,1 +1,1 @@
-"""What operators see and are told: records, figures, previews, alarms."""
+"""What operators see and are told: alarms, what needs attention, statistics, history, previews, metrics."""

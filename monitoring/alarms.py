@@ -1,7 +1,8 @@
-"""Alarms: what an operator is told of by mail, past the outbox and its suppressions, once a cause and day."""
+"""Alarms: what the operator is told by mail, each cause once a day. They bypass the outbox and its suppressions."""
 
 import logging
 import re
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,116 +10,147 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from core.database import Sessions, upsert
+from core.languages import Language
+from core.slots import Frequency
 from delivery import queries
-from delivery.models import Alarm
-from delivery.sender import Office
-from delivery.transport.smtp.replies import Refusal
-from emails.letters import Notice
-from issues.store import held_since, newest_publication, problems_of
-from monitoring.notices import notify
+from delivery.bounce_log import bounces_by_slot
+from delivery.context import SendingContext
+from delivery.models import SentAlarm
+from delivery.transport.base import SendError, Transport, send_one
+from emails.content import MailSpec
+from emails.identity import MailIdentity
+from emails.kinds import MailKind
+from emails.letters import OperatorNotice, operator_letter
+from emails.message import Recipient, build_message
+from issues.queries import held_since, hold_reasons, newest_publication
 
 logger = logging.getLogger(__name__)
 
-SILENCE = timedelta(days=10)  # of a forum that posts once a week
-HELD_FOR = timedelta(days=10)  # an issue that nobody releases is told of no longer
-RETURNED_FOR = timedelta(days=7)
-FEW_RETURNED = 20  # less than these say nothing about a rate
+OPERATOR_LANGUAGE = Language.EN  # of the command line and the guide, too
+MAX_FORUM_SILENCE = timedelta(days=10)  # of a forum that posts once a week
+MAX_HELD_ALARM = timedelta(days=10)  # after which a held issue raises no alarm any more
+BOUNCE_WINDOW = timedelta(days=7)
+MIN_BOUNCES = 20  # fewer say nothing about a rate
 GUIDE = "docs/operating.md#alarms"
-_LONGEST_CAUSE = 100
+MAX_CAUSE_CHARACTERS = 100
+NOTICE_SPEC = MailSpec(MailKind.NOTICE, OPERATOR_LANGUAGE, Frequency.WEEKLY, MailKind.NOTICE)
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What is wrong, told once a day under the name of its `cause`."""
+class Alarm:
+    """What is wrong; the operator is told once a day about each `cause`."""
 
     cause: str
-    notice: Notice
+    notice: OperatorNotice
 
 
-def tell(office: Office, operator: str, troubles: Sequence[Trouble], local_now: datetime) -> None:
-    """Log each trouble, and tell the operator, if there is one, of those not told of today.
+def send_alarms(
+    context: SendingContext, operator: str, alarms: Sequence[Alarm], local_now: datetime
+) -> None:
+    """Log each alarm, and mail the operator (if there is one) those that were not sent today.
 
-    A notice that the mail server does not take counts as not told: the next call tries again.
+    An alarm that the mail server does not accept counts as not sent, so the next call tries again.
     """
-    for trouble in troubles:
-        facts = {"cause": trouble.cause}
-        logger.warning("%s: %s", trouble.notice.what, trouble.notice.cause, extra=facts)
-        if operator and _note(office.database.sessions, trouble, local_now):
+    for alarm in alarms:
+        facts = {"cause": alarm.cause}
+        logger.warning("%s: %s", alarm.notice.what, alarm.notice.cause, extra=facts)
+        if operator and _record_sent(context.database.sessions, alarm, local_now):
             try:
-                notify(office.transport, office.house, operator, trouble.notice, local_now)
-            except Refusal as refusal:
-                _forget(office.database.sessions, trouble, local_now)
-                logger.warning("the operator could not be told: %s", refusal.unaddressed, extra=facts)
+                send_notice(context.transport, context.identity, operator, alarm.notice, local_now)
+            except SendError as error:
+                _forget_sent(context.database.sessions, alarm, local_now)
+                logger.warning("the operator could not be told: %s", error.anonymous, extra=facts)
 
 
-def _note(sessions: Sessions, trouble: Trouble, local_now: datetime) -> bool:
-    """Write down that a trouble is told of today; whether it was not yet."""
+def send_notice(
+    transport: Transport, identity: MailIdentity, operator: str, notice: OperatorNotice, now: datetime
+) -> None:
+    """Send one notice to the operator's address.
+
+    Raises:
+        SendError: the server does not accept it.
+    """
+    message = build_message(
+        NOTICE_SPEC,
+        operator_letter(notice, OPERATOR_LANGUAGE),
+        Recipient(operator, "", "0" * 16),
+        identity,
+        message_id=f"{secrets.token_hex(16)}@{identity.domain}",
+        now=now,
+    )
+    send_one(transport, message)
+
+
+def _record_sent(sessions: Sessions, alarm: Alarm, local_now: datetime) -> bool:
+    """Record that an alarm is sent today; returns whether it had not been."""
     with sessions.begin() as session:
-        row = upsert(session, Alarm).values(cause=trouble.cause, day=local_now.date(), told_at=local_now)
-        return session.scalar(row.on_conflict_do_nothing().returning(Alarm.cause)) is not None
+        row = upsert(session, SentAlarm).values(cause=alarm.cause, day=local_now.date(), sent_at=local_now)
+        return session.scalar(row.on_conflict_do_nothing().returning(SentAlarm.cause)) is not None
 
 
-def _forget(sessions: Sessions, trouble: Trouble, local_now: datetime) -> None:
+def _forget_sent(sessions: Sessions, alarm: Alarm, local_now: datetime) -> None:
     with sessions.begin() as session:
-        if told := session.get(Alarm, (trouble.cause, local_now.date())):
-            session.delete(told)
+        if sent := session.get(SentAlarm, (alarm.cause, local_now.date())):
+            session.delete(sent)
 
 
 # --- what is wrong ------------------------------------------------------------------
 
 
-def failed_run(flow: str, reason: str) -> Trouble:
-    """A flow run that failed or crashed; another reason is another cause, other numbers in it are not."""
-    cause = f"{flow} failed: {re.sub(r'[0-9]+', '#', reason)}"[:_LONGEST_CAUSE]
-    notice = Notice(
+def failed_run_alarm(flow: str, reason: str) -> Alarm:
+    """The alarm of a flow run that failed or crashed. Another reason is another cause; other numbers are not."""
+    cause = f"{flow} failed: {re.sub(r'[0-9]+', '#', reason)}"[:MAX_CAUSE_CHARACTERS]
+    notice = OperatorNotice(
         what=f"a run of {flow} failed",
         cause=reason,
-        remedy=f"Mend what the reason names, then run it again: nobody gets a mail twice. See {GUIDE}",
+        remedy=f"Correct what the reason names, then run it again: nobody gets a mail twice. See {GUIDE}",
         facts={"flow": flow},
     )
-    return Trouble(cause, notice)
+    return Alarm(cause, notice)
 
 
-def troubles_of_issues(session: Session, now: datetime, held_for: timedelta = HELD_FOR) -> Iterator[Trouble]:
-    """Issues that are held, for no longer than a time, and a forum that has been silent for too long."""
+def issue_alarms(session: Session, now: datetime, held_for: timedelta = MAX_HELD_ALARM) -> Iterator[Alarm]:
+    """Alarms of issues that were held within a time, and of a forum that has been silent for too long."""
     for issue in held_since(session, now - held_for):
         name = issue.week_start.isoformat()
-        yield Trouble(
+        yield Alarm(
             f"issue {name} is held",
-            Notice(
+            OperatorNotice(
                 what=f"the issue of {name} is held",
-                cause=f"The post was not taken over: {'; '.join(problems_of(issue))}.",
-                remedy=f"Mend the post on the forum, or run: paperboy issues release {name}. See {GUIDE}",
+                cause=f"The post was not accepted: {'; '.join(hold_reasons(issue))}.",
+                remedy=f"Correct the post on the forum, or run: paperboy issues release {name}. See {GUIDE}",
                 facts={"issue": name, "post": issue.url},
             ),
         )
     newest = newest_publication(session)
-    if newest and now - newest > SILENCE:
-        yield Trouble(
+    if newest and now - newest > MAX_FORUM_SILENCE:
+        yield Alarm(
             "no new issue",
-            Notice(
-                what="no new issue for ten days",
-                cause=f"The newest weekly post is of {newest:%Y-%m-%d}: readers get nothing.",
-                remedy=f"See whether the forum posts, and whether the feed brings it: paperboy doctor. See {GUIDE}",
+            OperatorNotice(
+                what=f"no new issue for {MAX_FORUM_SILENCE.days} days",
+                cause=f"The newest weekly post is from {newest:%Y-%m-%d}: readers get nothing.",
+                remedy=(
+                    f"Check whether the forum posts, and whether the feed brings it: paperboy doctor. See {GUIDE}"
+                ),
                 facts={"newest post": f"{newest:%Y-%m-%d %H:%M} UTC"},
             ),
         )
 
 
-def troubles_of_bounces(session: Session, now: datetime, most: int) -> Iterator[Trouble]:
-    """Digests of which more than `most` percent came back within a week, and no small number."""
-    for slot, returned in queries.returned_by_slot(session, now - RETURNED_FOR).items():
-        if returned < FEW_RETURNED:
+def bounce_alarms(session: Session, now: datetime, max_percent: int) -> Iterator[Alarm]:
+    """Alarms of digests of which more than `max_percent` bounced within a week, unless they are only a few."""
+    for slot, bounced in bounces_by_slot(session, now - BOUNCE_WINDOW).items():
+        if bounced < MIN_BOUNCES:
             continue
-        states = queries.states_in(session, slot)
-        sent = states["sent"] + states["failed"]  # what came back has failed
-        if returned * 100 > most * sent:
-            yield Trouble(
+        states = queries.count_slot_by_state(session, slot)
+        sent = states["sent"] + states["failed"]  # a delivery that bounces becomes failed
+        if bounced * 100 > max_percent * sent:
+            yield Alarm(
                 f"bounces of {slot}",
-                Notice(
-                    what="many mails come back",
-                    cause=f"{returned} of the {sent} mails of {slot} came back; the limit is {most} %.",
-                    remedy=f"Large providers block senders for this: see why they came back. See {GUIDE}",
-                    facts={"slot": slot, "returned": str(returned), "sent": str(sent)},
+                OperatorNotice(
+                    what="many mails bounce",
+                    cause=f"{bounced} of the {sent} mails of {slot} bounced; the limit is {max_percent} %.",
+                    remedy=f"Large providers block senders for this: find out why they bounced. See {GUIDE}",
+                    facts={"slot": slot, "returned": str(bounced), "sent": str(sent)},
                 ),
             )

@@ -1,107 +1,115 @@
-"""What needs an operator's attention, the most pressing first: read from the record of runs and the ledger."""
+"""What needs an operator's attention, the most urgent first: read from the run log and the outbox."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, exists, func, or_, select
+from sqlalchemy import String, and_, case, exists, func, literal, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
-from core.run_log import Run, latest
+from core.run_log import RunRecord, latest_runs
 from delivery.models import Delivery, EditionRow
 from delivery.report import balances
-from delivery.retry import MOST_ATTEMPTS
-from monitoring.alarms import troubles_of_bounces, troubles_of_issues
+from delivery.retry import MAX_ATTEMPTS
+from delivery.states import DeliveryState
+from emails.kinds import WITH_PAPERS
+from monitoring.alarms import bounce_alarms, issue_alarms
 from subscribers.models import Subscriber
+from subscribers.status import SubscriberStatus
 
 EVER = timedelta(days=36_500)
-LONG_AGO = timedelta(days=8)  # a week's digest, and a day
-OVERDUE = timedelta(hours=1)
+LOST_MAIL_WINDOW = timedelta(days=8)  # a week's digest, and a day more
+MAX_OVERDUE = timedelta(hours=1)
+_LOST_GROUPS = ("uncertain", "failed", "expired")  # groups of `paperboy resend`
 
 
 @dataclass(frozen=True)
-class Matter:
-    """A trouble in one line, and what to do about it."""
+class AttentionItem:
+    """Something that is wrong, in one line, and what to do about it."""
 
     what: str
     remedy: str
 
 
-def matters(session: Session, now: datetime, bounce_alarm: int) -> list[Matter]:
-    """What needs attention now; `bounce_alarm` is the percentage of mails that may come back."""
-    troubles = [*troubles_of_issues(session, now, EVER), *troubles_of_bounces(session, now, bounce_alarm)]
-    told = [
-        Matter(f"{trouble.notice.what}: {trouble.notice.cause}", trouble.notice.remedy)
-        for trouble in troubles
+def attention_items(session: Session, now: datetime, bounce_alarm: int) -> list[AttentionItem]:
+    """What needs attention now; `bounce_alarm` is the percentage of mails that may bounce."""
+    alarms = [*issue_alarms(session, now, EVER), *bounce_alarms(session, now, bounce_alarm)]
+    from_alarms = [
+        AttentionItem(f"{alarm.notice.what}: {alarm.notice.cause}", alarm.notice.remedy) for alarm in alarms
     ]
-    return [*_runs(session), *told, *_mails(session, now)]
+    return [*_runs(session), *from_alarms, *_mails(session, now)]
 
 
-def _runs(session: Session) -> list[Matter]:
-    """The last run of each kind, where it did not end well."""
+def _runs(session: Session) -> list[AttentionItem]:
+    """The last run of each kind, if it did not end well."""
     return [
-        Matter(f"{fault} (mails left: {run.result.get('planned', 0)})", "mend it: the next run sends them")
-        for run in latest(session, 1)
+        AttentionItem(
+            f"{fault} (mails left: {run.result.get('planned', 0)})", "correct it: the next run sends them"
+        )
+        for run in latest_runs(session, 1)
         if (fault := _fault_of(run))
     ]
 
 
-def _fault_of(run: Run) -> str:
+def _fault_of(run: RunRecord) -> str:
     name = run.slot or run.kind
     if run.result.get("stopped"):
         return f"{name} stopped: {run.result['stopped']}"
-    return "" if balances(run.result) else f"the accounts of {name} do not balance"
+    return "" if balances(run.result) else f"the counts of {name} do not balance"
 
 
-def _mails(session: Session, now: datetime) -> list[Matter]:
-    lost = _lost_mails(session, now - LONG_AGO)
+def _mails(session: Session, now: datetime) -> list[AttentionItem]:
+    lost = _lost_mails(session, now - LOST_MAIL_WINDOW)
     found = [
-        Matter(
-            f"{group} mails of the last {LONG_AGO.days} days: {lost[group]}",
+        AttentionItem(
+            f"{group} mails of the last {LOST_MAIL_WINDOW.days} days: {lost[group]}",
             f"`paperboy show ISSUE`, then `paperboy resend ISSUE --group {group}`",
         )
-        for group in ("uncertain", "failed", "expired")
+        for group in _LOST_GROUPS
         if lost[group]
     ]
-    late = select(func.count()).where(Delivery.due_at < now - OVERDUE)
+    late = select(func.count()).where(Delivery.due_at < now - MAX_OVERDUE)
     if waiting := session.scalar(late) or 0:
         found.append(
-            Matter(f"mails that wait for over an hour: {waiting}", "is a worker running? `paperboy doctor`")
+            AttentionItem(
+                f"mails that wait for over an hour: {waiting}", "is a worker running? `paperboy doctor`"
+            )
         )
     return found
 
 
 def _lost_mails(session: Session, since: datetime) -> Counter[str]:
-    """Mails that did not arrive or may not have, by the group to send them to again: of readers who still
-    read and were sent none of the papers since."""
+    """Mails that did not arrive, or may not have, by the group that `paperboy resend` sends them to again.
+
+    Only mails of subscribers count who are still active and were sent none of the papers since.
+    """
     rows = select(EditionRow.id, EditionRow.papers).where(
-        EditionRow.created_at > since, EditionRow.frequency != ""
+        EditionRow.created_at > since, EditionRow.kind.in_(WITH_PAPERS)
     )
     editions = {id_: set(papers) for id_, papers in session.execute(rows)}
     lost: Counter[str] = Counter()
     for edition, papers in editions.items():
-        again = [id_ for id_, others in editions.items() if id_ > edition and others & papers]
-        lost += _lost_of(session, edition, again)
+        later = [id_ for id_, others in editions.items() if id_ > edition and others & papers]
+        lost += _lost_of_edition(session, edition, later)
     return lost
 
 
-def _lost_of(session: Session, edition: int, again: Sequence[int]) -> Counter[str]:
+def _lost_of_edition(session: Session, edition: int, later_editions: Sequence[int]) -> Counter[str]:
     later = aliased(Delivery)
     has_copy = exists().where(
         later.subscriber_id == Delivery.subscriber_id,
-        (later.edition_id + 0).in_(again),  # the sum has SQLite look by the reader
-        or_(later.state == "sent", later.due_at.is_not(None)),
+        (later.edition_id + 0).in_(later_editions),  # the addition makes SQLite use the index of subscribers
+        or_(later.state == DeliveryState.SENT, later.due_at.is_not(None)),
     )
-    group = case(
-        (and_(Delivery.state == "failed", Delivery.attempts >= MOST_ATTEMPTS), "expired"),
-        else_=Delivery.state,
-    )
+    has_expired = and_(Delivery.state == DeliveryState.FAILED, Delivery.attempts >= MAX_ATTEMPTS)
+    group = case((has_expired, literal("expired")), else_=type_coerce(Delivery.state, String))
     rows = (
         select(group, func.count())
         .join(Delivery.subscriber)
         .where(Delivery.edition_id == edition, Delivery.due_at.is_(None))
-        .where(Delivery.state.in_(("failed", "uncertain")), Subscriber.status == "active", ~has_copy)
+        .where(Delivery.state.in_((DeliveryState.FAILED, DeliveryState.UNCERTAIN)))
+        .where(Subscriber.status == SubscriberStatus.ACTIVE, ~has_copy)
     )
     counts: list[tuple[str, int]] = [(name, number) for name, number in session.execute(rows.group_by(group))]
     return Counter(dict(counts))

@@ -1,4 +1,4 @@
-"""What the ledger tells of one reader and of one issue; it changes nothing."""
+"""The history of one subscriber, and of the mails of one issue. Nothing here writes."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,31 +7,37 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
-from delivery.models import Delivery, EditionRow, ReturnedMail
+from delivery.models import BounceMail, Delivery, EditionRow
+from emails.kinds import WITH_PAPERS
 from issues.models import Issue, Revision
 from subscribers.models import Subscriber, Suppression
 
-# What lists of mails show of an edition; its texts take too much room.
+# What lists of mails show of an edition. Its texts would take too much memory.
 WITHOUT_TEXTS = joinedload(Delivery.edition).load_only(
     EditionRow.subject, EditionRow.language, EditionRow.papers
 )
 
 
-def of_reader(session: Session, reader: Subscriber) -> dict[str, Any]:
-    """All that a reader was sent, what came back, what they changed, and why they are not mailed, if so."""
-    deliveries = select(Delivery).where(Delivery.subscriber_id == reader.id).options(WITHOUT_TEXTS)
-    returned = select(ReturnedMail).where(ReturnedMail.subscriber_id == reader.id)
-    suppression = session.get(Suppression, reader.email.lower())
+def history_of_subscriber(session: Session, subscriber: Subscriber) -> dict[str, Any]:
+    """What a subscriber was sent, what bounced, what they changed, and why they are suppressed, if they are."""
+    deliveries = select(Delivery).where(Delivery.subscriber_id == subscriber.id).options(WITHOUT_TEXTS)
+    bounces = select(BounceMail).where(BounceMail.subscriber_id == subscriber.id)
+    suppression = session.get(Suppression, subscriber.email.lower())
     return {
         "suppressed": suppression and suppression.reason,
         "deliveries": [_delivery(row) for row in session.scalars(deliveries.order_by(Delivery.id))],
         "returned": [
-            {"at": _moment(row.received_at), "kind": row.kind, "status": row.status, "action": row.action}
-            | {"said": row.said}
-            for row in session.scalars(returned.order_by(ReturnedMail.id))
+            {
+                "at": _iso(row.received_at),
+                "kind": row.kind,
+                "status": row.status,
+                "action": row.action,
+                "said": row.reason,
+            }
+            for row in session.scalars(bounces.order_by(BounceMail.id))
         ],
         "changes": [
-            {"at": _moment(event.at), "what": event.what, "detail": event.detail} for event in reader.events
+            {"at": _iso(event.at), "what": event.what, "detail": event.detail} for event in subscriber.events
         ],
     }
 
@@ -39,12 +45,12 @@ def of_reader(session: Session, reader: Subscriber) -> dict[str, Any]:
 def _delivery(row: Delivery) -> dict[str, Any]:
     return {
         "id": row.id,
-        "planned_at": _moment(row.planned_at),
-        "settled_at": row.settled_at and _moment(row.settled_at),
+        "planned_at": _iso(row.planned_at),
+        "settled_at": row.settled_at and _iso(row.settled_at),
         "slot": row.slot,
         "kind": row.kind,
         "state": row.state,
-        "due_at": row.due_at and _moment(row.due_at),
+        "due_at": row.due_at and _iso(row.due_at),
         "papers": len(row.edition.papers),
         "language": row.edition.language,
         "subject": row.edition.subject,
@@ -54,33 +60,34 @@ def _delivery(row: Delivery) -> dict[str, Any]:
     }
 
 
-def of_issue(session: Session, issue: Issue) -> list[dict[str, Any]]:
-    """How many mails with papers of the issue are in each state, by slot, language and the revision whose
-    text they carry."""
+def mails_of_issue(session: Session, issue: Issue) -> list[dict[str, Any]]:
+    """How many mails with papers of the issue are in each state, by slot, language and revision of their text."""
     papers = {paper.number for paper in issue.papers}
     rows = select(EditionRow.id, EditionRow.papers, EditionRow.language, EditionRow.created_at)
-    digests = rows.where(EditionRow.created_at >= issue.first_seen_at, EditionRow.frequency != "")
-    carried = {
+    digests = rows.where(
+        EditionRow.created_at >= issue.first_seen_at, EditionRow.kind.in_(WITH_PAPERS)
+    )
+    carriers = {
         id_: (language, revision_at(issue.revisions, created_at))
         for id_, numbers, language, created_at in session.execute(digests)
         if papers & set(numbers)
     }
     counts = (
         select(Delivery.slot, Delivery.edition_id, Delivery.state, func.count())
-        .where(Delivery.edition_id.in_(carried))
+        .where(Delivery.edition_id.in_(carriers))
         .group_by(Delivery.slot, Delivery.edition_id, Delivery.state)
     )
     table: dict[tuple[str, str, int, str], int] = {}
     for slot, edition, state, count in session.execute(counts):
-        language, revision = carried[edition]
-        place = (slot, language, revision, state)
-        table[place] = table.get(place, 0) + count
+        language, revision = carriers[edition]
+        key = (slot, language, revision, state)
+        table[key] = table.get(key, 0) + count
     names = ("slot", "language", "revision", "state")
-    return [dict(zip(names, place, strict=True)) | {"mails": table[place]} for place in sorted(table)]
+    return [dict(zip(names, key, strict=True)) | {"mails": table[key]} for key in sorted(table)]
 
 
 def revision_at(revisions: Sequence[Revision], moment: datetime) -> int:
-    """The number of the revision that was in force at a time; 0 for none."""
+    """The number of the revision that was in force at a time; 0 if there was none."""
     since = {
         revision.number: revision.released_at or revision.seen_at
         for revision in revisions
@@ -89,5 +96,5 @@ def revision_at(revisions: Sequence[Revision], moment: datetime) -> int:
     return max((number for number, began in since.items() if began <= moment), default=0)
 
 
-def _moment(moment: datetime) -> str:
+def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")

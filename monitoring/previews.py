@@ -1,18 +1,30 @@
-"""Every kind of mail as a reader would get it, for an operator to look at before it goes out."""
+"""Previews: every kind of mail as a subscriber would get it, for an operator to look at before it goes out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
 
-from emails.edition import Edition, Purpose, compose, copy_of, portions
-from emails.letters import READER_LETTERS, Letter, Notice, operator_notice, reader_letter
-from emails.message import Content, House, Message, Reader, build, filled, widest
+from core.languages import Language
+from core.slots import Frequency, preview_slot
+from emails.choose import edition_to_resend, editions_of_issue
+from emails.compose import compose
+from emails.content import Content, MailSpec
+from emails.edition import Edition
+from emails.identity import MailIdentity
+from emails.kinds import SENT_AGAIN, SUBSCRIBER_LETTERS, MailKind
+from emails.letters import OperatorNotice, operator_letter, subscriber_letter
+from emails.message import (
+    PREVIEW_RECIPIENT,
+    Message,
+    build_message,
+    longest_placeholders,
+    personalized,
+)
 from emails.rendering.render import render
 from issues.arrivals import Arrival
-from subscribers.models import FREQUENCIES, LANGUAGES
 
-NOTICE = Notice(
+SAMPLE_NOTICE = OperatorNotice(
     what="the issue of 2025-07-28 is held",
     cause="The post of the week from 2025-07-28 was not taken over: paper 3 has no link.",
     remedy="Mend the post on the forum and wait for the next reading, or run: paperboy issues release 2025-07-28",
@@ -22,7 +34,7 @@ NOTICE = Notice(
 
 @dataclass(frozen=True)
 class Preview:
-    """A mail for a reader who does not exist; `fill` is its share of the size limit, of a digest only."""
+    """A mail to a person who does not exist; `fill` is the share of the size limit that a digest takes."""
 
     name: str
     subject: str
@@ -33,84 +45,80 @@ class Preview:
 
 
 def issue_previews(
-    papers: Sequence[Arrival], house: House, now: datetime, daily_papers: int
+    papers: Sequence[Arrival], identity: MailIdentity, now: datetime, daily_papers: int
 ) -> Iterator[Preview]:
-    """All mails that an issue's papers come in: weekly, each day's, welcomes, what was added late, and what
-    an operator sends again.
+    """All mails in which an issue's papers come: weekly, daily, welcomes, late additions, copies and corrections.
 
     Raises:
         EmptyIssueError: the issue has no paper in force.
         RenderError: a mail cannot be made to fit.
     """
-    purposes: tuple[Purpose, ...] = ("digest", "welcome")
-    for language, frequency, purpose in product(LANGUAGES, FREQUENCIES, purposes):
-        kind = f"welcome-{frequency}" if purpose == "welcome" else frequency
-        editions = portions(
-            papers,
-            slot=f"preview:{kind}",
-            language=language,
-            frequency=frequency,
-            daily_papers=daily_papers,
-            purpose=purpose,
-        )
-        for day, edition in enumerate(editions[:1] if purpose == "welcome" else editions, 1):
-            name = f"{kind}-{language}"
-            yield edition_preview(edition, f"{name}-day-{day}" if len(editions) > 1 else name, house, now)
-    late = [paper for paper in papers if paper.late]
-    if late:
-        for language in LANGUAGES:
-            edition = compose(
-                late,
-                max(paper.number for paper in papers),
-                slot="preview:late",
-                language=language,
-                frequency="weekly",
+    kinds = (MailKind.DIGEST, MailKind.WELCOME_DIGEST)
+    for language, frequency, kind in product(Language, Frequency, kinds):
+        is_welcome = kind == MailKind.WELCOME_DIGEST
+        prefix = f"welcome-{frequency}" if is_welcome else frequency
+        spec = MailSpec(preview_slot(prefix), language, frequency, kind)
+        editions = editions_of_issue(papers, spec, daily_papers=daily_papers)
+        for day, edition in enumerate(editions[:1] if is_welcome else editions, 1):
+            name = f"{prefix}-{language}"
+            yield edition_preview(
+                edition, f"{name}-day-{day}" if len(editions) > 1 else name, identity, now
             )
-            yield edition_preview(edition, f"late-{language}", house, now)
-    again: tuple[Purpose, ...] = ("copy", "correction")
-    for language, purpose in product(LANGUAGES, again):
-        sent = [paper for paper in papers if paper.corrected] if purpose == "correction" else papers
-        slot = f"preview:{purpose}"
-        edition = copy_of(sent or papers[:1], slot=slot, language=language, purpose=purpose)
-        yield edition_preview(edition, f"{purpose}-{language}", house, now)
+    if late := [paper for paper in papers if paper.late]:
+        cursor = max(paper.number for paper in papers)
+        for language in Language:
+            spec = MailSpec(preview_slot("late"), language, Frequency.WEEKLY)
+            yield edition_preview(compose(late, cursor, spec), f"late-{language}", identity, now)
+    for language, kind in product(Language, SENT_AGAIN):
+        corrected = [paper for paper in papers if paper.corrected]
+        sent = corrected if kind == MailKind.CORRECTION else papers
+        spec = MailSpec(preview_slot(kind), language, Frequency.WEEKLY, kind)
+        edition = edition_to_resend(sent or papers[:1], spec)
+        yield edition_preview(edition, f"{kind}-{language}", identity, now)
 
 
-def edition_preview(edition: Edition, name: str, house: House, now: datetime) -> Preview:
+def edition_preview(edition: Edition, name: str, identity: MailIdentity, now: datetime) -> Preview:
     """The mail of one edition.
 
     Raises:
         RenderError: it cannot be made to fit.
     """
-    rendered = render(edition, archive=house.archive, widest=widest(house))
-    content = Content(
-        edition.slot,
-        edition.language,
-        edition.frequency,
-        rendered.subject,
-        rendered.html,
-        rendered.text,
-        rendered.nonce,
+    rendered = render(edition, archive=identity.archive, longest=longest_placeholders(identity))
+    return _preview(name, edition.spec, rendered.content, identity, now, rendered.fill)
+
+
+def letter_previews(identity: MailIdentity, now: datetime) -> Iterator[Preview]:
+    """All letters, in every language."""
+    for language in Language:
+        for kind in SUBSCRIBER_LETTERS:
+            letter = subscriber_letter(kind, language, Frequency.WEEKLY)
+            yield _letter_preview(kind, language, letter, identity, now)
+        notice = operator_letter(SAMPLE_NOTICE, language)
+        yield _letter_preview(MailKind.NOTICE, language, notice, identity, now)
+
+
+def _letter_preview(
+    kind: MailKind, language: Language, content: Content, identity: MailIdentity, now: datetime
+) -> Preview:
+    spec = MailSpec(kind, language, Frequency.WEEKLY, kind)
+    return _preview(f"{kind.replace('_', '-')}-{language}", spec, content, identity, now, None)
+
+
+def _preview(
+    name: str,
+    spec: MailSpec,
+    content: Content,
+    identity: MailIdentity,
+    now: datetime,
+    fill: float | None,
+) -> Preview:
+    html, text = personalized(spec, content, PREVIEW_RECIPIENT, identity, now)
+    message = build_message(
+        spec,
+        content,
+        PREVIEW_RECIPIENT,
+        identity,
+        message_id=f"preview-{name}@{identity.domain}",
+        now=now,
     )
-    return _preview(name, content, house, now, rendered.fill)
-
-
-def letter_previews(house: House, now: datetime) -> Iterator[Preview]:
-    """All mails that are no digest, in every language."""
-    for language in LANGUAGES:
-        for kind in READER_LETTERS:
-            yield _letter_preview(reader_letter(kind, language, "weekly"), house, now)
-        yield _letter_preview(operator_notice(NOTICE, language), house, now)
-
-
-def _letter_preview(letter: Letter, house: House, now: datetime) -> Preview:
-    content = Content(
-        letter.kind, letter.language, "", letter.subject, letter.html, letter.text, letter.nonce
-    )
-    return _preview(f"{letter.kind.replace('_', '-')}-{letter.language}", content, house, now, None)
-
-
-def _preview(name: str, content: Content, house: House, now: datetime, fill: float | None) -> Preview:
-    reader = Reader("reader@example.org", "", "0" * 16, content.language)
-    html, text = filled(content, reader, house, now)
-    message = build(content, reader, house, message_id=f"preview-{name}@{house.domain}", now=now)
     return Preview(name, content.subject, html, text, message, fill)

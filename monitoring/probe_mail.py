@@ -1,28 +1,33 @@
-"""A mail to try the way with: to nobody on the list, with the headers of a digest, of no digest's text."""
+"""The probe mail: it has the headers of a digest but no digest's text, so that an operator can test the delivery."""
 
 import secrets
 from datetime import datetime
 from functools import cache
 
-from emails.letters import Letter, Notice, operator_notice
-from emails.message import Content, House, Message, Reader, build
+from core.languages import Language
+from core.slots import Frequency
+from emails.content import Content, MailSpec
+from emails.identity import MailIdentity
+from emails.kinds import MailKind
+from emails.letters import OperatorNotice, operator_letter
+from emails.message import Message, Recipient, build_message
 
-_NOTICE = Notice(
+_NOTICE = OperatorNotice(
     what="this is a trial",
     cause="Somebody asked `paperboy doctor` to send a mail to this address.",
     remedy="Look at its source: Authentication-Results should say pass for spf, dkim and dmarc.",
     facts={},
 )
+_SPEC = MailSpec(MailKind.PROBE, Language.EN, Frequency.WEEKLY, MailKind.PROBE)
 
 
 @cache
-def _letter() -> Letter:
-    return operator_notice(_NOTICE, "en")
+def _content() -> Content:
+    return operator_letter(_NOTICE, Language.EN)
 
 
-def trial_mail(house: House, address: str, now: datetime) -> Message:
-    """A mail in English as a weekly digest is built; its links belong to no reader."""
-    letter = _letter()
-    content = Content("trial", "en", "weekly", letter.subject, letter.html, letter.text, letter.nonce)
-    reader = Reader(address, "", "0" * 16, "en")
-    return build(content, reader, house, message_id=f"{secrets.token_hex(16)}@{house.domain}", now=now)
+def probe_mail(identity: MailIdentity, address: str, now: datetime) -> Message:
+    """A mail in English, built as a weekly digest is; its links belong to no subscriber."""
+    message_id = f"{secrets.token_hex(16)}@{identity.domain}"
+    recipient = Recipient(address, "", "0" * 16)
+    return build_message(_SPEC, _content(), recipient, identity, message_id=message_id, now=now)

@@ -1,4 +1,4 @@
-"""How readers and runs have developed: figures for plots, counted in the database."""
+"""Statistics for plots: how the number of subscribers developed, and what became of the mails of each digest."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,24 +10,27 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from core.run_log import Run
-from delivery.models import Delivery, ReturnedMail
-from subscribers.models import FREQUENCIES, LANGUAGES, Subscriber
+from core.languages import Language
+from core.run_log import RunKind, RunRecord
+from core.slots import Frequency
+from delivery.models import BounceMail, Delivery
+from delivery.states import DeliveryState
+from subscribers.models import Subscriber
 
-MOST_WEEKS = 104
-MOST_RUNS = 30
+MAX_WEEKS = 104
+MAX_RUNS = 30
 
 
 @dataclass(frozen=True)
 class Series:
-    """How many there were at the end of each week, by name; `weeks` are the Mondays these began."""
+    """How many there were at the end of each week, by name; `weeks` are the Mondays of these weeks."""
 
     weeks: list[date]
     counts: dict[str, list[int]]
 
 
 @dataclass(frozen=True)
-class RunFigures:
+class SlotStatistics:
     """What became of the mails of a slot."""
 
     slot: str
@@ -37,39 +40,37 @@ class RunFigures:
     bounced: int
 
 
-def readers_by_week(session: Session, by: Literal["language", "frequency"], now: datetime) -> Series:
-    """How many readers there were, by the language or frequency that they have now.
+def subscribers_by_week(session: Session, by: Literal["language", "frequency"], now: datetime) -> Series:
+    """How many subscribers there were, by the language or frequency that they have now.
 
-    Those who were forgotten are in no figure; nor are those who never confirmed.
+    Those who were forgotten or never confirmed are not included.
     """
     column = Subscriber.language if by == "language" else Subscriber.frequency
-    names = LANGUAGES if by == "language" else FREQUENCIES
-    came, went = (
-        _by_day(session, Subscriber.confirmed_at, column),
-        _by_day(session, Subscriber.ended_at, column),
-    )
-    moves = Counter(came)
-    moves.subtract(went)
+    names = [str(name) for name in (Language if by == "language" else Frequency)]
+    changes = Counter(_count_by_day(session, Subscriber.confirmed_at, column))
+    changes.subtract(_count_by_day(session, Subscriber.ended_at, column))
     this_week = _monday(now.date())
-    first = _monday(min((day for day, _ in moves), default=now.date()))
+    first = _monday(min((day for day, _ in changes), default=now.date()))
     weeks = [first + timedelta(weeks=number) for number in range((this_week - first).days // 7 + 1)]
     counts = {}
     for name in names:
-        changes = Counter[date]()
-        for (day, which), number in moves.items():
-            changes[_monday(day)] += number if which == name else 0
-        counts[name] = list(accumulate(changes[week] for week in weeks))[-MOST_WEEKS:]
-    return Series(weeks[-MOST_WEEKS:], counts)
+        by_week = Counter[date]()
+        for (day, which), number in changes.items():
+            by_week[_monday(day)] += number if which == name else 0
+        counts[name] = list(accumulate(by_week[week] for week in weeks))[-MAX_WEEKS:]
+    return Series(weeks[-MAX_WEEKS:], counts)
 
 
-def _by_day(
-    session: Session, moment: InstrumentedAttribute[datetime | None], column: InstrumentedAttribute[str]
+def _count_by_day(
+    session: Session,
+    moment: InstrumentedAttribute[datetime | None],
+    column: InstrumentedAttribute[Language] | InstrumentedAttribute[Frequency],
 ) -> Counter[tuple[date, str]]:
     day = func.date(moment)
     rows = select(day, column, func.count()).where(Subscriber.confirmed_at.is_not(None), moment.is_not(None))
     found: Counter[tuple[date, str]] = Counter()
     for when, name, number in session.execute(rows.group_by(day, column)):
-        found[date.fromisoformat(str(when)), name] += number  # SQLite gives texts, PostgreSQL dates
+        found[date.fromisoformat(str(when)), name] += number  # SQLite returns texts, PostgreSQL dates
     return found
 
 
@@ -77,31 +78,40 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def runs_by_slot(session: Session) -> list[RunFigures]:
-    """The last digests, the oldest first; a slot that ran several times is counted as it stands now."""
-    last = func.max(Run.id)
-    slots = select(Run.slot).where(Run.kind == "digest").group_by(Run.slot).order_by(last.desc())
-    chosen = [slot for slot in session.scalars(slots.limit(MOST_RUNS)) if slot][::-1]
-    states = _states(session, chosen)
-    bounced = _bounced(session, chosen)
+def latest_slots(session: Session) -> list[SlotStatistics]:
+    """The last digests, the oldest first. A slot that was run several times is counted as it stands now."""
+    last = func.max(RunRecord.id)
+    slots = (
+        select(RunRecord.slot)
+        .where(RunRecord.kind == RunKind.DIGEST)
+        .group_by(RunRecord.slot)
+        .order_by(last.desc())
+    )
+    chosen = [slot for slot in session.scalars(slots.limit(MAX_RUNS)) if slot][::-1]
+    states = _count_states(session, chosen)
+    bounced = _count_bounced(session, chosen)
     return [
-        RunFigures(
-            slot, states[slot, "sent"], states[slot, "deferred"], states[slot, "failed"], bounced[slot]
+        SlotStatistics(
+            slot,
+            states[slot, DeliveryState.SENT],
+            states[slot, DeliveryState.DEFERRED],
+            states[slot, DeliveryState.FAILED],
+            bounced[slot],
         )
         for slot in chosen
     ]
 
 
-def _states(session: Session, slots: Sequence[str]) -> Counter[tuple[str, str]]:
+def _count_states(session: Session, slots: Sequence[str]) -> Counter[tuple[str, str]]:
     rows = select(Delivery.slot, Delivery.state, func.count()).where(Delivery.slot.in_(slots))
     counted = session.execute(rows.group_by(Delivery.slot, Delivery.state))
     return Counter({(slot, state): number for slot, state, number in counted})
 
 
-def _bounced(session: Session, slots: Sequence[str]) -> Counter[str]:
+def _count_bounced(session: Session, slots: Sequence[str]) -> Counter[str]:
     rows = (
         select(Delivery.slot, func.count(Delivery.id.distinct()))
-        .join(ReturnedMail, ReturnedMail.delivery_id == Delivery.id)
-        .where(Delivery.slot.in_(slots), ReturnedMail.kind == "bounce")
+        .join(BounceMail, BounceMail.delivery_id == Delivery.id)
+        .where(Delivery.slot.in_(slots), BounceMail.kind == "bounce")
     )
     return Counter(dict(session.execute(rows.group_by(Delivery.slot)).tuples().all()))

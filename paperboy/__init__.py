@@ -1,1 +1,1 @@
-"""By hand and by browser: the command line, the pages, the demo and its sample forum."""
+"""By hand and by browser: the command line, the pages for readers and operators, the doctor, the demo."""

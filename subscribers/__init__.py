@@ -1,1 +1,1 @@
-"""Who reads: accounts, signed links, limits, who is due, import and export."""
+"""Who reads: accounts, audience, signed tokens, sign-up limits, import and export."""

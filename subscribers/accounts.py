@@ -1,97 +1,73 @@
-"""Accounts: sign up, confirm, change, pause, resume, unsubscribe, forget; every change of a subscriber.
+"""Accounts: sign up, confirm, change, pause, resume, unsubscribe. Every change of a subscription is made here.
 
-Each change leaves an event, with where it came from: together they are the record of consent.
+Each change adds an account event. Nothing here sends mail; `mailings.account_mails` does both together.
 """
 
-import hashlib
-import hmac
-import re
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress as suppress_error
 from datetime import date, datetime, timedelta
 
-from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import and_, delete, func, or_, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from core.database import upsert
+from core.languages import Language
+from core.slots import Frequency
 from issues.models import Issue, Paper
-from subscribers.models import (
-    FREQUENCIES,
-    LANGUAGES,
-    AccountEvent,
-    Application,
-    Forgotten,
-    Subscriber,
-    Suppression,
-)
+from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
+from subscribers.erasure import erase
+from subscribers.events import record_event
+from subscribers.models import Subscriber
+from subscribers.status import SUBSCRIBED, SubscriberStatus
+from subscribers.suppression import is_suppressed
 
-SIGN_UP_EXPIRES = timedelta(days=2)
-AWAY = timedelta(days=30)
-NAME_LENGTH = 80
-REASON_LENGTH = 500
-
-
-class AccountError(Exception):
-    """What was asked of an account cannot be done; the message is for the person who asked."""
-
-
-def normal_address(address: str) -> str:
-    """The address as it is kept and mailed: domain in IDNA (ASCII) and lower case.
-
-    Raises:
-        AccountError: not an address, or one with a local part that needs SMTPUTF8 (RFC 6531).
-    """
-    try:
-        found = validate_email(address.strip(), check_deliverability=False, allow_smtputf8=True, strict=True)
-    except EmailNotValidError as error:
-        raise AccountError(f"{address.strip()!r} is not an address that can be mailed: {error}") from None
-    if not found.local_part.isascii():
-        raise AccountError(
-            f"{address.strip()!r} has letters before the @ that mail servers refuse; use plain letters"
-        )
-    return f"{found.local_part}@{found.ascii_domain}"
+SIGNUP_LIFETIME = timedelta(days=2)  # within which a sign-up can be confirmed
+MAX_CATCH_UP = timedelta(days=30)  # of absence, after which a returning subscriber gets only the latest issue
+MAX_REASON_LENGTH = 500
 
 
 def find(session: Session, address: str) -> Subscriber | None:
-    """The subscriber of an address, whatever its case."""
+    """The subscriber with an address, in whatever case.
+
+    Raises:
+        AccountError: it is not an address.
+    """
     wanted = normal_address(address)
     return session.scalar(select(Subscriber).where(func.lower(Subscriber.email) == wanted.lower()))
 
 
 def by_handle(session: Session, handle: str) -> Subscriber | None:
-    """The subscriber whom a link names."""
+    """The subscriber whose links carry the handle."""
     return session.scalar(select(Subscriber).where(Subscriber.handle == handle))
+
+
+# --- signing up ---------------------------------------------------------------------
 
 
 def sign_up(
     session: Session,
     address: str,
     *,
-    language: str,
-    frequency: str,
+    language: Language,
+    frequency: Frequency,
     name: str = "",
     now: datetime,
     origin: str = "",
 ) -> Subscriber:
-    """A pending subscriber for the address; one that is known keeps its row and, if active, its state.
+    """A pending subscriber with the address. A known one keeps their row and, if subscribed, their status.
 
     Raises:
-        AccountError: the address, language, frequency or name cannot be used.
+        AccountError: the address cannot be used.
     """
-    check_choice(language, frequency)
     email = normal_address(address)
     known = find(session, address)
-    if known and known.status in {"active", "paused"}:
+    if known and known.status in SUBSCRIBED:
         return known
     subscriber = known or Subscriber(email=email, cursor=0, handle=secrets.token_hex(8))
-    subscriber.name = clean_line(name, NAME_LENGTH)
+    subscriber.name = clean_line(name, MAX_NAME_LENGTH)
     subscriber.language, subscriber.frequency = language, frequency
-    subscriber.status, subscriber.created_at, subscriber.ended_at = "pending", now, None
+    subscriber.status, subscriber.created_at, subscriber.ended_at = SubscriberStatus.PENDING, now, None
     session.add(subscriber)
-    _note(subscriber, "signed up", now, origin, language=language, frequency=frequency)
+    record_event(subscriber, "signed up", now, origin, language=language, frequency=frequency)
     session.flush()
     return subscriber
 
@@ -99,23 +75,54 @@ def sign_up(
 def confirm(
     session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "", wording: str = ""
 ) -> None:
-    """Make a pending subscriber active; the first digest brings the latest issue and what follows.
+    """Make a pending subscriber active. Their first digest brings the latest issue and what follows.
 
-    One who left and came back goes on where they stopped if that is later: no paper comes twice.
-    `wording` names the version of the text that was agreed to.
+    A subscriber who had left and came back continues where they stopped if that is later, so that no paper
+    comes twice. `wording` names the version of the text that they agreed to.
 
     Raises:
-        AccountError: the subscriber has not signed up anew since they left, or is suppressed.
+        AccountError: there is no open sign-up, or the address is suppressed.
     """
-    if subscriber.status == "active":
+    if subscriber.status == SubscriberStatus.ACTIVE:
         return
-    if subscriber.status != "pending":
+    if subscriber.status != SubscriberStatus.PENDING:
         raise AccountError("this confirmation is no longer valid: sign up again")
     if is_suppressed(session, subscriber.email):
         raise AccountError("mails to this address were returned or refused: it cannot be confirmed")
-    subscriber.status, subscriber.confirmed_at, subscriber.paused_until = "active", now, None
-    subscriber.cursor = max(subscriber.cursor, before_latest_issue(session))
-    _note(subscriber, "confirmed", now, origin, wording=wording)
+    subscriber.status, subscriber.confirmed_at = SubscriberStatus.ACTIVE, now
+    subscriber.paused_until = None
+    subscriber.cursor = max(subscriber.cursor, cursor_before_latest_issue(session))
+    record_event(subscriber, "confirmed", now, origin, wording=wording)
+
+
+def expired_sign_ups(session: Session, now: datetime) -> Sequence[Subscriber]:
+    """Subscribers who signed up and did not confirm in time, or declined."""
+    is_waiting = Subscriber.status == SubscriberStatus.PENDING
+    has_declined = and_(
+        Subscriber.status == SubscriberStatus.UNSUBSCRIBED, Subscriber.confirmed_at.is_(None)
+    )
+    is_late = Subscriber.created_at < now - SIGNUP_LIFETIME
+    return session.scalars(select(Subscriber).where(is_late, or_(is_waiting, has_declined))).all()
+
+
+def expire(session: Session, subscriber: Subscriber, now: datetime) -> None:
+    """Drop an unconfirmed sign-up. An earlier subscriber stays, as unsubscribed, so that their cursor is kept."""
+    if subscriber.confirmed_at:
+        unsubscribe(subscriber, now, origin="the sign-up expired")
+    else:
+        erase(session, subscriber)
+
+
+def cursor_before_latest_issue(session: Session) -> int:
+    """The cursor of a new subscriber, for whom the latest issue is unread and nothing before it."""
+    latest = (
+        select(Issue.id).where(Issue.revision > 0).order_by(Issue.week_start.desc(), Issue.id.desc()).limit(1)
+    )
+    first = session.scalar(select(func.min(Paper.number)).where(Paper.issue_id == latest.scalar_subquery()))
+    return first - 1 if first else 0
+
+
+# --- choices and pauses -------------------------------------------------------------
 
 
 def change(
@@ -123,103 +130,117 @@ def change(
     subscriber: Subscriber,
     now: datetime,
     *,
-    language: str | None = None,
-    frequency: str | None = None,
+    language: Language | None = None,
+    frequency: Frequency | None = None,
     origin: str = "",
 ) -> None:
-    """Set language, frequency or both; what was read stays read.
-
-    Raises:
-        AccountError: an unknown language or frequency.
-    """
-    check_choice(language or subscriber.language, frequency or subscriber.frequency)
+    """Set language, frequency or both. What has been read stays read."""
     if language in {None, subscriber.language} and frequency in {None, subscriber.frequency}:
         return
     subscriber.language = language or subscriber.language
     subscriber.frequency = frequency or subscriber.frequency
-    _note(subscriber, "changed", now, origin, language=subscriber.language, frequency=subscriber.frequency)
+    record_event(
+        subscriber, "changed", now, origin, language=subscriber.language, frequency=subscriber.frequency
+    )
     session.flush()
 
 
 def pause(subscriber: Subscriber, now: datetime, *, until: date | None = None, origin: str = "") -> None:
-    """Hold an active subscriber's mails, `until` a day or for good; papers wait until `resume`.
+    """Stop mails to an active subscriber until a day, or until they resume. Papers wait for them meanwhile.
 
     Raises:
-        AccountError: the subscriber is not active.
+        AccountError: the subscriber is neither active nor paused.
     """
-    _move(subscriber, "active", "paused")
+    _change_status(subscriber, SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)
     subscriber.paused_until = until
-    _note(subscriber, "paused", now, origin, until=until.isoformat() if until else "")
+    record_event(subscriber, "paused", now, origin, until=until.isoformat() if until else "")
 
 
 def resume(subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
-    """Mail a paused subscriber again, beginning with what waited; an active one is mailed already.
+    """Mail a paused subscriber again, beginning with the papers that waited. An active one stays as they are.
 
     Raises:
-        AccountError: the subscriber is neither.
+        AccountError: the subscriber is neither active nor paused.
     """
-    if subscriber.status == "active":
+    if subscriber.status == SubscriberStatus.ACTIVE:
         return
-    _move(subscriber, "paused", "active")
+    _change_status(subscriber, SubscriberStatus.PAUSED, SubscriberStatus.ACTIVE)
     subscriber.paused_until = None
-    _note(subscriber, "resumed", now, origin)
+    record_event(subscriber, "resumed", now, origin)
 
 
 def resume_due(session: Session, now: datetime, today: date) -> int:
-    """Resume all whose pause ends `today` or ended before, and count them."""
+    """Resume everyone whose pause ends by `today`, and count them."""
     due = session.scalars(
-        select(Subscriber).where(Subscriber.status == "paused", Subscriber.paused_until <= today)
+        select(Subscriber).where(
+            Subscriber.status == SubscriberStatus.PAUSED, Subscriber.paused_until <= today
+        )
     ).all()
     for subscriber in due:
         resume(subscriber, now, origin="the pause ended")
     return len(due)
 
 
+def _change_status(subscriber: Subscriber, before: SubscriberStatus, after: SubscriberStatus) -> None:
+    if subscriber.status == after:
+        return
+    if subscriber.status != before:
+        raise AccountError(f"the subscription is {subscriber.status}, not {before}")
+    subscriber.status = after
+
+
+# --- leaving and coming back --------------------------------------------------------
+
+
 def unsubscribe(subscriber: Subscriber, now: datetime, *, origin: str = "", reason: str = "") -> None:
-    """End a subscription at once; ending it twice changes nothing but the reason."""
-    if subscriber.status != "unsubscribed":
-        _note(subscriber, "unsubscribed", now, origin, before=subscriber.status)
-        subscriber.status, subscriber.ended_at = "unsubscribed", now
+    """End a subscription at once. Ending it twice changes nothing, but a reason is still recorded."""
+    if subscriber.status != SubscriberStatus.UNSUBSCRIBED:
+        record_event(subscriber, "unsubscribed", now, origin, before=subscriber.status)
+        subscriber.status, subscriber.ended_at = SubscriberStatus.UNSUBSCRIBED, now
     if reason:
-        _note(subscriber, "said why", now, origin, reason=clean_line(reason, REASON_LENGTH))
+        record_event(subscriber, "said why", now, origin, reason=clean_line(reason, MAX_REASON_LENGTH))
 
 
 def undo_unsubscribe(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
-    """Take an unsubscription back, as a reader who left by mistake does; what they missed since comes,
-    but after AWAY only the latest issue.
+    """Take an unsubscription back, for someone who left by mistake.
+
+    They get what they missed; after more than MAX_CATCH_UP of absence, only the latest issue.
 
     Raises:
-        AccountError: the subscriber has not unsubscribed, never confirmed, or is suppressed.
+        AccountError: they have not unsubscribed, had never confirmed, or their address is suppressed.
     """
-    if subscriber.status != "unsubscribed" or not subscriber.confirmed_at:
+    if subscriber.status != SubscriberStatus.UNSUBSCRIBED or not subscriber.confirmed_at:
         raise AccountError("there is nothing to take back")
     if is_suppressed(session, subscriber.email):
         raise AccountError("mails to this address were returned or refused: sign up again")
-    if subscriber.ended_at and subscriber.ended_at + AWAY < now:
-        subscriber.cursor = max(subscriber.cursor, before_latest_issue(session))
-    subscriber.status = "paused" if subscriber.paused_until else "active"
+    if subscriber.ended_at and subscriber.ended_at + MAX_CATCH_UP < now:
+        subscriber.cursor = max(subscriber.cursor, cursor_before_latest_issue(session))
+    subscriber.status = SubscriberStatus.PAUSED if subscriber.paused_until else SubscriberStatus.ACTIVE
     subscriber.ended_at = None
-    _note(subscriber, "came back", now, origin)
+    record_event(subscriber, "came back", now, origin)
 
 
-def ask_to_move(
+# --- address and links --------------------------------------------------------------
+
+
+def request_address_change(
     session: Session, subscriber: Subscriber, address: str, now: datetime, *, origin: str = ""
 ) -> None:
-    """Keep an address that the subscriber wants to be mailed at, until it is confirmed there.
+    """Remember the address that a subscriber wants to be mailed at, until it is confirmed there.
 
     Raises:
         AccountError: the address cannot be used.
     """
     subscriber.new_email = normal_address(address)
-    _note(subscriber, "asked to move", now, origin)
+    record_event(subscriber, "asked to move", now, origin)
     session.flush()
 
 
-def move(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
-    """Mail the subscriber at the address they asked for from now on; links in the old mailbox end.
+def change_address(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
+    """Mail the subscriber at the address they asked for; the links in the old mailbox end.
 
     Raises:
-        AccountError: there is none, or it belongs to another subscription.
+        AccountError: they asked for none, or the address has a subscription of its own.
     """
     if not subscriber.new_email:
         raise AccountError("this link has been used already")
@@ -228,114 +249,10 @@ def move(session: Session, subscriber: Subscriber, now: datetime, *, origin: str
         raise AccountError("this address has a subscription of its own")
     subscriber.email, subscriber.new_email = subscriber.new_email, ""
     subscriber.handle = secrets.token_hex(8)
-    _note(subscriber, "moved", now, origin)
+    record_event(subscriber, "moved", now, origin)
 
 
 def revoke_links(subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
     """End all links sent so far."""
     subscriber.handle = secrets.token_hex(8)
-    _note(subscriber, "links revoked", now, origin)
-
-
-def forget(session: Session, subscriber: Subscriber, key: bytes, now: datetime) -> None:
-    """Erase the subscriber, and keep a keyed hash of the address so that it is not mailed by mistake."""
-    address = subscriber.email
-    session.merge(Forgotten(digest=forgotten_digest(key, address), forgotten_at=now))
-    both = [address.lower(), subscriber.new_email.lower()]
-    session.execute(delete(Application).where(func.lower(Application.email).in_(both)))
-    session.execute(delete(Suppression).where(Suppression.email.in_(both)))
-    drop(session, subscriber)
-
-
-def drop(session: Session, subscriber: Subscriber) -> None:
-    """Erase a subscriber; a row that mails still refer to is emptied, and goes when the outbox lets it."""
-    subscriber.email = f"forgotten-{subscriber.id}"
-    subscriber.name = subscriber.new_email = ""
-    subscriber.handle, subscriber.status = secrets.token_hex(8), "forgotten"
-    subscriber.events.clear()
-    session.flush()
-    with suppress_error(IntegrityError), session.begin_nested():
-        session.delete(subscriber)
-        session.flush()
-
-
-def is_forgotten(session: Session, address: str, key: bytes) -> bool:
-    """Whether the address's owner asked to be forgotten."""
-    return session.get(Forgotten, forgotten_digest(key, normal_address(address))) is not None
-
-
-def forgotten_digest(key: bytes, address: str) -> str:
-    """What is kept of a forgotten address."""
-    return hmac.new(key, b"forgotten\x00" + address.lower().encode(), hashlib.sha256).hexdigest()
-
-
-def suppress(session: Session, address: str, reason: str, now: datetime) -> None:
-    """Never mail the address again, and end its subscription."""
-    row = upsert(session, Suppression).values(email=address.lower(), reason=reason, created_at=now)
-    session.execute(row.on_conflict_do_nothing())  # two senders may hear it at once
-    subscriber = session.scalar(select(Subscriber).where(func.lower(Subscriber.email) == address.lower()))
-    if subscriber and subscriber.status != "bounced":
-        _note(subscriber, "bounced", now, "", before=subscriber.status)
-        subscriber.status, subscriber.ended_at = "bounced", subscriber.ended_at or now
-
-
-def is_suppressed(session: Session, address: str) -> bool:
-    """Whether the address must not be mailed."""
-    return session.get(Suppression, address.lower()) is not None
-
-
-def expired_sign_ups(session: Session, now: datetime) -> Sequence[Subscriber]:
-    """Those who signed up and did not confirm in time, whether they waited or said no."""
-    waited = Subscriber.status == "pending"
-    said_no = and_(Subscriber.status == "unsubscribed", Subscriber.confirmed_at.is_(None))
-    late = Subscriber.created_at < now - SIGN_UP_EXPIRES
-    return session.scalars(select(Subscriber).where(late, or_(waited, said_no))).all()
-
-
-def expire(session: Session, subscriber: Subscriber, now: datetime) -> None:
-    """Drop a sign-up; one who was a reader before stays, as unsubscribed, for the sake of their cursor."""
-    if subscriber.confirmed_at:
-        unsubscribe(subscriber, now, origin="the sign-up expired")
-    else:
-        drop(session, subscriber)
-
-
-def check_choice(language: str, frequency: str) -> None:
-    """Make sure that there are mails of this kind.
-
-    Raises:
-        AccountError: an unknown language or frequency.
-    """
-    if language not in LANGUAGES:
-        raise AccountError(f"language {language!r} is not one of {', '.join(LANGUAGES)}")
-    if frequency not in FREQUENCIES:
-        raise AccountError(f"frequency {frequency!r} is not one of {', '.join(FREQUENCIES)}")
-
-
-def clean_line(text: str, length: int) -> str:
-    """One line of at most `length` characters, without what could be more than text in a mail."""
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029<>\"]+", " ", text).split())[:length]
-
-
-def _note(subscriber: Subscriber, what: str, now: datetime, origin: str, **detail: str) -> None:
-    said = {"from": origin, **detail}
-    subscriber.events.append(
-        AccountEvent(at=now, what=what, detail={name: value for name, value in said.items() if value})
-    )
-
-
-def _move(subscriber: Subscriber, before: str, after: str) -> None:
-    if subscriber.status == after:
-        return
-    if subscriber.status != before:
-        raise AccountError(f"the subscription is {subscriber.status}, not {before}")
-    subscriber.status = after
-
-
-def before_latest_issue(session: Session) -> int:
-    """The cursor of a new reader: what they get first is the latest issue."""
-    latest = (
-        select(Issue.id).where(Issue.revision > 0).order_by(Issue.week_start.desc(), Issue.id.desc()).limit(1)
-    )
-    first = session.scalar(select(func.min(Paper.number)).where(Paper.issue_id == latest.scalar_subquery()))
-    return first - 1 if first else 0
+    record_event(subscriber, "links revoked", now, origin)

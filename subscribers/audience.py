@@ -1,65 +1,76 @@
-"""Who is due: the readers of a frequency, grouped by what they will get, and those left out. Counted in the
-database, so that no reader is loaded."""
+"""The audience of a digest: who is due, grouped by what they will get, and who is not, with the reasons.
+
+Everything is counted in the database, so that no subscriber is loaded.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, case, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from subscribers.models import Subscriber, Suppression
+from core.languages import Language
+from core.slots import Frequency
+from subscribers.models import Subscriber
+from subscribers.status import SUBSCRIBED, SubscriberStatus
+from subscribers.suppression import has_suppressed_address
 
 
 @dataclass(frozen=True)
-class Group:
-    """Readers who stand at the same place and read the same language: they get one edition."""
+class AudienceGroup:
+    """Subscribers with the same cursor and language, who get the same edition; `readers` counts them."""
 
-    language: str
+    language: Language
     cursor: int
     readers: int
 
 
 @dataclass(frozen=True)
 class Audience:
-    """All candidates of one digest: `groups` are due, `skipped` counts the others by the reason."""
+    """All candidates for one digest: `groups` are due, `skipped` counts the others by their reason."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[AudienceGroup, ...]
     skipped: Counter[str]
 
 
-def due(
-    session: Session, frequency: str, *, since: datetime, otherwise: Mapping[str, ColumnElement[bool]]
+def read_audience(
+    session: Session, frequency: Frequency, *, since: datetime, skip_reasons: Mapping[str, ColumnElement[bool]]
 ) -> Audience:
-    """The active subscribers of a frequency, and why others of it get nothing: one of the reasons
-    `otherwise` holds (a condition on a subscriber each), they pause, or they have left `since` then."""
-    has_left = and_(Subscriber.status.in_(("unsubscribed", "bounced")), Subscriber.ended_at > since)
-    is_suppressed = exists().where(Suppression.email == func.lower(Subscriber.email))
+    """The active subscribers of a frequency, and why other candidates get nothing.
+
+    A candidate is skipped for the first of the `skip_reasons` that holds (each is a condition on a
+    subscriber), because they pause, or because they left after `since`.
+    """
+    has_left = and_(
+        Subscriber.status.in_((SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.BOUNCED)),
+        Subscriber.ended_at > since,
+    )
     reason = case(
-        *((condition, name) for name, condition in otherwise.items()),
-        (Subscriber.status != "active", Subscriber.status),
-        (is_suppressed, "suppressed"),
+        *((condition, name) for name, condition in skip_reasons.items()),
+        (Subscriber.status != SubscriberStatus.ACTIVE, type_coerce(Subscriber.status, String)),
+        (has_suppressed_address(), "suppressed"),
         else_="",
     )
-    place = (Subscriber.language, Subscriber.cursor)
+    group = (Subscriber.language, Subscriber.cursor)
     rows = (
-        select(reason, *place, func.count())
-        .where(Subscriber.frequency == frequency, or_(Subscriber.status.in_(("active", "paused")), has_left))
-        .group_by(reason, *place)
-        .order_by(*place)
+        select(reason, *group, func.count())
+        .where(Subscriber.frequency == frequency, or_(Subscriber.status.in_(SUBSCRIBED), has_left))
+        .group_by(reason, *group)
+        .order_by(*group)
     )
-    groups: list[Group] = []
+    groups: list[AudienceGroup] = []
     skipped: Counter[str] = Counter()
     for why, language, cursor, readers in session.execute(rows):
         if why:
             skipped[why] += readers
         else:
-            groups.append(Group(language, cursor, readers))
+            groups.append(AudienceGroup(language, cursor, readers))
     return Audience(tuple(groups), skipped)
 
 
-def count_by_kind(session: Session) -> dict[tuple[str, str, str], int]:
+def count_by_kind(session: Session) -> dict[tuple[SubscriberStatus, Language, Frequency], int]:
     """How many subscribers have each status, language and frequency."""
     kind = (Subscriber.status, Subscriber.language, Subscriber.frequency)
     rows = session.execute(select(*kind, func.count()).group_by(*kind).order_by(*kind))

@@ -1,25 +1,23 @@
-"""The tables of who reads."""
+"""The tables of who reads: subscribers, what happened to their accounts, sign-up requests, suppressions."""
 
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Double, ForeignKey, Index, func
+from sqlalchemy import ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
-
-LANGUAGES = ("ko", "en", "both")
-FREQUENCIES = ("weekly", "daily")
+from core.languages import Language
+from core.slots import Frequency
+from subscribers.status import SubscriberStatus
 
 
 class Subscriber(Base):
     """A person who asked for mails.
 
-    `status` is pending (not confirmed), active, paused, unsubscribed, bounced, or forgotten (an empty
-    row, soon to go). `cursor` is the
-    number of the last paper planned for them: what lies above it is unread. `handle` is a random
-    name that their links carry in place of anything readable; a new one ends all links. `new_email`
-    is an address asked for and not yet confirmed.
+    `cursor` is the number of the last paper planned for them: papers above it are unread. `handle` is a random
+    name that their links carry instead of anything readable; a new handle ends all links sent before.
+    `new_email` is an address that they asked for and have not confirmed yet.
     """
 
     __tablename__ = "subscribers"
@@ -27,9 +25,9 @@ class Subscriber(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str] = mapped_column(default="")
-    language: Mapped[str]
-    frequency: Mapped[str]
-    status: Mapped[str] = mapped_column(index=True)
+    language: Mapped[Language]
+    frequency: Mapped[Frequency]
+    status: Mapped[SubscriberStatus] = mapped_column(index=True)
     cursor: Mapped[int] = mapped_column(default=0)
     handle: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
@@ -45,15 +43,15 @@ class Subscriber(Base):
 Index("subscribers_by_address", func.lower(Subscriber.email), unique=True)
 
 
-class Application(Base):
-    """A sign-up as it came from the form, to be answered by mail; `network` is where from."""
+class SignupRequest(Base):
+    """A sign-up as the form sent it, which a mail will answer; `network` is the network it came from."""
 
-    __tablename__ = "applications"
+    __tablename__ = "signup_requests"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str]
-    language: Mapped[str]
-    frequency: Mapped[str]
+    language: Mapped[Language]
+    frequency: Mapped[Frequency]
     network: Mapped[str]
     received_at: Mapped[datetime]
 
@@ -71,7 +69,7 @@ class AccountEvent(Base):
 
 
 class Suppression(Base):
-    """An address that must not be mailed, and why: bounced, complained, forgotten."""
+    """An address (in lower case) that must not be mailed, and why: it bounced, or its owner complained."""
 
     __tablename__ = "suppressions"
 
@@ -80,20 +78,10 @@ class Suppression(Base):
     created_at: Mapped[datetime]
 
 
-class Forgotten(Base):
-    """An address whose owner asked to be forgotten, as a keyed hash: it is not mailed again by mistake."""
+class ForgottenAddress(Base):
+    """A keyed hash of an address whose owner asked to be forgotten, so that no import brings it back."""
 
-    __tablename__ = "forgotten"
+    __tablename__ = "forgotten_addresses"
 
-    digest: Mapped[str] = mapped_column(primary_key=True)
+    address_hash: Mapped[str] = mapped_column(primary_key=True)
     forgotten_at: Mapped[datetime]
-
-
-class Attempt(Base):
-    """How often something was tried lately: a counter of `subscribers.signup_limits`, until a time (Unix)."""
-
-    __tablename__ = "attempts"
-
-    key: Mapped[str] = mapped_column(primary_key=True)
-    count: Mapped[int]
-    expires_at: Mapped[float] = mapped_column(Double)

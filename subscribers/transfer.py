@@ -1,6 +1,6 @@
-"""Readers as CSV, in and out: a stream, so that memory does not grow with their number. Mails nobody.
+"""Import and export of subscribers as CSV. Both are streams, so memory does not grow; neither mails anybody.
 
-What export writes, import reads.
+Import reads what export writes.
 """
 
 import secrets
@@ -17,27 +17,25 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.database import Sessions
-from subscribers.accounts import (
-    NAME_LENGTH,
-    AccountError,
-    before_latest_issue,
-    check_choice,
-    clean_line,
-    forgotten_digest,
-    normal_address,
-)
-from subscribers.csv_files import SURPLUS, read_rows, spell_row
-from subscribers.models import AccountEvent, Forgotten, Subscriber, Suppression
+from core.languages import Language
+from core.slots import Frequency
+from subscribers.accounts import cursor_before_latest_issue
+from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
+from subscribers.choices import parse_frequency, parse_language
+from subscribers.csv_files import SURPLUS, format_row, read_rows
+from subscribers.erasure import address_hash
+from subscribers.models import AccountEvent, ForgottenAddress, Subscriber, Suppression
+from subscribers.status import SUBSCRIBED, SubscriberStatus
 
-BATCH = 1000  # rows that are stored, or read, in one transaction
-READING = ("active", "paused")  # the statuses that come along
-_NEEDED = ("email", "language", "frequency")
-COLUMNS = (*_NEEDED, "name", "status", "paused_until", "confirmed_at", "created_at")
+ROWS_PER_TRANSACTION = 1000
+EARLIEST_CONFIRMATION = datetime(1990, 1, 1, tzinfo=UTC)
+_REQUIRED = ("email", "language", "frequency")
+COLUMNS = (*_REQUIRED, "name", "status", "paused_until", "confirmed_at", "created_at")
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A row that was not taken, by its line in the file."""
+class RejectedRow:
+    """A row that was not imported, by its line in the file."""
 
     line: int
     reason: str
@@ -45,7 +43,7 @@ class Refusal:
 
 @dataclass
 class ImportReport:
-    """What became of the rows: `known` have a subscription, which stays as it is."""
+    """What became of the rows; the `known` already have a subscription, which stays as it is."""
 
     added: int = 0
     known: int = 0
@@ -53,150 +51,155 @@ class ImportReport:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A row that can be a reader."""
+class ImportRow:
+    """A row that can become a subscriber."""
 
     line: int
     email: str
-    language: str
-    frequency: str
+    language: Language
+    frequency: Frequency
     name: str
-    status: str
+    status: SubscriberStatus
     paused_until: date | None
     confirmed_at: datetime | None
 
 
-# --- in -----------------------------------------------------------------------------
+# --- import -------------------------------------------------------------------------
 
 
-def import_readers(
+def import_subscribers(
     sessions: Sessions,
     path: Path,
     *,
     key: bytes,
     now: datetime,
     zone: tzinfo,
-    on_refusal: Callable[[Refusal], None],
+    on_rejected: Callable[[RejectedRow], None],
 ) -> ImportReport:
-    """Store the readers of a CSV file, who agreed elsewhere; they begin with the latest issue.
+    """Store the subscribers of a CSV file, who agreed elsewhere; the latest issue is unread for them.
 
-    Batches are committed one by one: after a stop, a repeat stores what is missing. Times without
-    a zone are those of `zone`. `key` finds those who asked to be forgotten.
+    Batches are committed one by one, so after an interruption a repetition stores the rest. Times without a
+    zone are in `zone`. `key` recognises those who asked to be forgotten.
 
     Raises:
-        SheetError: the file is no CSV of readers; nothing is stored then.
+        CsvError: the file is not a CSV file of subscribers; nothing is stored then.
     """
-    for _ in read_rows(path, _NEEDED):
-        pass  # what cannot be read to its end is not begun
+    for _ in read_rows(path, _REQUIRED):
+        pass  # a file that cannot be read to its end is not imported in part
     report = ImportReport()
-    with closing(_Seen()) as seen:
-        judged = (_judged(line, cells, seen, now, zone) for line, cells in read_rows(path, _NEEDED))
-        while batch := list(islice(judged, BATCH)):
-            entries = [found for found in batch if isinstance(found, Entry)]
+    with closing(_SeenAddresses()) as seen:
+        checked = (_check_row(line, cells, seen, now, zone) for line, cells in read_rows(path, _REQUIRED))
+        while batch := list(islice(checked, ROWS_PER_TRANSACTION)):
+            rows = [found for found in batch if isinstance(found, ImportRow)]
             with sessions.begin() as session:
-                refusals, added = _store(session, entries, path.name, key, now)
-            refusals += [found for found in batch if isinstance(found, Refusal)]
+                rejected, added = _store(session, rows, path.name, key, now)
+            rejected += [found for found in batch if isinstance(found, RejectedRow)]
             report.added += added
-            report.known += len(batch) - added - len(refusals)
-            report.refused += len(refusals)
-            for refusal in sorted(refusals, key=lambda refusal: refusal.line):
-                on_refusal(refusal)
+            report.known += len(batch) - added - len(rejected)
+            report.refused += len(rejected)
+            for row in sorted(rejected, key=lambda row: row.line):
+                on_rejected(row)
     return report
 
 
-def _judged(line: int, cells: dict[str, str], seen: "_Seen", now: datetime, zone: tzinfo) -> Entry | Refusal:
+def _check_row(
+    line: int, cells: dict[str, str], seen: "_SeenAddresses", now: datetime, zone: tzinfo
+) -> ImportRow | RejectedRow:
     try:
-        entry = _entry(line, cells, now, zone)
+        row = _parse_row(line, cells, now, zone)
     except AccountError as error:
-        return Refusal(line, str(error))
-    first = seen.first_line(entry.email.lower(), line)
-    return entry if first == line else Refusal(line, f"the address is in line {first} already")
+        return RejectedRow(line, str(error))
+    first = seen.first_line(row.email.lower(), line)
+    return row if first == line else RejectedRow(line, f"the address is in line {first} already")
 
 
-def _entry(line: int, cells: dict[str, str], now: datetime, zone: tzinfo) -> Entry:
+def _parse_row(line: int, cells: dict[str, str], now: datetime, zone: tzinfo) -> ImportRow:
     if cells[SURPLUS]:
         raise AccountError("there are more cells than columns")
-    language, frequency = (cells.get(name, "").strip().lower() for name in ("language", "frequency"))
-    check_choice(language, frequency)
-    status = cells.get("status", "").strip().lower() or "active"
-    if status not in READING:
-        raise AccountError(f"the status is {status!r}: only those who read are taken, active or paused")
-    return Entry(
+    language = parse_language(cells.get("language", "").strip().lower())
+    frequency = parse_frequency(cells.get("frequency", "").strip().lower())
+    status = cells.get("status", "").strip().lower() or SubscriberStatus.ACTIVE
+    if status not in SUBSCRIBED:
+        raise AccountError(f"the status is {status!r}: only active and paused subscribers are imported")
+    return ImportRow(
         line,
         normal_address(cells["email"]),
         language,
         frequency,
-        clean_line(cells.get("name", ""), NAME_LENGTH),
-        status,
-        _day(cells.get("paused_until", "")) if status == "paused" else None,
-        _moment(cells.get("confirmed_at", ""), now, zone),
+        clean_line(cells.get("name", ""), MAX_NAME_LENGTH),
+        SubscriberStatus(status),
+        _parse_day(cells.get("paused_until", "")) if status == SubscriberStatus.PAUSED else None,
+        _parse_confirmation(cells.get("confirmed_at", ""), now, zone),
     )
 
 
-def _moment(cell: str, now: datetime, zone: tzinfo) -> datetime | None:
+def _parse_confirmation(cell: str, now: datetime, zone: tzinfo) -> datetime | None:
     if not cell.strip():
         return None
     try:
-        moment = datetime.fromisoformat(cell.strip())
-        moment = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        confirmed_at = datetime.fromisoformat(cell.strip())
+        confirmed_at = (
+            confirmed_at if confirmed_at.tzinfo else confirmed_at.replace(tzinfo=zone)
+        ).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise AccountError(f"confirmed_at {cell.strip()!r} is no time like 2025-08-04T08:00+09:00") from None
-    if not datetime(1990, 1, 1, tzinfo=UTC) <= moment <= now:
-        raise AccountError(f"confirmed_at {cell.strip()!r} does not lie between 1990 and now")
-    return moment
+        raise AccountError(f"confirmed_at {cell.strip()!r} is not a time like 2025-08-04T08:00+09:00") from None
+    if not EARLIEST_CONFIRMATION <= confirmed_at <= now:
+        raise AccountError(f"confirmed_at {cell.strip()!r} is not between 1990 and now")
+    return confirmed_at
 
 
-def _day(cell: str) -> date | None:
+def _parse_day(cell: str) -> date | None:
     try:
         return date.fromisoformat(cell.strip()) if cell.strip() else None
     except ValueError:
-        raise AccountError(f"paused_until {cell.strip()!r} is no day like 2025-08-04") from None
+        raise AccountError(f"paused_until {cell.strip()!r} is not a day like 2025-08-04") from None
 
 
 def _store(
-    session: Session, entries: Sequence[Entry], origin: str, key: bytes, now: datetime
-) -> tuple[list[Refusal], int]:
-    """Add those who are new and may be mailed; who may not, and how many were added."""
-    wanted = {entry.email.lower(): entry for entry in entries}
+    session: Session, rows: Sequence[ImportRow], origin: str, key: bytes, now: datetime
+) -> tuple[list[RejectedRow], int]:
+    """Add the rows that are new and may be mailed; returns those that may not, and how many were added."""
+    wanted = {row.email.lower(): row for row in rows}
     address = func.lower(Subscriber.email)
     known = set(session.scalars(select(address).where(address.in_(wanted))))
     reasons = {email: reason for email, reason in _barred(session, wanted, key) if email not in known}
-    new = [entry for email, entry in wanted.items() if email not in known and email not in reasons]
+    new = [row for email, row in wanted.items() if email not in known and email not in reasons]
     added = _add(session, new, origin, now) if new else 0
-    return [Refusal(wanted[email].line, reason) for email, reason in reasons.items()], added
+    return [RejectedRow(wanted[email].line, reason) for email, reason in reasons.items()], added
 
 
 def _barred(session: Session, wanted: Collection[str], key: bytes) -> Iterator[tuple[str, str]]:
-    """Those of the addresses that must not be mailed, and why."""
+    """The addresses that must not be mailed, each with the reason."""
     for email in session.scalars(select(Suppression.email).where(Suppression.email.in_(wanted))):
         yield email, "mails to this address were returned or refused"
-    digests = {forgotten_digest(key, email): email for email in wanted}
-    for digest in session.scalars(select(Forgotten.digest).where(Forgotten.digest.in_(digests))):
-        yield digests[digest], "its owner asked to be forgotten: only they can sign up again"
+    hashes = {address_hash(key, email): email for email in wanted}
+    forgotten = select(ForgottenAddress.address_hash).where(ForgottenAddress.address_hash.in_(hashes))
+    for found in session.scalars(forgotten):
+        yield hashes[found], "its owner asked to be forgotten: only they can sign up again"
 
 
-def _add(session: Session, entries: Sequence[Entry], origin: str, now: datetime) -> int:
-    cursor = before_latest_issue(session)
-    rows = [
+def _add(session: Session, rows: Sequence[ImportRow], origin: str, now: datetime) -> int:
+    cursor = cursor_before_latest_issue(session)
+    values = [
         {
-            "email": entry.email,
-            "name": entry.name,
-            "language": entry.language,
-            "frequency": entry.frequency,
-            "status": entry.status,
-            "paused_until": entry.paused_until,
+            "email": row.email,
+            "name": row.name,
+            "language": row.language,
+            "frequency": row.frequency,
+            "status": row.status,
+            "paused_until": row.paused_until,
             "cursor": cursor,
             "handle": secrets.token_hex(8),
             "created_at": now,
-            "confirmed_at": entry.confirmed_at or now,
+            "confirmed_at": row.confirmed_at or now,
         }
-        for entry in entries
+        for row in rows
     ]
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    # One who signed up since the batch was looked up is left as they are, too.
+    # Somebody may have signed up since the addresses were looked up; their row stays as it is, too.
     adding = dialect.insert(Subscriber).on_conflict_do_nothing().returning(Subscriber.id, Subscriber.email)
-    added = session.execute(adding, rows).all()
-    by_email = {entry.email: entry for entry in entries}
+    added = session.execute(adding, values).all()
+    by_email = {row.email: row for row in rows}
     events = [
         {"subscriber_id": id_, "at": now, "what": "imported", "detail": _detail(by_email[email], origin)}
         for id_, email in added
@@ -206,51 +209,53 @@ def _add(session: Session, entries: Sequence[Entry], origin: str, now: datetime)
     return len(added)
 
 
-def _detail(entry: Entry, origin: str) -> dict[str, str]:
-    said = {"from": origin, "language": entry.language, "frequency": entry.frequency}
-    return said | ({"agreed": entry.confirmed_at.isoformat()} if entry.confirmed_at else {})
+def _detail(row: ImportRow, origin: str) -> dict[str, str]:
+    detail = {"from": origin, "language": row.language, "frequency": row.frequency}
+    return detail | ({"agreed": row.confirmed_at.isoformat()} if row.confirmed_at else {})
 
 
-class _Seen:
-    """Which line named an address first; on disk as soon as it is large."""
+class _SeenAddresses:
+    """Remembers which line named an address first, on disk as soon as there are many."""
 
     def __init__(self) -> None:
-        self._table = sqlite3.connect("")  # a file without a name, gone when it is closed
+        self._table = sqlite3.connect("")  # an unnamed temporary file that is deleted when it is closed
         self._table.execute("CREATE TABLE seen (email TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
 
     def first_line(self, email: str, line: int) -> int:
-        """The first line of the address: this one, if it is new."""
+        """The first line with the address; `line` itself if the address is new."""
         self._table.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (email, line))
         (first,) = self._table.execute("SELECT line FROM seen WHERE email = ?", (email,)).fetchone()
         return int(first)
 
     def close(self) -> None:
-        """Drop it all."""
+        """Delete everything."""
         self._table.close()
 
 
-# --- out ----------------------------------------------------------------------------
+# --- export -------------------------------------------------------------------------
 
 
 def export_lines(sessions: Sessions, *, everyone: bool) -> Iterator[str]:
-    """The lines of a CSV file (RFC 4180): its header, and all who read or `everyone` there is.
+    """The lines of a CSV file (RFC 4180): a header, then all who are subscribed, or `everyone`.
 
-    No transaction is open between the lines: whoever takes them may be slow.
+    No transaction is open between two lines, because the consumer may be slow.
     """
-    yield spell_row(COLUMNS)
-    last = 0
-    while page := _page(sessions, last, everyone=everyone):
-        for subscriber in page:
-            yield spell_row(_spelled(getattr(subscriber, name)) for name in COLUMNS)
-        last = page[-1].id
+    yield format_row(COLUMNS)
+    last_id = 0
+    while batch := _next_batch(sessions, last_id, everyone=everyone):
+        for subscriber in batch:
+            yield format_row(_format_cell(getattr(subscriber, name)) for name in COLUMNS)
+        last_id = batch[-1].id
 
 
-def _page(sessions: Sessions, last: int, *, everyone: bool) -> Sequence[Subscriber]:
-    rows = select(Subscriber).where(Subscriber.id > last).order_by(Subscriber.id).limit(BATCH)
-    wanted = Subscriber.status != "forgotten" if everyone else Subscriber.status.in_(READING)
+def _next_batch(sessions: Sessions, last_id: int, *, everyone: bool) -> Sequence[Subscriber]:
+    rows = select(Subscriber).where(Subscriber.id > last_id).order_by(Subscriber.id).limit(ROWS_PER_TRANSACTION)
+    wanted = (
+        Subscriber.status != SubscriberStatus.FORGOTTEN if everyone else Subscriber.status.in_(SUBSCRIBED)
+    )
     with sessions() as session:
         return session.scalars(rows.where(wanted)).all()
 
 
-def _spelled(cell: date | str | None) -> str:
+def _format_cell(cell: date | str | None) -> str:
     return cell.isoformat() if isinstance(cell, date) else cell or ""

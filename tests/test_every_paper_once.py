@@ -24,50 +24,50 @@ from sqlalchemy.orm import Session
 from core.database import Database, open_database
 from delivery import rate_limit
 from delivery.models import Delivery, EditionRow
-from delivery.sender import Office
-from delivery.transport.pool import Line, Transport
-from delivery.transport.smtp.replies import Refusal
+from delivery.sender import SendingContext
+from delivery.transport.pool import Client, Transport
+from delivery.transport.smtp.replies import SmtpError
 from emails.edition import Edition
 from emails.message import Message
-from emails.rendering.fit import Layout
+from emails.rendering.fit import FittedBlocks
 from emails.rendering.render import Rendered
 from issues.feed import Post
 from issues.store import apply
 from mailings import digest_run
 from mailings.context import clock_from
-from mailings.digest_run import Rules, run_digest
+from mailings.digest_run import MailingRules, run_digest
 from mailings.upkeep import upkeep
 from subscribers import accounts
-from tests.support.factories import HOUSE
+from tests.support.factories import IDENTITY
 
 SEOUL = ZoneInfo("Asia/Seoul")
-RULES = Rules(settle=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
+RULES = MailingRules(settle=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
 
 
 class Crash(BaseException):
     """The process dies here."""
 
 
-class PostmansLine(Line):
+class PostmansLine(Client):
     """Every line leads to the one postman."""
 
-    def __init__(self, postman: "Postman") -> None:
-        self.postman = postman
+    def __init__(self, mail_worker: "BackgroundWorker") -> None:
+        self.mail_worker = mail_worker
 
     async def send(self, message: Message, _following: Message | None = None) -> str:
-        return self.postman.take(message)
+        return self.mail_worker.take(message)
 
     async def close(self) -> None:
         return
 
 
-class Postman(Transport):
+class BackgroundWorker(Transport):
     """A mail server that keeps what it takes, by Message-ID, and refuses or crashes when told."""
 
     def __init__(self) -> None:
         self.taken: dict[str, tuple[str, list[int]]] = {}
         self.visits = 0  # a repeated mail is one more
-        self.refusals: list[Refusal] = []
+        self.refusals: list[SmtpError] = []
         self.fuse: int | None = None
 
     def burn(self) -> None:
@@ -78,7 +78,7 @@ class Postman(Transport):
                 self.fuse = None
                 raise Crash
 
-    def line(self) -> Line:
+    def line(self) -> Client:
         return PostmansLine(self)
 
     def take(self, message: Message) -> str:
@@ -102,7 +102,7 @@ class World:
 
     database: Database
     now: datetime = datetime(2025, 1, 6, 7, 0, tzinfo=SEOUL)
-    postman: Postman = field(default_factory=Postman)
+    mail_worker: BackgroundWorker = field(default_factory=BackgroundWorker)
     posts: list[list[int]] = field(default_factory=list)
     arrived: list[int] = field(default_factory=list)
     starts: dict[str, int] = field(default_factory=dict)
@@ -146,8 +146,8 @@ class World:
             if reader.status != "pending":
                 return  # they are a reader already
             accounts.confirm(session, reader, self.now)
-        latest = [number for number in self.arrived if self.posts and number in self.posts[-1]]
-        first = min(latest, default=len(self.arrived) + 1)
+        latest_runs = [number for number in self.arrived if self.posts and number in self.posts[-1]]
+        first = min(latest_runs, default=len(self.arrived) + 1)
         place = self.arrived.index(first) if first in self.arrived else len(self.arrived)
         self.starts[address] = max(place, self.starts.get(address, 0))
 
@@ -158,12 +158,14 @@ class World:
                 act(session, reader)
 
     def run(self, what: str) -> None:
-        office = Office(self.database, self.postman, HOUSE, clock_from(self.now), lease=timedelta(0))
+        context = SendingContext(
+            self.database, self.mail_worker, IDENTITY, clock_from(self.now), lease=timedelta(0)
+        )
         try:
             if what == "upkeep":
-                upkeep(office, local_now=self.now, rules=RULES)
+                upkeep(context, local_now=self.now, rules=RULES)
             else:
-                report = run_digest(office, what, local_now=self.now, rules=RULES)
+                report = run_digest(context, what, local_now=self.now, rules=RULES)
                 assert report.balances, report.line()
         except Crash:
             return
@@ -176,7 +178,7 @@ class World:
             assert order == sorted(set(order)), f"{address} got {got}, arrived {self.arrived}"
 
     def got(self, address: str) -> list[int]:
-        return [paper for to, papers in self.postman.taken.values() if to == address for paper in papers]
+        return [paper for to, papers in self.mail_worker.taken.values() if to == address for paper in papers]
 
 
 def _address(number: int) -> str:
@@ -186,7 +188,7 @@ def _address(number: int) -> str:
 def _bare(edition: Edition, **_: object) -> Rendered:
     """The mail of an edition without its design: its papers' titles."""
     titles = "\n".join(paper.title for paper in edition.papers)
-    return Rendered(edition.slot, titles, titles, "0" * 20, Layout((), ()), fill=0.0)
+    return Rendered(edition.slot, titles, titles, "0" * 20, FittedBlocks((), ()), fill_placeholders=0.0)
 
 
 def _cooked(number: int, _count: int) -> str:
@@ -203,10 +205,10 @@ LANGUAGE = st.sampled_from(["ko", "en", "both"])
 FREQUENCY = st.sampled_from(["weekly", "daily"])
 REFUSAL = st.sampled_from(
     [
-        Refusal("rcpt", 450, "4.2.1 try later"),
-        Refusal("data", 0, "connection lost"),
-        Refusal("body", 0, "connection lost"),
-        Refusal("login", 535, "5.7.8 no"),
+        SmtpError("rcpt", 450, "4.2.1 try later"),
+        SmtpError("data", 0, "connection lost"),
+        SmtpError("body", 0, "connection lost"),
+        SmtpError("login", 535, "5.7.8 no"),
     ]
 )
 MORNING = st.tuples(
@@ -251,7 +253,7 @@ def _take(world: World, step: tuple[object, ...]) -> None:
         case ("morning", fuse, list(refusals)):
             world.now = (world.now + timedelta(days=1)).replace(hour=8)
             assert fuse is None or isinstance(fuse, int)
-            world.postman.fuse, world.postman.refusals = fuse, refusals
+            world.mail_worker.fuse, world.mail_worker.refusals = fuse, refusals
             world.run("daily")
             world.run("weekly")
         case ("run", str(what)):
@@ -266,14 +268,14 @@ def _without_fsync(database: Database) -> None:
 
 def _settle(world: World) -> None:
     """Quiet weeks: nothing is published, nothing fails, every run takes place, until one has no mail to send."""
-    world.postman.fuse, world.postman.refusals = None, []
+    world.mail_worker.fuse, world.mail_worker.refusals = None, []
     for place in range(len(world.posts)):
         world._ingest(place)
     for number in range(1, 5):
         world.change(number, lambda _, r: accounts.resume(r, world.now))
     visits = -1
-    while visits < world.postman.visits:
-        visits = world.postman.visits
+    while visits < world.mail_worker.visits:
+        visits = world.mail_worker.visits
         world.now += timedelta(days=7)
         for what in ("weekly", "daily", "upkeep"):
             world.run(what)
@@ -309,13 +311,13 @@ def test_every_active_reader_gets_every_paper_once_and_in_order(
     try:
         _without_fsync(database)
         world = World(database)
-        event.listen(database.engine, "commit", lambda _connection: world.postman.burn())
-        event.listen(database.sessions, "after_commit", lambda _session: world.postman.burn())
+        event.listen(database.engine, "commit", lambda _connection: world.mail_worker.burn())
+        event.listen(database.sessions, "after_commit", lambda _session: world.mail_worker.burn())
         for step in steps:
             with contextlib.suppress(Crash):
                 _take(world, step)
             if step[0] != "morning":
-                world.postman.fuse = None
+                world.mail_worker.fuse = None
         _settle(world)
         world.check()
         in_force = {number for post in world.posts for number in post}

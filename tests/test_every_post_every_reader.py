@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from core.database import Database
-from emails.rendering.i18n import say
-from emails.rendering.render import LIMIT
+from emails.rendering.i18n import translate
+from emails.rendering.render import MAX_HTML_BYTES
 from issues import store
-from issues.arrivals import whole_issue
+from issues.arrivals import papers_in_issue
 from issues.parse.text import has_hangul
 from mailings import intake
 from monitoring.previews import issue_previews
 from paperboy.demo.sample.forum import Forum
-from tests.support.factories import HOUSE, hand_over
+from tests.support.factories import IDENTITY, hand_over
 from tests.support.servers.smtp import ScriptedServer
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
@@ -62,9 +62,9 @@ def _arrived(database: Database, feed_url: str, posts: int) -> list[tuple[str, E
     """Each mail of each issue with its language, as a mail server received it."""
     intake.ingest(database.sessions, feed_url=feed_url, allowed_hosts=["127.0.0.1"], now=NOW)
     with database.sessions() as session:
-        issues = [whole_issue(issue) for issue in store.every(session)]
+        issues = [papers_in_issue(issue) for issue in store.all_issues(session)]
     assert len(issues) == posts
-    sent = [mail for papers in issues for mail in issue_previews(papers, HOUSE, NOW, daily_papers=2)]
+    sent = [mail for papers in issues for mail in issue_previews(papers, IDENTITY, NOW, daily_papers=2)]
     with ScriptedServer() as server:
         hand_over(server, (mail.message for mail in sent))
         received = [message_from_bytes(message.data, policy=policy.default) for message in server.messages]
@@ -81,8 +81,8 @@ def _parts(mail: EmailMessage) -> tuple[EmailMessage, str, str]:
 
 def _judge(language: str, mail: EmailMessage) -> None:
     part, html, text = _parts(mail)
-    assert len(html.encode()) <= LIMIT
-    assert len(part.as_bytes().partition(b"\n\n")[2].replace(b"\n", b"\r\n")) <= LIMIT
+    assert len(html.encode()) <= MAX_HTML_BYTES
+    assert len(part.as_bytes().partition(b"\n\n")[2].replace(b"\n", b"\r\n")) <= MAX_HTML_BYTES
     page = _Page()
     page.feed(html)
     missing = [link for link in page.links if link not in text]
@@ -91,7 +91,7 @@ def _judge(language: str, mail: EmailMessage) -> None:
         korean = {word for word in page.texts if has_hangul(word)} | {
             re.sub(r"\s*\[\d+\]$", "", line) for line in text.splitlines() if has_hangul(line)
         }
-        assert korean <= {say("en", "switch")}
+        assert korean <= {translate("en", "switch")}
     assert "**" not in re.sub(r"<code.*?</code>", "", html)
 
 

@@ -1,1 +1,1 @@
-"""A mail's bytes: header fields, encoded bodies and signatures."""
+"""A mail as bytes: header fields, encoded bodies and DKIM signatures."""

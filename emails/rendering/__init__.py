@@ -1,1 +1,1 @@
-"""What a mail says and how it looks: wording, the page around a mail, HTML and text."""
+"""From an edition or a letter to a mail's subject, HTML and text: views, templates, phrases, and making it fit."""

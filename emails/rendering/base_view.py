@@ -1,78 +1,83 @@
-"""What every mail shows around its own content: subject, links at the top and the end, house names."""
+"""What every mail shows around its own content: subject, preheader, links at the top and at the bottom."""
 
 from dataclasses import dataclass
 from functools import partial
 
-from emails.rendering.i18n import say
-from emails.rendering.placeholders import marker
+from core.languages import Language, TextLanguage
+from emails.rendering.i18n import translate
+from emails.rendering.placeholders import GREETING, placeholder
+from subscribers.tokens import LinkPurpose
 
 
 @dataclass(frozen=True)
-class Anchor:
-    """A link with its words, and their language where it is not the mail's own."""
+class LinkText:
+    """A link with its text, and the language of the text where it is not the mail's own."""
 
     label: str
     url: str
-    language: str = ""
+    language: TextLanguage | None = None
 
 
 @dataclass(frozen=True)
-class Page:
-    """A mail as its templates see it; `top` and `bottom` are the links before and after its content,
-    `ending` is its small print.
+class MailView:
+    """A mail as its templates see it.
 
-    `nonce` names the markers of what differs from reader to reader.
+    `top` and `bottom` are the links before and after the content, `footer` is the small print. `nonce` marks the
+    placeholders for what differs between recipients.
     """
 
-    language: str
+    language: Language
     nonce: str
     subject: str
     preheader: str
-    top: tuple[Anchor, ...]
-    bottom: tuple[Anchor, ...]
-    ending: tuple[str, ...]
+    top: tuple[LinkText, ...]
+    bottom: tuple[LinkText, ...]
+    footer: tuple[str, ...]
 
     @property
-    def root_language(self) -> str:
-        """The language of what has no other: a mail in both speaks Korean around its texts."""
-        return "en" if self.language == "en" else "ko"
+    def root_language(self) -> TextLanguage:
+        """The language of the document; texts in the other language are marked."""
+        return self.language.frame
 
     @property
     def brand(self) -> str:
         """The newsletter's name."""
-        return self.say("brand")
+        return self.translate("brand")
 
     @property
     def tagline(self) -> str:
         """What the newsletter is."""
-        return self.say("tagline")
+        return self.translate("tagline")
 
     @property
     def greeting(self) -> str:
-        """The marker of the reader's greeting."""
-        return marker(self.nonce, "greeting")
+        """The placeholder of the recipient's greeting."""
+        return placeholder(self.nonce, GREETING)
 
-    def say(self, phrase: str, **values: object) -> str:
+    def translate(self, phrase: str, **values: object) -> str:
         """A phrase in the mail's language."""
-        return say(self.language, phrase, **values)
+        return translate(self.language, phrase, **values)
 
 
-def reader_links(language: str, nonce: str, web: str) -> tuple[tuple[Anchor, ...], tuple[Anchor, ...]]:
-    """The links of a reader's mail: those at its top in one line, and those at its end in full."""
-    here = partial(say, language)
-    preferences, unsubscribe = marker(nonce, "preferences"), marker(nonce, "unsubscribe")
+def subscriber_links(
+    language: Language, nonce: str, web_url: str
+) -> tuple[tuple[LinkText, ...], tuple[LinkText, ...]]:
+    """The links of a subscriber's mail: those in the line at its top, and all of them for its bottom."""
+    text = partial(translate, language)
+    preferences = placeholder(nonce, LinkPurpose.PREFERENCES)
+    unsubscribe = placeholder(nonce, LinkPurpose.UNSUBSCRIBE)
     top = (
-        Anchor(here("web"), web),
-        Anchor(here("preferences"), preferences),
-        Anchor(here("unsubscribe"), unsubscribe),
+        LinkText(text("web"), web_url),
+        LinkText(text("preferences"), preferences),
+        LinkText(text("unsubscribe"), unsubscribe),
     )
-    other = {"ko": "en", "en": "ko"}.get(language)
-    switch = (Anchor(here("switch"), preferences, other),) if other else ()
+    missing = [other for other in TextLanguage if other not in language.texts]
+    switch = tuple(LinkText(text("switch"), preferences, other) for other in missing)
     bottom = (
-        Anchor(here("change"), preferences),
+        LinkText(text("change"), preferences),
         *switch,
-        Anchor(here("pause"), preferences),
-        Anchor(here("web"), web),
-        Anchor(here("unsubscribe"), unsubscribe),
+        LinkText(text("pause"), preferences),
+        LinkText(text("web"), web_url),
+        LinkText(text("unsubscribe"), unsubscribe),
     )
     return top, bottom

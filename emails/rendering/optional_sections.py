@@ -1,25 +1,25 @@
-"""Pieces of a rendered mail that may be left out: named by comments, measured, kept or cut.
+"""Sections of a rendered mail that can be left out: marked by comments, measured, and kept or removed.
 
-`<!--b7-->…<!--/b7-->` is a piece named b7. A name can stand several times; pieces hold no others.
+`<!--b7-->…<!--/b7-->` is a section named b7. Several sections can have the same name; none contains another.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Callable
 
-from emails.rendering.fit import NOTHING, Size, size_of
+from emails.rendering.size import NO_SIZE, HtmlSize, size_of
 
-_PIECE = re.compile(r"<!--([a-z]\d+)-->(.*?)<!--/\1-->", re.DOTALL)
+_SECTION = re.compile(r"<!--([a-z]\d+)-->(.*?)<!--/\1-->", re.DOTALL)
 
 
-def sizes(html: str) -> dict[str, Size]:
-    """What each name takes in the mail, all its pieces together, comments aside."""
-    found: dict[str, Size] = defaultdict(lambda: NOTHING)
-    for piece in _PIECE.finditer(html):
-        found[piece[1]] += size_of(piece[2])
+def section_sizes(html: str) -> dict[str, HtmlSize]:
+    """The size of all sections with each name together, without the comments around them."""
+    found: dict[str, HtmlSize] = defaultdict(lambda: NO_SIZE)
+    for section in _SECTION.finditer(html):
+        found[section[1]] += size_of(section[2])
     return found
 
 
-def cut(html: str, is_kept: Callable[[str], bool]) -> str:
-    """The mail with only the pieces whose name is kept, and no comments around them."""
-    return _PIECE.sub(lambda piece: piece[2] if is_kept(piece[1]) else "", html)
+def keep_sections(html: str, is_kept: Callable[[str], bool]) -> str:
+    """The mail with only the sections whose name is kept, and without the comments around them."""
+    return _SECTION.sub(lambda section: section[2] if is_kept(section[1]) else "", html)

@@ -1,6 +1,6 @@
-"""What differs from reader to reader in a mail: markers in its place, and filling them in.
+"""Placeholders for what differs between the recipients of a mail, and how they are filled in.
 
-A mail is rendered once for all who get the same; each marker is an address no text can hold.
+A mail is rendered once for all who get the same. Each placeholder is an address that no text can contain.
 """
 
 import re
@@ -8,34 +8,43 @@ from collections.abc import Mapping
 
 from markupsafe import escape
 
-from emails.rendering.i18n import say
+from core.languages import Language
+from emails.rendering.i18n import translate
+from subscribers.tokens import LinkPurpose
 
-PARTS = ("greeting", "confirm", "move", "preferences", "unsubscribe")
+GREETING = "greeting"
+NAMES = (
+    GREETING,
+    LinkPurpose.CONFIRM.value,
+    LinkPurpose.MOVE.value,
+    LinkPurpose.PREFERENCES.value,
+    LinkPurpose.UNSUBSCRIBE.value,
+)
 
 
-def marker(nonce: str, name: str) -> str:
-    """Where a reader's own part goes. No text of the forum can hold it: it names a hash of that text."""
+def placeholder(nonce: str, name: str) -> str:
+    """The placeholder with a name. No text of the forum can contain it, since the nonce is a hash of that text."""
     return f"https://{nonce}.invalid/{name}"
 
 
-def fill(text: str, nonce: str, values: Mapping[str, str]) -> str:
-    """The text with its markers replaced."""
-    for name in PARTS:
-        text = text.replace(marker(nonce, name), values[name])
+def fill_placeholders(text: str, nonce: str, values: Mapping[str, str]) -> str:
+    """The text with its placeholders replaced."""
+    for name in NAMES:
+        text = text.replace(placeholder(nonce, name), values[name])
     return text
 
 
-def gaps(text: str, nonce: str) -> tuple[list[str], list[str]]:
-    """The texts around the markers, one more than these, and the markers' names."""
-    pieces = re.split(re.escape(marker(nonce, "")) + f"({'|'.join(PARTS)})", text)
+def split_at_placeholders(text: str, nonce: str) -> tuple[list[str], list[str]]:
+    """The texts around the placeholders, one more than there are placeholders, and the placeholders' names."""
+    pieces = re.split(re.escape(placeholder(nonce, "")) + f"({'|'.join(NAMES)})", text)
     return pieces[::2], pieces[1::2]
 
 
-def greeting(language: str, name: str) -> str:
-    """The greeting of one reader as text."""
-    return say(language, "greeting", name=name) if name else say(language, "greeting_plain")
+def greeting(language: Language, name: str) -> str:
+    """The greeting of one recipient, as text."""
+    return translate(language, "greeting", name=name) if name else translate(language, "greeting_plain")
 
 
-def html_greeting(language: str, name: str) -> str:
-    """The greeting of one reader, escaped for HTML."""
+def greeting_html(language: Language, name: str) -> str:
+    """The greeting of one recipient, escaped for HTML."""
     return str(escape(greeting(language, name)))

@@ -1,101 +1,103 @@
-"""An edition to a mail's subject, HTML and text, once for all who get the same, within the limit.
+"""Renders an edition: subject, HTML and text, once for all who get the same, within the size limit.
 
-The HTML is rendered with every block, measured piece by piece, and cut to the layout that fits, so
-that what is measured is what is sent. What differs from reader to reader stays as markers.
+The HTML is rendered with every block, measured section by section, and then cut to the blocks that fit, so what
+is measured is what is sent. What differs between recipients stays as placeholders.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from core.errors import PaperboyError
+from emails.content import Content
 from emails.edition import Edition
-from emails.mime.body import GAP
-from emails.rendering.digest_view import DigestPage, Unit, digest_page
-from emails.rendering.fit import Layout, Piece, Size, fit, size_of
-from emails.rendering.html import to_html
-from emails.rendering.optional_sections import cut, sizes
-from emails.rendering.placeholders import fill, gaps
+from emails.mime.body import PLACEHOLDER_OVERHEAD_BYTES
+from emails.rendering.digest_view import DigestView, digest_view
+from emails.rendering.fit import BlockRef, FittedBlocks, fit
+from emails.rendering.html import render_html
+from emails.rendering.optional_sections import keep_sections, section_sizes
+from emails.rendering.placeholders import fill_placeholders, split_at_placeholders
 from emails.rendering.plaintext import digest_text
+from emails.rendering.size import HtmlSize, size_of
 
-LIMIT = 95_000  # bytes of the HTML part, decoded and encoded; Gmail clips at about 102 KB
+MAX_HTML_BYTES = 95_000  # of the HTML part, decoded and encoded; Gmail clips at about 102 KB
 
 
-class RenderError(Exception):
-    """An edition that cannot be made to fit a mail."""
+class RenderError(PaperboyError):
+    """An edition cannot be made to fit into a mail."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A mail without its reader: `html` and `text` hold a marker wherever one's own part goes.
+    """A rendered edition; `fill` is the share of the limit that the HTML of the longest recipient takes."""
 
-    `fill` is the share of the limit that the HTML takes, for the reader with the longest parts.
-    """
-
-    subject: str
-    html: str
-    text: str
-    nonce: str
-    layout: Layout
+    content: Content
+    fitted: FittedBlocks
     fill: float
 
 
-def render(edition: Edition, *, archive: str, widest: Mapping[str, str], limit: int = LIMIT) -> Rendered:
-    """The mail of an edition, its HTML within `limit` bytes, decoded and encoded.
+def render(
+    edition: Edition, *, archive: str, longest: Mapping[str, str], max_bytes: int = MAX_HTML_BYTES
+) -> Rendered:
+    """The mail of an edition, its HTML within `max_bytes`, decoded and encoded.
 
-    `archive` is the address of the issues on the web, `widest` holds the longest value of each personal part, so that every reader's mail fits.
+    `archive` is the address of the issues on the web. `longest` holds the longest possible value of each
+    placeholder, so that the mail of every recipient fits.
 
     Raises:
         RenderError: not even titles and links fit.
     """
-    page = digest_page(edition, archive)
-    full = to_html("digest.mjml", page)
-    found = sizes(full)
-    frame = _filled_size(cut(full, lambda _: False), page.nonce, widest)
-    layout = fit(edition.units, frame, _blocks(edition, found), _notes(page, found), limit)
-    html = cut(full, _is_kept(page, layout))
-    taken = _filled_size(html, page.nonce, widest).most
-    if taken > limit:
+    view = digest_view(edition, archive)
+    full = render_html("digest.mjml", view)
+    sizes = section_sizes(full)
+    frame = _filled_size(keep_sections(full, lambda _: False), view.nonce, longest)
+    fitted = fit(edition.units, frame, _block_sizes(edition, sizes), _note_sizes(view, sizes), max_bytes)
+    html = keep_sections(full, _is_kept(view, fitted))
+    taken = _filled_size(html, view.nonce, longest).larger
+    if taken > max_bytes:
         raise RenderError(
-            f"{len(edition.papers)} papers do not fit a mail of {limit} bytes, even without their texts"
+            f"{len(edition.papers)} papers do not fit into a mail of {max_bytes} bytes, even without their texts"
         )
-    text = digest_text(page, layout.shown)
-    return Rendered(page.subject, html, text, page.nonce, layout, fill=taken / limit)
+    content = Content(view.subject, html, digest_text(view, fitted.shown), view.nonce)
+    return Rendered(content, fitted, fill=taken / max_bytes)
 
 
-def _filled_size(html: str, nonce: str, widest: Mapping[str, str]) -> Size:
-    around_gaps = GAP * len(gaps(html, nonce)[1])
-    return size_of(fill(html, nonce, widest)) + Size(around_gaps, around_gaps)
+def _filled_size(html: str, nonce: str, longest: Mapping[str, str]) -> HtmlSize:
+    overhead = PLACEHOLDER_OVERHEAD_BYTES * len(split_at_placeholders(html, nonce)[1])
+    return size_of(fill_placeholders(html, nonce, longest)) + HtmlSize(overhead, overhead)
 
 
-def _blocks(edition: Edition, found: Mapping[str, Size]) -> dict[Piece, Size]:
-    """What each block takes; a text's first block brings its heading."""
-    pieces = [
-        Piece(part, block) for part, text in enumerate(edition.parts) for block in range(len(text.blocks))
+# The sections of emails/templates/digest.mjml: `b` is a block, `t` the frame of a text with its heading, `n` the
+# note about what was left out of a unit, and in it `r` and `w` name texts whose rest or whole is missing.
+
+
+def _block_sizes(edition: Edition, sizes: Mapping[str, HtmlSize]) -> dict[BlockRef, HtmlSize]:
+    """The size of each block; the first block of a text includes the text's frame."""
+    refs = [
+        BlockRef(part, block)
+        for part, text in enumerate(edition.parts)
+        for block in range(len(text.blocks))
     ]
-    sized = {piece: found[f"b{number}"] for number, piece in enumerate(pieces)}
-    return {piece: size if piece.block else size + found[f"t{piece.part}"] for piece, size in sized.items()}
+    blocks = {ref: sizes[f"b{number}"] for number, ref in enumerate(refs)}
+    return {ref: size if ref.block else size + sizes[f"t{ref.part}"] for ref, size in blocks.items()}
 
 
-def _notes(page: DigestPage, found: Mapping[str, Size]) -> list[Size]:
-    """The most that each unit's line about what was left out can take."""
+def _note_sizes(view: DigestView, sizes: Mapping[str, HtmlSize]) -> list[HtmlSize]:
+    """The maximum size of each unit's note about what was left out."""
     notes = []
-    for unit in _units(page):
-        size = found[f"n{unit.index}"]
+    for unit in view.units:
+        size = sizes[f"n{unit.index}"]
         for text in unit.texts:
-            size += max(found[f"r{text.index}"], found[f"w{text.index}"], key=lambda form: form.most)
+            size += max(sizes[f"r{text.index}"], sizes[f"w{text.index}"], key=lambda form: form.larger)
         notes.append(size)
     return notes
 
 
-def _units(page: DigestPage) -> list[Unit]:
-    return [unit for issue in page.issues for unit in (issue.unit, *(paper.unit for paper in issue.papers))]
-
-
-def _is_kept(page: DigestPage, layout: Layout) -> Callable[[str], bool]:
-    """Whether a piece of the HTML is in the mail, by its name."""
+def _is_kept(view: DigestView, fitted: FittedBlocks) -> Callable[[str], bool]:
+    """Whether the section with a name is in the mail."""
     kept: set[str] = set()
-    for unit in _units(page):
+    for unit in view.units:
         for text in unit.texts:
-            shown = layout.shown[text.index]
+            shown = fitted.shown[text.index]
             kept |= {f"b{text.first + block}" for block in range(shown)}
             if shown:
                 kept.add(f"t{text.index}")

@@ -1,69 +1,71 @@
-"""The two lines that an inbox shows of a digest: its subject, and the preheader beside it. Pure."""
+"""The two lines that an inbox shows of a digest: its subject, and the preheader next to it. Pure."""
 
 import re
 from collections.abc import Sequence
 from datetime import date
 
-from emails.edition import Edition, PaperUnit, subject_week
-from emails.rendering.i18n import day_values, say
+from core.languages import Language
+from emails.edition import Edition, PaperUnit, days_covered
+from emails.rendering.i18n import date_values, translate
 from emails.rendering.width import columns, shorten, whole_words
 
-SUBJECT_WIDTH = 60  # columns of a screen; a Hangul syllable takes two
-PREHEADER = (85, 130)  # characters, the least and the most
-_LONGEST_WORD = 40  # what is longer is an address or a mistake, and no word for a preheader
+MAX_SUBJECT_COLUMNS = 60  # a Hangul syllable takes two
+PREHEADER_CHARACTERS = (85, 130)  # at least and at most
+MAX_WORD_CHARACTERS = 40  # a longer word is an address or a mistake, and does not belong into a preheader
+MAX_CLEAR_DAYS = 180  # a shorter span names its year only once
 _SHORT_NAME = re.compile(r"(.{2,28}?)(?:(?::| [-–—]) |\s?\([^()]*\)$)")
 
 
 def subject_of(edition: Edition) -> tuple[str, list[PaperUnit]]:
-    """What is new: the week, how many papers, the names of the first; and the papers it names.
+    """The subject (the week, how many papers, the names of the first ones), and the papers that it names.
 
-    Whole words only, in SUBJECT_WIDTH columns; a name that finds no room is left out.
+    Only whole words appear, in at most MAX_SUBJECT_COLUMNS; a name that does not fit is left out.
     """
-    start, end = subject_week(edition.issues)
+    start, end = days_covered(edition.issues)
     count = len(edition.papers)
-    before, after = say(
-        edition.language,
+    before, after = translate(
+        edition.spec.language,
         f"subject_{edition.occasion}",
-        dates=dates(edition.language, start, end),
+        dates=short_dates(edition.spec.language, start, end),
         count=count,
         names="\x00",
     ).split("\x00")
-    width = SUBJECT_WIDTH - columns(before + after)
-    names = [name_of(paper) for paper in edition.papers]
+    width = MAX_SUBJECT_COLUMNS - columns(before + after)
+    names = [short_name(paper) for paper in edition.papers]
     for number in range(count, 0, -1):
         listed = ", ".join(names[:number])
         if number < count:
             listed += "…"
         if columns(listed) <= width and all(names[:number]):
             return before + listed + after, list(edition.papers[:number])
-    cut = whole_words(names[0], width, columns)
-    if cut:
-        return before + cut + after, list(edition.papers[:1])
+    first_words = whole_words(names[0], width, columns)
+    if first_words:
+        return before + first_words + after, list(edition.papers[:1])
     return (before + after).rstrip(" :"), []
 
 
 def preheader_of(edition: Edition, named: Sequence[PaperUnit]) -> str:
-    """What the subject has no room for: the other papers, then how the first one begins."""
+    """What did not fit into the subject: the other papers' titles, then how the first paper begins."""
     titles = [paper.title for paper in edition.papers if paper not in named and paper.title]
     openings = [part.blocks[0].text for paper in edition.papers for part in paper.parts[:1]]
-    said = " · ".join([*titles, *openings[:1], say(edition.language, "preheader_more")])
-    words = [word for word in said.split() if len(word) <= _LONGEST_WORD]
-    return shorten(" ".join(words), PREHEADER[1])
+    text = " · ".join([*titles, *openings[:1], translate(edition.spec.language, "preheader_more")])
+    words = [word for word in text.split() if len(word) <= MAX_WORD_CHARACTERS]
+    return shorten(" ".join(words), PREHEADER_CHARACTERS[1])
 
 
-def name_of(paper: PaperUnit) -> str:
-    """A paper's name in brief: its title up to a colon, or up to brackets that end it."""
+def short_name(paper: PaperUnit) -> str:
+    """A paper's short name: its title up to a colon or dash, or without the brackets at its end."""
     title = " ".join(paper.title.split())
     short = _SHORT_NAME.match(title)
     return short[1] if short else title
 
 
-def dates(language: str, start: date, end: date) -> str:
+def short_dates(language: Language, start: date, end: date) -> str:
     """The days in the shortest form that is clear."""
-    is_clear = start.year == end.year or (end - start).days < 180
-    return say(language, "dates" if is_clear else "dates_years", **day_values(start, end))
+    is_clear = start.year == end.year or (end - start).days < MAX_CLEAR_DAYS
+    return translate(language, "dates" if is_clear else "dates_years", **date_values(start, end))
 
 
-def days(language: str, start: date, end: date) -> str:
+def full_dates(language: Language, start: date, end: date) -> str:
     """The days in full."""
-    return say(language, "days" if start.year == end.year else "days_years", **day_values(start, end))
+    return translate(language, "days" if start.year == end.year else "days_years", **date_values(start, end))

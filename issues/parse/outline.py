@@ -1,6 +1,6 @@
-"""A post's HTML as a flat sequence of things in reading order: headings, blocks, rules, links, pictures.
+"""A post's HTML as a flat list of items in reading order: headings, blocks, rows, rules, oneboxes, pictures.
 
-Knows the labels inside a post (`논문 소개`, …), not what stands under them.
+This module knows the labels inside a post (`논문 소개`, …) but not what belongs under them.
 """
 
 import re
@@ -13,10 +13,11 @@ from typing import Literal
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from issues.parse.content import Picture
 from issues.parse.text import (
     MAX_DEPTH,
     Block,
-    Run,
+    TextRun,
     TextError,
     classes,
     inline_runs,
@@ -24,12 +25,13 @@ from issues.parse.text import (
     runs_of,
     safe_url,
     tidy,
-    without_emoji,
+    strip_emoji,
 )
 
 MAX_BYTES = 512 * 1024
 MAX_OPEN_TAGS = MAX_DEPTH
 MAX_NODES = 50_000
+MAX_LABEL_CHARACTERS = 40
 
 Part = Literal["intro", "abstract", "link", "more", "source", "summary"]
 
@@ -47,19 +49,10 @@ _LABELS: dict[str, Part] = {
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture of a paper: address, width and height in CSS pixels (0: not told)."""
-
-    url: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
 class Item:
-    """One thing of the post; `row` is a table's, `url` what a onebox or a linked picture leads to.
+    """One item of the post. A `row` is a table row; `url` is where a onebox or a linked picture leads.
 
-    `anchor` names a heading's place on its page (Discourse, heading anchors).
+    `anchor` is the fragment of a heading on its page (Discourse, heading anchors).
     """
 
     kind: Literal["heading", "block", "row", "rule", "onebox", "picture"]
@@ -76,30 +69,30 @@ class Item:
 
     @cached_property
     def label(self) -> Part | None:
-        """The part of a post that begins here, if this is a label; a linked word is none."""
+        """The part of a post that begins here, if the item is a label. A linked word never is one."""
         if self.kind == "heading" or (self.kind == "block" and not self.block.links):
             return label_of(self.text)
         return None
 
 
 def label_of(text: str) -> Part | None:
-    """The part that a line announces; emoji, spaces and punctuation around the label do not count."""
-    if len(text) > 40:
+    """The part that a line announces. Emoji, spaces and punctuation around the label do not count."""
+    if len(text) > MAX_LABEL_CHARACTERS:
         return None
-    bare = without_emoji(unicodedata.normalize("NFKC", text))
-    return _LABELS.get(re.sub(r"[^\w()]+", "", bare).lower())
+    letters = re.sub(r"[^\w()]+", "", strip_emoji(unicodedata.normalize("NFKC", text)))
+    return _LABELS.get(letters.lower())
 
 
 def read_items(html: str, base: str) -> list[Item]:
-    """All items of a post; relative addresses stand against `base`.
+    """All items of a post; relative addresses are resolved against `base`.
 
     Raises:
-        TextError: larger or nested deeper than any editor would write.
+        TextError: the HTML is larger, or nested more deeply, than any editor would write.
     """
     if len(html.encode("utf-8", "replace")) > MAX_BYTES:
         raise TextError(f"the post is larger than {MAX_BYTES // 1024} KB")
     if _open_tags(html) > MAX_OPEN_TAGS:
-        raise TextError("the post's HTML is nested without end")
+        raise TextError("the post's HTML has too many open tags")
     body = LexborHTMLParser(html).body
     if body is None:
         return []
@@ -113,7 +106,7 @@ _OPENING_OR_CLOSING = re.compile(r"<(/?)(?!(?:br|img|hr|p|li|wbr|input|col|sourc
 
 
 def _open_tags(html: str) -> int:
-    """The most tags open at once, roughly: the HTML parser's time grows with its square."""
+    """About how many tags are open at once at most. The HTML parser's time grows with the square of it."""
     deepest = depth = 0
     for closing in _OPENING_OR_CLOSING.findall(html):
         depth += -1 if closing else 1
@@ -122,7 +115,7 @@ def _open_tags(html: str) -> int:
 
 
 def _move_footnotes(body: LexborNode) -> None:
-    """Put each footnote where its number stands: the list of them follows the post's ending."""
+    """Move each footnote to its reference, because the list of footnotes comes after the end of the post."""
     notes = {note.attributes.get("id"): note for note in body.css("ol.footnotes-list li[id]")}
     for mark in body.css("sup.footnote-ref"):
         link = mark.css_first("a[href]")
@@ -134,7 +127,7 @@ def _move_footnotes(body: LexborNode) -> None:
         list_of_notes.decompose()
 
 
-# --- walking ------------------------------------------------------------------------
+# --- walking through the HTML -------------------------------------------------------
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 _LEAVES = _HEADINGS | {"hr", "pre", "tr"}
@@ -148,55 +141,55 @@ BlockType = Literal["p", "li"]
 
 
 def _items(node: LexborNode, base: str, kind: BlockType = "p", depth: int = 0) -> Iterator[Item]:
-    """The items inside an element; stretches of inline content become blocks of `kind`."""
+    """The items inside an element. Inline content between structural elements becomes a block of `kind`."""
     if depth > MAX_DEPTH:
-        raise TextError(f"the post is nested deeper than {MAX_DEPTH} elements")
-    stretch: list[Run] = []
+        raise TextError(f"the post is nested more than {MAX_DEPTH} elements deep")
+    inline: list[TextRun] = []
     for child in node.iter(include_text=True):
         if not _holds_structure(child):
             runs = list(runs_of(child, base))
-            stretch += runs
+            inline += runs
             yield from _linked_picture(child, runs, base)
         else:
-            yield from _as_blocks(stretch, kind)
-            stretch = []
+            yield from _as_blocks(inline, kind)
+            inline = []
             yield from _structure(child, base, kind, depth)
-    yield from _as_blocks(stretch, kind)
+    yield from _as_blocks(inline, kind)
 
 
 def _holds_structure(node: LexborNode) -> bool:
     return any(inner.tag in _STRUCTURE for inner in node.traverse())
 
 
-def _linked_picture(node: LexborNode, runs: Sequence[Run], base: str) -> Iterator[Item]:
-    """A picture that is a link leads somewhere although it has no text."""
+def _linked_picture(node: LexborNode, runs: Sequence[TextRun], base: str) -> Iterator[Item]:
+    """A linked picture leads somewhere although the link has no text."""
     if node.tag == "a" and not "".join(run.text for run in runs).strip() and not is_dropped(node):
         url = safe_url(node.attributes.get("href"), base)
         if url and "lightbox" not in classes(node):
             yield Item("picture", url=url)
 
 
-def _as_blocks(stretch: Sequence[Run], kind: BlockType) -> Iterator[Item]:
-    """The stretch as one block; a label on a line of its own (before a `<br>`) is a block of its own."""
-    block: list[Run] = []
-    for line in _lines(tidy(stretch)):
+def _as_blocks(runs: Sequence[TextRun], kind: BlockType) -> Iterator[Item]:
+    """The runs as one block. A label on its own line (before a `<br>`) becomes its own block."""
+    block: list[TextRun] = []
+    for line in _lines(tidy(runs)):
         if label_of("".join(run.text for run in line)):
             yield from _as_block(block, kind)
             yield from _as_block(line, kind)
             block = []
         else:
-            block += [Run("\n"), *line]
+            block += [TextRun("\n"), *line]
     yield from _as_block(block, kind)
 
 
-def _as_block(runs: Sequence[Run], kind: BlockType) -> Iterator[Item]:
+def _as_block(runs: Sequence[TextRun], kind: BlockType) -> Iterator[Item]:
     tidied = tidy(runs)
     if tidied:
         yield Item("block", Block(kind, tidied))
 
 
-def _lines(runs: Sequence[Run]) -> Iterator[list[Run]]:
-    line: list[Run] = []
+def _lines(runs: Sequence[TextRun]) -> Iterator[list[TextRun]]:
+    line: list[TextRun] = []
     for run in runs:
         first, *others = run.text.split("\n")
         line.append(replace(run, text=first))
@@ -219,7 +212,7 @@ def _structure(node: LexborNode, base: str, kind: BlockType, depth: int) -> Iter
     elif tag in _LEAVES:
         yield from _leaf(node, base, kind)
     elif tag == "div" and "math" in names:
-        yield from _as_block([Run(node.text() or "", math=True)], kind)
+        yield from _as_block([TextRun(node.text() or "", math=True)], kind)
     elif tag == "aside" and "quote" in names:
         for part in node.iter():
             if part.tag == "blockquote":
@@ -230,15 +223,15 @@ def _structure(node: LexborNode, base: str, kind: BlockType, depth: int) -> Iter
 
 
 def _leaf(node: LexborNode, base: str, kind: BlockType) -> Iterator[Item]:
-    """What holds inline content only: a heading, code, a table's row; and a rule."""
+    """The item of an element that holds only inline content (heading, code, table row), or of a rule."""
     tag = node.tag or ""
     if tag == "hr":
         yield Item("rule")
     elif tag == "pre":
-        yield from _as_block([Run((node.text() or "").strip("\n"), code=True)], kind)
+        yield from _as_block([TextRun((node.text() or "").strip("\n"), code=True)], kind)
     elif tag == "tr":
         cells = [tidy(inline_runs(cell, base)) for cell in node.css("th, td")]
-        runs = tidy([run for cell in cells for run in (*cell, Run(" · "))][:-1])
+        runs = tidy([run for cell in cells for run in (*cell, TextRun(" · "))][:-1])
         if runs:
             yield Item("row", Block("li", runs))
     else:
@@ -257,9 +250,9 @@ def _anchor(heading: LexborNode) -> str:
 
 
 def _is_onebox(node: LexborNode) -> bool:
-    """Whether the element is one opaque link: a onebox, a video, or a topic of the forum itself.
+    """Whether the element is one opaque link: a onebox, a video, or a link to another topic of the forum.
 
-    That last one is a quote without the name of a person (Discourse, discourse_topic_onebox).
+    The forum shows its own topics as a quote without a person's name (Discourse, discourse_topic_onebox).
     """
     names = classes(node)
     if node.tag == "iframe" or any(name.endswith("onebox") for name in names):
@@ -273,11 +266,11 @@ def _is_onebox(node: LexborNode) -> bool:
 
 
 def _target(node: LexborNode, base: str) -> str | None:
-    """Where a onebox leads; feedparser removes the attribute that says so."""
+    """Where a onebox leads. Its first link says so too, since feedparser removes data-onebox-src."""
     links = node.css("header.source a[href], .title a[href]") + node.css("a[href]")
     addresses = [link.attributes.get("href") for link in links]
-    own = [node.attributes.get(name) for name in ("data-onebox-src", "src")]
-    urls = (safe_url(address, base) for address in [*own, *addresses])
+    own_attributes = [node.attributes.get(name) for name in ("data-onebox-src", "src")]
+    urls = (safe_url(address, base) for address in [*own_attributes, *addresses])
     return next((url for url in urls if url), None)
 
 

@@ -1,75 +1,30 @@
-"""A weekly post's HTML to its overview and papers: pure, and tolerant of every year's shape.
+"""Parses a weekly post's HTML into its overview and papers. Pure, and tolerant of how posts of each year look.
 
-The labels inside a post (`논문 소개`, …) are the guide, not heading levels or rules; see `_starts`.
+The labels inside a post (`논문 소개`, …) guide the parser, not heading levels or rules; see `_paper_starts`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
-from issues.parse.outline import Item, Part, Picture, label_of, read_items
-from issues.parse.text import Block, Run, TextError, clean, has_hangul, safe_url, without_emoji
+from issues.parse.boilerplate import URL, is_bare_link, is_closing, is_forum_or_post_name, is_greeting
+from issues.parse.checks import problems_of
+from issues.parse.content import IssueContent, Link, PaperContent
+from issues.parse.outline import Item, Part, read_items
+from issues.parse.text import Block, TextError, TextRun, clean, has_hangul, safe_url, strip_emoji
 from issues.parse.titles import Week, comparable_url, parse_week, split_title, title_key
 
 
-@dataclass(frozen=True)
-class Link:
-    """An address under 논문 링크 or 더 읽어보기; `label` is the text beside it, if any."""
-
-    url: str
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class PaperContent:
-    """One paper as its post gives it; a part in a language the post lacks is empty.
-
-    `anchor` names its place on the post's page; it changes with every heading before it.
-    """
-
-    title_ko: str
-    title_en: str
-    intro_ko: tuple[Block, ...] = ()
-    intro_en: tuple[Block, ...] = ()
-    abstract_ko: tuple[Block, ...] = ()
-    abstract_en: tuple[Block, ...] = ()
-    url: str = ""
-    links: tuple[Link, ...] = ()
-    notes: tuple[Block, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    anchor: str = ""
-
-    @property
-    def key(self) -> str:
-        """What names the paper through edits: its link, else its English or Korean title."""
-        return comparable_url(self.url) if self.url else title_key(self.title_en or self.title_ko)
-
-
-@dataclass(frozen=True)
-class IssueContent:
-    """A weekly post, parsed; `problems` says why it should not go out as it is."""
-
-    title: str
-    week: Week
-    overview: tuple[Block, ...] = ()
-    summary: tuple[Block, ...] = ()
-    papers: tuple[PaperContent, ...] = ()
-    problems: tuple[str, ...] = ()
-
-
-# --- sections -----------------------------------------------------------------------
-
-
 def parse(title: str, html: str, base: str) -> IssueContent:
-    """The issue in a weekly post's HTML.
+    """The issue in a weekly post.
 
-    `title` is the topic's, `base` the topic's address (relative links stand against it). Never
-    raises for bad HTML: what cannot be read, or fails the checks of a weekly post, stands in
-    `problems`.
+    `title` is the topic's title, `html` the post's untrusted HTML, and `base` the topic's address, against
+    which relative links are resolved. Bad HTML never raises: whatever cannot be read, or fails the checks of a
+    weekly post, is named in `problems`.
 
     Raises:
-        ValueError: the title is no weekly post's.
+        ValueError: the title is not a weekly post's.
     """
     week = parse_week(title)
     if week is None:
@@ -83,45 +38,48 @@ def parse(title: str, html: str, base: str) -> IssueContent:
 
 
 def _assemble(title: str, week: Week, items: list[Item]) -> IssueContent:
-    starts = _starts(items)
-    end = _ending(items)
+    starts = _paper_starts(items)
+    end = _end_of_papers(items)
     papers = _without_repeats(_paper(items[a:b]) for a, b in pairwise([*starts, end]))
     overview, summary = _front(items[: starts[0]] if starts else items, title)
     content = IssueContent(title, week, overview, summary, papers)
-    missing = _missing_share(content, items[:end], items[end:])
-    return replace(content, problems=tuple(_problems(content, missing)))
+    return replace(content, problems=tuple(problems_of(content, items[:end], items[end:])))
 
 
 def _without_repeats(papers: Iterable[PaperContent]) -> tuple[PaperContent, ...]:
-    """The papers, one that the post lists twice only once; two papers under one link are two."""
-    return tuple(
-        {(paper.key, title_key(paper.title_en or paper.title_ko)): paper for paper in papers}.values()
-    )
+    """The papers, each once even if the post lists it twice. Two titles under one link are two papers."""
+    return tuple({(paper.key, title_key(paper.name)): paper for paper in papers}.values())
 
 
-def _starts(items: Sequence[Item]) -> list[int]:
-    """Where papers begin: the title before each 논문 소개, and headings of the same rank that open a
-    paper whose 논문 소개 is missing."""
+# --- where papers begin and end -----------------------------------------------------
+
+
+def _paper_starts(items: Sequence[Item]) -> list[int]:
+    """The indices at which papers begin.
+
+    A paper begins at the title before each 논문 소개. A heading of the same level begins one as well if an
+    abstract or a link follows it, because some posts forget the label 논문 소개.
+    """
     labelled = [_title_before(items, index) for index, item in enumerate(items) if item.label == "intro"]
     starts = {index for index in labelled if index is not None}
     levels = {items[index].level for index in starts if items[index].kind == "heading"}
-    following: Part | None = None
+    next_label: Part | None = None
     for index in range(len(items) - 1, -1, -1):
         item = items[index]
         if item.label:
-            following = item.label
-        elif item.level in levels and following in {"abstract", "link"} and not _is_greeting(item):
+            next_label = item.label
+        elif item.level in levels and next_label in {"abstract", "link"} and not is_greeting(item):
             starts.add(index)
-            following = None
+            next_label = None
     return sorted(starts)
 
 
 def _title_before(items: Sequence[Item], label: int) -> int | None:
-    """The heading, or without one the line, that stands nearest before a label."""
+    """The index of the heading nearest before a label; without a heading, of the nearest line."""
     nearest_block = None
     for index in range(label - 1, -1, -1):
         item = items[index]
-        if item.label or _is_greeting(item):
+        if item.label or is_greeting(item):
             break
         if item.kind == "heading":
             return index
@@ -130,54 +88,39 @@ def _title_before(items: Sequence[Item], label: int) -> int | None:
     return nearest_block
 
 
-# The ending's texts (an invitation, a request, a disclaimer): each holds all words of one row.
-_INVITATION = ("파이토치 한국 사용자 모임", "가입")
-_ENDINGS = (("파이토치 한국 사용자 모임",), ("좋아요", "눌러"), ("GPT", "원문"), ("전체 주제 읽기",))
-
-
-def _is_ending(item: Item) -> bool:
-    return item.kind == "block" and any(all(word in item.text for word in words) for words in _ENDINGS)
-
-
-def _ending(items: Sequence[Item]) -> int:
-    """Where the last paper ends: at a rule, 원문 or a text of the ending after the last paper's links."""
-    places = {item.label: index for index, item in enumerate(items)}
-    last = max(places.get(part, -1) for part in ("intro", "abstract", "link"))
-    more = places.get("more", -1)
+def _end_of_papers(items: Sequence[Item]) -> int:
+    """Where the last paper ends: at a rule, at 원문, or at a closing text after the last paper's links."""
+    last_index = {item.label: index for index, item in enumerate(items)}
+    last = max(last_index.get(part, -1) for part in ("intro", "abstract", "link"))
+    more = last_index.get("more", -1)
     for index in range(last + 1, len(items)):
         item = items[index]
-        if item.label == "source" or _is_ending(item) or (item.kind == "rule" and index > more):
+        if item.label == "source" or is_closing(item) or (item.kind == "rule" and index > more):
             return index
     return len(items)
 
 
+# --- sections -----------------------------------------------------------------------
+
+
 def _front(items: Sequence[Item], title: str) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
-    """Overview and summary: what stands before the first paper, without the title and the greeting."""
+    """Overview and summary: everything before the first paper except the title and the greeting."""
     overview: list[Block] = []
     summary: list[Block] = []
     target = overview
     for item in items:
         if item.label == "summary":
             target = summary
-        elif item.text and not (_is_greeting(item) or item.level == 1 or _is_name(item.text, title)):
-            target.append(_text(item))
+        elif item.text and not (
+            is_greeting(item) or item.level == 1 or is_forum_or_post_name(item.text, title)
+        ):
+            target.append(_as_block(item))
     return tuple(overview), tuple(summary)
 
 
-def _is_greeting(item: Item) -> bool:
-    """Whether a heading repeats the post's title or is the forum's own line."""
-    return item.kind == "heading" and (
-        title_key(item.text).startswith("pytorchkr") or parse_week(item.text) is not None
-    )
-
-
-def _is_name(text: str, title: str) -> bool:
-    return title_key(text) in {title_key(title), "pytorchkr"}
-
-
 def _paper(items: Sequence[Item]) -> PaperContent:
-    """The paper in `items`; the first is its title."""
-    title_ko, title_en = split_title(without_emoji(items[0].text))
+    """The paper in `items`; the first item is its title."""
+    title_ko, title_en = split_title(strip_emoji(items[0].text))
     parts: dict[str, list[Item]] = {"intro": [], "abstract": [], "link": [], "more": []}
     part = "intro"
     for item in items[1:]:
@@ -187,8 +130,8 @@ def _paper(items: Sequence[Item]) -> PaperContent:
             parts[part].append(item)
     intro_ko, intro_en = _by_language(parts["intro"])
     abstract_ko, abstract_en = _by_language(parts["abstract"])
-    own, own_notes = _links(parts["link"])
-    more, more_notes = _links(parts["more"])
+    own_links, own_notes = _links(parts["link"])
+    more_links, more_notes = _links(parts["more"])
     return PaperContent(
         title_ko=title_ko,
         title_en=title_en,
@@ -196,113 +139,63 @@ def _paper(items: Sequence[Item]) -> PaperContent:
         intro_en=intro_en,
         abstract_ko=abstract_ko,
         abstract_en=abstract_en,
-        url=own[0].url if own else "",
-        links=tuple(dict.fromkeys((*own[1:], *more))),
+        url=own_links[0].url if own_links else "",
+        links=tuple(dict.fromkeys((*own_links[1:], *more_links))),
         notes=own_notes + more_notes,
         pictures=tuple(item.picture for item in items if item.picture),
         anchor=items[0].anchor,
     )
 
 
-def _text(item: Item) -> Block:
-    """An item of a text as a block: headings in bold, oneboxes as their address."""
+def _as_block(item: Item) -> Block:
+    """An item inside a text as a block: a heading becomes bold, a onebox becomes its address."""
     if item.kind == "onebox":
-        return Block("p", (Run(item.url, href=item.url),))
+        return Block("p", (TextRun(item.url, href=item.url),))
     if item.kind == "heading":
         return Block("p", tuple(replace(run, bold=True) for run in item.block.runs))
     return item.block
 
 
 def _by_language(items: Sequence[Item]) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
-    """Korean blocks, then English: all up to the last one with Hangul, and what follows it.
+    """The Korean blocks, which reach up to the last one with Hangul, and the English blocks after it.
 
-    What has no sentence of either (a formula, an address, code, a row of numbers) stays with its elders.
+    A block without a sentence in either language (a formula, an address, code, a row of numbers) belongs to
+    the blocks before it.
     """
     items = [item for item in items if item.kind != "picture"]
     end = 1 + max((index for index, item in enumerate(items) if has_hangul(item.text)), default=-1)
-    while 0 < end < len(items) and _is_neutral(items[end]):
+    while 0 < end < len(items) and _has_no_sentence(items[end]):
         end += 1
-    blocks = tuple(_text(item) for item in items)
+    blocks = tuple(_as_block(item) for item in items)
     return blocks[:end], blocks[end:]
 
 
-def _is_neutral(item: Item) -> bool:
-    prose = "".join(run.text for run in item.block.runs if not (run.code or run.math or run.href))
-    return item.kind == "row" or not re.search(r"[A-Za-z]{2}", prose)
+def _has_no_sentence(item: Item) -> bool:
+    words = "".join(run.text for run in item.block.runs if not (run.code or run.math or run.href))
+    return item.kind == "row" or not re.search(r"[A-Za-z]{2}", words)
 
 
-_ADDRESS = re.compile(r"https?://[^\s<>\"'{}|\\^`\[\]]+[^\s<>\"'{}|\\^`\[\].,;:!?)]")
+# --- links --------------------------------------------------------------------------
 
 
 def _links(items: Sequence[Item]) -> tuple[list[Link], tuple[Block, ...]]:
-    """The addresses in a section of links, each place once, and its texts that hold none."""
+    """The addresses in a section of links, each once, and its texts that contain no address."""
     links: dict[str, Link] = {}
     notes: list[Block] = []
     for item in items:
-        addresses = _addresses(item)
-        label = "" if _is_mere_link(item) else item.text
-        for address in addresses:
-            links.setdefault(comparable_url(address), Link(address, label))
-            label = ""
-        if not addresses and item.text:
+        urls = _urls(item)
+        label = "" if is_bare_link(item) else item.text
+        for url in urls:
+            links.setdefault(comparable_url(url), Link(url, label))
+            label = ""  # the text labels the first address only
+        if not urls and item.text:
             notes.append(item.block)
     return list(links.values()), tuple(notes)
 
 
-def _addresses(item: Item) -> list[str]:
-    """The addresses of a onebox, of a linked picture, or in a text: linked or written out."""
+def _urls(item: Item) -> list[str]:
+    """The addresses of a onebox, of a linked picture, or in a text, where they are linked or written out."""
     found = [item.url] if item.url else []
     for run in item.block.runs:
-        found += [run.href] if run.href else _ADDRESS.findall(run.text)
+        found += [run.href] if run.href else URL.findall(run.text)
     return [url for url in dict.fromkeys(found) if safe_url(url, url)]
-
-
-def _is_mere_link(item: Item) -> bool:
-    """Whether the item says nothing beside its link: an address, or a page's own title."""
-    said = "".join(run.text for run in item.block.runs if not run.href)
-    return not re.search(r"\w", _ADDRESS.sub("", said))
-
-
-# --- checks -------------------------------------------------------------------------
-
-
-def _problems(content: IssueContent, missing: float) -> Iterator[str]:
-    if not content.papers:
-        yield "no paper was found"
-    for number, paper in enumerate(content.papers, 1):
-        name = f"paper {number} ({(paper.title_en or paper.title_ko)[:60]})"
-        needs = {
-            "title": paper.title_ko or paper.title_en,
-            "Korean introduction": paper.intro_ko,
-            "Korean abstract": paper.abstract_ko,
-            "link": paper.url,
-        }
-        lacks = [what for what, there in needs.items() if not there]
-        if lacks:
-            yield f"{name} has no {', no '.join(lacks)}"
-        if any(_is_misplaced(block.text) for block in _texts_of(paper)):
-            yield f"{name} holds a label or a line of the post's ending"
-    if missing >= 0.1:
-        yield f"{missing:.0%} of the post's text was not recognised"
-
-
-def _texts_of(paper: PaperContent) -> tuple[Block, ...]:
-    return (*paper.intro_ko, *paper.intro_en, *paper.abstract_ko, *paper.abstract_en)
-
-
-def _is_misplaced(text: str) -> bool:
-    return label_of(text) is not None or all(word in text for word in _INVITATION) or "전체 주제 읽기" in text
-
-
-def _missing_share(content: IssueContent, items: Sequence[Item], ending: Sequence[Item]) -> float:
-    """The share of the post's text that stands nowhere in the result, its usual ending aside."""
-    blocks = [*content.overview, *content.summary]
-    own = 0
-    for paper in content.papers:
-        blocks += [*_texts_of(paper), *paper.notes]
-        own += len(f"{paper.title_ko} / {paper.title_en}") + sum(len(link.label) for link in paper.links)
-    own += sum(len(block.text) for block in blocks)
-    texts = [item for item in items if not (_is_greeting(item) or item.level == 1)]
-    texts += [item for item in ending if not _is_ending(item)]
-    total = sum(len(item.text) for item in texts if not (item.label or _is_mere_link(item)))
-    return max(0.0, 1 - own / total) if total else 0.0

@@ -1,4 +1,4 @@
-"""Titles: the week in a post's, the two languages in a paper's; and what titles and addresses are compared by."""
+"""Titles: the week in a post's title, the two languages in a paper's; keys that compare titles and addresses."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlsplit, urlunsplit
 
-from issues.parse.text import has_hangul, without_emoji
+from issues.parse.text import has_hangul, strip_emoji
 
 _WEEK = re.compile(
     r"\[\s*(\d{4})\s*[/.-]\s*(\d{1,2})\s*[/.-]\s*(\d{1,2})\s*[~～∼〜–—-]\s*"
@@ -16,14 +16,14 @@ _WEEK = re.compile(
 
 @dataclass(frozen=True)
 class Week:
-    """The days a post covers, both included."""
+    """The days that a post covers, both included."""
 
     start: date
     end: date
 
 
 def parse_week(title: str) -> Week | None:
-    """The week of a weekly post's title, or None when the topic is no weekly post."""
+    """The week in a weekly post's title; None when the topic is not a weekly post."""
     title = unicodedata.normalize("NFC", title)
     found = _WEEK.search(title)
     if not found or "논문" not in title:
@@ -33,22 +33,23 @@ def parse_week(title: str) -> Week | None:
         start = date(year, month, day)
         end = date(end_year or year, end_month or month, end_day)
         if end < start and not end_year:
-            end = _next_year(end) if end_month else _next_month(end)
+            end = _one_year_later(end) if end_month else _one_month_later(end)
     except ValueError:
         return None
     return Week(start, end) if start <= end else None
 
 
-def _next_year(day: date) -> date:
+def _one_year_later(day: date) -> date:
     return day.replace(year=day.year + 1)
 
 
-def _next_month(day: date) -> date:
-    return ((day.replace(day=1) + timedelta(days=32)).replace(day=1)).replace(day=day.day)
+def _one_month_later(day: date) -> date:
+    first_of_next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return first_of_next_month.replace(day=day.day)
 
 
 def split_title(title: str) -> tuple[str, str]:
-    """Korean and English title: cut at the first ` / ` with no Hangul to its right."""
+    """Korean and English title: the title is cut at the first ` / ` that has no Hangul to its right."""
     for found in re.finditer(r"\s+/\s+", title):
         left, right = title[: found.start()].strip(), title[found.end() :].strip()
         if left and right and not has_hangul(right):
@@ -57,12 +58,15 @@ def split_title(title: str) -> tuple[str, str]:
 
 
 def title_key(title: str) -> str:
-    """A title without case, punctuation and spaces, for comparison."""
-    return re.sub(r"[\W_]+", "", without_emoji(title).lower())
+    """A title without case, punctuation, emoji and spaces, for comparison."""
+    return re.sub(r"[\W_]+", "", strip_emoji(title).lower())
 
 
 def comparable_url(url: str) -> str:
-    """An address in the form in which two spellings of one place are equal."""
+    """An address in a normal form, so that two spellings of the same place are equal.
+
+    The scheme, `www.`, a trailing slash, tracking parameters and arXiv's versions and formats do not count.
+    """
     parts = urlsplit(url)
     host = (parts.hostname or "").removeprefix("www.")
     host = {"twitter.com": "x.com", "mobile.twitter.com": "x.com"}.get(host, host)

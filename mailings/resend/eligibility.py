@@ -1,6 +1,7 @@
-"""Who needs which papers of an issue once more, and why: counted in the database, so that no reader is loaded.
+"""Who is eligible to get which papers of an issue again, and why. Everything is counted in the database.
 
-What a reader needs is a mask: a bit for each class of papers, which are those that came in the same mails.
+The papers that a subscriber is eligible for are a bit mask with one bit for each group of papers. A group of papers
+came in the same editions, so its papers have the same fate.
 """
 
 from collections import Counter, defaultdict
@@ -9,38 +10,44 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import add
-from typing import Literal
+from typing import assert_never
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, exists, func, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    String,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 
+from core.languages import Language
 from delivery.models import Delivery, EditionRow
-from delivery.retry import MOST_ATTEMPTS
+from delivery.retry import MAX_ATTEMPTS
+from delivery.states import DeliveryState
+from emails.kinds import WITH_PAPERS
 from issues.models import Issue, Paper
-from subscribers.models import Subscriber, Suppression
+from mailings.resend.request import ResendError, ResendGroup
+from subscribers.models import Subscriber
+from subscribers.status import SubscriberStatus
+from subscribers.suppression import has_suppressed_address
 
-Group = Literal["failed", "expired", "uncertain", "missed", "outdated", "everyone"]
-GROUPS: dict[Group, str] = {
-    "failed": "the server refused it",
-    "expired": "the server said later to the end",
-    "uncertain": "nobody knows whether it arrived",
-    "missed": "was never sent it",
-    "outdated": "got a text that was corrected since",
-    "everyone": "whoever reads",
-}
 SENT_BEFORE = "this request was carried out for them"
-COMES_YET = "it comes with their next digest"
+COMES_WITH_DIGEST = "it comes with their next digest"
 OLD_TEXT_UNDER_WAY = "the old text is still on its way to them: ask again later"
-_MOST_CLASSES = 62  # bits of a number in both databases
-
-
-class RequestError(Exception):
-    """What was asked for cannot be sent; the message says why."""
+MAX_PAPER_GROUPS = 62  # bits of an integer in both databases
+SAMPLE_SIZE = 5
 
 
 @dataclass(frozen=True)
-class PaperClass:
-    """Papers (by number, in order) that came in the same `editions`, of which `outdated` had another text."""
+class PaperGroup:
+    """Papers (by number, in order) that came in the same `editions`; the `outdated` editions had an older text."""
 
     papers: tuple[int, ...]
     editions: frozenset[int]
@@ -48,111 +55,135 @@ class PaperClass:
 
 
 @dataclass(frozen=True)
-class Share:
-    """So many readers of a language who need the same papers."""
+class AudienceSlice:
+    """Subscribers with the same language who get the same papers; `readers` counts them."""
 
-    language: str
+    language: Language
     mask: int
     readers: int
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a request comes to: who gets what, for which reason, and why others get nothing.
+class Eligibility:
+    """Who gets what, for which reason, and why others get nothing.
 
-    `sample` names a few readers who get something (id and address), `checksum` changes with who they are.
+    `sample` holds the id and address of a few who get something. `checksum` changes with who they are.
     """
 
-    shares: tuple[Share, ...]
+    slices: tuple[AudienceSlice, ...]
     reasons: Counter[str]
     left_out: Counter[str]
     sample: tuple[tuple[int, str], ...]
     checksum: int = 0
 
 
-def classes_of(session: Session, issue: Issue, *, only_corrected: bool = False) -> list[PaperClass]:
-    """The issue's papers in force (or those of them that were corrected), by the editions that brought them.
+# --- papers -------------------------------------------------------------------------
+
+
+def group_papers(session: Session, issue: Issue, *, only_corrected: bool = False) -> list[PaperGroup]:
+    """The issue's papers in force (or only the corrected ones), grouped by the editions that brought them.
 
     Raises:
-        RequestError: they came in too many kinds of mails.
+        ResendError: there are too many groups.
     """
     in_force = [paper for paper in issue.papers if paper.withdrawn_at is None]
     papers = {paper.number: paper for paper in in_force if paper.corrected_at or not only_corrected}
     editions: dict[int, set[int]] = {number: set() for number in papers}
     outdated: dict[int, set[int]] = {number: set() for number in papers}
     rows = select(EditionRow.id, EditionRow.papers, EditionRow.created_at)
-    digests = rows.where(EditionRow.created_at >= issue.first_seen_at, EditionRow.frequency != "")
+    digests = rows.where(
+        EditionRow.created_at >= issue.first_seen_at, EditionRow.kind.in_(WITH_PAPERS)
+    )
     for edition, numbers, created_at in session.execute(digests):
         for number in papers.keys() & set(numbers):
             editions[number].add(edition)
-            if _was_corrected_since(papers[number], created_at):
+            if _was_corrected_after(papers[number], created_at):
                 outdated[number].add(edition)
     alike: dict[tuple[frozenset[int], frozenset[int]], list[int]] = defaultdict(list)
     for number in sorted(papers):
         alike[frozenset(editions[number]), frozenset(outdated[number])].append(number)
-    if len(alike) > _MOST_CLASSES:
-        raise RequestError(f"the papers of the issue came in more than {_MOST_CLASSES} kinds of mails")
-    return [PaperClass(tuple(numbers), *came) for came, numbers in alike.items()]
+    if len(alike) > MAX_PAPER_GROUPS:
+        raise ResendError(f"the papers of the issue came in more than {MAX_PAPER_GROUPS} kinds of mails")
+    return [PaperGroup(tuple(numbers), *came_in) for came_in, numbers in alike.items()]
 
 
-def _was_corrected_since(paper: Paper, moment: datetime) -> bool:
+def _was_corrected_after(paper: Paper, moment: datetime) -> bool:
     return paper.corrected_at is not None and moment < paper.corrected_at
 
 
-def papers_in(classes: Sequence[PaperClass], mask: int) -> set[int]:
+def papers_in(groups: Sequence[PaperGroup], mask: int) -> set[int]:
     """The numbers of the papers that a mask stands for."""
-    return {number for place, papers in enumerate(classes) if mask >> place & 1 for number in papers.papers}
+    return {number for bit, group in enumerate(groups) if mask >> bit & 1 for number in group.papers}
 
 
-def needs(
+def groups_in(groups: Sequence[PaperGroup], mask: int) -> list[PaperGroup]:
+    """The groups of papers that a mask stands for."""
+    return [group for bit, group in enumerate(groups) if mask >> bit & 1]
+
+
+# --- counting -----------------------------------------------------------------------
+
+
+def count_eligible(
     session: Session,
-    classes: Sequence[PaperClass],
-    groups: Sequence[Group],
+    papers: Sequence[PaperGroup],
+    groups: Sequence[ResendGroup],
     who: ColumnElement[bool],
     has_copy: ColumnElement[bool],
-) -> Needs:
-    """Count the readers of the groups among `who`; those with `has_copy` get no second one."""
-    reason = case(*((_needs_any(group, classes), group) for group in groups), else_="")
-    against = case(
+) -> Eligibility:
+    """Count the subscribers of the groups among `who`. Those who have a copy already get no second one."""
+    reason = case(*((_is_in_any(group, papers), literal(group.value)) for group in groups), else_="")
+    obstacle = case(
         (has_copy, SENT_BEFORE),
-        (Subscriber.status != "active", Subscriber.status),
-        (_is_suppressed(), "suppressed"),
+        (Subscriber.status != SubscriberStatus.ACTIVE, type_coerce(Subscriber.status, String)),
+        (has_suppressed_address(), "suppressed"),
         else_="",
     )
-    mask = mask_of(classes, groups)
-    is_known = Subscriber.status.not_in(("pending", "forgotten"))
-    key = (reason, against, Subscriber.language, mask)
+    mask = paper_mask(papers, groups)
+    is_known = Subscriber.status.not_in((SubscriberStatus.PENDING, SubscriberStatus.FORGOTTEN))
+    key = (reason, obstacle, Subscriber.language, mask)
     rows = select(*key, func.count(), func.sum(Subscriber.id)).where(is_known, who, mask > 0).group_by(*key)
     checksum = 0
-    shares: Counter[tuple[str, int]] = Counter()
+    slices: Counter[tuple[Language, int]] = Counter()
     reasons: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    for group, obstacle, language, bits, readers, ids in session.execute(rows):
-        if obstacle:
-            left_out[obstacle] += readers
+    for group, why_not, language, bits, readers, ids in session.execute(rows):
+        if why_not:
+            left_out[why_not] += readers
         else:
             reasons[group] += readers
-            shares[language, bits] += readers
+            slices[language, bits] += readers
             checksum += int(ids)
-    others = and_(who, may_get(has_copy), mask == 0)
-    for name, why, waits in (
-        ("missed", COMES_YET, _waits_for_digest),
-        ("outdated", OLD_TEXT_UNDER_WAY, _waits_for_old_text),
-    ):
-        if name in groups and (count := _count(session, others, waits, classes)):
-            left_out[why] += count
-    some = select(Subscriber.id, Subscriber.email).where(who, may_get(has_copy), mask > 0)
-    return Needs(
-        tuple(Share(language, bits, readers) for (language, bits), readers in sorted(shares.items())),
+    left_out += _waiting(session, papers, groups, and_(who, may_get(has_copy), mask == 0))
+    sample = select(Subscriber.id, Subscriber.email).where(who, may_get(has_copy), mask > 0)
+    return Eligibility(
+        tuple(AudienceSlice(language, bits, readers) for (language, bits), readers in sorted(slices.items())),
         reasons,
         left_out,
-        tuple((id_, email) for id_, email in session.execute(some.order_by(Subscriber.id).limit(5))),
+        tuple((id_, email) for id_, email in session.execute(sample.order_by(Subscriber.id).limit(SAMPLE_SIZE))),
         checksum,
     )
 
 
+def _waiting(
+    session: Session,
+    papers: Sequence[PaperGroup],
+    groups: Sequence[ResendGroup],
+    who: ColumnElement[bool],
+) -> Counter[str]:
+    """Subscribers who get nothing now because something is still coming to them, by the reason."""
+    waiting: Counter[str] = Counter()
+    for group, reason, condition in (
+        (ResendGroup.MISSED, COMES_WITH_DIGEST, _waits_for_digest),
+        (ResendGroup.OUTDATED, OLD_TEXT_UNDER_WAY, _waits_for_old_text),
+    ):
+        if group in groups and (count := _count(session, who, condition, papers)):
+            waiting[reason] += count
+    return waiting
+
+
 def has_copy_since(delivery_id: int, edition_slot: str) -> ColumnElement[bool]:
-    """Whether a subscriber was planned a copy of the same issue after this delivery, by whatever request."""
+    """The condition that a copy of the same issue was planned for a subscriber after this delivery."""
     editions = select(EditionRow.id).where(EditionRow.slot == edition_slot)
     return exists().where(
         Delivery.subscriber_id == Subscriber.id, Delivery.id > delivery_id, Delivery.edition_id.in_(editions)
@@ -160,29 +191,29 @@ def has_copy_since(delivery_id: int, edition_slot: str) -> ColumnElement[bool]:
 
 
 def may_get(has_copy: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether a subscriber may be sent a copy."""
-    return and_(~has_copy, Subscriber.status == "active", ~_is_suppressed())
+    """The condition that a subscriber may be sent a copy."""
+    return and_(~has_copy, Subscriber.status == SubscriberStatus.ACTIVE, ~has_suppressed_address())
 
 
-def mask_of(classes: Sequence[PaperClass], groups: Sequence[Group]) -> ColumnElement[int]:
-    """What a subscriber needs, as a mask."""
+def paper_mask(papers: Sequence[PaperGroup], groups: Sequence[ResendGroup]) -> ColumnElement[int]:
+    """The papers that a subscriber is eligible for, as a bit mask."""
     bits = (
         case(
-            (or_(*(_needs(group, papers) for group in groups)), literal(1 << place, BigInteger)),
+            (or_(*(_is_in(group, paper_group) for group in groups)), literal(1 << bit, BigInteger)),
             else_=literal(0, BigInteger),
         )
-        for place, papers in enumerate(classes)
+        for bit, paper_group in enumerate(papers)
     )
     return reduce(add, bits)
 
 
-def first_mail(classes: Iterable[PaperClass]) -> ColumnElement[str]:
-    """The Message-ID of the first mail that brought a subscriber an outdated text, or nothing."""
-    editions = frozenset[int]().union(*(papers.outdated for papers in classes))
+def first_outdated_mail(papers: Iterable[PaperGroup]) -> ColumnElement[str]:
+    """The Message-ID of the first mail that brought a subscriber an outdated text; empty if there is none."""
+    editions = frozenset[int]().union(*(group.outdated for group in papers))
     mails = select(Delivery.message_id).where(
         Delivery.subscriber_id == Subscriber.id,
-        (Delivery.edition_id + 0).in_(editions),  # as in `_has`
-        Delivery.state == "sent",
+        (Delivery.edition_id + 0).in_(editions),  # see `_has`
+        Delivery.state == DeliveryState.SENT,
     )
     return func.coalesce(mails.order_by(Delivery.id).limit(1).scalar_subquery(), "")
 
@@ -191,58 +222,59 @@ def first_mail(classes: Iterable[PaperClass]) -> ColumnElement[str]:
 
 
 def _has(editions: Collection[int], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    # The sum keeps SQLite from searching all mails of the editions for each reader, by the index of these.
+    # The addition keeps SQLite from using the index of editions, which would read all mails of these editions again
+    # for each subscriber.
     is_of_these = (Delivery.edition_id + 0).in_(editions)
     return exists().where(Delivery.subscriber_id == Subscriber.id, is_of_these, *conditions)
 
 
-_IS_FINE = or_(Delivery.state == "sent", Delivery.due_at.is_not(None))  # taken, or still under way
-_FAILED = Delivery.state == "failed"
+_IS_FINE = or_(Delivery.state == DeliveryState.SENT, Delivery.due_at.is_not(None))  # accepted, or under way
+_HAS_FAILED = Delivery.state == DeliveryState.FAILED
 
 
-def _needs(group: Group, papers: PaperClass) -> ColumnElement[bool]:
-    """Whether a subscriber is of the group for these papers."""
+def _is_in(group: ResendGroup, papers: PaperGroup) -> ColumnElement[bool]:
+    """The condition that a subscriber belongs to the group for these papers."""
     is_fine = _has(papers.editions, _IS_FINE)
-    if group == "failed":
-        return and_(_has(papers.editions, _FAILED, Delivery.attempts < MOST_ATTEMPTS), ~is_fine)
-    if group == "expired":
-        return and_(_has(papers.editions, _FAILED, Delivery.attempts >= MOST_ATTEMPTS), ~is_fine)
-    if group == "uncertain":
-        return and_(_has(papers.editions, Delivery.state == "uncertain"), ~is_fine)
-    if group == "missed":
-        return and_(_was_never_sent(papers), Subscriber.cursor >= papers.papers[-1])
-    if group == "outdated":
-        has_new_text = _has(papers.editions - papers.outdated, _IS_FINE)
-        return and_(_has(papers.outdated, Delivery.state == "sent"), ~has_new_text)
-    return Subscriber.id.is_not(None)
+    match group:
+        case ResendGroup.FAILED:
+            return and_(_has(papers.editions, _HAS_FAILED, Delivery.attempts < MAX_ATTEMPTS), ~is_fine)
+        case ResendGroup.EXPIRED:
+            return and_(_has(papers.editions, _HAS_FAILED, Delivery.attempts >= MAX_ATTEMPTS), ~is_fine)
+        case ResendGroup.UNCERTAIN:
+            return and_(_has(papers.editions, Delivery.state == DeliveryState.UNCERTAIN), ~is_fine)
+        case ResendGroup.MISSED:
+            return and_(_was_never_sent(papers), Subscriber.cursor >= papers.papers[-1])
+        case ResendGroup.OUTDATED:
+            has_new_text = _has(papers.editions - papers.outdated, _IS_FINE)
+            return and_(_has(papers.outdated, Delivery.state == DeliveryState.SENT), ~has_new_text)
+        case ResendGroup.EVERYONE:
+            return Subscriber.id.is_not(None)
+        case _:
+            assert_never(group)
 
 
-def _was_never_sent(papers: PaperClass) -> ColumnElement[bool]:
-    return ~_has(papers.editions, Delivery.state != "skipped")
+def _is_in_any(group: ResendGroup, papers: Sequence[PaperGroup]) -> ColumnElement[bool]:
+    return or_(*(_is_in(group, paper_group) for paper_group in papers))
 
 
-def _needs_any(group: Group, classes: Sequence[PaperClass]) -> ColumnElement[bool]:
-    return or_(*(_needs(group, papers) for papers in classes))
+def _was_never_sent(papers: PaperGroup) -> ColumnElement[bool]:
+    return ~_has(papers.editions, Delivery.state != DeliveryState.SKIPPED)
 
 
-def _is_suppressed() -> ColumnElement[bool]:
-    return exists().where(Suppression.email == func.lower(Subscriber.email))
-
-
-def _waits_for_digest(papers: PaperClass) -> ColumnElement[bool]:
+def _waits_for_digest(papers: PaperGroup) -> ColumnElement[bool]:
     return and_(_was_never_sent(papers), Subscriber.cursor < papers.papers[-1])
 
 
-def _waits_for_old_text(papers: PaperClass) -> ColumnElement[bool]:
+def _waits_for_old_text(papers: PaperGroup) -> ColumnElement[bool]:
     return _has(papers.outdated, Delivery.due_at.is_not(None))
 
 
 def _count(
     session: Session,
     who: ColumnElement[bool],
-    condition: Callable[[PaperClass], ColumnElement[bool]],
-    classes: Sequence[PaperClass],
+    condition: Callable[[PaperGroup], ColumnElement[bool]],
+    papers: Sequence[PaperGroup],
 ) -> int:
-    """How many readers a condition holds for, for any of the papers."""
+    """How many subscribers a condition holds for, for any group of papers."""
     rows = select(func.count()).select_from(Subscriber)
-    return session.scalar(rows.where(who, or_(*(condition(papers) for papers in classes)))) or 0
+    return session.scalar(rows.where(who, or_(*(condition(group) for group in papers)))) or 0

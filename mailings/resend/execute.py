@@ -1,76 +1,76 @@
-"""The copies of an operator's plan: kept as a request, planned, sent and accounted for."""
+"""Executes a resend: stores the request, plans its copies, sends them and counts them."""
 
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from core.database import Sessions, lock
-from core.run_log import record
+from core.database import Sessions, advisory_lock
+from core.run_log import RunKind, record_run
+from core.slots import resend_slot
 from delivery import events, planner, queries
+from delivery.context import SendingContext
 from delivery.models import Resend
 from delivery.progress import Progress, ignore_progress
-from delivery.report import Account, DigestReport, account
-from delivery.sender import Office, drain
-from mailings.digest_run import Rules
-from mailings.resend.plan import (
-    REASON_LENGTH,
-    Batch,
-    Plan,
-    earlier_request,
-    edition_entry,
-    key_of,
-    slot_of_copies,
-)
-from subscribers.accounts import clean_line
+from delivery.queries import StateCounts
+from delivery.report import DigestReport, count_results
+from delivery.sender import send_due
+from mailings.context import MailingRules
+from mailings.resend.plan import ResendBatch, ResendPlan, batch_entry, earlier_request, request_key
+from mailings.resend.request import MAX_REASON_LENGTH
+from subscribers.addresses import clean_line
 
 
-def carry_out(
-    office: Office,
-    made: Plan,
+def execute(
+    context: SendingContext,
+    plan: ResendPlan,
     *,
     asked_by: str,
-    rules: Rules,
+    rules: MailingRules,
     now: datetime,
     progress: Progress = ignore_progress,
 ) -> DigestReport:
-    """Plan the copies and send them, with those of the same request that still wait; all are accounted for."""
-    with office.database.sessions() as session:
-        earlier = earlier_request(session, made.terms)
-        before = queries.account_of(session, slot_of_copies(earlier)) if earlier else Account()
-    slot = book(office.database.sessions, made, asked_by=asked_by, domain=office.house.domain, now=now)
-    report = DigestReport(slot, editions=[edition_entry(batch) for batch in made.batches])
-    report.stopped = drain(office, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress).stopped
-    with office.database.sessions.begin() as session:
-        after = queries.account_of(session, slot)
+    """Plan the copies and send them, together with copies of the same request that still wait; count them all."""
+    with context.database.sessions() as session:
+        earlier = earlier_request(session, plan.terms)
+        before = (
+            queries.count_slot_by_reason(session, resend_slot(earlier.id)) if earlier else StateCounts()
+        )
+    sessions, domain = context.database.sessions, context.identity.domain
+    slot = enqueue(sessions, plan, asked_by=asked_by, domain=domain, now=now)
+    report = DigestReport(slot, editions=[batch_entry(batch) for batch in plan.batches])
+    result = send_due(context, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress)
+    report.stopped = result.stopped
+    with context.database.sessions.begin() as session:
+        after = queries.count_slot_by_reason(session, slot)
         report.candidates = after.total()
-        account(report, before, after)
-        record(session, "resend", report.as_json(), now, slot=slot)
+        count_results(report, before, after)
+        record_run(session, RunKind.RESEND, report.as_json(), now, slot=slot)
     return report
 
 
-def book(sessions: Sessions, made: Plan, *, asked_by: str, domain: str, now: datetime) -> str:
-    """Keep who asked for what, when and why, and plan the copies for the next sender; their slot.
+def enqueue(sessions: Sessions, plan: ResendPlan, *, asked_by: str, domain: str, now: datetime) -> str:
+    """Store who asked for what, when and why, and plan the copies for the next sender; returns their slot.
 
-    Readers whom another run of the request reached meanwhile, or who changed, are left out.
+    Subscribers whom another run of the same request has reached meanwhile, or who have changed, are left out.
     """
     with sessions.begin() as session:
-        slot = slot_of_copies(_kept(session, made, asked_by, now))
-    for batch in made.batches:
+        slot = resend_slot(_store_request(session, plan, asked_by, now).id)
+    for batch in plan.batches:
         _plan_batch(sessions, batch, slot, domain, now)
     with sessions.begin() as session:
-        events.supersede(session, made.old_copies, slot, now)
+        events.supersede(session, plan.old_copies, slot, now)
     return slot
 
 
-def _kept(session: Session, made: Plan, asked_by: str, now: datetime) -> Resend:
-    lock(session, "planning")
-    resend = earlier_request(session, made.terms)
+def _store_request(session: Session, plan: ResendPlan, asked_by: str, now: datetime) -> Resend:
+    advisory_lock(session, "planning")
+    resend = earlier_request(session, plan.terms)
     if resend is None:
         resend = Resend(
-            key=key_of(made.terms),
-            request={name: value for name, value in made.terms.items() if name != "reason"},
-            reason=made.terms["reason"],
-            asked_by=clean_line(asked_by, REASON_LENGTH),
+            key=request_key(plan.terms),
+            request={name: value for name, value in plan.terms.items() if name != "reason"},
+            reason=plan.terms["reason"],
+            asked_by=clean_line(asked_by, MAX_REASON_LENGTH),
             asked_at=now,
         )
         session.add(resend)
@@ -78,16 +78,16 @@ def _kept(session: Session, made: Plan, asked_by: str, now: datetime) -> Resend:
     return resend
 
 
-def _plan_batch(sessions: Sessions, batch: Batch, slot: str, domain: str, now: datetime) -> None:
+def _plan_batch(sessions: Sessions, batch: ResendBatch, slot: str, domain: str, now: datetime) -> None:
     """Plan a batch in bounded transactions."""
     row = batch.edition
-    if row.id is None:  # stored anew, also if it reads as an older one: its age says which text it has
+    if row.id is None:  # stored even if an older edition reads the same, because its age says which text it has
         with sessions.begin() as session:
             session.add(row)
     last_id: int | None = 0
     while last_id is not None:
         with sessions.begin() as session:
-            last_id = planner.plan_copies(
+            last_id = planner.plan_resend(
                 session,
                 row,
                 slot,

@@ -1,6 +1,6 @@
-"""What an operator's request for copies would do: who would get what, and why. `mailings.resend.execute` sends them.
+"""The plan of a resend: who would get what, and why. Nothing is stored; `mailings.resend.execute` carries it out.
 
-A request is made once: made again, it reaches only those whom it has not reached yet.
+A request is carried out once. The same request, made again, reaches only those whom it has not reached yet.
 """
 
 import hashlib
@@ -14,45 +14,42 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, false, func, literal, select, true
 from sqlalchemy.orm import Session
 
+from core.languages import Language
+from core.slots import Frequency, resend_edition_slot, resend_slot
 from delivery import planner, queries
+from delivery.editions import edition_row
 from delivery.models import Delivery, EditionRow, Resend
-from emails.edition import EmptyIssueError, copy_of
-from emails.message import House, widest
-from emails.rendering.fit import size_of
-from emails.rendering.render import LIMIT, render
-from issues import store
-from issues.arrivals import whole_issue
+from delivery.states import DeliveryKind, DeliveryState
+from emails.choose import edition_to_resend
+from emails.content import MailSpec
+from emails.edition import EmptyIssueError
+from emails.identity import MailIdentity
+from emails.kinds import MailKind
+from emails.message import longest_placeholders
+from emails.rendering.render import MAX_HTML_BYTES, render
+from emails.rendering.size import size_of
+from issues.arrivals import Arrival
 from issues.models import Issue
+from issues.queries import find as find_issue
+from issues.queries import papers_in_issue
 from mailings.resend import eligibility
-from mailings.resend.eligibility import Group, Needs, PaperClass, RequestError
+from mailings.resend.eligibility import Eligibility, PaperGroup
+from mailings.resend.request import (
+    MAX_REASON_LENGTH,
+    ResendError,
+    ResendGroup,
+    ResendRequest,
+    check_request,
+)
 from subscribers import accounts
+from subscribers.addresses import AccountError, clean_line
 from subscribers.models import Subscriber
-
-REASON_LENGTH = 200
-
-
-@dataclass(frozen=True)
-class Request:
-    """What an operator asks for, and why.
-
-    What: an `issue` (its first day or topic id), of it only the corrected papers (`is_correction`), or a
-    `delivery` (its id) once more. To whom: one address (`to`), or the `groups`, perhaps only those of one
-    language or frequency; without groups a correction goes to those who got the old text.
-    """
-
-    issue: str = ""
-    delivery: int | None = None
-    is_correction: bool = False
-    to: str = ""
-    groups: tuple[Group, ...] = ()
-    language: str = ""
-    frequency: str = ""
-    reason: str = ""
+from subscribers.status import SubscriberStatus
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """One edition and its readers: a condition on subscribers, and which mail their copies reply to."""
+class ResendBatch:
+    """One edition and those who get it: a condition on subscribers, and the Message-ID that their copy replies to."""
 
     edition: EditionRow
     readers: int
@@ -61,16 +58,18 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """What a request would do. `earlier` is the same request made before, of which `waiting` copies are not
-    sent yet; `terms` is what was asked, with no address in it; `old_copies` are editions of copies with a
-    text that was corrected since."""
+class ResendPlan:
+    """What a request would do.
+
+    `terms` is what was asked for, without any address. `earlier` is the same request made before, of which
+    `waiting` copies have not been sent. `old_copies` are editions of copies whose text was corrected since.
+    """
 
     what: str
     terms: dict[str, Any]
     old_copies: tuple[int, ...]
-    batches: tuple[Batch, ...]
-    found: Needs
+    batches: tuple[ResendBatch, ...]
+    eligible: Eligibility
     earlier: Resend | None
     waiting: int
 
@@ -85,35 +84,36 @@ class Plan:
         return not (self.copies or self.waiting)
 
     def as_json(self) -> dict[str, Any]:
-        """The plan as JSON values, with addresses shortened."""
+        """The plan as JSON values, with masked addresses."""
         return {
             "what": self.what,
             "reason": self.terms["reason"],
             "copies": self.copies,
-            "reasons": dict(self.found.reasons),
-            "left_out": dict(self.found.left_out),
-            "sample": [f"{masked(address)} (subscriber {id_})" for id_, address in self.found.sample],
-            "editions": [edition_entry(batch) for batch in self.batches],
+            "reasons": dict(self.eligible.reasons),
+            "left_out": dict(self.eligible.left_out),
+            "sample": [f"{mask_address(address)} (subscriber {id_})" for id_, address in self.eligible.sample],
+            "editions": [batch_entry(batch) for batch in self.batches],
             "asked_before": self.earlier and self.earlier.asked_at.isoformat(timespec="seconds"),
             "waiting": self.waiting,
         }
 
     @property
     def fingerprint(self) -> str:
-        """Another one when other readers or texts would be mailed: only what was shown can be approved."""
+        """Changes when other subscribers or texts would be mailed, so that only what was shown can be approved."""
         shown = {
             name: value for name, value in self.as_json().items() if name not in {"waiting", "asked_before"}
         }
-        return key_of([shown, self.found.checksum, [batch.edition.html for batch in self.batches]])
+        return request_key([shown, self.eligible.checksum, [batch.edition.html for batch in self.batches]])
 
 
-def masked(address: str) -> str:
-    """An address by which an operator knows a reader, and others do not."""
+def mask_address(address: str) -> str:
+    """An address that an operator recognises and nobody else does."""
     local, _, domain = address.rpartition("@")
     return f"{local[:2]}…@{domain}"
 
 
-def edition_entry(batch: Batch) -> dict[str, Any]:
+def batch_entry(batch: ResendBatch) -> dict[str, Any]:
+    """What a plan or a report says about one edition."""
     edition = batch.edition
     return {
         "language": edition.language,
@@ -121,107 +121,109 @@ def edition_entry(batch: Batch) -> dict[str, Any]:
         "papers": len(edition.papers),
         "readers": batch.readers,
         "bytes": len(edition.html.encode()),
-        "fill": round(size_of(edition.html).most / LIMIT, 3),
+        "fill": round(size_of(edition.html).larger / MAX_HTML_BYTES, 3),
     }
 
 
-def key_of(value: object) -> str:
+def request_key(value: object) -> str:
+    """A short hash of JSON values."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-# --- the plan -----------------------------------------------------------------------
+def earlier_request(session: Session, terms: dict[str, Any]) -> Resend | None:
+    """The same request made before."""
+    return session.scalar(select(Resend).where(Resend.key == request_key(terms)))
 
 
-def plan(session: Session, request: Request, house: House, now: datetime) -> Plan:
-    """Who would get what by the request; nothing is stored.
+# --- making the plan ----------------------------------------------------------------
+
+
+def plan_resend(
+    session: Session, request: ResendRequest, identity: MailIdentity, now: datetime
+) -> ResendPlan:
+    """Who would get what by the request. Nothing is stored.
 
     Raises:
-        RequestError: it is not clear what or to whom, or there is nothing of the kind.
+        ResendError: it is not clear what to send or to whom, or there is nothing to send.
         StoreError, EmptyIssueError: there is no such issue, or it has no paper in force.
-        AccountError: the address is no active reader's.
+        AccountError: the address does not belong to an active subscriber.
     """
-    _check(request)
+    check_request(request)
     if request.delivery is not None:
         return _plan_delivery(session, request, request.delivery)
-    return _plan_issue(session, request, store.find(session, request.issue), house, now)
+    return _plan_issue(session, request, find_issue(session, request.issue), identity, now)
 
 
-def _check(request: Request) -> None:
-    if (request.delivery is None) == (not request.issue):
-        raise RequestError("name an issue or a delivery: one of them")
-    chosen = (request.to, request.groups, request.language, request.frequency, request.is_correction)
-    if request.delivery is not None:
-        if any(chosen):
-            raise RequestError("a delivery is sent again as it was, to its reader: leave out all else")
-        return
-    if request.to and any(chosen[1:4]):
-        raise RequestError("one address needs no group, language or frequency")
-    if not any(chosen):
-        raise RequestError("say to whom: an address, a group, a language or a frequency")
-    if unknown := [group for group in request.groups if group not in eligibility.GROUPS]:
-        raise RequestError(f"there is no group {unknown[0]!r}: there are {', '.join(eligibility.GROUPS)}")
-    accounts.check_choice(request.language or "ko", request.frequency or "daily")
-
-
-def _plan_issue(session: Session, request: Request, issue: Issue, house: House, now: datetime) -> Plan:
-    classes = eligibility.classes_of(session, issue, only_corrected=request.is_correction)
-    if not classes:
+def _plan_issue(
+    session: Session, request: ResendRequest, issue: Issue, identity: MailIdentity, now: datetime
+) -> ResendPlan:
+    papers = eligibility.group_papers(session, issue, only_corrected=request.is_correction)
+    if not papers:
         if request.is_correction:
-            raise RequestError(f"no paper of the issue of {issue.week_start} was corrected")
+            raise ResendError(f"no paper of the issue of {issue.week_start} was corrected")
         raise EmptyIssueError(f"the issue of {issue.week_start} has no paper in force; is it held?")
-    groups = request.groups or (("outdated",) if request.is_correction and not request.to else ("everyone",))
-    reader = _active_reader(session, request.to) if request.to else None
+    groups = request.groups or _default_groups(request)
+    subscriber = _active_subscriber(session, request.to) if request.to else None
     terms = {
         "issue": issue.topic_id,
         "revision": issue.revision,
         "correction": request.is_correction,
-        "subscriber": reader and reader.id,
+        "subscriber": subscriber and subscriber.id,
         "groups": sorted(set(groups)),
-        "language": request.language,
-        "frequency": request.frequency,
-        "reason": accounts.clean_line(request.reason, REASON_LENGTH),
+        "language": request.language or "",
+        "frequency": request.frequency or "",
+        "reason": clean_line(request.reason, MAX_REASON_LENGTH),
     }
     earlier = earlier_request(session, terms)
-    who, has_copy = _whom(request, reader), _has_copy(earlier)
-    found = eligibility.needs(session, classes, groups, who, has_copy)
-    # Whoever is sent a copy by another request meanwhile needs none any more.
-    last = session.scalar(select(func.max(Delivery.id))) or 0
-    may_get = and_(eligibility.may_get(has_copy), ~eligibility.has_copy_since(last, edition_slot(issue)))
-    mask = eligibility.mask_of(classes, groups)
+    who, has_copy = _whom(request, subscriber), _has_copy(earlier)
+    eligible = eligibility.count_eligible(session, papers, groups, who, has_copy)
+    # Somebody who is sent a copy by another request between planning and execution gets no second one.
+    last_delivery = session.scalar(select(func.max(Delivery.id))) or 0
+    has_newer_copy = eligibility.has_copy_since(last_delivery, resend_edition_slot(issue.topic_id))
+    may_get = and_(eligibility.may_get(has_copy), ~has_newer_copy)
+    mask = eligibility.paper_mask(papers, groups)
     batches = tuple(
-        Batch(
+        ResendBatch(
             edition=_edition(
-                issue, eligibility.papers_in(classes, share.mask), share.language, request, house, now
+                issue, eligibility.papers_in(papers, part.mask), part.language, request, identity, now
             ),
-            readers=share.readers,
-            who=and_(who, may_get, Subscriber.language == share.language, mask == share.mask),
-            in_reply_to=_first_mail(classes, share.mask) if request.is_correction else literal(""),
+            readers=part.readers,
+            who=and_(who, may_get, Subscriber.language == part.language, mask == part.mask),
+            in_reply_to=eligibility.first_outdated_mail(eligibility.groups_in(papers, part.mask))
+            if request.is_correction
+            else literal(""),
         )
-        for share in found.shares
+        for part in eligible.slices
     )
     what = f"{'corrected papers of ' if request.is_correction else ''}{issue.title}"
-    old_copies = _old_copies(session, issue, classes)
-    return Plan(what, terms, old_copies, batches, found, earlier, _waiting(session, earlier))
+    old_copies = _old_copies(session, issue, papers)
+    return ResendPlan(what, terms, old_copies, batches, eligible, earlier, _waiting(session, earlier))
 
 
-def _old_copies(session: Session, issue: Issue, classes: Sequence[PaperClass]) -> tuple[int, ...]:
-    outdated = frozenset[int]().union(*(papers.outdated for papers in classes))
-    copies = select(EditionRow.id).where(EditionRow.slot == edition_slot(issue), EditionRow.id.in_(outdated))
+def _default_groups(request: ResendRequest) -> tuple[ResendGroup, ...]:
+    is_to_outdated = request.is_correction and not request.to
+    return (ResendGroup.OUTDATED if is_to_outdated else ResendGroup.EVERYONE,)
+
+
+def _old_copies(session: Session, issue: Issue, papers: Sequence[PaperGroup]) -> tuple[int, ...]:
+    outdated = frozenset[int]().union(*(group.outdated for group in papers))
+    slot = resend_edition_slot(issue.topic_id)
+    copies = select(EditionRow.id).where(EditionRow.slot == slot, EditionRow.id.in_(outdated))
     return tuple(session.scalars(copies))
 
 
-def _active_reader(session: Session, address: str) -> Subscriber:
-    reader = accounts.find(session, address)
-    if reader is None or reader.status != "active":
-        state = reader.status if reader else "not subscribed"
-        raise accounts.AccountError(f"{address} is {state}: only active readers are mailed")
-    return reader
+def _active_subscriber(session: Session, address: str) -> Subscriber:
+    subscriber = accounts.find(session, address)
+    if subscriber is None or subscriber.status != SubscriberStatus.ACTIVE:
+        status = subscriber.status if subscriber else "not subscribed"
+        raise AccountError(f"{address} is {status}: only active readers are mailed")
+    return subscriber
 
 
-def _whom(request: Request, reader: Subscriber | None) -> ColumnElement[bool]:
+def _whom(request: ResendRequest, subscriber: Subscriber | None) -> ColumnElement[bool]:
     who: ColumnElement[bool] = true()
-    if reader:
-        who = and_(who, Subscriber.id == reader.id)
+    if subscriber:
+        who = and_(who, Subscriber.id == subscriber.id)
     if request.language:
         who = and_(who, Subscriber.language == request.language)
     if request.frequency:
@@ -230,66 +232,64 @@ def _whom(request: Request, reader: Subscriber | None) -> ColumnElement[bool]:
 
 
 def _edition(
-    issue: Issue, numbers: set[int], language: str, request: Request, house: House, now: datetime
+    issue: Issue,
+    numbers: set[int],
+    language: Language,
+    request: ResendRequest,
+    identity: MailIdentity,
+    now: datetime,
 ) -> EditionRow:
-    edition = copy_of(
-        [arrival for arrival in whole_issue(issue) if arrival.number in numbers],
-        slot=edition_slot(issue),
-        language=language,
-        purpose="correction" if request.is_correction else "copy",
-    )
-    return planner.draft(edition, render(edition, archive=house.archive, widest=widest(house)), 0, now)
+    papers = [arrival for arrival in papers_in_issue(issue) if arrival.number in numbers]
+    return resend_edition(papers, issue.topic_id, language, request.is_correction, identity, now)
 
 
-def edition_slot(issue: Issue) -> str:
-    """The slot of all copies of an issue's papers."""
-    return f"resend:{issue.topic_id}"
+def resend_edition(
+    papers: Sequence[Arrival],
+    topic_id: int,
+    language: Language,
+    is_correction: bool,
+    identity: MailIdentity,
+    now: datetime,
+) -> EditionRow:
+    """The edition of some papers of an issue that are sent again, rendered and not stored yet."""
+    kind = MailKind.CORRECTION if is_correction else MailKind.COPY
+    spec = MailSpec(resend_edition_slot(topic_id), language, Frequency.WEEKLY, kind)
+    edition = edition_to_resend(papers, spec)
+    rendered = render(edition, archive=identity.archive, longest=longest_placeholders(identity))
+    return edition_row(spec, rendered.content, now, papers=edition)
 
 
-def _first_mail(classes: Sequence[PaperClass], mask: int) -> ColumnElement[str]:
-    return eligibility.first_mail(papers for place, papers in enumerate(classes) if mask >> place & 1)
-
-
-def _plan_delivery(session: Session, request: Request, delivery_id: int) -> Plan:
+def _plan_delivery(session: Session, request: ResendRequest, delivery_id: int) -> ResendPlan:
     delivery = session.get(Delivery, delivery_id)
-    if delivery is None or delivery.kind == "letter":
-        raise RequestError(
+    if delivery is None or delivery.kind == DeliveryKind.LETTER:
+        raise ResendError(
             f"there is no digest with the delivery id {delivery_id}; `paperboy show` names them"
         )
-    if delivery.due_at is not None or delivery.state == "skipped":
-        raise RequestError(
+    if delivery.due_at is not None or delivery.state == DeliveryState.SKIPPED:
+        raise ResendError(
             f"the delivery {delivery_id} is {delivery.state}: there is nothing to send again yet"
         )
-    reader = _active_reader(session, delivery.subscriber.email)
-    reason = accounts.clean_line(request.reason, REASON_LENGTH)
-    terms = {"delivery": delivery_id, "subscriber": reader.id, "reason": reason}
+    subscriber = _active_subscriber(session, delivery.subscriber.email)
+    reason = clean_line(request.reason, MAX_REASON_LENGTH)
+    terms = {"delivery": delivery_id, "subscriber": subscriber.id, "reason": reason}
     earlier = earlier_request(session, terms)
-    has_copy = _has_copy(earlier)
-    who = and_(Subscriber.id == reader.id, eligibility.may_get(has_copy))
+    who = and_(Subscriber.id == subscriber.id, eligibility.may_get(_has_copy(earlier)))
     readers = session.query(Subscriber.id).where(who).count()
-    against = {} if readers else {eligibility.SENT_BEFORE if earlier else "suppressed": 1}
-    found = Needs((), Counter(everyone=readers), Counter(against), ((reader.id, reader.email),))
-    batches = (Batch(delivery.edition, readers, who, literal("")),) if readers else ()
+    obstacle = eligibility.SENT_BEFORE if earlier else "suppressed"
+    eligible = Eligibility(
+        (),
+        Counter({ResendGroup.EVERYONE.value: readers}),
+        Counter({} if readers else {obstacle: 1}),
+        ((subscriber.id, subscriber.email),),
+    )
+    batches = (ResendBatch(delivery.edition, readers, who, literal("")),) if readers else ()
     what = f"delivery {delivery_id}: {delivery.edition.subject}"
-    return Plan(what, terms, (), batches, found, earlier, _waiting(session, earlier))
-
-
-def earlier_request(session: Session, terms: dict[str, Any]) -> Resend | None:
-    return session.scalar(select(Resend).where(Resend.key == key_of(terms)))
-
-
-def is_of_copies(queue: str) -> bool:
-    """Whether copies by an operator's hand wait in the queue."""
-    return queue.startswith("resend:")
-
-
-def slot_of_copies(resend: Resend) -> str:
-    return f"resend:{resend.id}"
+    return ResendPlan(what, terms, (), batches, eligible, earlier, _waiting(session, earlier))
 
 
 def _has_copy(earlier: Resend | None) -> ColumnElement[bool]:
-    return planner.has_mail_in(slot_of_copies(earlier)) if earlier else false()
+    return planner.has_delivery_in(resend_slot(earlier.id)) if earlier else false()
 
 
 def _waiting(session: Session, earlier: Resend | None) -> int:
-    return queries.count_left(session, slot_of_copies(earlier)) if earlier else 0
+    return queries.count_left(session, resend_slot(earlier.id)) if earlier else 0

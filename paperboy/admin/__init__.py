@@ -1,1 +1,1 @@
-"""The operator's pages: what goes out, what became of it, and sending again. Behind a token from the settings."""
+"""The operators' pages: what will be sent, what became of it, and resends. They need a token from the settings."""

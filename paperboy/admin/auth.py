@@ -1,4 +1,4 @@
-"""The way in: a token from the settings, a signed session, and a proof in each form that a page of ours sent it."""
+"""Signing in: a token from the settings, a signed session cookie, and a signed proof (CSRF token) in each form."""
 
 import hmac
 import logging
@@ -11,23 +11,24 @@ from fastapi.responses import RedirectResponse, Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.exceptions import HTTPException
 
-from paperboy.admin.pages import show
-from paperboy.web.deps import AtDesk, Desk, Origin
+from core.errors import PaperboyError
+from paperboy.admin.render import render_admin
+from paperboy.web.deps import ContextDep, Origin, WebContext
 
 logger = logging.getLogger(__name__)
 
 HOME = "/operator"
 LOGIN = f"{HOME}/login"
 COOKIE = "paperboy_operator"
-HOURS = 12  # that a session lasts
-WRONG_FORM = "This form is too old, or not one of ours."
+SESSION_SECONDS = 12 * 3600
+INVALID_FORM = "This form is too old, or not one of ours."
 
 
-class NotSignedInError(Exception):
+class NotSignedInError(PaperboyError):
     """The page is for operators who have signed in."""
 
 
-class RefusedError(Exception):
+class ForbiddenActionError(PaperboyError):
     """What an operator asked for is not done; `path` is the page to look at before asking again."""
 
     def __init__(self, reason: str, path: str, status: int) -> None:
@@ -37,85 +38,91 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Operator:
-    """Somebody who has signed in; `proof` stands in each form of their session."""
+    """Somebody who has signed in; each form of their session contains the `proof`."""
 
     session: str
     proof: str
 
 
-def _signer(desk: Desk, purpose: str) -> URLSafeTimedSerializer:
-    """Signs for one purpose; another token in the settings ends all that was signed.
+def _serializer(context: WebContext, purpose: str) -> URLSafeTimedSerializer:
+    """Signs for one purpose. Another token in the settings ends everything that was signed.
 
     Raises:
-        HTTPException: there is no token, and so no page for operators.
+        HTTPException: there is no token, and so there are no pages for operators.
     """
-    token = desk.settings.operator_token
+    token = context.settings.operator_token
     if token is None:
         raise HTTPException(404)
-    return URLSafeTimedSerializer([desk.house.key + token.get_secret_value().encode()], salt=purpose)
+    return URLSafeTimedSerializer([context.identity.key + token.get_secret_value().encode()], salt=purpose)
 
 
-def operator_of(request: Request, desk: AtDesk) -> Operator:
-    """Who asks.
+def operator_of(request: Request, context: ContextDep) -> Operator:
+    """The operator who sent the request.
 
     Raises:
-        NotSignedInError: nobody who has signed in, or too long ago.
+        NotSignedInError: nobody has signed in, or too long ago.
     """
+    cookie = request.cookies.get(COOKIE, "")
     try:
-        session = _signer(desk, "session").loads(request.cookies.get(COOKIE, ""), max_age=HOURS * 3600)
+        session = _serializer(context, "session").loads(cookie, max_age=SESSION_SECONDS)
     except BadSignature:
-        raise NotSignedInError from None
-    return Operator(str(session), str(_signer(desk, "form").dumps(session)))
+        raise NotSignedInError("sign in first") from None
+    return Operator(str(session), str(_serializer(context, "form").dumps(session)))
 
 
 SignedIn = Annotated[Operator, Depends(operator_of)]
 
 
-def check_form(operator: SignedIn, desk: AtDesk, proof: Annotated[str, Form(max_length=300)] = "") -> None:
-    """Let a form pass that a page of the same session holds.
+def check_proof(
+    operator: SignedIn, context: ContextDep, proof: Annotated[str, Form(max_length=300)] = ""
+) -> None:
+    """Accept a form only from a page of the same session.
 
     Raises:
-        RefusedError: another page sent it.
+        ForbiddenActionError: another page sent it.
     """
     try:
-        session = str(_signer(desk, "form").loads(proof, max_age=HOURS * 3600))
+        session = str(_serializer(context, "form").loads(proof, max_age=SESSION_SECONDS))
     except BadSignature:
         session = ""
     if not hmac.compare_digest(session.encode(), operator.session.encode()):
-        raise RefusedError(WRONG_FORM, HOME, 403)
+        raise ForbiddenActionError(INVALID_FORM, HOME, 403)
 
 
-FromOurPage = Depends(check_form)
+FromOurPage = Depends(check_proof)
 router = APIRouter(prefix=HOME, include_in_schema=False)
 
 
 @router.get("/login")
-def show_login(request: Request, desk: AtDesk) -> Response:
+def show_login(request: Request, context: ContextDep) -> Response:
     """The form for the token."""
-    _signer(desk, "session")
-    return show(request, "login.html", fault="")
+    _serializer(context, "session")  # without a token in the settings there is no such page
+    return render_admin(request, "login.html", fault="")
 
 
 @router.post("/login")
 def sign_in(
-    request: Request, desk: AtDesk, origin: Origin, token: Annotated[str, Form(max_length=500)] = ""
+    request: Request,
+    context: ContextDep,
+    origin: Origin,
+    token: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
-    """Begin a session, if the token is the one of the settings; only so many tries are taken."""
-    signer = _signer(desk, "session")
-    if not desk.logins.take(origin):
-        logger.warning("too many tries to sign in as operator from %s", origin)
-        return show(request, "login.html", fault="Too many tries. Wait a few minutes.", status=429)
-    known = desk.settings.operator_token
+    """Begin a session if the token is right. The number of attempts is limited."""
+    serializer = _serializer(context, "session")
+    if not context.login_limit.hit(origin):
+        logger.warning("too many attempts to sign in as operator from %s", origin)
+        return render_admin(request, "login.html", fault="Too many tries. Wait a few minutes.", status=429)
+    known = context.settings.operator_token
     if known is None or not hmac.compare_digest(token.encode(), known.get_secret_value().encode()):
-        logger.warning("a wrong token to sign in as operator from %s", origin)
-        return show(request, "login.html", fault="This is not the token.", status=403)
+        logger.warning("wrong token to sign in as operator from %s", origin)
+        return render_admin(request, "login.html", fault="This is not the token.", status=403)
     answer = RedirectResponse(HOME, status_code=303)
     answer.set_cookie(
         COOKIE,
-        str(signer.dumps(secrets.token_hex(16))),
-        max_age=HOURS * 3600,
+        str(serializer.dumps(secrets.token_hex(16))),
+        max_age=SESSION_SECONDS,
         path=HOME,
-        secure=desk.settings.base_url.startswith("https:"),
+        secure=context.settings.base_url.startswith("https:"),
         httponly=True,
         samesite="strict",
     )
@@ -131,13 +138,15 @@ def sign_out() -> Response:
 
 
 def to_login(request: Request, _: Exception) -> Response:
-    """Whoever has not signed in is shown where; a form is refused, so that nothing is done unseen."""
+    """Lead to the login. A form is refused instead, so that the operator sees that nothing was done."""
     if request.method == "GET":
         return RedirectResponse(LOGIN, status_code=303)
-    return show(request, "login.html", fault="Sign in first: nothing was done.", status=403)
+    return render_admin(request, "login.html", fault="Sign in first: nothing was done.", status=403)
 
 
-def refuse(request: Request, fault: Exception) -> Response:
-    """Say why nothing was done, and where to go on."""
-    assert isinstance(fault, RefusedError)  # noqa: S101  Starlette's handlers are typed for any
-    return show(request, "refused.html", fault=str(fault), back=fault.path, status=fault.status)
+def show_refusal(request: Request, error: Exception) -> Response:
+    """Say why nothing was done, and which page to look at."""
+    assert isinstance(error, ForbiddenActionError)  # noqa: S101  Starlette types handlers for any exception
+    return render_admin(
+        request, "refused.html", fault=str(error), back=error.path, status=error.status
+    )

@@ -1,187 +1,225 @@
-"""Sending again: a form, the plan of what it would send, and the copies once the plan is approved."""
+"""Resends: a form, the plan of what it would send, and the copies once the plan is approved."""
 
 from collections import Counter
-from dataclasses import asdict
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from core.database import reading
+from core.database import read_only
+from core.errors import PaperboyError
+from core.languages import Language
+from core.slots import Frequency, resend_id_of, resend_slot
 from delivery import queries
 from delivery.models import EditionRow, Resend
-from emails.edition import EmptyIssueError
-from issues import store
-from issues.store import StoreError
-from mailings.resend.eligibility import GROUPS, Group, RequestError
-from mailings.resend.execute import book
-from mailings.resend.plan import REASON_LENGTH, Plan, plan, slot_of_copies
-from mailings.resend.plan import Request as Wanted
+from issues.queries import all_issues
+from mailings.resend.execute import enqueue
+from mailings.resend.plan import ResendPlan, plan_resend
+from mailings.resend.request import MAX_REASON_LENGTH, ResendError, ResendGroup, ResendRequest
 from paperboy.admin.auth import HOME, FromOurPage, SignedIn
-from paperboy.admin.pages import show
-from paperboy.web.deps import AtDesk, Desk
-from subscribers.accounts import AccountError, clean_line
-from subscribers.models import FREQUENCIES, LANGUAGES
+from paperboy.admin.render import render_admin
+from paperboy.web.deps import ContextDep, WebContext
+from subscribers.addresses import clean_line
+from subscribers.choices import parse_frequency, parse_language
 
 router = APIRouter(prefix=HOME, include_in_schema=False)
 
-CHANGED = "The plan has changed since it was shown: look at it again."
+PLAN_CHANGED = "The plan has changed since it was shown: look at it again."
 
 
-def wanted_of(
-    issue: Annotated[str, Form(max_length=20)] = "",
-    delivery: Annotated[str, Form(max_length=18, pattern=r"^\d*$")] = "",
-    correction: Annotated[bool, Form()] = False,
-    to: Annotated[str, Form(max_length=320)] = "",
-    group: Annotated[list[str], Form(max_length=len(GROUPS))] = [],  # noqa: B006  never changed
-    language: Annotated[str, Form(max_length=10)] = "",
-    frequency: Annotated[str, Form(max_length=10)] = "",
-    reason: Annotated[str, Form(max_length=REASON_LENGTH)] = "",
-) -> Wanted:
-    """What the form asks for."""
-    return Wanted(
-        issue=issue.strip(),
-        delivery=int(delivery) if delivery else None,
-        is_correction=correction,
-        to=to.strip(),
-        groups=tuple(cast("list[Group]", group)),
-        language=language,
-        frequency=frequency,
-        reason=reason.strip(),
-    )
+class ResendForm:
+    """What the form asks for, as it was filled in."""
+
+    def __init__(
+        self,
+        issue: Annotated[str, Form(max_length=20)] = "",
+        delivery: Annotated[str, Form(max_length=18, pattern=r"^\d*$")] = "",
+        correction: Annotated[bool, Form()] = False,
+        to: Annotated[str, Form(max_length=320)] = "",
+        group: Annotated[list[str], Form(max_length=len(ResendGroup))] = [],  # noqa: B006  never changed
+        language: Annotated[str, Form(max_length=10)] = "",
+        frequency: Annotated[str, Form(max_length=10)] = "",
+        reason: Annotated[str, Form(max_length=MAX_REASON_LENGTH)] = "",
+    ) -> None:
+        self.issue, self.to, self.reason = issue.strip(), to.strip(), reason.strip()
+        self.delivery = int(delivery) if delivery else None
+        self.is_correction = correction
+        self.groups = tuple(group)
+        self.language, self.frequency = language, frequency
+
+    def request(self) -> ResendRequest:
+        """The request.
+
+        Raises:
+            ResendError, AccountError: a group, language or frequency does not exist.
+        """
+        unknown = [group for group in self.groups if group not in list(ResendGroup)]
+        if unknown:
+            raise ResendError(f"there is no group {unknown[0]!r}: there are {', '.join(ResendGroup)}")
+        return ResendRequest(
+            issue=self.issue,
+            delivery=self.delivery,
+            is_correction=self.is_correction,
+            to=self.to,
+            groups=tuple(map(ResendGroup, self.groups)),
+            language=parse_language(self.language) if self.language else None,
+            frequency=parse_frequency(self.frequency) if self.frequency else None,
+            reason=self.reason,
+        )
 
 
-WantedBySomebody = Annotated[Wanted, Depends(wanted_of)]
+FilledForm = Annotated[ResendForm, Depends()]
 
 
 @router.get("/resend")
 def show_form(
-    request: Request, desk: AtDesk, operator: SignedIn, issue: str = "", delivery: str = ""
+    request: Request, context: ContextDep, operator: SignedIn, issue: str = "", delivery: str = ""
 ) -> Response:
     """The form: what, to whom and why."""
-    wanted = Wanted(
-        issue=issue, delivery=int(delivery) if delivery.isdecimal() and len(delivery) < 19 else None
-    )
-    return _form(request, desk, operator, wanted)
+    is_id = delivery.isdecimal() and len(delivery) < 19
+    form = ResendForm(issue=issue, delivery=delivery if is_id else "", group=[])
+    return _form_page(request, context, operator, form)
 
 
 @router.post("/resend", dependencies=[FromOurPage])
-def show_plan(request: Request, desk: AtDesk, operator: SignedIn, wanted: WantedBySomebody) -> Response:
-    """Who would get what; nothing is stored or sent."""
-    made = _plan(desk, wanted)
-    if isinstance(made, str):
-        return _form(request, desk, operator, wanted, fault=made, status=409)
-    return _shown(request, operator, wanted, made)
+def show_plan(request: Request, context: ContextDep, operator: SignedIn, form: FilledForm) -> Response:
+    """Who would get what. Nothing is stored or sent."""
+    plan = _plan(context, form)
+    if isinstance(plan, str):
+        return _form_page(request, context, operator, form, fault=plan, status=409)
+    return _plan_page(request, operator, form, plan)
 
 
 @router.post("/resend/send", dependencies=[FromOurPage])
 def send(
     request: Request,
-    desk: AtDesk,
+    context: ContextDep,
     operator: SignedIn,
-    wanted: WantedBySomebody,
+    form: FilledForm,
     fingerprint: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
-    """Put the copies into the outbox, if the plan is the one that was shown; the postman sends them at once."""
-    made = _plan(desk, wanted)
-    if isinstance(made, str):
-        return _form(request, desk, operator, wanted, fault=made, status=409)
-    if made.fingerprint != fingerprint:
-        return _shown(request, operator, wanted, made, fault=CHANGED, status=409)
-    slot = book(
-        desk.database.sessions,
-        made,
+    """Put the copies into the outbox if the plan is the one that was shown. The background worker sends them."""
+    plan = _plan(context, form)
+    if isinstance(plan, str):
+        return _form_page(request, context, operator, form, fault=plan, status=409)
+    if plan.fingerprint != fingerprint:
+        return _plan_page(request, operator, form, plan, fault=PLAN_CHANGED, status=409)
+    slot = enqueue(
+        context.database.sessions,
+        plan,
         asked_by="an operator on the page",
-        domain=desk.house.domain,
-        now=desk.clock(),
+        domain=context.identity.domain,
+        now=context.clock(),
     )
-    desk.nudge()
-    return RedirectResponse(f"{HOME}/resends/{slot.partition(':')[2]}", status_code=303)
+    context.wake()
+    return RedirectResponse(f"{HOME}/resends/{resend_id_of(slot)}", status_code=303)
 
 
 @router.get("/resends/{resend_id}")
 def show_resend(
-    request: Request, resend_id: Annotated[int, Path(ge=0, le=2**63 - 1)], desk: AtDesk, operator: SignedIn
+    request: Request,
+    resend_id: Annotated[int, Path(ge=0, le=2**63 - 1)],
+    context: ContextDep,
+    operator: SignedIn,
 ) -> Response:
     """Who asked for copies, why, and what has become of them."""
-    with reading(desk.database) as session:
+    with read_only(context.database) as session:
         resend = session.get(Resend, resend_id)
         if resend is None:
             raise HTTPException(404)
+        slot = resend_slot(resend.id)
         states: Counter[str] = Counter()
-        for (state, _), count in queries.account_of(session, slot_of_copies(resend)).items():
+        for (state, _), count in queries.count_slot_by_reason(session, slot).items():
             states[state] += count
-        return show(
+        return render_admin(
             request,
             "resend.html",
             operator=operator,
             resend=resend,
-            slot=slot_of_copies(resend),
+            slot=slot,
             states=states,
-            local=desk.settings.local,
+            local=context.settings.local,
         )
 
 
-def _plan(desk: Desk, wanted: Wanted) -> Plan | str:
+def _plan(context: WebContext, form: ResendForm) -> ResendPlan | str:
     """The plan, or why there is none."""
-    if not clean_line(wanted.reason, REASON_LENGTH):
+    if not clean_line(form.reason, MAX_REASON_LENGTH):
         return "Say why: the reason is kept with the request."
     try:
-        with reading(desk.database) as session:
-            return plan(session, wanted, desk.house, desk.clock())
-    except (RequestError, StoreError, EmptyIssueError, AccountError) as fault:
-        return str(fault)
+        with read_only(context.database) as session:
+            return plan_resend(session, form.request(), context.identity, context.clock())
+    except PaperboyError as error:
+        return str(error)
 
 
-def _form(
-    request: Request, desk: Desk, operator: SignedIn, wanted: Wanted, fault: str = "", status: int = 200
+def _form_page(
+    request: Request,
+    context: WebContext,
+    operator: SignedIn,
+    form: ResendForm,
+    fault: str = "",
+    status: int = 200,
 ) -> Response:
-    with reading(desk.database) as session:
-        return show(
+    with read_only(context.database) as session:
+        return render_admin(
             request,
-            "resending.html",
+            "resend_form.html",
             status=status,
             operator=operator,
-            wanted=wanted,
+            wanted=form,
             fault=fault,
-            issues=[issue for issue in store.every(session) if issue.revision],
-            groups=GROUPS,
-            languages=LANGUAGES,
-            frequencies=FREQUENCIES,
-            reason_length=REASON_LENGTH,
+            issues=[issue for issue in all_issues(session) if issue.revision],
+            groups=list(ResendGroup),
+            languages=list(Language),
+            frequencies=list(Frequency),
+            reason_length=MAX_REASON_LENGTH,
         )
 
 
-def _shown(
-    request: Request, operator: SignedIn, wanted: Wanted, made: Plan, fault: str = "", status: int = 200
+def _plan_page(
+    request: Request,
+    operator: SignedIn,
+    form: ResendForm,
+    plan: ResendPlan,
+    fault: str = "",
+    status: int = 200,
 ) -> Response:
-    return show(
+    return render_admin(
         request,
-        "plan.html",
+        "resend_plan.html",
         status=status,
         operator=operator,
-        plan=made.as_json(),
-        addresses=[_address(made, batch.edition) for batch in made.batches],
-        is_empty=made.is_empty,
-        fields=_fields(wanted),
-        fingerprint=made.fingerprint,
+        plan=plan.as_json(),
+        addresses=[_preview_url(plan, batch.edition) for batch in plan.batches],
+        is_empty=plan.is_empty,
+        fields=_form_fields(form),
+        fingerprint=plan.fingerprint,
         fault=fault,
-        groups=GROUPS,
+        groups=ResendGroup,
     )
 
 
-def _address(made: Plan, edition: EditionRow) -> str:
+def _preview_url(plan: ResendPlan, edition: EditionRow) -> str:
     """Where a mail of the plan can be looked at."""
-    if "delivery" in made.terms:
+    if "delivery" in plan.terms:
         return f"{HOME}/editions/{edition.id}"
-    asked = {"papers": ",".join(map(str, edition.papers)), "correction": made.terms["correction"]}
-    return f"{HOME}/copies/{made.terms['issue']}/{edition.language}?{urlencode(asked)}"
+    parameters = {"papers": ",".join(map(str, edition.papers)), "correction": plan.terms["correction"]}
+    return f"{HOME}/copies/{plan.terms['issue']}/{edition.language}?{urlencode(parameters)}"
 
 
-def _fields(wanted: Wanted) -> list[tuple[str, Any]]:
-    """The request as the fields of a form."""
-    names = {"is_correction": "correction", "groups": "group"}
-    values = {names.get(name, name): value for name, value in asdict(wanted).items() if value}
-    return [(name, one) for name, value in values.items() for one in (value if name == "group" else [value])]
+def _form_fields(form: ResendForm) -> list[tuple[str, Any]]:
+    """The form as the hidden fields of another one."""
+    fields: list[tuple[str, Any]] = [
+        ("issue", form.issue),
+        ("delivery", form.delivery),
+        ("correction", form.is_correction),
+        ("to", form.to),
+        *(("group", group) for group in form.groups),
+        ("language", form.language),
+        ("frequency", form.frequency),
+        ("reason", form.reason),
+    ]
+    return [(name, value) for name, value in fields if value]

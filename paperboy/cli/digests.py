@@ -1,20 +1,24 @@
-"""`paperboy digest` and `preview`: what goes out."""
+"""`paperboy digest` and `paperboy preview`: what is sent, and how it looks."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress as ProgressBar
 
-from delivery.progress import Progress
-from delivery.report import DigestReport
-from paperboy.cli.options import FaultError, Json, Now, issue_name, moment, one_of, show
-from paperboy.reports import mails as reports
-from subscribers.models import FREQUENCIES, LANGUAGES
+from core.errors import RunFailedError
+from core.languages import Language
+from core.slots import Frequency, preview_slot
+from paperboy.cli.installation import open_installation
+from paperboy.cli.options import Json, Now, issue_name, member, now_or, parse_now, show
+
+if TYPE_CHECKING:
+    from delivery.progress import Progress
+    from delivery.report import DigestReport
 
 
 def digest(
@@ -26,11 +30,28 @@ def digest(
     as_json: Json = False,
 ) -> None:
     """Plan and send the digest of the current slot."""
-    if frequency not in FREQUENCIES:
+    if frequency not in list(Frequency):
         raise typer.BadParameter(f"{frequency!r} is neither weekly nor daily")
-    with progress_bar() as progress:
-        report = reports.digest(frequency, dry_run, moment(now), progress)
-    report_run(report, as_json)
+    report = _run(Frequency(frequency), dry_run, parse_now(now))
+    print_report(report, as_json)
+
+
+def _run(frequency: Frequency, dry_run: bool, now: datetime | None) -> "DigestReport":
+    from mailings.context import identity_from, open_sending_context, rules_from
+    from mailings.digest_run import preview_digest, run_digest
+
+    settings, database = open_installation()
+    local_now, rules = settings.local(now_or(now)), rules_from(settings)
+    if dry_run:
+        return preview_digest(
+            database.sessions,
+            frequency,
+            identity=identity_from(settings),
+            local_now=local_now,
+            rules=rules,
+        )
+    with progress_bar() as progress, open_sending_context(settings, database, now) as context:
+        return run_digest(context, frequency, local_now=local_now, rules=rules, progress=progress)
 
 
 def preview(
@@ -49,35 +70,76 @@ def preview(
     if everything:
         if language or frequency:
             raise typer.BadParameter("comes without --language and --frequency", param_hint="--all")
-        typer.echo(reports.preview_all(issue and issue_name(issue), out, moment(now)))
+        typer.echo(_preview_all(issue and issue_name(issue), out, now_or(parse_now(now))))
         return
     if not (issue and language and frequency):
         raise typer.BadParameter("give ISSUE, --language and --frequency, or --all")
-    one_of("language", language, LANGUAGES)
-    one_of("frequency", frequency, FREQUENCIES)
-    for path in reports.preview(issue_name(issue), language, frequency, out, moment(now)):
+    chosen = member("language", language, Language), member("frequency", frequency, Frequency)
+    for path in _preview(issue_name(issue), *chosen, out, now_or(parse_now(now))):
         typer.echo(path)
 
 
+def _preview(name: str, language: Language, frequency: Frequency, out: Path, now: datetime) -> list[Path]:
+    """Write the first mail of an issue in a language and frequency, in three forms; returns the paths."""
+    from emails.choose import editions_of_issue
+    from emails.content import MailSpec
+    from issues.queries import find, papers_in_issue
+    from mailings.context import identity_from
+    from monitoring.previews import edition_preview
+    from paperboy.cli.preview_files import write_preview
+
+    settings, database = open_installation()
+    with database.sessions() as session:
+        issue = find(session, name)
+        papers = papers_in_issue(issue)
+    spec = MailSpec(preview_slot(frequency), language, frequency)
+    edition = editions_of_issue(papers, spec, daily_papers=settings.daily_papers)[0]
+    stem = f"{issue.week_start}-{language}-{frequency}"
+    return write_preview(edition_preview(edition, stem, identity_from(settings), now), out)
+
+
+def _preview_all(name: str | None, out: Path, now: datetime) -> Path:
+    """Write every kind of mail with an issue's papers (by default the newest issue's); returns the index page."""
+    from issues.queries import find, newest, papers_in_issue
+    from mailings.context import identity_from
+    from monitoring.previews import issue_previews, letter_previews
+    from paperboy.cli.preview_files import write_all
+
+    settings, database = open_installation()
+    identity = identity_from(settings)
+    with database.sessions() as session:
+        papers = papers_in_issue(find(session, name) if name else newest(session))
+    with_papers = issue_previews(papers, identity, now, settings.daily_papers)
+    return write_all(chain(with_papers, letter_previews(identity, now)), out)
+
+
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A bar on the terminal, gone when all is done; nothing where nobody looks."""
+def progress_bar() -> "Iterator[Progress]":
+    """A progress bar that disappears at the end; none if nobody looks."""
+    from rich.console import Console
+    from rich.progress import Progress as ProgressBar
+
     bar = ProgressBar(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with bar:
         task = bar.add_task("mails", total=None)
-        yield lambda done, planned: bar.update(task, completed=done, total=planned)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def report_run(report: DigestReport, as_json: bool) -> None:
-    def lines() -> None:
+def print_report(report: "DigestReport", as_json: bool) -> None:
+    """Print the report of a run that sends.
+
+    Raises:
+        RunFailedError: the run must count as failed.
+    """
+
+    def print_lines() -> None:
         typer.echo(report.line())
         for reason, count in report.reasons.items():
             typer.echo(f"  skipped {count}: {reason}")
         for edition in report.editions:
-            typer.echo(
-                f"  {edition['readers']} x {edition['language']}: {edition['subject']} ({edition['bytes']} bytes, {edition['fill']:.0%} of the limit)"
-            )
+            size = f"{edition['bytes']} bytes, {edition['fill']:.0%} of the limit"
+            typer.echo(f"  {edition['readers']} x {edition['language']}: {edition['subject']} ({size})")
 
-    show(report.as_json(), as_json, lines)
+    show(report.as_json(), as_json, print_lines)
     if report.fault:
-        raise FaultError(report.fault)
+        raise RunFailedError(report.fault)

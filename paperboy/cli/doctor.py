@@ -1,4 +1,4 @@
-"""`paperboy doctor`: is all well?"""
+"""`paperboy doctor`: is everything well?"""
 
 import ipaddress
 from dataclasses import asdict
@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mailings.context import clock_from
 from paperboy.cli.options import Json, show
-from subscribers.accounts import normal_address
 
 
 def doctor(
@@ -26,21 +24,23 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Look at everything Paperboy stands on; a line for each thing, with what to do. Ends with 1 if one failed."""
-    from paperboy.doctor.checkup import examine, exit_code  # noqa: PLC0415  other commands need no DNS
+    from mailings.context import clock_from
+    from paperboy.doctor.checkup import exit_code, run_checkup
+    from subscribers.addresses import normal_address
 
     address = normal_address(send_to) if send_to else ""
-    findings = examine(clock_from(None), send_to=address, sends_from=_ip_address(sends_from))
+    findings = run_checkup(clock_from(None), send_to=address, sends_from=_parse_ip_address(sends_from))
 
-    def lines() -> None:
+    def print_lines() -> None:
         for finding in findings:
             typer.echo(finding.line())
 
-    show([asdict(finding) for finding in findings], as_json, lines)
+    show([asdict(finding) for finding in findings], as_json, print_lines)
     raise typer.Exit(exit_code(findings))
 
 
-def _ip_address(value: str | None) -> str:
+def _parse_ip_address(value: str | None) -> str:
     try:
         return str(ipaddress.ip_address(value)) if value else ""
     except ValueError:
-        raise typer.BadParameter(f"{value!r} is no IP address", param_hint="--sends-from") from None
+        raise typer.BadParameter(f"{value!r} is not an IP address", param_hint="--sends-from") from None

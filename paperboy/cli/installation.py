@@ -1,25 +1,30 @@
-"""The settings and the database of this installation."""
+"""`paperboy migrate`, and the settings and the database that every command opens."""
 
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
-from core import database as core_database
-from core import logs
-from core.database import Database, open_database, open_engine
-from core.settings import Settings, load
+import typer
+
+if TYPE_CHECKING:
+    from core.database import Database
+    from core.settings import Settings
 
 
-def opened() -> tuple[Settings, Database]:
+def open_installation() -> "tuple[Settings, Database]":
     """The settings and the database that they name, for one command."""
-    settings = load()
-    logs.set_up(settings.log_format)
+    from core.logs import configure_logging
+    from core.schema import open_database
+    from core.settings import load_settings
+
+    settings = load_settings()
+    configure_logging(settings.log_format)
     return settings, open_database(settings.database_url)
 
 
-def zone() -> ZoneInfo:
-    """The time zone for times given without one."""
-    return load().zone
+def migrate() -> None:
+    """Make or update the tables of the database."""
+    from core import schema
+    from core.database import open_engine
+    from core.settings import load_settings
 
-
-def migrate() -> str:
-    """Bring the database to the newest version and name it."""
-    return core_database.migrate(open_engine(load().database_url))
+    version = schema.migrate(open_engine(load_settings().database_url))
+    typer.echo(f"The database is at version {version}.")

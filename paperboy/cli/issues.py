@@ -1,12 +1,17 @@
-"""`paperboy issues` and `paperboy ingest`: what was published."""
+"""`paperboy ingest` and `paperboy issues`: what was published."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paperboy.cli.options import IssueName, Json, Now, issue_name, moment, print_table, show
-from paperboy.reports import issues as reports
+from paperboy.cli.installation import open_installation
+from paperboy.cli.options import IssueName, Json, Now, issue_name, now_or, parse_now, print_table, show
+
+if TYPE_CHECKING:
+    from issues.models import Issue
+    from issues.parse.content import PaperContent
+    from issues.parse.text import Block
 
 app = typer.Typer(help="What was published.", no_args_is_help=True)
 
@@ -22,40 +27,111 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Read the feed (or only the topics named) and store what is new."""
-    report = reports.ingest(feed, topic or [], moment(now))
+    from mailings import intake
 
-    def lines() -> None:
+    moment = now_or(parse_now(now))
+    settings, database = open_installation()
+    report = intake.ingest(
+        database.sessions,
+        feed_url=feed or (None if topic else settings.feed_url),
+        topic_urls=topic or [],
+        allowed_hosts=settings.allowed_hosts,
+        now=moment,
+    )
+
+    def print_lines() -> None:
         typer.echo(report.line())
         for entry in report.held:
             typer.echo(f"held: {entry['issue']}: {'; '.join(entry['reasons'])}")
 
-    show(asdict(report), as_json, lines)
+    show(asdict(report), as_json, print_lines)
 
 
 @app.command("list")
 def list_issues(as_json: Json = False) -> None:
     """All issues, the newest first."""
-    entries = reports.list_issues()
+    from issues.queries import all_issues
+
+    _, database = open_installation()
+    with database.sessions() as session:
+        entries = [issue_entry(issue) for issue in all_issues(session)]
     rows = [[e["week_start"], str(e["topic_id"]), e["state"], str(e["papers"]), e["title"]] for e in entries]
-    show(entries, as_json, lambda: print_table("Issues", ["week", "topic", "state", "papers", "title"], rows))
+    columns = ["week", "topic", "state", "papers", "title"]
+    show(entries, as_json, lambda: print_table("Issues", columns, rows))
 
 
 @app.command("show")
 def show_issue(issue: IssueName, as_json: Json = False) -> None:
     """One issue with its papers."""
-    value = reports.show_issue(issue_name(issue))
+    value = _issue_in_full(issue_name(issue))
 
-    def lines() -> None:
+    def print_lines() -> None:
         typer.echo(f"{value['title']}\n{value['url']}  revision {value['revision']}")
         for reason in value["held"]:
             typer.echo(f"held: {reason}")
         for number, paper in enumerate(value["papers"], 1):
             typer.echo(f"{number:>3}. {paper['title_ko']} / {paper['title_en']}\n     {paper['url']}")
 
-    show(value, as_json, lines)
+    show(value, as_json, print_lines)
 
 
 @app.command("release")
 def release_issue(issue: IssueName, now: Now = None) -> None:
     """Put a held issue in force as it is."""
-    typer.echo(f"Released: {reports.release_issue(issue_name(issue), moment(now))}")
+    from issues.queries import find
+    from issues.store import release
+
+    name, moment = issue_name(issue), now_or(parse_now(now))
+    _, database = open_installation()
+    with database.sessions.begin() as session:
+        found = find(session, name)
+        release(session, found, moment)
+        typer.echo(f"Released: {found.title}")
+
+
+def issue_entry(issue: "Issue") -> dict[str, Any]:
+    """An issue in brief."""
+    state = "held" if issue.revision == 0 else "in force, an edit held" if issue.held_revision else "in force"
+    return {
+        "topic_id": issue.topic_id,
+        "week_start": issue.week_start.isoformat(),
+        "week_end": issue.week_end.isoformat(),
+        "title": issue.title,
+        "state": state,
+        "papers": sum(paper.withdrawn_at is None for paper in issue.papers),
+    }
+
+
+def _issue_in_full(name: str) -> dict[str, Any]:
+    from issues.queries import find, hold_reasons, shown_content
+
+    _, database = open_installation()
+    with database.sessions() as session:
+        issue = find(session, name)
+        content = shown_content(issue)
+        return issue_entry(issue) | {
+            "url": issue.url,
+            "revision": issue.revision,
+            "held": hold_reasons(issue),
+            "overview": [block.text for block in content.overview],
+            "summary": [block.text for block in content.summary],
+            "papers": [_paper_entry(paper) for paper in content.papers],
+        }
+
+
+def _paper_entry(paper: "PaperContent") -> dict[str, Any]:
+    return {
+        "title_ko": paper.title_ko,
+        "title_en": paper.title_en,
+        "intro_ko": _block_entries(paper.intro_ko),
+        "intro_en": _block_entries(paper.intro_en),
+        "abstract_ko": _block_entries(paper.abstract_ko),
+        "abstract_en": _block_entries(paper.abstract_en),
+        "url": paper.url,
+        "links": [link.url for link in paper.links],
+        "notes": [block.text for block in paper.notes],
+    }
+
+
+def _block_entries(blocks: "tuple[Block, ...]") -> list[dict[str, str]]:
+    return [{"type": block.type, "text": block.text} for block in blocks]

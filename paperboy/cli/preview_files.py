@@ -12,7 +12,7 @@ INDEX = "index.html"
 
 
 def write_preview(preview: Preview, folder: Path) -> list[Path]:
-    """Write one mail in its three forms and return the paths."""
+    """Write one mail in its three forms and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     forms = {".html": preview.html.encode(), ".txt": preview.text.encode(), ".eml": preview.message.data}
     paths = []
@@ -28,13 +28,12 @@ def write_all(previews: Iterable[Preview], folder: Path) -> Path:
     entries = []
     for preview in previews:
         write_preview(preview, folder)
-        fill = f"{preview.fill:.0%}" if preview.fill is not None else ""
         entries.append(
             {
                 "name": preview.name,
                 "subject": preview.subject,
                 "bytes": len(preview.html.encode()),
-                "fill": fill,
+                "fill": f"{preview.fill:.0%}" if preview.fill is not None else "",
             }
         )
     index = folder / INDEX
@@ -45,6 +44,6 @@ def write_all(previews: Iterable[Preview], folder: Path) -> Path:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("paperboy"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("paperboy.cli"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return environment.get_template("previews.html")

@@ -1,20 +1,26 @@
-"""`paperboy resend` and `reconcile`: what goes out once more, and after a restore what need not."""
+"""`paperboy resend` and `paperboy reconcile`: what is sent again, and after a restore what need not be."""
 
+import getpass
 import sys
 from dataclasses import asdict
-from typing import Annotated, Any, cast
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailings.resend.eligibility import GROUPS, Group
-from mailings.resend.plan import Plan, Request
-from paperboy.cli.digests import progress_bar, report_run
-from paperboy.cli.options import Json, Now, issue_name, moment, one_of, show
-from paperboy.reports import resending as reports
-from subscribers.models import FREQUENCIES, LANGUAGES
+from core.languages import Language
+from core.slots import Frequency
+from mailings.resend.request import ResendError, ResendGroup, ResendRequest
+from paperboy.cli.digests import print_report, progress_bar
+from paperboy.cli.installation import open_installation
+from paperboy.cli.options import Json, Now, issue_name, member, now_or, parse_now, show
+
+if TYPE_CHECKING:
+    from delivery.report import DigestReport
+    from mailings.resend.plan import ResendPlan
 
 
-def resend(
+def resend(  # one parameter for each option
     issue: Annotated[
         str | None, typer.Argument(metavar="[ISSUE]", help="First day of the week (2025-07-28) or topic id.")
     ] = None,
@@ -26,7 +32,7 @@ def resend(
     ] = False,
     to: Annotated[str, typer.Option(metavar="EMAIL", help="One active reader.")] = "",
     group: Annotated[
-        list[str] | None, typer.Option(help=f"{', '.join(GROUPS)}; can be given several times.")
+        list[str] | None, typer.Option(help=f"{', '.join(ResendGroup)}; can be given several times.")
     ] = None,
     language: Annotated[str, typer.Option(help="Only readers of ko, en or both.")] = "",
     frequency: Annotated[str, typer.Option(help="Only weekly or daily readers.")] = "",
@@ -40,34 +46,81 @@ def resend(
 
     The plan comes first: who would get what, and why. The same request, made again, sends nothing twice.
     """
-    for option, value, allowed in (("language", language, LANGUAGES), ("frequency", frequency, FREQUENCIES)):
-        if value:
-            one_of(option, value, allowed)
-    for name in group or ():
-        one_of("group", name, tuple(GROUPS))
-    if not (reason or to or dry_run):
-        raise typer.BadParameter("say why: it is kept with the request", param_hint="--reason")
-    request = Request(
+    request = ResendRequest(
         issue=issue_name(issue) if issue else "",
         delivery=delivery,
         is_correction=correction,
         to=to,
-        groups=tuple(cast("list[Group]", group or ())),
-        language=language,
-        frequency=frequency,
+        groups=tuple(member("group", name, ResendGroup) for name in group or ()),
+        language=member("language", language, Language) if language else None,
+        frequency=member("frequency", frequency, Frequency) if frequency else None,
         reason=reason,
     )
-    plan = reports.plan_resend(request, moment(now))
+    if not (reason or to or dry_run):
+        raise typer.BadParameter("say why: it is kept with the request", param_hint="--reason")
+    moment = parse_now(now)
+    plan = _plan(request, now_or(moment))
     if dry_run or plan.is_empty:
         show(plan.as_json(), as_json, lambda: _print_plan(plan.as_json()))
         return
     if not as_json:
         _print_plan(plan.as_json())
     if not (yes or to):
-        _ask(plan)
-    with progress_bar() as progress:
-        report = reports.resend(request, plan.fingerprint, moment(now), progress)
-    report_run(report, as_json)
+        _ask_for_approval(plan)
+    print_report(_execute(request, plan.fingerprint, moment), as_json)
+
+
+def _plan(request: ResendRequest, now: datetime) -> "ResendPlan":
+    from core.database import read_only
+    from mailings.context import identity_from
+    from mailings.resend.plan import plan_resend
+
+    settings, database = open_installation()
+    with read_only(database) as session:
+        return plan_resend(session, request, identity_from(settings), now)
+
+
+def _execute(request: ResendRequest, shown: str, now: datetime | None) -> "DigestReport":
+    """Send the copies if the plan still has the fingerprint of the one that was `shown`."""
+    from mailings.context import open_sending_context, rules_from
+    from mailings.resend.execute import execute
+
+    settings, database = open_installation()
+    plan = _plan(request, now_or(now))
+    if plan.fingerprint != shown:
+        raise ResendError("the plan has changed meanwhile, and nothing was sent: look at it again")
+    with progress_bar() as progress, open_sending_context(settings, database, now) as context:
+        return execute(
+            context,
+            plan,
+            asked_by=f"{getpass.getuser()} in a terminal",
+            rules=rules_from(settings),
+            now=now_or(now),
+            progress=progress,
+        )
+
+
+def _print_plan(plan: dict[str, Any]) -> None:
+    typer.echo(plan["what"])
+    if plan["asked_before"]:
+        typer.echo(f"asked for the same on {plan['asked_before']}")
+    typer.echo(f"copies to send: {plan['copies']}")
+    if plan["waiting"]:
+        typer.echo(f"copies of an earlier run that wait: {plan['waiting']}")
+    for group, count in plan["reasons"].items():
+        typer.echo(f"  {count} {group}: {ResendGroup(group).meaning}")
+    for reason, count in plan["left_out"].items():
+        typer.echo(f"  left out {count}: {reason}")
+    for edition in plan["editions"]:
+        typer.echo(f"  {edition['readers']} x {edition['language']}: {edition['subject']}")
+    if plan["sample"]:
+        typer.echo(f"  among them {', '.join(plan['sample'])}")
+
+
+def _ask_for_approval(plan: "ResendPlan") -> None:
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("nobody is there to approve the plan: add --yes or --dry-run")
+    typer.confirm(f"Send {plan.copies + plan.waiting} mails?", abort=True)
 
 
 def reconcile(
@@ -81,28 +134,11 @@ def reconcile(
     as_json: Json = False,
 ) -> None:
     """After a restore: settle as sent what the mail server's log names, so that nobody gets it twice."""
-    found = reports.reconcile(log, moment(now))
+    from mailings import restore
+    from mailings.context import identity_from
+
+    moment = now_or(parse_now(now))
+    settings, database = open_installation()
+    domain = identity_from(settings).domain
+    found = restore.reconcile(database.sessions, log, domain=domain, now=moment)
     show(asdict(found), as_json, lambda: typer.echo(f"found sent: {found.sent}, left to send: {found.left}"))
-
-
-def _print_plan(plan: dict[str, Any]) -> None:
-    typer.echo(plan["what"])
-    if plan["asked_before"]:
-        typer.echo(f"asked for the same on {plan['asked_before']}")
-    typer.echo(f"copies to send: {plan['copies']}")
-    if plan["waiting"]:
-        typer.echo(f"copies of an earlier run that wait: {plan['waiting']}")
-    for group, count in plan["reasons"].items():
-        typer.echo(f"  {count} {group}: {GROUPS[group]}")
-    for reason, count in plan["left_out"].items():
-        typer.echo(f"  left out {count}: {reason}")
-    for edition in plan["editions"]:
-        typer.echo(f"  {edition['readers']} x {edition['language']}: {edition['subject']}")
-    if plan["sample"]:
-        typer.echo(f"  among them {', '.join(plan['sample'])}")
-
-
-def _ask(plan: Plan) -> None:
-    if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody is there to approve the plan: add --yes or --dry-run")
-    typer.confirm(f"Send {plan.copies + plan.waiting} mails?", abort=True)

@@ -1,81 +1,95 @@
 """`paperboy status` and `paperboy show`: how things stand, and what became of mails."""
 
+from collections import Counter
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from paperboy.cli.options import Json, Now, issue_name, moment, print_table, show
-from paperboy.reports import overview as reports
+from paperboy.cli.installation import open_installation
+from paperboy.cli.issues import issue_entry
+from paperboy.cli.options import Json, Now, issue_name, now_or, parse_now, print_table, show as show_result
+from paperboy.cli.subscribers import show_subscriber
+
+RUNS_OF_EACH_KIND = 3
 
 
 def status(now: Now = None, as_json: Json = False) -> None:
     """What needs attention; issues, subscribers, deliveries and the last runs."""
-    value = reports.status(moment(now))
+    value = _status(now)
 
-    def lines() -> None:
-        for matter in value["attention"]:
-            typer.echo(f"! {matter['what']}\n  {matter['remedy']}")
+    def print_lines() -> None:
+        for item in value["attention"]:
+            typer.echo(f"! {item['what']}\n  {item['remedy']}")
         for name in ("issues", "subscribers", "deliveries"):
-            typer.echo(
-                f"{name}: " + (", ".join(f"{count} {kind}" for kind, count in value[name].items()) or "none")
-            )
+            counts = ", ".join(f"{count} {kind}" for kind, count in value[name].items())
+            typer.echo(f"{name}: {counts or 'none'}")
         rows = [[run["finished_at"], run["kind"], run["slot"] or "", run["line"]] for run in value["runs"]]
         print_table("Last runs", ["finished", "kind", "slot", "result"], rows)
 
-    show(value, as_json, lines)
+    show_result(value, as_json, print_lines)
 
 
-def show_anything(
+def _status(now: str | None) -> dict[str, Any]:
+    from core.run_log import latest_runs
+    from delivery.queries import count_by_state
+    from issues.queries import all_issues
+    from monitoring.attention import attention_items
+    from subscribers.audience import count_by_kind
+
+    moment = now_or(parse_now(now))
+    settings, database = open_installation()
+    with database.sessions() as session:
+        return {
+            "attention": [
+                asdict(item) for item in attention_items(session, moment, settings.bounce_alarm)
+            ],
+            "issues": dict(Counter(issue_entry(issue)["state"] for issue in all_issues(session))),
+            "subscribers": {" ".join(kind): count for kind, count in count_by_kind(session).items()},
+            "deliveries": dict(count_by_state(session)),
+            "runs": [
+                {
+                    "finished_at": run.finished_at.isoformat(timespec="seconds"),
+                    "kind": run.kind,
+                    "slot": run.slot,
+                    "line": _result_line(run.result),
+                    "result": run.result,
+                }
+                for run in latest_runs(session, RUNS_OF_EACH_KIND)
+            ],
+        }
+
+
+def _result_line(result: dict[str, Any]) -> str:
+    counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
+    return ", ".join(f"{value} {name}" for name, value in counts.items() if isinstance(value, int) and value)
+
+
+def show(
     what: Annotated[str, typer.Argument(metavar="EMAIL|ISSUE", help="A subscriber's address, or an issue.")],
     as_json: Json = False,
 ) -> None:
     """What a person was sent, what the server said, and what they changed; or what became of an issue's mails."""
     if "@" in what:
-        show_reader(what, as_json)
+        show_subscriber(what, as_json)
     else:
         _show_issue(issue_name(what), as_json)
 
 
-def show_reader(email: str, as_json: Json = False) -> None:
-    """One subscriber: what they were sent, what came back, what they changed."""
-    value = reports.show_reader(email)
-
-    def lines() -> None:
-        typer.echo(
-            f"{value['email']}: {value['language']}, {value['frequency']}, {value['status']}, cursor {value['cursor']}"
-        )
-        if value["suppressed"]:
-            typer.echo(f"suppressed: {value['suppressed']}")
-        print_table(
-            "Deliveries", ["id", "when", "slot", "state", "papers", "subject", "reply"], _mails(value)
-        )
-        returned = [
-            [mail[name] for name in ("at", "kind", "status", "action", "said")] for mail in value["returned"]
-        ]
-        if returned:
-            print_table("Came back", ["when", "what", "status", "done", "reason"], returned)
-        changes = [
-            [
-                change["at"],
-                change["what"],
-                ", ".join(f"{name} {said}" for name, said in change["detail"].items()),
-            ]
-            for change in value["changes"]
-        ]
-        print_table("Changes", ["when", "what", "detail"], changes)
-
-    show(value, as_json, lines)
-
-
-def _mails(value: dict[str, Any]) -> list[list[str]]:
-    names = ("id", "planned_at", "slot", "state", "papers", "subject", "reply")
-    return [[str(mail[name]) for name in names] for mail in value["deliveries"]]
-
-
 def _show_issue(name: str, as_json: bool) -> None:
-    value = reports.show_mails_of(name)
+    from issues.queries import find, hold_reasons
+    from monitoring.history import mails_of_issue
 
-    def lines() -> None:
+    _, database = open_installation()
+    with database.sessions() as session:
+        issue = find(session, name)
+        value = issue_entry(issue) | {
+            "revision": issue.revision,
+            "mails": mails_of_issue(session, issue),
+            "held": hold_reasons(issue),
+        }
+
+    def print_lines() -> None:
         typer.echo(
             f"{value['title']}: {value['state']}, revision {value['revision']}, {value['papers']} papers"
         )
@@ -85,4 +99,4 @@ def _show_issue(name: str, as_json: bool) -> None:
         rows = [[str(row[column]) for column in columns] for row in value["mails"]]
         print_table("Mails", columns, rows)
 
-    show(value, as_json, lines)
+    show_result(value, as_json, print_lines)

@@ -1,18 +1,32 @@
 """`paperboy subscribers`: who reads."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paperboy.cli.options import Frequency, Json, Language, Now, moment, one_of, print_table, show
-from paperboy.reports import subscribers as reports
-from subscribers.csv_files import write_private
-from subscribers.models import FREQUENCIES, LANGUAGES
-from subscribers.transfer import Refusal
+from core.languages import Language
+from core.slots import Frequency
+from paperboy.cli.installation import open_installation
+from paperboy.cli.options import (
+    FrequencyName,
+    Json,
+    LanguageName,
+    Now,
+    member,
+    now_or,
+    parse_now,
+    print_table,
+    show,
+)
+
+if TYPE_CHECKING:
+    from subscribers.models import Subscriber
+    from subscribers.transfer import ImportReport, RejectedRow
 
 app = typer.Typer(help="Who reads.", no_args_is_help=True)
 
@@ -20,35 +34,101 @@ app = typer.Typer(help="Who reads.", no_args_is_help=True)
 @app.command("add")
 def add_subscriber(
     email: str,
-    language: Language,
-    frequency: Frequency,
+    language: LanguageName,
+    frequency: FrequencyName,
     name: Annotated[str, typer.Option(help="For the greeting.")] = "",
     confirmed: Annotated[bool, typer.Option("--confirmed", help="They have agreed already.")] = False,
     now: Now = None,
     as_json: Json = False,
 ) -> None:
     """Sign an address up; without --confirmed a mail asks its owner to confirm."""
-    one_of("language", language, LANGUAGES)
-    one_of("frequency", frequency, FREQUENCIES)
-    value = reports.add_subscriber(email, language, frequency, name, confirmed, moment(now))
-    show(
-        value,
-        as_json,
-        lambda: typer.echo(f"{value['email']}: {value['language']}, {value['frequency']}, {value['status']}"),
-    )
+    chosen = member("language", language, Language), member("frequency", frequency, Frequency)
+    value = _add(email, *chosen, name, confirmed, now_or(parse_now(now)))
+
+    def print_lines() -> None:
+        typer.echo(f"{value['email']}: {value['language']}, {value['frequency']}, {value['status']}")
+
+    show(value, as_json, print_lines)
+
+
+def _add(
+    email: str, language: Language, frequency: Frequency, name: str, confirmed: bool, now: datetime
+) -> dict[str, Any]:
+    from core.settings import secret_key
+    from emails.kinds import MailKind
+    from mailings.account_mails import plan_letter_once
+    from mailings.context import identity_from
+    from subscribers import accounts, erasure
+    from subscribers.addresses import AccountError
+    from subscribers.status import SubscriberStatus
+
+    settings, database = open_installation()
+    with database.sessions.begin() as session:
+        is_known = accounts.find(session, email) is not None
+        if not is_known and erasure.is_forgotten(session, email, secret_key(settings)):
+            raise AccountError(
+                f"{email} asked to be forgotten: only its owner can sign up again, at {settings.base_url}"
+            )
+        subscriber = accounts.sign_up(
+            session, email, language=language, frequency=frequency, name=name, now=now
+        )
+        if confirmed:
+            accounts.confirm(session, subscriber, now)
+        elif subscriber.status == SubscriberStatus.PENDING:
+            plan_letter_once(session, subscriber, MailKind.CONFIRMATION, identity_from(settings), now)
+        return _subscriber_entry(subscriber)
 
 
 @app.command("list")
 def list_subscribers(as_json: Json = False) -> None:
     """All subscribers."""
-    entries = reports.list_subscribers()
+    from sqlalchemy import select
+
+    from subscribers.models import Subscriber
+    from subscribers.status import SubscriberStatus
+
+    _, database = open_installation()
+    with database.sessions() as session:
+        known = select(Subscriber).where(Subscriber.status != SubscriberStatus.FORGOTTEN)
+        entries = [_subscriber_entry(row) for row in session.scalars(known.order_by(Subscriber.id))]
     columns = ["id", "email", "language", "frequency", "status", "cursor"]
     rows = [[str(entry[column]) for column in columns] for entry in entries]
     show(entries, as_json, lambda: print_table("Subscribers", columns, rows))
 
 
+@app.command("show")
+def show_subscriber(email: str, as_json: Json = False) -> None:
+    """One subscriber: what they were sent, what came back, what they changed."""
+    from monitoring.history import history_of_subscriber
+
+    _, database = open_installation()
+    with database.sessions() as session:
+        subscriber = _find(session, email)
+        value = _subscriber_entry(subscriber) | history_of_subscriber(session, subscriber)
+
+    def print_lines() -> None:
+        settings = f"{value['language']}, {value['frequency']}, {value['status']}, cursor {value['cursor']}"
+        typer.echo(f"{value['email']}: {settings}")
+        if value["suppressed"]:
+            typer.echo(f"suppressed: {value['suppressed']}")
+        mail_keys = ("id", "planned_at", "slot", "state", "papers", "subject", "reply")
+        mails = [[str(mail[key]) for key in mail_keys] for mail in value["deliveries"]]
+        print_table("Deliveries", ["id", "when", "slot", "state", "papers", "subject", "reply"], mails)
+        bounce_keys = ("at", "kind", "status", "action", "said")
+        if bounces := [[mail[key] for key in bounce_keys] for mail in value["returned"]]:
+            print_table("Came back", ["when", "what", "status", "done", "reason"], bounces)
+        changes = [[change["at"], change["what"], _detail(change["detail"])] for change in value["changes"]]
+        print_table("Changes", ["when", "what", "detail"], changes)
+
+    show(value, as_json, print_lines)
+
+
+def _detail(detail: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in detail.items())
+
+
 @app.command("import")
-def import_subscribers(
+def import_from_csv(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with email, language, frequency.")],
     now: Now = None,
     as_json: Json = False,
@@ -58,31 +138,45 @@ def import_subscribers(
     The first line names the columns: email, language and frequency, and perhaps name, confirmed_at,
     status (active or paused) and paused_until. Known addresses stay as they are.
     """
+    moment = now_or(parse_now(now))
     if as_json:
-        _import_as_json(file, moment(now))
+        _import_as_json(file, moment)
         return
-    report = reports.import_subscribers(
-        file, moment(now), lambda refusal: typer.echo(f"line {refusal.line}: {refusal.reason}")
-    )
+    report = _import(file, moment, lambda row: typer.echo(f"line {row.line}: {row.reason}"))
     typer.echo(f"{report.added} added, {report.known} known already, {report.refused} refused")
 
 
-def _import_as_json(file: Path, now: datetime | None) -> None:
-    """Write one JSON object, refusal by refusal: a file can have more of them than memory holds."""
+def _import(file: Path, now: datetime, on_rejected: "Callable[[RejectedRow], None]") -> "ImportReport":
+    from core.settings import secret_key
+    from subscribers.transfer import import_subscribers
+
+    settings, database = open_installation()
+    return import_subscribers(
+        database.sessions,
+        file,
+        key=secret_key(settings),
+        now=now,
+        zone=settings.zone,
+        on_rejected=on_rejected,
+    )
+
+
+def _import_as_json(file: Path, now: datetime) -> None:
+    """Write one JSON object, rejected row by rejected row: a file can have more of them than fit into memory."""
     before = '{"refused": ['
 
-    def on_refusal(refusal: Refusal) -> None:
+    def on_rejected(row: "RejectedRow") -> None:
         nonlocal before
-        typer.echo(f"{before}\n  {json.dumps(asdict(refusal), ensure_ascii=False)}", nl=False)
+        typer.echo(f"{before}\n  {json.dumps(asdict(row), ensure_ascii=False)}", nl=False)
         before = ","
 
-    report = reports.import_subscribers(file, now, on_refusal)
-    begin = "\n]" if report.refused else f"{before}]"
-    typer.echo(f'{begin}, "added": {report.added}, "known": {report.known}}}')
+    report = _import(file, now, on_rejected)
+    end_of_list = "\n]" if report.refused else f"{before}]"
+    typer.echo(f'{end_of_list}, "added": {report.added}, "known": {report.known}}}')
 
 
 @app.command("export")
-def export_subscribers(
+def export_to_csv(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="Where to; standard output without it.")
     ] = None,
@@ -91,7 +185,11 @@ def export_subscribers(
     ] = False,
 ) -> None:
     """Write the readers as CSV, for import or a spreadsheet."""
-    lines = reports.export_subscribers(everyone)
+    from subscribers.csv_files import write_private
+    from subscribers.transfer import export_lines
+
+    _, database = open_installation()
+    lines = export_lines(database.sessions, everyone=everyone)
     if file is None:
         out = typer.get_binary_stream("stdout")
         for line in lines:
@@ -103,9 +201,42 @@ def export_subscribers(
 @app.command("forget")
 def forget_subscriber(email: str, now: Now = None, as_json: Json = False) -> None:
     """Erase a subscriber with all that is stored of them, at once and for good."""
-    value = reports.forget_subscriber(email, moment(now))
+    value = _forget(email, now_or(parse_now(now)))
     line = (
         f"Erased {value['email']} (events: {value['events']}, mails: {value['mails']}). "
         "A keyed hash of the address stays, so that no import brings it back."
     )
     show(value, as_json, lambda: typer.echo(line))
+
+
+def _forget(email: str, now: datetime) -> dict[str, Any]:
+    from delivery.queries import mails_of_subscriber
+    from mailings.account_mails import forget
+    from mailings.context import identity_from
+
+    settings, database = open_installation()
+    with database.sessions.begin() as session:
+        subscriber = _find(session, email)
+        erased = {
+            "email": subscriber.email,
+            "events": len(subscriber.events),
+            "mails": len(mails_of_subscriber(session, subscriber.id)),
+        }
+        forget(session, subscriber, identity_from(settings), now)
+        return erased
+
+
+def _find(session: Any, email: str) -> "Subscriber":
+    from subscribers import accounts
+    from subscribers.addresses import AccountError
+
+    subscriber = accounts.find(session, email)
+    if subscriber is None:
+        raise AccountError(f"{email} is not subscribed")
+    return subscriber
+
+
+def _subscriber_entry(subscriber: "Subscriber") -> dict[str, Any]:
+    """A subscriber in brief."""
+    names = ("id", "email", "name", "language", "frequency", "status", "cursor")
+    return {name: getattr(subscriber, name) for name in names}

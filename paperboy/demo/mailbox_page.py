@@ -1,4 +1,4 @@
-"""A local web page that shows a mailbox: the list of mails, and each as HTML, text or source."""
+"""A local web page that shows a mailbox: the list of its mails, and each mail as HTML, text or source."""
 
 import re
 import secrets
@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from delivery.transport import mailbox
 
 MAILS_PER_PAGE = 50
-HEADERS_OF_INTEREST = (
+SHOWN_HEADERS = (
     "From",
     "To",
     "Reply-To",
@@ -28,7 +28,7 @@ HEADERS_OF_INTEREST = (
     "List-Unsubscribe",
     "List-Unsubscribe-Post",
 )
-# A mail may open its links in a new tab, as in any mail reader; it may do nothing else.
+# A mail may only open its links in a new tab, as in any mail program. It cannot run scripts.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
 MAIL_POLICY = (
     f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox {SANDBOX}"
@@ -39,7 +39,7 @@ PAGE_POLICY = (
 )
 
 _templates = Environment(
-    loader=PackageLoader("paperboy"),
+    loader=PackageLoader("paperboy.demo"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -49,8 +49,12 @@ _templates = Environment(
 
 @contextmanager
 def serve_mailbox(folder: Path, port: int) -> Iterator[str]:
-    """Show the mailbox in `folder` on 127.0.0.1 while the context lasts (port 0: any); yields the URL."""
+    """Serve the page of a mailbox on 127.0.0.1 while the context lasts, and yield its URL.
+
+    Port 0 means any free port.
+    """
     with _Server(folder, port) as server:
+        # The argument is the poll interval in seconds: how fast a shutdown is noticed.
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="mailbox page")
         thread.start()
         try:
@@ -61,8 +65,8 @@ def serve_mailbox(folder: Path, port: int) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """What the address of the page asks for."""
+class _Query:
+    """The parameters in the URL of the page: which mail to show, and how."""
 
     mail: str | None = None
     view: Literal["html", "text", "source"] = "html"
@@ -70,61 +74,61 @@ class _Choice:
     page: int = 1
 
     @classmethod
-    def of(cls, query: str) -> "_Choice":
-        """Anything the page does not know falls back to what it shows first."""
-        asked = {name: values[0] for name, values in parse_qs(query).items()}
-        view, page = asked.get("view"), asked.get("page", "")
+    def parse(cls, query: str) -> "_Query":
+        """Parse a query string. A value that the page does not know becomes the default."""
+        values = {name: found[0] for name, found in parse_qs(query).items()}
+        view, page = values.get("view"), values.get("page", "")
         return cls(
-            mail=asked.get("mail"),
+            mail=values.get("mail"),
             view="text" if view == "text" else "source" if view == "source" else "html",
-            width="phone" if asked.get("width") == "phone" else "desktop",
+            width="phone" if values.get("width") == "phone" else "desktop",
             page=int(page) if re.fullmatch(r"[1-9][0-9]{0,6}", page) else 1,
         )
 
     def link(self, **changes: str | int | None) -> str:
-        """The address of the page that differs from this one in `changes`."""
-        wanted = {"mail": self.mail, "view": self.view, "width": self.width, "page": self.page} | changes
-        return "/?" + urlencode({name: value for name, value in wanted.items() if value is not None})
+        """The URL of the page with these parameters, apart from `changes`."""
+        values = {"mail": self.mail, "view": self.view, "width": self.width, "page": self.page} | changes
+        return "/?" + urlencode({name: value for name, value in values.items() if value is not None})
 
 
 class _Server(ThreadingHTTPServer):
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
-        super().__init__(("127.0.0.1", port), _Page)
+        super().__init__(("127.0.0.1", port), _RequestHandler)
 
 
-class _Page(BaseHTTPRequestHandler):
+class _RequestHandler(BaseHTTPRequestHandler):
     server: _Server
     server_version = "Paperboy"
     sys_version = ""
 
     def do_GET(self) -> None:
-        # A foreign page can point its own host name at 127.0.0.1 and would then read the mails.
+        # DNS rebinding: another site could point its host name at 127.0.0.1 and would then read the mails.
         if not _is_local(self.headers.get("Host", "")):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return
-        address = urlsplit(self.path)
-        choice = _Choice.of(address.query)
+        url = urlsplit(self.path)
+        query = _Query.parse(url.query)
         try:
-            if address.path == "/":
-                self._send_page(choice)
-            elif address.path == "/html" and choice.mail is not None:
-                self._send_mail(choice.mail)
+            if url.path == "/":
+                self._send_page(query)
+            elif url.path == "/html" and query.mail is not None:
+                self._send_mail(query.mail)
             else:
                 self.send_error(HTTPStatus.NOT_FOUND)
         except KeyError:
             self.send_error(HTTPStatus.NOT_FOUND, "No such mail")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's name)
-        """Requests are not worth a line in the terminal that shows the run."""
+        """Log nothing, as the terminal shows the run of the demo."""
 
-    def _send_page(self, choice: _Choice) -> None:
+    def _send_page(self, query: _Query) -> None:
         nonce = secrets.token_urlsafe(16)
-        self._send(_render_page(self.server.folder, choice, nonce), PAGE_POLICY.format(nonce=nonce))
+        self._send(_render_page(self.server.folder, query, nonce), PAGE_POLICY.format(nonce=nonce))
 
     def _send_mail(self, key: str) -> None:
         html = _part(mailbox.read_one(self.server.folder, key).message, "html") or ""
-        self._send(_fitted_to_frame(html), MAIL_POLICY)
+        self._send(_fit_into_frame(html), MAIL_POLICY)
 
     def _send(self, html: str, policy: str) -> None:
         body = html.encode("utf-8", "replace")
@@ -140,14 +144,15 @@ class _Page(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _render_page(folder: Path, choice: _Choice, nonce: str) -> str:
+def _render_page(folder: Path, query: _Query, nonce: str) -> str:
     newest_first = mailbox.keys(folder)[::-1]
-    start = (choice.page - 1) * MAILS_PER_PAGE
+    start = (query.page - 1) * MAILS_PER_PAGE
     mails = [mailbox.read_one(folder, key) for key in newest_first[start : start + MAILS_PER_PAGE]]
-    shown = mailbox.read_one(folder, choice.mail) if choice.mail else mails[0] if mails else None
+    # Without a mail in the query the newest mail of the page is shown.
+    shown = mailbox.read_one(folder, query.mail) if query.mail else mails[0] if mails else None
     return _templates.get_template("mailbox.html").render(
         nonce=nonce,
-        choice=choice,
+        query=query,
         sandbox=SANDBOX,
         total=len(newest_first),
         has_older=start + MAILS_PER_PAGE < len(newest_first),
@@ -155,12 +160,13 @@ def _render_page(folder: Path, choice: _Choice, nonce: str) -> str:
         shown=shown,
         headers=_headers(shown) if shown else [],
         has_html=shown is not None and _part(shown.message, "html") is not None,
-        text=_text_of_view(folder, shown, choice) if shown else None,
+        text=_text_of_view(folder, shown, query) if shown else None,
     )
 
 
 def _row(mail: mailbox.StoredMail) -> dict[str, str]:
     html = _part(mail.message, "html")
+    # The size is that of the HTML part, because Gmail cuts it off at 102 KB.
     return {
         "key": mail.key,
         "to": mail.to,
@@ -172,14 +178,14 @@ def _row(mail: mailbox.StoredMail) -> dict[str, str]:
 
 
 def _headers(mail: mailbox.StoredMail) -> list[tuple[str, str]]:
-    present = [(name, str(mail.message[name])) for name in HEADERS_OF_INTEREST if mail.message[name]]
+    present = [(name, str(mail.message[name])) for name in SHOWN_HEADERS if mail.message[name]]
     return [("Delivered to", mail.to), *present]
 
 
-def _text_of_view(folder: Path, mail: mailbox.StoredMail, choice: _Choice) -> str | None:
-    if choice.view == "source":
+def _text_of_view(folder: Path, mail: mailbox.StoredMail, query: _Query) -> str | None:
+    if query.view == "source":
         return mailbox.source(folder, mail.key).decode("utf-8", "replace")
-    return _part(mail.message, "plain") if choice.view == "text" else None
+    return _part(mail.message, "plain") if query.view == "text" else None
 
 
 def _part(message: EmailMessage, kind: Literal["html", "plain"]) -> str | None:
@@ -187,11 +193,11 @@ def _part(message: EmailMessage, kind: Literal["html", "plain"]) -> str | None:
     return None if part is None else str(part.get_content())
 
 
-def _fitted_to_frame(html: str) -> str:
-    # Inside the frame a link would lead nowhere: the page's policy lets it show nothing but mails.
-    # A scroll bar would take its width from the 375 or 700 points that the reader wants to see.
-    fit = '<base target="_blank"><style>html{scrollbar-width:none}</style>'
-    return re.sub(r"<head\b[^>]*>", rf"\g<0>{fit}", html, count=1, flags=re.IGNORECASE)
+def _fit_into_frame(html: str) -> str:
+    # The page's policy allows nothing but mails in the frame, so links have to open in a new tab.
+    # A scroll bar would take its width from the 375 or 700 pixels that the mail is shown in.
+    additions = '<base target="_blank"><style>html{scrollbar-width:none}</style>'
+    return re.sub(r"<head\b[^>]*>", rf"\g<0>{additions}", html, count=1, flags=re.IGNORECASE)
 
 
 def _is_local(host: str) -> bool:

@@ -1,1 +1,1 @@
-"""`paperboy doctor`: looks at all that Paperboy stands on, and says what is wrong and what to do."""
+"""`paperboy doctor`: checks everything that Paperboy depends on, and says what is wrong and what to do."""

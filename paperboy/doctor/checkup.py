@@ -1,4 +1,4 @@
-"""The whole checkup: which checks there are, and what each of them is given."""
+"""The whole checkup: collects the checks of all subjects, runs them at once, and returns their findings."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,15 +7,14 @@ import dns.resolver
 from sqlalchemy import make_url
 
 from core.settings import Settings
-from delivery.sender import Clock
-from delivery.transport.mailbox import embedded_mailbox
-from delivery.transport.pool import Transport, parse_addresses, send_one
-from delivery.transport.smtp.connection import SmtpAddress
-from delivery.transport.smtp.replies import Refusal
-from emails.message import House
-from monitoring.probe_mail import trial_mail
+from delivery.context import Clock
+from delivery.transport.base import SendError, send_one
+from delivery.transport.smtp.server import SmtpServer
+from emails.identity import MailIdentity
+from mailings.context import open_transport
+from monitoring.probe_mail import probe_mail
 from paperboy.doctor import (
-    clock,
+    clock_offset,
     configuration,
     database,
     dns_records,
@@ -24,95 +23,102 @@ from paperboy.doctor import (
     smtp_servers,
     web_pages,
 )
-from paperboy.doctor.findings import Check, Finding, failed, look_at_all, ok, warning
+from paperboy.doctor.findings import Check, Finding, failed, ok, run_checks, warning
 
-PATIENCE = 10  # seconds for everything together
-CONNECT = "4"  # seconds for a connection to a database server
-_NOBODY = "nobody@paperboy.invalid"  # the test mail is looked at, not sent
+TIMEOUT_SECONDS = 10  # for all checks together
+DATABASE_CONNECT_TIMEOUT_SECONDS = 4
+_RECIPIENT = "nobody@paperboy.invalid"  # of the mail whose headers are checked; it is never sent
+# Signs the links of that mail, which belong to no subscriber, so it need not be a secret.
+_LINK_KEY = b"signs no subscriber's link"
 
 
-def examine(
-    now: Clock, *, send_to: str = "", sends_from: str = "", resolver: dns.resolver.Resolver | None = None
+def run_checkup(
+    clock: Clock, *, send_to: str = "", sends_from: str = "", resolver: dns.resolver.Resolver | None = None
 ) -> list[Finding]:
-    """Look at everything. Nothing is changed, and nothing sent unless `send_to` names an address.
+    """Check everything that Paperboy depends on, without changing anything.
 
-    `sends_from` is the IP address that the mail server sends from, where that is not its own.
+    A test mail is sent only if `send_to` names an address. `sends_from` is the IP address that mails come
+    from, if it is not the mail server's own. Without a `resolver`, that of this machine is asked.
     """
-    equipment = configuration.read()
-    settings = equipment.settings
+    loaded = configuration.check_settings()
+    settings = loaded.settings
     if settings is None:
-        said = "everything else was not looked at, as it needs the settings"
-        return [*equipment.findings, warning("checkup", said, "correct them first")]
-    checks, found = list(_of_stores(settings, now)), list(equipment.findings)
+        said = "all other checks were left out, as they need the settings"
+        return [*loaded.findings, warning("checkup", said, "correct the settings first")]
+    checks, found = list(_checks_of_stores(settings, clock)), list(loaded.findings)
     try:
-        house = House(settings.sender, settings.base_url, b"of test mails: no link", equipment.signer)
-        names = dns_records.Names(resolver)
-        checks += _of_mails(settings, house, equipment.servers, names, sends_from, now)
-    except ValueError as error:
+        identity = MailIdentity(settings.sender, settings.base_url, _LINK_KEY, loaded.signer)
+        dns_client = dns_records.DnsClient(resolver)
+        checks += _checks_of_mail(settings, identity, loaded.servers, dns_client, sends_from, clock)
+    except ValueError as error:  # for example a domain that IDNA does not allow
         found.append(failed("sender", f"no mail can be written: {error}", "correct PAPERBOY_SENDER"))
     else:
         if send_to:
-            checks.append(Check("test mail", lambda: _send(settings, house, send_to, now)))
-    return [*found, *look_at_all(checks, PATIENCE)]
+            checks.append(Check("test mail", lambda: _send_test_mail(settings, identity, send_to, clock)))
+    return [*found, *run_checks(checks, TIMEOUT_SECONDS)]
 
 
 def exit_code(findings: list[Finding]) -> int:
-    """1 if anything failed, for monitors; warnings are no failure."""
+    """1 if a check failed, so that monitoring notices it. Warnings give 0."""
     return int(any(finding.state == "failed" for finding in findings))
 
 
-def _of_stores(settings: Settings, now: Clock) -> Iterator[Check]:
-    url, feed_url = _impatient(settings.database_url), settings.feed_url
-    yield Check("secret key", lambda: configuration.check_key(settings))
-    yield Check("database", lambda: database.check(url, now()))
+def _checks_of_stores(settings: Settings, clock: Clock) -> Iterator[Check]:
+    """The checks of everything but mail: keys, database, feed, clock and Prefect."""
+    url, feed_url = _with_short_timeout(settings.database_url), settings.feed_url
+    prefect_file = Path("prefect.yaml")
+    yield Check("secret key", lambda: configuration.check_secret_key(settings))
+    yield Check("database", lambda: database.check(url, clock()))
     yield Check("feed", lambda: feed.check(feed_url, settings.allowed_hosts))
-    yield Check("clock", lambda: clock.check(feed_url, url, settings.zone, now))
-    file = Path("prefect.yaml")
+    yield Check("clock", lambda: clock_offset.check(feed_url, url, settings.zone, clock))
     yield Check(
-        "Prefect", lambda: prefect_server.check(prefect_server.own_settings(), file, settings.timezone)
+        "Prefect",
+        lambda: prefect_server.check(prefect_server.load_prefect_settings(), prefect_file, settings.timezone),
     )
 
 
-def _impatient(url: str) -> str:
-    """A database's address with a short wait, where it is a server's."""
-    address = make_url(url)
+def _with_short_timeout(database_url: str) -> str:
+    """The URL of the database with a connect timeout that fits into the time of the whole checkup."""
+    address = make_url(database_url)
     if address.get_backend_name() == "postgresql":
-        address = address.update_query_dict({"connect_timeout": CONNECT})
+        address = address.update_query_dict({"connect_timeout": str(DATABASE_CONNECT_TIMEOUT_SECONDS)})
     return address.render_as_string(hide_password=False)
 
 
-def _of_mails(
+def _checks_of_mail(
     settings: Settings,
-    house: House,  # its key is no secret: the links of a test mail are nobody's
-    addresses: Sequence[SmtpAddress],
-    names: dns_records.Names,
+    identity: MailIdentity,
+    servers: Sequence[SmtpServer],
+    dns_client: dns_records.DnsClient,
     sends_from: str,
-    now: Clock,
+    clock: Clock,
 ) -> Iterator[Check]:
-    mail = trial_mail(house, _NOBODY, now())
+    mail = probe_mail(identity, _RECIPIENT, clock())
     yield Check("one-click", lambda: web_pages.check_one_click(mail))
     yield Check("pages", lambda: web_pages.check_pages(settings.base_url))
     if settings.smtp_url is None:
-        yield Check("mail server", lambda: [_no_server(settings)])
+        yield Check("mail server", lambda: [_no_mail_server(settings)])
     else:
-        yield from smtp_servers.checks(addresses, mail.envelope_from, now())
-        yield from dns_records.checks(names, house, mail, [address.host for address in addresses], sends_from)
+        yield from smtp_servers.checks(servers, mail.envelope_from, clock())
+        hosts = [server.host for server in servers]
+        yield from dns_records.checks(dns_client, identity, mail, hosts, sends_from)
 
 
-def _no_server(settings: Settings) -> Finding:
-    said = f"PAPERBOY_SMTP_URL is not set: mails stay in {settings.mailbox_dir}, the DNS was not looked at"
+def _no_mail_server(settings: Settings) -> Finding:
+    said = (
+        f"PAPERBOY_SMTP_URL is not set, so mails stay in {settings.mailbox_dir} and the DNS was not checked"
+    )
     return warning("mail server", said, "set it to the server that sends for your domain")
 
 
-def _send(settings: Settings, house: House, address: str, now: Clock) -> Iterator[Finding]:
-    mail = trial_mail(house, address, now())
+def _send_test_mail(
+    settings: Settings, identity: MailIdentity, address: str, clock: Clock
+) -> Iterator[Finding]:
+    mail = probe_mail(identity, address, clock())
     try:
-        if settings.smtp_url:
-            reply = send_one(Transport(parse_addresses(settings.smtp_url.get_secret_value())), mail)
-        else:
-            with embedded_mailbox(settings.mailbox_dir) as url:
-                reply = send_one(Transport(parse_addresses(url)), mail)
-    except Refusal as refusal:
-        yield failed("test mail", f"refused at {refusal.unaddressed}", "see the line of the mail server")
+        with open_transport(settings) as transport:
+            reply = send_one(transport, mail)
+    except SendError as error:
+        yield failed("test mail", f"failed at {error.anonymous}", "see the line of the mail server")
     else:
         yield ok("test mail", f"sent to {address}: {reply}")

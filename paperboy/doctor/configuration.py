@@ -1,4 +1,4 @@
-"""Settings: what cannot be used, what has no effect, and the key that signs links."""
+"""Checks the settings and the key that signs links: values that are invalid, unknown or readable by others."""
 
 import os
 from collections.abc import Iterator
@@ -7,88 +7,91 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from core.settings import Settings, SettingsError, load
-from delivery.transport.pool import AddressError, parse_addresses
-from delivery.transport.smtp.connection import SmtpAddress
-from emails.mime.dkim_signing import Signer, SigningError, read_signer
+from core.settings import Settings, SettingsError, load_settings
+from delivery.transport.smtp.server import SmtpServer, SmtpUrlError, parse_smtp_urls
+from emails.mime.dkim_signing import DkimKeyError, DkimSigner, load_signer
 from paperboy.doctor.findings import Finding, failed, ok, warning
 
 NAME = "settings"
+MIN_KEY_BYTES = 16
 _GUIDE = "see the table of settings in README.md"
 
 
 @dataclass(frozen=True)
-class Equipment:
-    """The settings and what they name, as far as it can be used; `findings` tell of the rest."""
+class Configuration:
+    """The settings and what they refer to, as far as it is valid. `findings` describe the rest."""
 
     settings: Settings | None
-    servers: tuple[SmtpAddress, ...]
-    signer: Signer | None
+    servers: tuple[SmtpServer, ...]
+    signer: DkimSigner | None
     findings: tuple[Finding, ...]
 
 
-def read() -> Equipment:
-    """The settings in force, with a failed line for each mistake."""
+def check_settings() -> Configuration:
+    """Load the settings in force, with a failed finding for each mistake."""
     try:
-        settings = load()
+        settings = load_settings()
     except SettingsError as error:
         mistakes = [failed(NAME, line, f"correct it; {_GUIDE}") for line in str(error).splitlines()]
-        return Equipment(None, (), None, (*mistakes, *_without_effect()))
+        return Configuration(None, (), None, (*mistakes, *_unknown_settings()))
     found: list[Finding] = []
-    servers: tuple[SmtpAddress, ...] = ()
-    signer: Signer | None = None
+    servers: tuple[SmtpServer, ...] = ()
+    signer: DkimSigner | None = None
     try:
-        servers = parse_addresses(settings.smtp_url.get_secret_value()) if settings.smtp_url else ()
-    except AddressError as error:
+        servers = parse_smtp_urls(settings.smtp_url.get_secret_value()) if settings.smtp_url else ()
+    except SmtpUrlError as error:
         found.append(failed(NAME, str(error), f"correct it; {_GUIDE}"))
     try:
         if settings.dkim_key_file:
-            signer = read_signer(settings.dkim_selector, settings.dkim_key_file)
-    except SigningError as error:
+            signer = load_signer(settings.dkim_selector, settings.dkim_key_file)
+    except DkimKeyError as error:
         found.append(failed(NAME, str(error), "name a key file that the user of Paperboy can read"))
-    found += _without_effect()
+    found += _unknown_settings()
     if not settings.operator:
-        said = "PAPERBOY_OPERATOR is empty: nobody is told of trouble"
+        said = "PAPERBOY_OPERATOR is empty, so nobody is told about problems"
         found.append(warning(NAME, said, "set it to an address that somebody reads"))
     if not found:
-        found.append(ok(NAME, "all can be used"))
-    return Equipment(settings, servers, signer, tuple(found))
+        found.append(ok(NAME, "all are valid"))
+    return Configuration(settings, servers, signer, tuple(found))
 
 
-def _without_effect() -> Iterator[Finding]:
+def _unknown_settings() -> Iterator[Finding]:
     known = {f"PAPERBOY_{name.upper()}" for name in Settings.model_fields}
-    for name in sorted({*os.environ, *in_file()}):
+    # The names of settings are not case-sensitive.
+    for name in sorted({*os.environ, *read_env_file()}):
         if name.upper().startswith("PAPERBOY_") and name.upper() not in known:
-            yield warning(NAME, f"{name} is no setting and has no effect", f"mistyped? {_GUIDE}")
+            yield warning(NAME, f"{name} is not a setting and has no effect", f"check its spelling; {_GUIDE}")
 
 
-def in_file() -> dict[str, str]:
-    """What `.env` sets; nothing where it cannot be read, which is told as a mistake of the settings."""
+def read_env_file() -> dict[str, str]:
+    """The variables in `.env`, or none if it cannot be read. `check_settings` reports that as a mistake."""
     try:
         return {name: value or "" for name, value in dotenv_values(".env").items()}
     except (OSError, UnicodeDecodeError):
         return {}
 
 
-def check_key(settings: Settings) -> Iterator[Finding]:
-    """The key that signs links: there, long enough, and for nobody else to read."""
+def check_secret_key(settings: Settings) -> Iterator[Finding]:
+    """Check that the key that signs links exists, is long enough, and is readable only by its owner."""
     name = "secret key"
     path = settings.data_dir / "secret_key"
     if settings.secret_key:
         yield ok(name, "PAPERBOY_SECRET_KEY is set")
     elif not path.exists():
-        yield ok(name, f"{path} will be made when the first link is signed")
+        yield ok(name, f"{path} will be created when the first link is signed")
     else:
-        yield _key_file(name, path)
+        yield _check_key_file(name, path)
 
 
-def _key_file(name: str, path: Path) -> Finding:
+def _check_key_file(name: str, path: Path) -> Finding:
     try:
         length, mode = len(path.read_bytes()), path.stat().st_mode & 0o777
     except OSError as error:
-        return failed(name, f"{path} cannot be read: {error.strerror}", "let the user of Paperboy read it")
-    if length < 16:
-        return failed(name, f"{path} holds {length} bytes, not 16 or more", "bring it back from the backup")
+        said = f"{path} cannot be read: {error.strerror}"
+        return failed(name, said, "give the user of Paperboy permission to read it")
+    if length < MIN_KEY_BYTES:
+        said = f"{path} has only {length} bytes, but {MIN_KEY_BYTES} are needed"
+        return failed(name, said, "restore it from the backup")
     if mode & 0o077:
-        return warning(name, f"others can read {path} (mode {mode:o})", f"chmod 600 {path}")
-    return ok(name, f"in {path}, for its owner only")
+        return warning(name, f"other users can read {path} (mode {mode:o})", f"chmod 600 {path}")
+    return ok(name, f"only the owner can read {path}")

@@ -1,4 +1,4 @@
-"""The database: there, writable, at the right version, with room; nothing late or left lying in it."""
+"""Checks the database: reachable, writable, at the right version, with free disk; nothing overdue in it."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,28 +9,31 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core.database import DatabaseError, first_line, newest_version, open_engine, version_of
-from core.run_log import last_finished
+from core.database import DatabaseError, first_line, open_engine
+from core.run_log import RunKind, last_finished
+from core.schema import newest_version, version_of
 from delivery import queries
-from issues.store import feed_read_at
+from issues.queries import feed_read_at
 from paperboy.doctor.findings import Finding, failed, ok, warning
 
 NAME = "database"
 GIGABYTE = 1024**3
-LITTLE, TOO_LITTLE = 1.0, 0.1  # gigabytes left on the disk of an SQLite file
-OVERDUE = timedelta(hours=1)  # upkeep looks four times as often
-# How long ago the last of each may be: the schedules of prefect.yaml, and some more.
-LONGEST_PAUSES = {
-    "ingest": timedelta(hours=3),
-    "digest": timedelta(hours=26),
-    "upkeep": timedelta(hours=1),
+WARNING_FREE_GIGABYTES = 1.0  # on the disk of an SQLite file
+MIN_FREE_GIGABYTES = 0.1
+OVERDUE_AFTER = timedelta(hours=1)  # upkeep sends overdue mails four times as often
+# The schedules of prefect.yaml, with some time to spare. A change there needs one here.
+MAX_TIME_SINCE_RUN = {
+    RunKind.INGEST: timedelta(hours=3),
+    RunKind.DIGEST: timedelta(hours=26),
+    RunKind.UPKEEP: timedelta(hours=1),
 }
 
 
 def check(url: str, now: datetime) -> Iterator[Finding]:
-    """All about the database at `url`; nothing is made or changed."""
+    """Check the database at `url` without creating or changing anything."""
     address = make_url(url)
     path = Path(str(address.database)) if address.get_backend_name() == "sqlite" else None
+    # SQLite would create a missing file when it is opened.
     if path and not path.exists():
         yield failed(NAME, f"there is no file {path}", "run `paperboy migrate`")
         return
@@ -42,73 +45,82 @@ def check(url: str, now: datetime) -> Iterator[Finding]:
     try:
         version, newest = version_of(engine), newest_version()
         if version != newest:
-            yield _of_another_version(version or "", newest)
+            yield _wrong_version(version or "", newest)
             return
         with Session(engine) as session:
+            # An UPDATE without rows changes nothing, but fails where the database is read-only.
             session.execute(text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0"))
-            yield ok(NAME, f"{address.get_backend_name()}, at version {version}, can be written")
-            yield _waiting(session, now)
-            yield from _pauses(session, now)
+            yield ok(NAME, f"{address.get_backend_name()} at version {version}, writable")
+            yield _check_outbox(session, now)
+            yield from _check_last_runs(session, now)
     except SQLAlchemyError as error:
         yield failed(NAME, f"cannot be used: {first_line(error)}", _remedy(first_line(error), path))
     finally:
         engine.dispose()
     if path:
-        yield _room(path)
+        yield _check_disk(path)
 
 
-def _of_another_version(version: str, newest: str) -> Finding:
+def _wrong_version(version: str, newest: str) -> Finding:
+    # Versions are numbers of four digits, so they can be compared as text.
     if version > newest:
-        said = f"at version {version}, newer than this Paperboy, which knows {newest}"
+        said = f"is at version {version}, which is newer than the version {newest} of this Paperboy"
         return failed(NAME, said, "update this installation")
-    said = f"at version {version}, needs {newest}" if version else "has no tables yet"
+    said = f"is at version {version}, but this Paperboy needs {newest}" if version else "has no tables yet"
     return failed(NAME, said, "run `paperboy migrate`")
 
 
 def _remedy(reason: str, path: Path | None) -> str:
     if "readonly" in reason or "read-only" in reason:
-        return f"let the user of Paperboy write {path} and its folder" if path else "use the primary server"
-    return f"see that {path} is whole" if path else "see that the server runs, and PAPERBOY_DATABASE_URL"
+        if path is None:
+            return "use the primary server"
+        return f"give the user of Paperboy permission to write {path} and its folder"
+    if path is None:
+        return "check that the server runs and that PAPERBOY_DATABASE_URL is right"
+    return f"check that {path} is an intact SQLite database"
 
 
-def _waiting(session: Session, now: datetime) -> Finding:
-    """Mails that are long due, and those that a sender holds which fell silent."""
+def _check_outbox(session: Session, now: datetime) -> Finding:
+    """Check for mails that should have gone out long ago, and for mails of a sender that has died."""
     name = "outbox"
-    overdue, held = queries.overdue(session, now - OVERDUE)
-    remedy = "see that upkeep runs: it sends them"
-    if held:
-        return warning(name, f"{held} mails are held by a sender that fell silent over an hour ago", remedy)
+    overdue, claimed = queries.count_overdue(session, now - OVERDUE_AFTER)
+    remedy = "check that upkeep runs, which sends them"
+    # The overdue mails include the claimed ones, which say more about the cause.
+    if claimed:
+        said = f"mails claimed by a sender that stopped responding over an hour ago: {claimed}"
+        return warning(name, said, remedy)
     if overdue:
-        return warning(name, f"{overdue} mails are overdue for more than an hour", remedy)
+        return warning(name, f"mails overdue for more than an hour: {overdue}", remedy)
     return ok(name, "nothing is overdue")
 
 
-def _pauses(session: Session, now: datetime) -> Iterator[Finding]:
-    """How long ago the schedule did its work."""
-    ended = last_finished(session)
-    read_at = feed_read_at(session)  # a feed that has not changed leaves no record of a run
-    if read_at:
-        ended["ingest"] = max(read_at, ended.get("ingest", read_at))
-    for kind, longest in LONGEST_PAUSES.items():
-        name, last = f"last {kind}", ended.get(kind)
-        remedy = "see that the Prefect server and a worker run"
+def _check_last_runs(session: Session, now: datetime) -> Iterator[Finding]:
+    """Check that each schedule had a run recently."""
+    finished = last_finished(session)
+    read_at = feed_read_at(session)
+    if read_at:  # an ingest of an unchanged feed leaves no record of a run
+        finished[RunKind.INGEST] = max(read_at, finished.get(RunKind.INGEST, read_at))
+    for kind, max_time in MAX_TIME_SINCE_RUN.items():
+        name, last = f"last {kind}", finished.get(kind)
+        remedy = "check that the Prefect server and a worker are running"
         if last is None:
-            yield warning(name, "none yet", remedy)
-        elif now - last > longest:
-            yield warning(name, f"ended {_spell(now - last)} ago, expected every {_spell(longest)}", remedy)
+            yield warning(name, "there was none yet", remedy)
+        elif now - last > max_time:
+            said = f"finished {_format(now - last)} ago, but one is expected every {_format(max_time)}"
+            yield warning(name, said, remedy)
         else:
-            yield ok(name, f"ended {_spell(now - last)} ago")
+            yield ok(name, f"finished {_format(now - last)} ago")
 
 
-def _spell(pause: timedelta) -> str:
-    minutes = int(pause.total_seconds() // 60)
+def _format(duration: timedelta) -> str:
+    minutes = int(duration.total_seconds() // 60)
     return f"{minutes // 60} h" if minutes >= 120 else f"{minutes} min"
 
 
-def _room(path: Path) -> Finding:
+def _check_disk(path: Path) -> Finding:
     name = "disk"
     free = shutil.disk_usage(path.parent).free / GIGABYTE
     said = f"{free:.1f} GB are free for {path}"
-    if free < TOO_LITTLE:
-        return failed(name, said, "make room: without it no delivery can be written down")
-    return warning(name, said, "make room") if free < LITTLE else ok(name, said)
+    if free < MIN_FREE_GIGABYTES:
+        return failed(name, said, "free some space: without it no delivery can be recorded")
+    return warning(name, said, "free some space") if free < WARNING_FREE_GIGABYTES else ok(name, said)

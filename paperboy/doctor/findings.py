@@ -1,4 +1,4 @@
-"""What the doctor found, in one line each, and how checks are made: all at once, none for too long."""
+"""The findings of the doctor, one line each, and the runner that makes all checks at once in threads."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -7,12 +7,15 @@ from threading import Thread
 from typing import Literal, NamedTuple
 
 State = Literal["ok", "warning", "failed"]
-LONGEST = 300  # characters of what a server said
+MAX_TEXT_CHARS = 300  # characters of a text, which may come from a server
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, how it is, what was seen and what to do about it (nothing if ok)."""
+    """What a check found: its subject, its state, what was seen, and the remedy (empty if the state is ok).
+
+    `paperboy doctor --json` prints these fields, so their names cannot change.
+    """
 
     name: str
     state: State
@@ -20,52 +23,52 @@ class Finding:
     remedy: str = ""
 
     def line(self) -> str:
-        """The finding for a person to read."""
+        """The finding as a line for the operator."""
         line = f"{self.state:<8} {self.name}: {one_line(self.said)}"
         return f"{line} -> {one_line(self.remedy)}" if self.remedy else line
 
 
 def ok(name: str, said: str) -> Finding:
-    """Nothing to do."""
+    """A finding that needs no action."""
     return Finding(name, "ok", said)
 
 
 def warning(name: str, said: str, remedy: str) -> Finding:
-    """It works, or nobody can say; somebody should look at it."""
+    """A finding that somebody should look at: it works for now, or it cannot be checked from here."""
     return Finding(name, "warning", said, remedy)
 
 
 def failed(name: str, said: str, remedy: str) -> Finding:
-    """It does not work."""
+    """A finding that something does not work."""
     return Finding(name, "failed", said, remedy)
 
 
 def one_line(text: object) -> str:
-    """A text as it may come from anywhere, without breaks and control signs, and not endless."""
+    """A text from anywhere, shortened to MAX_TEXT_CHARS, without line breaks and control characters."""
     words = " ".join(str(text).split())
-    return "".join(sign for sign in words if sign.isprintable())[:LONGEST]
+    return "".join(char for char in words if char.isprintable())[:MAX_TEXT_CHARS]
 
 
 class Check(NamedTuple):
-    """What is looked at, and the looking."""
+    """A check: its subject, and the function that makes it and returns its findings."""
 
     name: str
-    look: Callable[[], Iterable[Finding]]
+    run: Callable[[], Iterable[Finding]]
 
 
-def look_at_all(checks: Sequence[Check], seconds: float) -> list[Finding]:
-    """Make all checks at once; one that takes longer or breaks down is a failed line itself."""
-    looks = [_Look(check) for check in checks]
-    for look in looks:
-        look.start()
-    deadline = time.monotonic() + seconds
-    for look in looks:
-        look.join(max(deadline - time.monotonic(), 0))
-    return [finding for look in looks for finding in look.result(seconds)]
+def run_checks(checks: Sequence[Check], timeout_seconds: float) -> list[Finding]:
+    """Run all checks at once. A check that takes too long or raises an error gets a failed finding."""
+    threads = [_CheckThread(check) for check in checks]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + timeout_seconds
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0))
+    return [finding for thread in threads for finding in thread.findings(timeout_seconds)]
 
 
-class _Look(Thread):
-    """One check in a thread that nobody waits for at the end of the program."""
+class _CheckThread(Thread):
+    """A daemon thread for one check, so that a check that hangs does not keep the program from ending."""
 
     def __init__(self, check: Check) -> None:
         super().__init__(name=check.name, daemon=True)
@@ -74,16 +77,17 @@ class _Look(Thread):
 
     def run(self) -> None:
         try:
-            for finding in self._check.look():
+            # The findings are collected one by one: those before an error or the timeout still count.
+            for finding in self._check.run():
                 self._found.append(finding)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is told in a line
-            said = f"could not be looked at: {type(error).__name__}: {error}"
-            self._found.append(failed(self._check.name, said, "if this makes no sense, report it"))
+        except Exception as error:  # noqa: BLE001  every error becomes a finding
+            said = f"the check itself failed: {type(error).__name__}: {error}"
+            self._found.append(failed(self._check.name, said, "report this if you see no cause for it"))
 
-    def result(self, seconds: float) -> list[Finding]:
-        """What was found by now."""
+    def findings(self, timeout_seconds: float) -> list[Finding]:
+        """The findings so far, with a failed one if the check is still running."""
         found = list(self._found)
         if self.is_alive():
-            remedy = "see what keeps it: the network, a firewall, a server that hangs"
-            found.append(failed(self._check.name, f"no answer within {seconds:g} seconds", remedy))
+            remedy = "check the network, the firewall and whether a server hangs"
+            found.append(failed(self._check.name, f"no answer within {timeout_seconds:g} seconds", remedy))
         return found

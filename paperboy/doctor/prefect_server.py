@@ -1,6 +1,6 @@
-"""The Prefect server, over its HTTP API: deployments, their schedules, the worker, runs that are late.
+"""Checks the Prefect server through its HTTP API: deployments, schedules, workers and late runs.
 
-Importing prefect would take over a second, and only the flows may.
+The package `prefect` is not imported. That would take over a second, and only the flows may import it.
 """
 
 import os
@@ -12,46 +12,49 @@ from typing import Any
 import httpx
 import yaml
 
-from paperboy.doctor.configuration import in_file
+from paperboy.doctor.configuration import read_env_file
 from paperboy.doctor.findings import Finding, failed, ok, warning
-from paperboy.doctor.trust import trusted
+from paperboy.doctor.tls import tls_context
 
 NAME = "Prefect"
-PATIENCE = 5  # seconds for an answer
+TIMEOUT_SECONDS = 5  # for one request
 _DEPLOY = "prefect --no-prompt deploy --all"
 
 
-def check(prefect: Mapping[str, str], file: Path, timezone: str) -> Iterator[Finding]:
-    """Compare what the server has with the deployments in `file` (prefect.yaml); `prefect` are Prefect's
-    own settings."""
-    url = prefect.get("PREFECT_API_URL", "")
+def check(prefect_settings: Mapping[str, str], file: Path, timezone: str) -> Iterator[Finding]:
+    """Compare what the server has with the deployments in `file` (prefect.yaml)."""
+    url = prefect_settings.get("PREFECT_API_URL", "")
     if not url:
-        remedy = "set it in .env, if Prefect is to run Paperboy: docs/operating.md"
-        yield warning(NAME, "PREFECT_API_URL is not set: nothing runs by schedule", remedy)
+        remedy = "set it in .env if Prefect is to run Paperboy: see docs/operating.md"
+        yield warning(NAME, "PREFECT_API_URL is not set, so nothing runs on a schedule", remedy)
         return
     with httpx.Client(
-        base_url=url, timeout=PATIENCE, headers=_headers(prefect), auth=_auth(prefect), verify=trusted()
+        base_url=url,
+        timeout=TIMEOUT_SECONDS,
+        headers=_headers(prefect_settings),
+        auth=_auth(prefect_settings),
+        verify=tls_context(),
     ) as api:
         try:
-            if _ask(api, "GET", "/health") is None:
-                yield failed(NAME, f"{url} is no Prefect API", "correct PREFECT_API_URL: it ends in /api")
+            if _request(api, "GET", "/health") is None:
+                said = f"{url} is not a Prefect API"
+                yield failed(NAME, said, "correct PREFECT_API_URL, which must end in /api")
             else:
                 yield ok(NAME, f"{url} answers")
-                yield from _deployments(api, file, timezone)
+                yield from _check_deployments(api, file, timezone)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            reason = str(error) or type(error).__name__
-            yield failed(
-                NAME, f"{url} does not answer: {reason}", "start `prefect server start`; see its log"
-            )
+            said = f"{url} does not answer: {str(error) or type(error).__name__}"
+            yield failed(NAME, said, "start it with `prefect server start`, or see its log")
 
 
-def own_settings() -> dict[str, str]:
-    """Prefect's settings that matter here, from where it reads them: the environment, `.env`, the active
-    profile."""
-    given = {**in_file(), **os.environ}
-    profile = _active_profile(Path(given.get("PREFECT_HOME", "~/.prefect")).expanduser() / "profiles.toml")
+def load_prefect_settings() -> dict[str, str]:
+    """Prefect's own settings, from where Prefect reads them: environment, `.env` and the active profile."""
+    variables = {**read_env_file(), **os.environ}
+    profile = _active_profile(
+        Path(variables.get("PREFECT_HOME", "~/.prefect")).expanduser() / "profiles.toml"
+    )
     names = ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
-    return {name: value for name in names if (value := given.get(name) or profile.get(name, ""))}
+    return {name: value for name in names if (value := variables.get(name) or profile.get(name, ""))}
 
 
 def _active_profile(file: Path) -> dict[str, str]:
@@ -62,82 +65,86 @@ def _active_profile(file: Path) -> dict[str, str]:
         return {}
 
 
-def _headers(prefect: Mapping[str, str]) -> dict[str, str]:
-    key = prefect.get("PREFECT_API_KEY")
+def _headers(prefect_settings: Mapping[str, str]) -> dict[str, str]:
+    key = prefect_settings.get("PREFECT_API_KEY")
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _auth(prefect: Mapping[str, str]) -> tuple[str, str] | None:
-    user, _, password = prefect.get("PREFECT_API_AUTH_STRING", "").partition(":")
+def _auth(prefect_settings: Mapping[str, str]) -> tuple[str, str] | None:
+    user, _, password = prefect_settings.get("PREFECT_API_AUTH_STRING", "").partition(":")
     return (user, password) if user else None
 
 
-def _ask(api: httpx.Client, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """The server's answer; None for something it does not have."""
-    answer = api.request(method, path.lstrip("/"), json=body)
-    if answer.status_code == httpx.codes.NOT_FOUND:
+def _request(api: httpx.Client, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """The JSON of the server's response, or None if the server answers 404."""
+    # httpx joins only relative paths to the base URL, which ends in /api.
+    response = api.request(method, path.lstrip("/"), json=body)
+    if response.status_code == httpx.codes.NOT_FOUND:
         return None
-    answer.raise_for_status()
-    return answer.json()
+    response.raise_for_status()
+    return response.json()
 
 
-def _deployments(api: httpx.Client, file: Path, timezone: str) -> Iterator[Finding]:
+def _check_deployments(api: httpx.Client, file: Path, timezone: str) -> Iterator[Finding]:
     try:
-        wanted = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
+        expected = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
     except (OSError, yaml.YAMLError, KeyError, TypeError):
-        said = f"there is no {file.name} here to compare with"
-        yield warning("deployments", said, "run `paperboy doctor` in the project's folder")
+        said = f"there is no {file.name} here to compare them with"
+        yield warning("deployments", said, "run `paperboy doctor` in the folder of the project")
         return
-    for deployment in wanted:
+    for deployment in expected:
         name = f"{deployment['entrypoint'].rpartition(':')[2]}/{deployment['name']}"
-        found = _ask(api, "GET", f"/deployments/name/{name}")
-        yield _deployment(f"deployment {name}", deployment, found, timezone)
-    for pool in sorted({deployment["work_pool"]["name"] for deployment in wanted}):
-        yield _pool(api, pool)
-    yield _ahead(api)
-    yield _late(api)
+        found = _request(api, "GET", f"/deployments/name/{name}")
+        yield _check_deployment(f"deployment {name}", deployment, found, timezone)
+    for pool in sorted({deployment["work_pool"]["name"] for deployment in expected}):
+        yield _check_work_pool(api, pool)
+    yield _check_scheduled_runs(api)
+    yield _check_late_runs(api)
 
 
-def _deployment(name: str, wanted: Mapping[str, Any], found: Any, timezone: str) -> Finding:
+def _check_deployment(name: str, expected: Mapping[str, Any], found: Any, timezone: str) -> Finding:
     if found is None:
         return failed(name, "is missing", _DEPLOY)
     if found.get("paused"):
         return failed(name, "is paused", "resume it in Prefect")
+    # A schedule can be paused by itself, while its deployment is active.
     schedules = [entry["schedule"] for entry in found.get("schedules", []) if entry.get("active")]
-    if len(schedules) < len(wanted.get("schedules", [])):
+    if len(schedules) < len(expected.get("schedules", [])):
         return failed(name, "has no active schedule", f"resume its schedule in Prefect, or {_DEPLOY}")
-    zones = {str(schedule.get("timezone")) for schedule in schedules} - {timezone}
-    if zones:
-        said = f"runs by the clock of {', '.join(sorted(zones))}, PAPERBOY_TIMEZONE is {timezone}"
-        return warning(name, said, f"make them the same in prefect.yaml and .env, then {_DEPLOY}")
-    return ok(
-        name, ", ".join(str(schedule.get("cron")) for schedule in schedules) or "there, without a schedule"
-    )
+    other_zones = {str(schedule.get("timezone")) for schedule in schedules} - {timezone}
+    if other_zones:
+        zones = ", ".join(sorted(other_zones))
+        said = f"runs in the time zone {zones}, but PAPERBOY_TIMEZONE is {timezone}"
+        return warning(name, said, f"use the same in prefect.yaml and .env, then {_DEPLOY}")
+    crons = ", ".join(str(schedule.get("cron")) for schedule in schedules)
+    return ok(name, crons or "exists, without a schedule")
 
 
-def _pool(api: httpx.Client, pool: str) -> Finding:
+def _check_work_pool(api: httpx.Client, pool: str) -> Finding:
     name = f"work pool {pool}"
-    if _ask(api, "GET", f"/work_pools/{pool}") is None:
+    if _request(api, "GET", f"/work_pools/{pool}") is None:
         return failed(name, "is missing", f"prefect work-pool create {pool} --type process")
-    workers = _ask(api, "POST", f"/work_pools/{pool}/workers/filter", {}) or []
+    workers = _request(api, "POST", f"/work_pools/{pool}/workers/filter", {}) or []
     online = sum(worker.get("status") == "ONLINE" for worker in workers)
     if not online:
-        return failed(name, "has no worker online: nothing runs", f"prefect worker start --pool {pool}")
-    return ok(name, f"{online} online")
+        said = "has no worker online, so nothing runs"
+        return failed(name, said, f"prefect worker start --pool {pool}")
+    return ok(name, f"has {online} {'worker' if online == 1 else 'workers'} online")
 
 
-def _ahead(api: httpx.Client) -> Finding:
-    """Whether the server makes runs of the schedules: what it never made is never late."""
+def _check_scheduled_runs(api: httpx.Client) -> Finding:
+    """Check that the server creates runs for the schedules. A run that was never created is never late."""
     name = "scheduled runs"
-    ahead = {"flow_runs": {"state": {"name": {"any_": ["Scheduled"]}}}, "limit": 1}
-    if _ask(api, "POST", "/flow_runs/filter", ahead):
-        return ok(name, "there are some ahead")
-    remedy = "a minute after `deploy` there are some; else see the Prefect server's log"
-    return failed(name, "none are ahead: the server makes no runs of the schedules", remedy)
+    query = {"flow_runs": {"state": {"name": {"any_": ["Scheduled"]}}}, "limit": 1}
+    if _request(api, "POST", "/flow_runs/filter", query):
+        return ok(name, "the server has scheduled the next runs")
+    remedy = "wait a minute after `deploy`; if none appear, see the log of the Prefect server"
+    return failed(name, "there are none, as the server creates no runs for the schedules", remedy)
 
 
-def _late(api: httpx.Client) -> Finding:
-    late = _ask(api, "POST", "/flow_runs/count", {"flow_runs": {"state": {"name": {"any_": ["Late"]}}}})
+def _check_late_runs(api: httpx.Client) -> Finding:
+    query = {"flow_runs": {"state": {"name": {"any_": ["Late"]}}}}
+    late = _request(api, "POST", "/flow_runs/count", query)
     if late:
-        return warning("late runs", f"{late} runs are late", "see whether the workers are busy or hang")
+        return warning("late runs", f"{late} runs are late", "check whether the workers are busy or hang")
     return ok("late runs", "none")

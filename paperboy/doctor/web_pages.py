@@ -1,56 +1,60 @@
-"""The pages that mails lead to: one-click unsubscribing as mail programs ask for it, and whether they answer."""
+"""Checks one-click unsubscribing (RFC 8058) and whether the web pages that mails link to are reachable."""
 
 from collections.abc import Iterator
 from email import message_from_bytes
-from email.message import Message as Parsed
+from email.message import Message as EmailMessage
 
 import httpx
 
 from emails.message import Message
 from paperboy.doctor.findings import Finding, failed, ok
-from paperboy.doctor.trust import trusted
+from paperboy.doctor.tls import tls_context
 
-PATIENCE = 5  # seconds for an answer
+TIMEOUT_SECONDS = 5
 
 
 def check_one_click(mail: Message) -> Iterator[Finding]:
-    """Whether a mail can be unsubscribed from by one click (RFC 8058, 3.1)."""
+    """Check that a mail has what mail programs need for one-click unsubscribing (RFC 8058, 3.1)."""
     name, headers = "one-click", message_from_bytes(mail.data)
     links = [part.strip(" <>") for part in str(headers.get("List-Unsubscribe", "")).split(",")]
     if not any(link.startswith("https://") for link in links):
-        remedy = "set PAPERBOY_BASE_URL to the https:// address of the pages"
-        yield failed(name, "List-Unsubscribe has no https:// link, so mail programs show no button", remedy)
+        said = "List-Unsubscribe has no https:// link, so mail programs show no button"
+        yield failed(name, said, "set PAPERBOY_BASE_URL to the https:// address of the pages")
     elif headers.get("List-Unsubscribe-Post") != "List-Unsubscribe=One-Click":
-        yield failed(name, "List-Unsubscribe-Post is missing", "report it")
-    elif _is_unsigned(headers):
-        remedy = "both List-Unsubscribe fields belong into h= (RFC 8058, 4); report it"
-        yield failed(name, "the signature made here does not cover its headers", remedy)
+        yield failed(name, "List-Unsubscribe-Post is missing", "report this as a bug")
+    elif _lacks_signed_fields(headers):
+        said = "the DKIM signature does not cover the List-Unsubscribe fields (RFC 8058, 4)"
+        yield failed(name, said, "report this as a bug")
     else:
-        yield ok(name, "an https:// link and List-Unsubscribe-Post, as RFC 8058 asks")
+        yield ok(name, "mails have an https:// link and List-Unsubscribe-Post, as RFC 8058 requires")
 
 
-def _is_unsigned(headers: Parsed) -> bool:
+def _lacks_signed_fields(headers: EmailMessage) -> bool:
     signature = "".join(str(headers.get("DKIM-Signature", "")).lower().split())
-    return bool(signature) and not {"list-unsubscribe", "list-unsubscribe-post"} <= _covered(signature)
+    return bool(signature) and not {"list-unsubscribe", "list-unsubscribe-post"} <= _signed_fields(signature)
 
 
-def _covered(signature: str) -> set[str]:
+def _signed_fields(signature: str) -> set[str]:
     fields = next((part[2:] for part in signature.split(";") if part.startswith("h=")), "")
     return set(fields.split(":"))
 
 
 def check_pages(base_url: str) -> Iterator[Finding]:
-    """Whether the pages answer at their address, and can reach their database."""
+    """Check that the pages answer at their address, and can reach their database."""
     name, address = "pages", f"{base_url}/health"
-    remedy = "see that `paperboy web` runs, and what stands before it passes requests on"
+    remedy = "check that `paperboy web` runs and that the reverse proxy passes requests on to it"
     try:
-        answer = httpx.get(address, timeout=PATIENCE, trust_env=False, verify=trusted())
+        # A proxy from the environment is ignored, as its response would say nothing about the pages.
+        response = httpx.get(address, timeout=TIMEOUT_SECONDS, trust_env=False, verify=tls_context())
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         yield failed(name, f"{address} does not answer: {error}", remedy)
         return
-    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        yield failed(name, "they answer 503: their database is away", "see the line of the database")
-    elif answer.status_code != httpx.codes.OK or '"ok"' not in answer.text[:100]:
-        yield failed(name, f"{address} answers {answer.status_code}, not what Paperboy's pages do", remedy)
+    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        said = "they answer with status 503, as they cannot reach their database"
+        yield failed(name, said, "see the line of the database")
+    # Another site at this address may answer with status 200, too, but not with this text.
+    elif response.status_code != httpx.codes.OK or '"ok"' not in response.text[:100]:
+        said = f"{address} answers with status {response.status_code}, and not as Paperboy's pages do"
+        yield failed(name, said, remedy)
     else:
         yield ok(name, f"{base_url} answers")

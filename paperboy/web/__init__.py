@@ -1,1 +1,1 @@
-"""The pages for readers: subscribe, confirm, change, leave, and the archive."""
+"""The pages for readers: subscribe, confirm, change, unsubscribe, and the archive."""

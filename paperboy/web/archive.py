@@ -1,9 +1,9 @@
-"""The archive: every issue in each language, with what was corrected, and a feed of it (RFC 4287)."""
+"""The archive: every issue in each language, with its corrections, and an Atom feed of it (RFC 4287)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
@@ -11,147 +11,156 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
-from issues import store
-from issues.arrivals import Arrival, whole_issue
+from core.languages import Language, TextLanguage
+from issues.arrivals import Arrival
 from issues.models import Issue
-from issues.parse.post import PaperContent
-from issues.parse.readable import prose
+from issues.parse.content import PaperContent
+from issues.parse.readable import readable_blocks
 from issues.parse.text import Block, from_json, has_hangul
 from issues.parse.titles import title_key
-from paperboy.web.deps import AtDesk, Desk
-from paperboy.web.i18n import language_of
-from paperboy.web.pages import page
-from paperboy.web.text_diff import Piece, differences
+from issues.queries import all_issues, papers_in_issue
+from paperboy.web.deps import ContextDep, WebContext
+from paperboy.web.i18n import page_language
+from paperboy.web.pages import render_page
+from paperboy.web.text_diff import TextDiff, diff_words
 
 router = APIRouter(include_in_schema=False)
 
-FEED_ENTRIES = 20
-ON_EVERY_PAGE = {"title_en", "url", "links"}  # parts that are on the page whatever its language
-Language = Literal["ko", "en", "both"]
-TopicId = Annotated[int, Path(le=2**63 - 1)]  # what the database can look for
+MAX_FEED_ENTRIES = 20
+FIELDS_IN_EVERY_LANGUAGE = {"title_en", "url", "links"}  # they are on the page whatever its language
+TopicId = Annotated[int, Path(le=2**63 - 1)]  # what the database can look up
 
 
 @dataclass(frozen=True)
-class Text:
+class ArchivedText:
     """A text of an issue or a paper in one language."""
 
     name: str
-    language: str
+    language: TextLanguage
     blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True)
-class Title:
-    """A title in the language that the page has it in."""
+class ArchivedTitle:
+    """A title in the language in which the page shows it."""
 
     text: str
-    language: str
+    language: TextLanguage
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What an edit changed in a text: of a paper in force (by its number), of one since withdrawn, or of
-    the issue, whose title is empty.
+    """What an edit changed in a text.
+
+    It belongs to a paper in force (by its number), to a withdrawn paper (without a number), or to the issue itself
+    (with an empty title).
     """
 
     day: date
     number: int | None
-    title: Title
-    language: str
-    pieces: list[Piece]
+    title: ArchivedTitle
+    language: TextLanguage
+    pieces: list[TextDiff]
 
 
 @router.get("/archive")
-def show_archive(request: Request, desk: AtDesk) -> Response:
+def show_archive(request: Request, context: ContextDep) -> Response:
     """All issues, the newest first."""
-    with desk.database.sessions() as session:
-        issues = [issue for issue in store.every(session) if issue.revision]
-        return page(request, "archive.html", issues=issues)
+    with context.database.sessions() as session:
+        issues = [issue for issue in all_issues(session) if issue.revision]
+        return render_page(request, "archive.html", issues=issues)
 
 
 @router.get("/archive/{topic_id}")
-def show_issue(request: Request, topic_id: TopicId, desk: AtDesk, text: Language | None = None) -> Response:
-    """One issue in full; `text` chooses the language of its texts, else it is the page's."""
-    chosen = text or language_of(request)
-    spoken = ("ko", "en") if chosen == "both" else (chosen,)
-    with desk.database.sessions() as session:
+def show_issue(
+    request: Request, topic_id: TopicId, context: ContextDep, text: Language | None = None
+) -> Response:
+    """One issue in full. `text` chooses the language of its texts; by default it is the page's."""
+    chosen = text or Language(page_language(request))
+    languages = chosen.texts
+    with context.database.sessions() as session:
         issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id, Issue.revision > 0))
         if issue is None:
             raise HTTPException(404)
-        papers = whole_issue(issue)
-        return page(
+        papers = papers_in_issue(issue)
+        return render_page(
             request,
             "issue.html",
-            reader_language=chosen,
+            subscriber_language=chosen,
             issue=issue,
             chosen=chosen,
-            is_both=chosen == "both",
-            front=[text for text in _front(issue) if text.language in spoken],
+            is_both=chosen == Language.BOTH,
+            front=[text for text in _front(issue) if text.language in languages],
             papers=[
                 (
                     arrival,
-                    _title(arrival.paper, spoken),
-                    [text for text in _texts(arrival.paper) if text.language in spoken],
+                    _title(arrival.paper, languages),
+                    [text for text in _texts(arrival.paper) if text.language in languages],
                 )
                 for arrival in papers
             ],
-            corrections=list(_corrections(desk, issue, papers, spoken)),
+            corrections=list(_corrections(context, issue, papers, languages)),
         )
 
 
 @router.get("/archive.atom")
-def show_feed(desk: AtDesk) -> Response:
+def show_feed(context: ContextDep) -> Response:
     """The newest issues as a feed."""
-    with desk.database.sessions() as session:
-        issues = [issue for issue in store.every(session) if issue.revision][:FEED_ENTRIES]
+    with context.database.sessions() as session:
+        issues = [issue for issue in all_issues(session) if issue.revision][:MAX_FEED_ENTRIES]
         environment = Environment(
             loader=PackageLoader("paperboy.web"), autoescape=True, undefined=StrictUndefined
         )
         xml = environment.get_template("archive.atom").render(
-            issues=issues, base=desk.settings.base_url, now=desk.clock()
+            issues=issues, base=context.settings.base_url, now=context.clock()
         )
     return Response(xml, media_type="application/atom+xml")
 
 
-def _front(issue: Issue) -> list[Text]:
+def _front(issue: Issue) -> list[ArchivedText]:
     texts = [("overview", from_json(issue.overview)), ("summary", from_json(issue.summary))]
-    return [Text(name, "ko", prose(blocks)) for name, blocks in texts if blocks]
+    return [
+        ArchivedText(name, TextLanguage.KO, readable_blocks(blocks)) for name, blocks in texts if blocks
+    ]
 
 
-def _texts(paper: PaperContent) -> Iterator[Text]:
+def _texts(paper: PaperContent) -> Iterator[ArchivedText]:
     for name in ("intro", "abstract"):
-        for language in ("ko", "en"):
+        for language in TextLanguage:
             blocks = getattr(paper, f"{name}_{language}")
             if blocks:
-                yield Text(name, language, prose(blocks))
+                yield ArchivedText(name, language, readable_blocks(blocks))
     if paper.notes:
-        yield Text("notes", "ko", prose(paper.notes))
+        yield ArchivedText("notes", TextLanguage.KO, readable_blocks(paper.notes))
 
 
-def _title(paper: PaperContent, spoken: Sequence[str]) -> Title:
+def _title(paper: PaperContent, languages: Sequence[TextLanguage]) -> ArchivedTitle:
     """A paper's title in the first of the languages that has one."""
-    is_english = paper.title_en and ("ko" not in spoken or not paper.title_ko)
-    return Title(paper.title_en, "en") if is_english else Title(paper.title_ko, "ko")
+    prefers_english = TextLanguage.KO not in languages or not paper.title_ko
+    if paper.title_en and prefers_english:
+        return ArchivedTitle(paper.title_en, TextLanguage.EN)
+    return ArchivedTitle(paper.title_ko, TextLanguage.KO)
 
 
 def _corrections(
-    desk: Desk, issue: Issue, papers: Sequence[Arrival], spoken: Sequence[str]
+    context: WebContext, issue: Issue, papers: Sequence[Arrival], languages: Sequence[TextLanguage]
 ) -> Iterator[Correction]:
     """What edits changed in the texts on the page since the issue came out, the newest first."""
-    known = {title_key(arrival.paper.title_en or arrival.paper.title_ko): arrival for arrival in papers}
+    known = {title_key(arrival.paper.name): arrival for arrival in papers}
     for seen_at, change in _changes(issue):
         name, field = change["paper"], change["field"]
         arrival = known.get(title_key(name))
         if arrival and field == "title_en":
-            known[title_key(change["before"])] = arrival  # older edits call it so
-        language = "en" if field.endswith("_en") or field in ON_EVERY_PAGE else "ko"
-        if language in spoken or field in ON_EVERY_PAGE:
+            known[title_key(change["before"])] = arrival  # older edits use the old title
+        is_english = field.endswith("_en") or field in FIELDS_IN_EVERY_LANGUAGE
+        language = TextLanguage.EN if is_english else TextLanguage.KO
+        if language in languages or field in FIELDS_IN_EVERY_LANGUAGE:
             yield Correction(
-                day=desk.settings.local(seen_at).date(),
+                day=context.settings.local(seen_at).date(),
                 number=arrival.number if arrival else None,
-                title=_title(arrival.paper, spoken) if arrival else _title_of_old(name),
+                title=_title(arrival.paper, languages) if arrival else _title_of_withdrawn(name),
                 language=language,
-                pieces=differences(change["before"], change["after"]),
+                pieces=diff_words(change["before"], change["after"]),
             )
 
 
@@ -163,5 +172,5 @@ def _changes(issue: Issue) -> Iterator[tuple[datetime, dict[str, str]]]:
                     yield revision.seen_at, change
 
 
-def _title_of_old(name: str) -> Title:
-    return Title(name, "ko" if has_hangul(name) else "en")
+def _title_of_withdrawn(name: str) -> ArchivedTitle:
+    return ArchivedTitle(name, TextLanguage.KO if has_hangul(name) else TextLanguage.EN)

@@ -1,4 +1,4 @@
-"""A postman: a thread that sends what somebody is waiting for."""
+"""A background worker: a thread that sends mails soon after a page asks for it."""
 
 import logging
 import threading
@@ -6,73 +6,74 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from paperboy.web.errors import is_away, trouble_of
+from paperboy.web.errors import is_away, outage_of
 
 logger = logging.getLogger(__name__)
 
-GRACE = 20  # seconds that a round has to end; what it leaves, the next sender takes up
-LOOK_AGAIN = 60  # seconds, after a fault or for what another process left
+SHUTDOWN_SECONDS = 20  # that a run may take to end; the next sender takes over what it leaves
+POLL_INTERVAL_SECONDS = 60  # after an error, or for what another process left
 
 
-class Postman:
-    """Makes his `round` soon after each nudge, one at a time; it returns what keeps mails back, or nothing.
+class BackgroundWorker:
+    """Calls `run_once` soon after each `wake`, one call at a time.
 
-    A trouble is logged when it begins, changes and ends, not at every round.
+    `run_once` returns what keeps mails from being sent, or nothing. An obstacle is logged when it begins, changes and
+    ends, not at every call.
     """
 
-    def __init__(self, what: str, make_round: Callable[[], str]) -> None:
+    def __init__(self, what: str, run_once: Callable[[], str]) -> None:
         self._what = what
-        self._make_round = make_round
-        self._trouble = ""
-        self._bell = threading.Event()
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._work, name=f"postman of {what}", daemon=True)
+        self._run_once = run_once
+        self._obstacle = ""
+        self._wake_event = threading.Event()
+        self._stop_event = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=f"worker for {what}", daemon=True)
 
     def __enter__(self) -> Self:
-        self._bell.set()
+        self._wake_event.set()
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ends.set()
-        self._bell.set()
-        self._thread.join(GRACE)
+        self._stop_event.set()
+        self._wake_event.set()
+        self._thread.join(SHUTDOWN_SECONDS)
 
-    def nudge(self) -> None:
-        """There is mail."""
-        self._bell.set()
+    def wake(self) -> None:
+        """There is something to send."""
+        self._wake_event.set()
 
     def _work(self) -> None:
-        while not self._ends.is_set():
-            self._bell.wait(LOOK_AGAIN)
-            self._bell.clear()
-            if not self._ends.is_set():
-                self._round()
+        while not self._stop_event.is_set():
+            self._wake_event.wait(POLL_INTERVAL_SECONDS)
+            self._wake_event.clear()
+            if not self._stop_event.is_set():
+                self._run_and_log()
 
-    def _round(self) -> None:
+    def _run_and_log(self) -> None:
         try:
-            self._note(self._make_round())
-        except Exception as fault:
-            # Whatever it was: the letters stay planned, and the next round tries again.
-            if is_away(fault):
-                self._note(trouble_of(fault))
-            elif self._is_new(f"{type(fault).__name__} at {_place_of(fault)}"):
+            self._log_obstacle(self._run_once())
+        except Exception as error:
+            # Whatever it was, the mails stay planned and the next call tries again.
+            if is_away(error):
+                self._log_obstacle(outage_of(error))
+            elif self._is_new(f"{type(error).__name__} at {_place_of(error)}"):
                 logger.exception("%s could not be sent", self._what)
 
-    def _note(self, trouble: str) -> None:
-        if self._is_new(trouble):
-            logger.warning("%s wait: %s" if trouble else "%s go out again%s", self._what, trouble)
+    def _log_obstacle(self, obstacle: str) -> None:
+        if self._is_new(obstacle):
+            logger.warning("%s wait: %s" if obstacle else "%s go out again%s", self._what, obstacle)
 
-    def _is_new(self, trouble: str) -> bool:
-        before, self._trouble = self._trouble, trouble
-        return trouble != before
+    def _is_new(self, obstacle: str) -> bool:
+        before, self._obstacle = self._obstacle, obstacle
+        return obstacle != before
 
 
-def _place_of(fault: Exception) -> str:
-    """Where it was raised: the same mistake of ours can come with another text each time."""
-    trace = fault.__traceback__
+def _place_of(error: Exception) -> str:
+    """Where an error was raised. The message alone does not identify a bug, since it can differ each time."""
+    trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""

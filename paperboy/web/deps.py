@@ -1,4 +1,4 @@
-"""What the pages stand on: settings, database, house, limits, and the postman who sends their letters."""
+"""What every page can ask for: the context of the application, and where a request comes from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,78 +11,78 @@ from sqlalchemy.orm import Session
 
 from core.database import Database
 from core.settings import Settings
-from delivery.sender import Clock
-from emails.letters import Notice
-from emails.message import House
-from mailings.digest_run import Rules
+from delivery.context import Clock
+from emails.identity import MailIdentity
+from emails.letters import OperatorNotice
+from mailings.context import MailingRules
 from subscribers import accounts
 from subscribers.models import Subscriber
-from subscribers.signup_limits import SignUpLimits, Tries, network_of
-from subscribers.tokens import LinkError, make_token, read_token
+from subscribers.signup_limits import AttemptLimit, SignupLimits, network_of
+from subscribers.tokens import LinkPurpose, TokenError, make_token, read_token
 
 
 @dataclass(frozen=True)
-class Desk:
-    """All that a page needs; `nudge` tells the postman that there is mail, `alarm` to tell the operator."""
+class WebContext:
+    """What the pages need; `wake` says that there is something to send, `notify` tells the operator something."""
 
     settings: Settings
     database: Database
-    house: House
-    rules: Rules
-    limits: SignUpLimits
-    logins: Tries
+    identity: MailIdentity
+    rules: MailingRules
+    signup_limits: SignupLimits
+    login_limit: AttemptLimit
     clock: Clock
-    nudge: Callable[[], None]
-    alarm: Callable[[Notice], None]
+    wake: Callable[[], None]
+    notify: Callable[[OperatorNotice], None]
 
     @property
     def today(self) -> date:
-        """The day by which links grow old."""
+        """The day (UTC) by which links expire."""
         return self.clock().date()
 
     @property
+    def local_now(self) -> datetime:
+        """The present time in the time zone of the settings."""
+        return self.settings.local(self.clock())
+
+    @property
     def host(self) -> str:
-        """The host and port that readers know."""
+        """The host and port under which readers know the pages."""
         return urlsplit(self.settings.base_url).netloc
 
-    def token(self, purpose: str, subscriber: Subscriber) -> str:
-        """A link's token for a subscriber."""
-        return make_token(self.house.key, purpose, subscriber.handle, self.today)
+    def token(self, purpose: LinkPurpose, subscriber: Subscriber) -> str:
+        """A token for a link of a subscriber."""
+        return make_token(self.identity.key, purpose, subscriber.handle, self.today)
 
-    def reader_of(self, session: Session, purpose: str, token: str) -> Subscriber:
-        """Whose link it is.
+    def subscriber_of(self, session: Session, purpose: LinkPurpose, token: str) -> Subscriber:
+        """The subscriber whose link it is.
 
         Raises:
-            LinkError: nobody's.
-            ExpiredLinkError: it is too old.
+            TokenError: the link belongs to nobody.
+            ExpiredTokenError: the link is too old.
         """
 
         def about(handle: str) -> str:
-            found = accounts.by_handle(session, handle) if purpose == "move" else None
+            found = accounts.by_handle(session, handle) if purpose == LinkPurpose.MOVE else None
             return found.new_email if found else ""
 
-        handle = read_token(self.house.key, purpose, token, self.today, about)
+        handle = read_token(self.identity.key, purpose, token, self.today, about)
         subscriber = accounts.by_handle(session, handle)
         if subscriber is None:
-            raise LinkError("this link is not valid")
+            raise TokenError("this link is not valid")
         return subscriber
 
 
-def desk_of(request: Request) -> Desk:
-    """The desk that the app was made with."""
-    desk: Desk = request.app.state.desk
-    return desk
+def web_context(request: Request) -> WebContext:
+    """The context that the application was created with."""
+    context: WebContext = request.app.state.context
+    return context
 
 
 def origin_of(request: Request) -> str:
-    """Where a request comes from, as coarsely as it is kept."""
+    """The network that a request comes from; nothing finer is stored."""
     return network_of(request.client.host if request.client else "")
 
 
-AtDesk = Annotated[Desk, Depends(desk_of)]
+ContextDep = Annotated[WebContext, Depends(web_context)]
 Origin = Annotated[str, Depends(origin_of)]
-
-
-def moment_of(desk: Desk) -> datetime:
-    """The time on the clock of the time zone."""
-    return desk.settings.local(desk.clock())

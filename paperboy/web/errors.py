@@ -1,4 +1,4 @@
-"""What is answered when a page cannot be: a bad link, a form that is none, a database or Redis away."""
+"""What is answered when a page cannot be: a bad link, a malformed form, a database or Redis that is away."""
 
 import logging
 
@@ -18,78 +18,77 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from paperboy.web.pages import message
-from subscribers.tokens import LinkError
+from core.database import first_line
+from paperboy.web.pages import message_page
+from subscribers.tokens import TokenError
 
 logger = logging.getLogger(__name__)
 
 _AWAY = (DatabaseError, InterfaceError, PoolTimeoutError, StorageError)
-_OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)  # of DatabaseError: what we asked
-_SOON = {"Retry-After": "30", "Cache-Control": "no-store"}
+_OUR_MISTAKE = (DataError, IntegrityError, NotSupportedError, ProgrammingError)  # subclasses of DatabaseError
+_RETRY_HEADERS = {"Retry-After": "30", "Cache-Control": "no-store"}
 
 
-def answer_faults(app: FastAPI) -> None:
-    """Have the app answer faults in the reader's language."""
-    app.add_exception_handler(LinkError, _bad_link)
-    app.add_exception_handler(HTTPException, _http_fault)
-    app.add_exception_handler(RequestValidationError, _unreadable)
+def add_error_handlers(app: FastAPI) -> None:
+    """Make the application answer errors in the reader's language."""
+    app.add_exception_handler(TokenError, _bad_link)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
     for kind in _AWAY:
         app.add_exception_handler(kind, _away)
 
 
-def is_away(fault: Exception) -> bool:
-    """Whether the database (a file that is garbled or full, too) or Redis is at fault, and not the code."""
-    return isinstance(fault, _AWAY) and not isinstance(fault, _OURS)
+def is_away(error: Exception) -> bool:
+    """Whether the database (even if its file is damaged or full) or Redis is at fault, and not the code."""
+    return isinstance(error, _AWAY) and not isinstance(error, _OUR_MISTAKE)
 
 
-def trouble_of(fault: Exception) -> str:
-    """What is away and why, in one line without parameters of statements: those hold addresses."""
-    if isinstance(fault, StorageError):
-        return f"Redis is away: {_first_line(fault.storage_error)}"
-    cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig else fault
-    return f"the database is away: {_first_line(cause)}"
+def outage_of(error: Exception) -> str:
+    """What is away and why, in one line; without the parameters of statements, which hold addresses."""
+    if isinstance(error, StorageError):
+        return f"Redis is away: {first_line(error.storage_error)}"
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return f"the database is away: {(str(cause).strip() or type(cause).__name__).splitlines()[0]}"
 
 
-def _first_line(fault: BaseException) -> str:
-    return (str(fault).strip() or type(fault).__name__).splitlines()[0]
-
-
-def _away(request: Request, fault: Exception) -> Response:
-    if not is_away(fault):
-        raise fault
-    # Without the path: it holds a reader's link.
-    logger.error("a page is refused: %s", trouble_of(fault))
+def _away(request: Request, error: Exception) -> Response:
+    if not is_away(error):
+        raise error
+    # The path is not logged, because it holds a reader's link.
+    logger.error("a page is refused: %s", outage_of(error))
     if request.url.path == "/health":
-        return JSONResponse({"status": "database away"}, status_code=503, headers=_SOON)
+        return JSONResponse({"status": "database away"}, status_code=503, headers=_RETRY_HEADERS)
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"detail": "away for a moment; try again soon"}, status_code=503, headers=_SOON)
-    answer = message(request, "away", status=503)
-    answer.headers.update(_SOON)
+        detail = {"detail": "away for a moment; try again soon"}
+        return JSONResponse(detail, status_code=503, headers=_RETRY_HEADERS)
+    answer = message_page(request, "away", status=503)
+    answer.headers.update(_RETRY_HEADERS)
     return answer
 
 
 def _bad_link(request: Request, _: Exception) -> Response:
-    return message(request, "bad_link", status=404)
+    return message_page(request, "bad_link", status=404)
 
 
-def _http_fault(request: Request, fault: Exception) -> Response:
-    status = fault.status_code if isinstance(fault, HTTPException) else 500
+def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = getattr(error, "detail", "failed")
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"detail": getattr(fault, "detail", "failed")}, status_code=status)
+        return JSONResponse({"detail": detail}, status_code=status)
     if status == 404:
-        return message(request, "not_found", status=404)
+        return message_page(request, "not_found", status=404)
     if status == 400:
-        return message(request, "bad_form", status=400)
-    headers = getattr(fault, "headers", None)
-    return PlainTextResponse(f"{getattr(fault, 'detail', 'failed')}\n", status_code=status, headers=headers)
+        return message_page(request, "bad_form", status=400)
+    headers = getattr(error, "headers", None)
+    return PlainTextResponse(f"{detail}\n", status_code=status, headers=headers)
 
 
-def _unreadable(request: Request, fault: Exception) -> Response:
-    """What no page of ours sends: an address that names nothing, or a form that is none."""
-    if request.url.path.startswith("/api/") and isinstance(fault, RequestValidationError):
-        # Without the input: not all of it can be written as UTF-8.
-        details = [{name: error[name] for name in ("loc", "msg", "type")} for error in fault.errors()]
+def _invalid_request(request: Request, error: Exception) -> Response:
+    """Something that no page of ours sends: an address without a meaning, or a malformed form."""
+    if request.url.path.startswith("/api/") and isinstance(error, RequestValidationError):
+        # The input is left out, because not all of it can be written as UTF-8.
+        details = [{name: entry[name] for name in ("loc", "msg", "type")} for entry in error.errors()]
         return JSONResponse({"detail": details}, status_code=422)
     if request.method == "GET":
-        return message(request, "not_found", status=404)
-    return message(request, "bad_form", status=400)
+        return message_page(request, "not_found", status=404)
+    return message_page(request, "bad_form", status=400)

@@ -1,49 +1,51 @@
-"""The fixed phrases of the pages, and the language that a visitor reads them in."""
+"""The fixed phrases of the pages, and the language in which a visitor sees them."""
 
 from calendar import month_name
 from datetime import date
 
 from fastapi import Request
 
-from core.i18n import fill_in, read_phrases
+from core.i18n import format_phrase, load_phrases
+from core.languages import Language, TextLanguage
 
-LANGUAGES = ("ko", "en")
+MAX_HEADER_CHARACTERS = 500
 
 
-def say(language: str, phrase: str, /, **values: object) -> str:
+def translate(language: TextLanguage, phrase: str, /, **values: object) -> str:
     """A phrase with its braces filled in.
 
     Raises:
-        KeyError: there is no such phrase, or a brace is not filled.
+        KeyError: there is no such phrase, or a brace has no value.
     """
-    return fill_in(read_phrases("paperboy.web", language), phrase, values)
+    return format_phrase(load_phrases("paperboy.web", language), phrase, values)
 
 
-def spell_day(language: str, day: date) -> str:
+def format_day(language: TextLanguage, day: date) -> str:
     """A day as people write it."""
-    month = month_name[day.month] if language == "en" else day.month
-    return say(language, "day", year=day.year, month=month, day=day.day)
+    month = month_name[day.month] if language == TextLanguage.EN else day.month
+    return translate(language, "day", year=day.year, month=month, day=day.day)
 
 
-def language_of(request: Request, reader_language: str = "") -> str:
-    """The page's language: as asked for, else the reader's one, else the browser's; Korean first."""
+def page_language(request: Request, subscriber_language: Language | None = None) -> TextLanguage:
+    """The language that the address asks for, else the subscriber's own, else the browser's; Korean by default."""
     asked = request.query_params.get("lang", "")
-    if asked in LANGUAGES:
-        return asked
-    if reader_language in LANGUAGES:
-        return reader_language
+    if asked in list(TextLanguage):
+        return TextLanguage(asked)
+    if subscriber_language and len(subscriber_language.texts) == 1:
+        return subscriber_language.frame
     return _preferred(request.headers.get("accept-language", ""))
 
 
-def _preferred(header: str) -> str:
-    """The better liked of our languages (RFC 9110, 12.5.4)."""
-    likes = {"ko": 0.0, "en": 0.0}
-    for choice in header[:500].split(","):
+def _preferred(header: str) -> TextLanguage:
+    """The language that the header prefers (RFC 9110, 12.5.4)."""
+    qualities = dict.fromkeys(TextLanguage, 0.0)
+    for choice in header[:MAX_HEADER_CHARACTERS].split(","):
         name, _, quality = choice.strip().partition(";")
         language = name.strip().lower().partition("-")[0]
-        if language in likes:
-            likes[language] = max(likes[language], _quality(quality))
-    return "en" if likes["en"] > likes["ko"] else "ko"
+        if language in list(TextLanguage):
+            known = TextLanguage(language)
+            qualities[known] = max(qualities[known], _quality(quality))
+    return max(TextLanguage, key=lambda language: qualities[language])  # of equals, the first one
 
 
 def _quality(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Rendering: templates, their language, and the answers that every page can give."""
+"""Renders the pages: templates, their language, and the answers that every page can give."""
 
 from functools import cache, partial
 
@@ -6,22 +6,24 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from emails.rendering.subject import days
-from issues.parse.readable import inline_html
-from paperboy.web.i18n import language_of, say, spell_day
+from core.languages import Language, TextLanguage
+from core.slots import Frequency
+from emails.rendering.subject import full_dates
+from issues.parse.inline_html import inline_html
+from paperboy.web.i18n import format_day, page_language, translate
 
 
-def page(
+def render_page(
     request: Request,
     template: str,
     *,
-    reader_language: str = "",
+    subscriber_language: Language | None = None,
     status: int = 200,
     **values: object,
 ) -> HTMLResponse:
     """A page in the visitor's language."""
-    language = language_of(request, reader_language)
-    other = "ko" if language == "en" else "en"
+    language = page_language(request, subscriber_language)
+    other = TextLanguage.KO if language == TextLanguage.EN else TextLanguage.EN
     switched = request.url.include_query_params(lang=other)
     html = (
         templates()
@@ -30,30 +32,34 @@ def page(
             language=language,
             other=other,
             other_address=f"{switched.path}?{switched.query}",
-            say=partial(say, language),
+            t=partial(translate, language),
             **values,
         )
     )
     return HTMLResponse(html, status_code=status, headers={"Content-Language": language})
 
 
-def message(request: Request, name: str, *, status: int = 200, reader_language: str = "") -> HTMLResponse:
-    """A page that says one thing: the phrases `NAME.heading` and `NAME.text`."""
-    return page(request, "message.html", status=status, reader_language=reader_language, name=name)
+def message_page(
+    request: Request, name: str, *, status: int = 200, subscriber_language: Language | None = None
+) -> HTMLResponse:
+    """A page with a single message: the phrases `NAME.heading` and `NAME.text`."""
+    return render_page(
+        request, "message.html", status=status, subscriber_language=subscriber_language, name=name
+    )
 
 
-def go(address: str, request: Request, **query: str) -> RedirectResponse:
-    """Show another page in the same language: what was posted is done (303, RFC 9110, 15.4.4)."""
+def redirect(address: str, request: Request, **query: str) -> RedirectResponse:
+    """Lead to another page in the same language after a POST (303, RFC 9110, 15.4.4)."""
     lang = request.query_params.get("lang")
-    if lang in {"ko", "en"}:
+    if lang in list(TextLanguage):
         query["lang"] = str(lang)
-    asked = "&".join(f"{name}={value}" for name, value in query.items())
-    return RedirectResponse(f"{address}?{asked}" if asked else address, status_code=303)
+    parameters = "&".join(f"{name}={value}" for name, value in query.items())
+    return RedirectResponse(f"{address}?{parameters}" if parameters else address, status_code=303)
 
 
 @cache
 def templates() -> Environment:
-    """Where the pages' templates are, with what they can say."""
+    """The environment of the pages' templates."""
     environment = Environment(
         loader=PackageLoader("paperboy.web"),
         autoescape=True,
@@ -62,5 +68,11 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["inline"] = inline_html
-    environment.globals.update(days=days, spell_day=spell_day, say_in=say)
+    environment.globals.update(
+        full_dates=full_dates,
+        format_day=format_day,
+        t_in=translate,
+        languages=tuple(Language),
+        frequencies=tuple(Frequency),
+    )
     return environment

@@ -1,5 +1,6 @@
-"""A reader's own page: language, frequency, pause, address, what is stored, and the end of it."""
+"""A subscriber's own page: language, frequency, pause, address, stored data, and forgetting."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -7,216 +8,236 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
-from delivery import queries
+from core.languages import Language
+from delivery.queries import mails_of_subscriber
+from emails.kinds import MailKind
 from mailings import account_mails
-from paperboy.web.deps import AtDesk, Desk, Origin, moment_of
-from paperboy.web.pages import go, message, page
+from paperboy.web.deps import ContextDep, Origin, WebContext
+from paperboy.web.pages import message_page, redirect, render_page
 from subscribers import accounts
-from subscribers.accounts import AccountError
+from subscribers.addresses import AccountError
+from subscribers.choices import parse_frequency, parse_language
 from subscribers.models import Subscriber
-from subscribers.tokens import ExpiredLinkError
+from subscribers.tokens import ExpiredTokenError, LinkPurpose
 
 router = APIRouter(include_in_schema=False)
 
-LONGEST_PAUSE = timedelta(days=366)
-Field = Annotated[str, Form(max_length=400)]
+MAX_PAUSE = timedelta(days=366)
+FormText = Annotated[str, Form(max_length=400)]
 
 
 @router.get("/p/{token}")
-def show_preferences(request: Request, token: str, desk: AtDesk) -> Response:
-    """The page; an old link offers a fresh one by mail."""
-    with desk.database.sessions() as session:
+def show_preferences(request: Request, token: str, context: ContextDep) -> Response:
+    """The page. An expired link offers a fresh one by mail."""
+    with context.database.sessions() as session:
         try:
-            reader = desk.reader_of(session, "preferences", token)
-        except ExpiredLinkError as old:
-            reader_language = _language_of(session, old)
-            return page(
+            subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
+        except ExpiredTokenError as expired:
+            return render_page(
                 request,
                 "expired.html",
                 status=410,
-                reader_language=reader_language,
+                subscriber_language=_language_of(session, expired),
                 action=f"/p/{token}/fresh",
             )
-        return _page(request, desk, reader, token)
+        return _page(request, context, subscriber, token)
 
 
 @router.post("/p/{token}/fresh")
-def send_fresh_link(request: Request, token: str, desk: AtDesk) -> Response:
-    """Mail a fresh link to the reader whose old one this is, at most once a day."""
-    with desk.database.sessions.begin() as session:
+def send_fresh_link(request: Request, token: str, context: ContextDep) -> Response:
+    """Mail a fresh link to the subscriber whose expired one this is, at most once a day."""
+    with context.database.sessions.begin() as session:
         try:
-            desk.reader_of(session, "preferences", token)
-        except ExpiredLinkError as old:
-            found = accounts.by_handle(session, old.handle)
+            context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
+        except ExpiredTokenError as expired:
+            found = accounts.by_handle(session, expired.handle)
             if found:
-                account_mails.write_once(session, found, "preferences_link", desk.house, desk.clock())
+                account_mails.plan_letter_once(
+                    session, found, MailKind.PREFERENCES_LINK, context.identity, context.clock()
+                )
         else:
-            return go(f"/p/{token}", request)
-    desk.nudge()
-    return go("/sent", request)
+            return redirect(f"/p/{token}", request)
+    context.wake()
+    return redirect("/sent", request)
 
 
 @router.post("/p/{token}/save")
 def save(
-    request: Request, token: str, desk: AtDesk, origin: Origin, language: Field = "", frequency: Field = ""
+    request: Request,
+    token: str,
+    context: ContextDep,
+    origin: Origin,
+    language: FormText = "",
+    frequency: FormText = "",
 ) -> Response:
     """Set language and frequency."""
-    return _act(
-        request,
-        desk,
-        token,
-        "saved",
-        lambda session, reader: accounts.change(
-            session, reader, desk.clock(), language=language, frequency=frequency, origin=origin
-        ),
-        fault="choose",
-    )
+
+    def change(session: Session, subscriber: Subscriber) -> None:
+        accounts.change(
+            session,
+            subscriber,
+            context.clock(),
+            language=parse_language(language) if language else None,
+            frequency=parse_frequency(frequency) if frequency else None,
+            origin=origin,
+        )
+
+    return _act(request, context, token, "saved", change, fault="choose")
 
 
 @router.post("/p/{token}/pause")
-def pause(request: Request, token: str, desk: AtDesk, origin: Origin, until: Field = "") -> Response:
-    """Hold mails until a day."""
+def pause(request: Request, token: str, context: ContextDep, origin: Origin, until: FormText = "") -> Response:
+    """Stop mails until a day."""
 
-    def act(_: Session, reader: Subscriber) -> None:
-        accounts.pause(reader, desk.clock(), until=_day(desk, until), origin=origin)
+    def act(_: Session, subscriber: Subscriber) -> None:
+        accounts.pause(subscriber, context.clock(), until=_parse_day(context, until), origin=origin)
 
-    return _act(request, desk, token, "paused", act, fault="bad_day")
+    return _act(request, context, token, "paused", act, fault="bad_day")
 
 
 @router.post("/p/{token}/resume")
-def resume(request: Request, token: str, desk: AtDesk, origin: Origin) -> Response:
+def resume(request: Request, token: str, context: ContextDep, origin: Origin) -> Response:
     """Mail again."""
-    return _act(
-        request,
-        desk,
-        token,
-        "resumed",
-        lambda _, reader: accounts.resume(reader, desk.clock(), origin=origin),
-        fault="not_now",
-    )
+
+    def act(_: Session, subscriber: Subscriber) -> None:
+        accounts.resume(subscriber, context.clock(), origin=origin)
+
+    return _act(request, context, token, "resumed", act, fault="not_now")
 
 
 @router.post("/p/{token}/move")
-def move(request: Request, token: str, desk: AtDesk, origin: Origin, email: Field = "") -> Response:
-    """Write to a new address, which takes effect when it is confirmed there."""
-    return _act(
-        request,
-        desk,
-        token,
-        "move_sent",
-        lambda session, reader: account_mails.ask_to_move(
-            session, reader, email, desk.house, desk.clock(), origin=origin
-        ),
-        fault="bad_address",
-    )
+def move(request: Request, token: str, context: ContextDep, origin: Origin, email: FormText = "") -> Response:
+    """Write to a new address, which is used once it has been confirmed there."""
+
+    def act(session: Session, subscriber: Subscriber) -> None:
+        account_mails.request_address_change(
+            session, subscriber, email, context.identity, context.clock(), origin=origin
+        )
+
+    return _act(request, context, token, "move_sent", act, fault="bad_address")
 
 
 @router.get("/m/{token}")
-def show_move(request: Request, token: str, desk: AtDesk) -> Response:
-    """A button to confirm a new address with; the link ends with its use."""
-    with desk.database.sessions() as session:
-        reader = desk.reader_of(session, "move", token)
-        return page(
-            request, "move.html", reader_language=reader.language, reader=reader, action=f"/m/{token}"
+def show_move(request: Request, token: str, context: ContextDep) -> Response:
+    """A button to confirm a new address with. The link can be used once."""
+    with context.database.sessions() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.MOVE, token)
+        return render_page(
+            request,
+            "move.html",
+            subscriber_language=subscriber.language,
+            subscriber=subscriber,
+            action=f"/m/{token}",
         )
 
 
 @router.post("/m/{token}")
-def confirm_move(request: Request, token: str, desk: AtDesk, origin: Origin) -> Response:
-    """Mail the reader at the new address from now on."""
-    with desk.database.sessions.begin() as session:
-        reader = desk.reader_of(session, "move", token)
+def confirm_move(request: Request, token: str, context: ContextDep, origin: Origin) -> Response:
+    """Mail the subscriber at the new address from now on."""
+    with context.database.sessions.begin() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.MOVE, token)
         try:
-            accounts.move(session, reader, desk.clock(), origin=origin)
+            accounts.change_address(session, subscriber, context.clock(), origin=origin)
         except AccountError:
-            return message(request, "move_late", status=410, reader_language=reader.language)
-        return message(request, "moved", reader_language=reader.language)
+            return message_page(request, "move_late", status=410, subscriber_language=subscriber.language)
+        return message_page(request, "moved", subscriber_language=subscriber.language)
 
 
 @router.post("/p/{token}/revoke")
-def revoke(request: Request, token: str, desk: AtDesk, origin: Origin) -> Response:
-    """End all links sent so far; the page goes on under a new one."""
-    with desk.database.sessions.begin() as session:
-        reader = desk.reader_of(session, "preferences", token)
-        accounts.revoke_links(reader, desk.clock(), origin=origin)
-        fresh = desk.token("preferences", reader)
-    return go(f"/p/{fresh}", request, done="revoked")
+def revoke(request: Request, token: str, context: ContextDep, origin: Origin) -> Response:
+    """End all links sent so far. The page continues under a new one."""
+    with context.database.sessions.begin() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
+        accounts.revoke_links(subscriber, context.clock(), origin=origin)
+        fresh = context.token(LinkPurpose.PREFERENCES, subscriber)
+    return redirect(f"/p/{fresh}", request, done="revoked")
 
 
 @router.get("/p/{token}/data.json")
-def download(token: str, desk: AtDesk) -> Response:
-    """All that is stored of the reader."""
-    with desk.database.sessions() as session:
-        reader = desk.reader_of(session, "preferences", token)
+def download(token: str, context: ContextDep) -> Response:
+    """Everything that is stored about the subscriber."""
+    with context.database.sessions() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
         return JSONResponse(
-            _stored(session, reader), headers={"Content-Disposition": 'attachment; filename="paperboy.json"'}
+            _stored_data(session, subscriber),
+            headers={"Content-Disposition": 'attachment; filename="paperboy.json"'},
         )
 
 
 @router.post("/p/{token}/forget")
-def forget(request: Request, token: str, desk: AtDesk, sure: Field = "") -> Response:
-    """Erase the reader."""
-    with desk.database.sessions.begin() as session:
-        reader = desk.reader_of(session, "preferences", token)
+def forget(request: Request, token: str, context: ContextDep, sure: FormText = "") -> Response:
+    """Erase the subscriber."""
+    with context.database.sessions.begin() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
         if not sure:
-            return _page(request, desk, reader, token, fault="not_sure")
-        language = reader.language
-        account_mails.forget(session, reader, desk.house, desk.clock())
-    return message(request, "forgotten", reader_language=language)
+            return _page(request, context, subscriber, token, fault="not_sure")
+        language = subscriber.language
+        account_mails.forget(session, subscriber, context.identity, context.clock())
+    return message_page(request, "forgotten", subscriber_language=language)
 
 
-# --- what they share ----------------------------------------------------------------
+# --- shared -------------------------------------------------------------------------
 
 
-def _act(request: Request, desk: Desk, token: str, done: str, act: Any, *, fault: str) -> Response:
-    """Do it and show the page again, or the page with what is wrong."""
-    with desk.database.sessions.begin() as session:
-        reader = desk.reader_of(session, "preferences", token)
+def _act(
+    request: Request,
+    context: WebContext,
+    token: str,
+    done: str,
+    act: Callable[[Session, Subscriber], None],
+    *,
+    fault: str,
+) -> Response:
+    """Act on the subscriber and show the page again; if it is impossible, show what is wrong."""
+    with context.database.sessions.begin() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
         try:
             with session.begin_nested():
-                act(session, reader)
+                act(session, subscriber)
         except (AccountError, ValueError):
-            return _page(request, desk, reader, token, fault=fault)
-    desk.nudge()
-    return go(f"/p/{token}", request, done=done)
+            return _page(request, context, subscriber, token, fault=fault)
+    context.wake()
+    return redirect(f"/p/{token}", request, done=done)
 
 
-def _page(request: Request, desk: Desk, reader: Subscriber, token: str, *, fault: str = "") -> Response:
-    today = moment_of(desk).date()
+def _page(
+    request: Request, context: WebContext, subscriber: Subscriber, token: str, *, fault: str = ""
+) -> Response:
+    today = context.local_now.date()
     done = request.query_params.get("done", "")
-    return page(
+    return render_page(
         request,
         "preferences.html",
         status=400 if fault else 200,
-        reader_language=reader.language,
-        reader=reader,
+        subscriber_language=subscriber.language,
+        subscriber=subscriber,
         action=f"/p/{token}",
-        leave=f"/u/{desk.token('unsubscribe', reader)}",
+        leave=f"/u/{context.token(LinkPurpose.UNSUBSCRIBE, subscriber)}",
         fault=fault,
         done=done if done in {"saved", "paused", "resumed", "move_sent", "revoked"} else "",
         tomorrow=today + timedelta(days=1),
-        last_day=today + LONGEST_PAUSE,
+        last_day=today + MAX_PAUSE,
     )
 
 
-def _day(desk: Desk, text: str) -> date:
-    day, today = date.fromisoformat(text), moment_of(desk).date()
-    if not today < day <= today + LONGEST_PAUSE:
+def _parse_day(context: WebContext, text: str) -> date:
+    day, today = date.fromisoformat(text), context.local_now.date()
+    if not today < day <= today + MAX_PAUSE:
         raise ValueError("a pause ends within a year")
     return day
 
 
-def _language_of(session: Session, old: ExpiredLinkError) -> str:
-    found = accounts.by_handle(session, old.handle)
-    return found.language if found else ""
+def _language_of(session: Session, expired: ExpiredTokenError) -> Language | None:
+    found = accounts.by_handle(session, expired.handle)
+    return found.language if found else None
 
 
-def _stored(session: Session, reader: Subscriber) -> dict[str, Any]:
+def _stored_data(session: Session, subscriber: Subscriber) -> dict[str, Any]:
     names = ("email", "name", "language", "frequency", "status", "new_email")
     days = ("created_at", "confirmed_at", "ended_at", "paused_until")
     return {
-        **{name: getattr(reader, name) for name in names},
-        **{name: value.isoformat() if (value := getattr(reader, name)) else None for name in days},
-        "events": [{"at": e.at.isoformat(), "what": e.what, **e.detail} for e in reader.events],
-        "mails": queries.history(session, reader.id),
+        **{name: getattr(subscriber, name) for name in names},
+        **{name: value.isoformat() if (value := getattr(subscriber, name)) else None for name in days},
+        "events": [{"at": e.at.isoformat(), "what": e.what, **e.detail} for e in subscriber.events],
+        "mails": mails_of_subscriber(session, subscriber.id),
     }

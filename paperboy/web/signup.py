@@ -1,4 +1,4 @@
-"""Subscribing: the form, what follows it, and the confirmation."""
+"""Signing up: the form, what follows it, and the confirmation."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -6,134 +6,145 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from emails.letters import Notice
-from issues import store
+from core.languages import Language
+from core.slots import Frequency
+from emails.letters import OperatorNotice
+from issues.queries import all_issues
 from mailings import account_mails
-from paperboy.web.deps import AtDesk, Desk, Origin, moment_of
-from paperboy.web.pages import go, message, page
-from subscribers.accounts import AccountError, normal_address
-from subscribers.models import FREQUENCIES, LANGUAGES, Application
+from paperboy.web.deps import ContextDep, Origin, WebContext
+from paperboy.web.pages import message_page, redirect, render_page
+from subscribers.addresses import AccountError, normal_address
+from subscribers.models import SignupRequest
+from subscribers.tokens import LinkPurpose
 
 router = APIRouter(include_in_schema=False)
 
-LATEST = 3  # issues on the front page
-JUST_CONFIRMED = timedelta(hours=1)  # then the page leads on; later the link is an old one like any other
+LATEST_ISSUES = 3  # on the front page
+JUST_CONFIRMED = timedelta(hours=1)  # after which the page of the confirmation does not lead to the settings
 
-Field = Annotated[str, Form(max_length=400)]
+FormText = Annotated[str, Form(max_length=400)]
 
 
 @router.get("/")
-def show_form(request: Request, desk: AtDesk) -> Response:
+def show_form(request: Request, context: ContextDep) -> Response:
     """The form, and the latest issues."""
-    return _form(request, desk)
+    return _form(request, context)
 
 
 @router.post("/subscribe")
 def subscribe(
     request: Request,
-    desk: AtDesk,
+    context: ContextDep,
     origin: Origin,
-    email: Field = "",
-    language: Field = "",
-    frequency: Field = "",
-    website: Field = "",
+    email: FormText = "",
+    language: FormText = "",
+    frequency: FormText = "",
+    website: FormText = "",
 ) -> Response:
-    """Take a sign-up; the answer is the same whoever has the address. `website` is for robots only."""
+    """Take a sign-up. The answer is the same whoever has the address. `website` is a trap for robots."""
     given = {"email": email, "chosen_language": language, "chosen_frequency": frequency}
-    if language not in LANGUAGES or frequency not in FREQUENCIES:
-        return _form(request, desk, fault="choose", **given)
+    if language not in list(Language) or frequency not in list(Frequency):
+        return _form(request, context, fault="choose", **given)
     try:
         address = normal_address(email)
     except AccountError:
-        return _form(request, desk, fault="bad_address", **given)
+        return _form(request, context, fault="bad_address", **given)
     if not website:
-        exceeded = take_application(desk, address, language, frequency, origin)
+        exceeded = accept_signup(context, address, Language(language), Frequency(frequency), origin)
         if exceeded:
-            return message(request, "too_many", status=429)
-    return go("/sent", request)
+            return message_page(request, "too_many", status=429)
+    return redirect("/sent", request)
 
 
-def take_application(desk: Desk, address: str, language: str, frequency: str, origin: str) -> str:
-    """Keep a sign-up for the postman to answer; the name of the limit that it exceeds, or nothing.
+def accept_signup(
+    context: WebContext, address: str, language: Language, frequency: Frequency, origin: str
+) -> str:
+    """Store a sign-up request for the background worker to answer; returns the limit that it exceeds, or nothing.
 
-    Nothing here depends on who has the address, so neither answer nor time tells.
+    Nothing here depends on who has the address, so neither the answer nor its time reveals it.
     """
-    exceeded = desk.limits.take(origin, address.rpartition("@")[2])
-    if exceeded == "total" and desk.limits.is_first_today("spike"):
-        desk.alarm(_spike(desk))
+    exceeded = context.signup_limits.hit(origin, address.rpartition("@")[2])
+    if exceeded == "total" and context.signup_limits.is_first_today("spike"):
+        context.notify(_spike_notice(context))
     if exceeded:
         return exceeded
-    with desk.database.sessions.begin() as session:
+    with context.database.sessions.begin() as session:
         session.add(
-            Application(
+            SignupRequest(
                 email=address,
                 language=language,
                 frequency=frequency,
                 network=origin,
-                received_at=desk.clock(),
+                received_at=context.clock(),
             )
         )
-    desk.nudge()
+    context.wake()
     return ""
 
 
-def _spike(desk: Desk) -> Notice:
-    return Notice(
+def _spike_notice(context: WebContext) -> OperatorNotice:
+    limit = context.settings.sign_ups_in_all
+    return OperatorNotice(
         what="too many sign-ups",
-        cause=f"More than {desk.settings.sign_ups_in_all} sign-ups came in; others are turned away for now.",
+        cause=f"More than {limit} sign-ups came in; others are turned away for now.",
         remedy="If they are real, raise PAPERBOY_SIGN_UPS_IN_ALL and start the pages anew; else wait.",
-        facts={"time": f"{moment_of(desk):%Y-%m-%d %H:%M}"},
+        facts={"time": f"{context.local_now:%Y-%m-%d %H:%M}"},
     )
 
 
 @router.get("/sent")
 def show_sent(request: Request) -> Response:
     """Check your mail."""
-    return message(request, "sent")
+    return message_page(request, "sent")
 
 
 @router.get("/c/{token}")
-def show_confirmation(request: Request, token: str, desk: AtDesk) -> Response:
-    """A button to confirm with; once confirmed, that it is done."""
-    with desk.database.sessions() as session:
-        reader = desk.reader_of(session, "confirm", token)
-        is_fresh = reader.confirmed_at and reader.confirmed_at + JUST_CONFIRMED > desk.clock()
-        preferences = f"/p/{desk.token('preferences', reader)}" if is_fresh else ""
-        return page(
+def show_confirmation(request: Request, token: str, context: ContextDep) -> Response:
+    """A button to confirm with; after that, that it is done."""
+    with context.database.sessions() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.CONFIRM, token)
+        confirmed_at = subscriber.confirmed_at
+        is_fresh = confirmed_at and confirmed_at + JUST_CONFIRMED > context.clock()
+        preferences = f"/p/{context.token(LinkPurpose.PREFERENCES, subscriber)}" if is_fresh else ""
+        return render_page(
             request,
             "confirm.html",
-            reader_language=reader.language,
-            reader=reader,
+            subscriber_language=subscriber.language,
+            subscriber=subscriber,
             action=f"/c/{token}",
             preferences=preferences,
         )
 
 
 @router.post("/c/{token}")
-def confirm(request: Request, token: str, desk: AtDesk, origin: Origin) -> Response:
+def confirm(request: Request, token: str, context: ContextDep, origin: Origin) -> Response:
     """Begin the subscription."""
-    with desk.database.sessions.begin() as session:
-        reader = desk.reader_of(session, "confirm", token)
+    with context.database.sessions.begin() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.CONFIRM, token)
         try:
-            account_mails.confirm(session, reader, desk.house, desk.rules, desk.clock(), origin=origin)
+            account_mails.confirm(
+                session, subscriber, context.identity, context.rules, context.clock(), origin=origin
+            )
         except AccountError:
-            return message(request, "confirm_late", status=410, reader_language=reader.language)
-    desk.nudge()
-    return go(f"/c/{token}", request)
+            return message_page(
+                request, "confirm_late", status=410, subscriber_language=subscriber.language
+            )
+    context.wake()
+    return redirect(f"/c/{token}", request)
 
 
 def _form(
     request: Request,
-    desk: Desk,
+    context: WebContext,
     *,
     fault: str = "",
     email: str = "",
     chosen_language: str = "",
-    chosen_frequency: str = "weekly",
+    chosen_frequency: str = Frequency.WEEKLY,
 ) -> Response:
-    with desk.database.sessions() as session:
-        issues = [issue for issue in store.every(session) if issue.revision][:LATEST]
-        return page(
+    with context.database.sessions() as session:
+        issues = [issue for issue in all_issues(session) if issue.revision][:LATEST_ISSUES]
+        return render_page(
             request,
             "subscribe.html",
             status=400 if fault else 200,

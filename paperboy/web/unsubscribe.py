@@ -6,27 +6,29 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from mailings import account_mails
-from paperboy.web.deps import AtDesk, Origin
-from paperboy.web.pages import go, message, page
+from paperboy.web.deps import ContextDep, Origin
+from paperboy.web.pages import message_page, redirect, render_page
 from subscribers import accounts
-from subscribers.accounts import AccountError
+from subscribers.addresses import AccountError
+from subscribers.status import SubscriberStatus
+from subscribers.tokens import LinkPurpose
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/u/{token}")
-def show_unsubscribe(request: Request, token: str, desk: AtDesk) -> Response:
-    """A button to leave with; once gone, one to take it back."""
-    note = request.query_params.get("done", "")
-    with desk.database.sessions() as session:
-        reader = desk.reader_of(session, "unsubscribe", token)
-        return page(
+def show_unsubscribe(request: Request, token: str, context: ContextDep) -> Response:
+    """A button to leave with; after that, one to take it back."""
+    done = request.query_params.get("done", "")
+    with context.database.sessions() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.UNSUBSCRIBE, token)
+        return render_page(
             request,
             "unsubscribe.html",
-            reader_language=reader.language,
-            reader=reader,
+            subscriber_language=subscriber.language,
+            subscriber=subscriber,
             action=f"/u/{token}",
-            note=note if note in {"told", "back"} else "",
+            note=done if done in {"told", "back"} else "",
         )
 
 
@@ -34,29 +36,33 @@ def show_unsubscribe(request: Request, token: str, desk: AtDesk) -> Response:
 def unsubscribe(
     request: Request,
     token: str,
-    desk: AtDesk,
+    context: ContextDep,
     origin: Origin,
     one_click: Annotated[str, Form(alias="List-Unsubscribe", max_length=40)] = "",
     reason: Annotated[str, Form(max_length=2_000)] = "",
 ) -> Response:
-    """End the subscription at once; a mail client's one-click POST is answered in plain text."""
-    with desk.database.sessions.begin() as session:
-        reader = desk.reader_of(session, "unsubscribe", token)
-        account_mails.end(session, reader, desk.house, desk.clock(), origin=origin, reason=reason)
-    desk.nudge()
+    """End the subscription at once. A mail client's one-click POST is answered in plain text."""
+    with context.database.sessions.begin() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.UNSUBSCRIBE, token)
+        account_mails.unsubscribe(
+            session, subscriber, context.identity, context.clock(), origin=origin, reason=reason
+        )
+    context.wake()
     if one_click:
         return PlainTextResponse("unsubscribed\n")
-    return go(f"/u/{token}", request, **({"done": "told"} if reason else {}))
+    return redirect(f"/u/{token}", request, **({"done": "told"} if reason else {}))
 
 
 @router.post("/u/{token}/undo")
-def undo(request: Request, token: str, desk: AtDesk, origin: Origin) -> Response:
+def undo(request: Request, token: str, context: ContextDep, origin: Origin) -> Response:
     """Take the unsubscription back."""
-    with desk.database.sessions.begin() as session:
-        reader = desk.reader_of(session, "unsubscribe", token)
+    with context.database.sessions.begin() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.UNSUBSCRIBE, token)
         try:
-            accounts.undo_unsubscribe(session, reader, desk.clock(), origin=origin)
+            accounts.undo_unsubscribe(session, subscriber, context.clock(), origin=origin)
         except AccountError:
-            if reader.status != "active":
-                return message(request, "undo_late", status=409, reader_language=reader.language)
-    return go(f"/u/{token}", request, done="back")
+            if subscriber.status != SubscriberStatus.ACTIVE:
+                return message_page(
+                    request, "undo_late", status=409, subscriber_language=subscriber.language
+                )
+    return redirect(f"/u/{token}", request, done="back")

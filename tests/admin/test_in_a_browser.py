@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from core.database import Database
 from core.run_log import record
-from delivery.models import ReturnedMail
+from delivery.models import BounceMail
 from delivery.report import DigestReport
 from issues.models import Issue
 from subscribers.accounts import find, suppress, unsubscribe
@@ -24,7 +24,7 @@ SCROLLS = "() => document.documentElement.scrollWidth > innerWidth ? ['the page 
 
 
 @pytest.fixture
-def office(sample_database: Database, tmp_path: Path) -> Iterator[Site]:
+def context(sample_database: Database, tmp_path: Path) -> Iterator[Site]:
     """The app after half a year: readers who came and went, runs with mails that failed, a held edit."""
     with open_site(sample_database, tmp_path, operator_token=TOKEN) as site:
         for number in range(60):
@@ -55,7 +55,7 @@ def _trouble(site: Site) -> None:
         reader = find(session, "reader11@example.com")
         assert reader
         session.add(
-            ReturnedMail(
+            BounceMail(
                 digest="x",
                 received_at=site.clock(),
                 kind="complaint",
@@ -79,7 +79,7 @@ def _sign_in(page: Page, site: Site) -> None:
 
 
 def test_axe_finds_no_barrier_on_the_operators_pages_and_none_scrolls_sideways(
-    office: Site, browser: Browser, request: pytest.FixtureRequest
+    context: Site, browser: Browser, request: pytest.FixtureRequest
 ) -> None:
     pictures: Path | None = request.config.getoption("pictures")
     axe = node_module("axe-core/axe.min.js").read_text()
@@ -96,17 +96,17 @@ def test_axe_finds_no_barrier_on_the_operators_pages_and_none_scrolls_sideways(
             if pictures:
                 page.screenshot(path=pictures / f"operator-{name}-{width}.png", full_page=True)
 
-    page.goto(f"{office.url}/operator")
+    page.goto(f"{context.url}/operator")
     judge("sign-in")
     page.get_by_label("Token").fill("x")
     page.get_by_role("button", name="Sign in").click()
     judge("sign-in-refused")
-    _sign_in(page, office)
+    _sign_in(page, context)
     judge("overview")
     page.locator("input[name=proof]").evaluate("field => field.value = 'too old'")
     page.get_by_role("button", name="Sign out").click()
     judge("refused")
-    reader = office.known("reader11@example.com").id
+    reader = context.known("reader11@example.com").id
     for name, path in {
         "issue": f"issues/{EDITED}",
         "next-mails": "preview",
@@ -116,7 +116,7 @@ def test_axe_finds_no_barrier_on_the_operators_pages_and_none_scrolls_sideways(
         "figures": "figures",
         "send-again": "resend",
     }.items():
-        page.goto(f"{office.url}/operator/{path}")
+        page.goto(f"{context.url}/operator/{path}")
         judge(name)
     page.get_by_label("missed").check()
     page.get_by_label("outdated").check()
@@ -132,14 +132,14 @@ def test_axe_finds_no_barrier_on_the_operators_pages_and_none_scrolls_sideways(
     assert not summary(found), summary(found)
 
 
-def test_mails_are_previewed_in_frames_that_the_browser_shows(office: Site, browser: Browser) -> None:
+def test_mails_are_previewed_in_frames_that_the_browser_shows(context: Site, browser: Browser) -> None:
     context = browser.new_context(viewport={"width": WIDTHS[1], "height": 900})
     page = context.new_page()
     refused: list[str] = []
     page.on("console", lambda said: refused.append(said.text) if said.type == "error" else None)
-    _sign_in(page, office)
-    office.clock.ahead = timedelta(days=7)
-    page.goto(f"{office.url}/operator/preview")
+    _sign_in(page, context)
+    context.clock.ahead = timedelta(days=7)
+    page.goto(f"{context.url}/operator/preview")
     frame = page.frame_locator("iframe").first
     assert frame.locator("h1").inner_text()
     assert not [line for line in refused if "frame" in line.lower()], refused

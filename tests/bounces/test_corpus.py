@@ -1,4 +1,4 @@
-"""Returned mail is read as what it is, whichever server wrote it: a corpus of shapes, and garbage."""
+"""The parser recognises the bounce mails of a corpus, whichever server wrote them, and survives garbage."""
 
 import time
 import tomllib
@@ -9,59 +9,64 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bounces.parser import Returned, read
-from bounces.status_codes import meaning, status_of
+from bounces.parser import ParsedBounce, parse_bounce
+from bounces.status_codes import FailureKind, failure_kind, status_from_text
 
-CORPUS = Path(__file__).with_name("returned")
+CORPUS = Path(__file__).with_name("corpus")
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((CORPUS / "expected.toml").read_text(encoding="utf-8"))
-REPORTS = ("bounce", "delay")
+KINDS_WITH_STATUS = ("bounce", "delay")
 
 
-def _read(name: str) -> Returned:
-    return read((CORPUS / f"{name}.eml").read_bytes())
+def _parse(name: str) -> ParsedBounce:
+    return parse_bounce((CORPUS / f"{name}.eml").read_bytes())
 
 
-def _statuses(returned: Returned) -> list[str]:
-    return [entry.status for entry in returned.recipients]
+def _statuses(bounce: ParsedBounce) -> list[str]:
+    return [entry.status for entry in bounce.recipients]
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_each_shape_is_read_as_what_it_is(name: str) -> None:
-    expected, found = EXPECTED[name], _read(name)
+def test_each_mail_of_the_corpus_is_recognised(name: str) -> None:
+    expected, found = EXPECTED[name], _parse(name)
     assert found.kind == expected["kind"]
     assert [entry.address for entry in found.recipients] == expected.get("recipients", [])
-    if found.kind in REPORTS:
+    if found.kind in KINDS_WITH_STATUS:
         assert _statuses(found) == expected["statuses"]
 
 
-def test_the_corpus_is_whole() -> None:
+def test_the_corpus_is_complete() -> None:
     assert {path.stem for path in CORPUS.glob("*.eml")} == EXPECTED.keys()
     assert len(EXPECTED) >= 60
 
 
-def test_of_all_reports_nearly_every_recipient_and_status_is_found() -> None:
+def test_nearly_every_recipient_and_status_is_found() -> None:
     wanted = [
         (name, recipient, status)
         for name, entry in EXPECTED.items()
-        if entry["kind"] in REPORTS
+        if entry["kind"] in KINDS_WITH_STATUS
         for recipient, status in zip(entry["recipients"], entry["statuses"], strict=True)
     ]
-    found = {(name, entry.address): entry.status for name in EXPECTED for entry in _read(name).recipients}
+    found = {(name, entry.address): entry.status for name in EXPECTED for entry in _parse(name).recipients}
     recipients = sum((name, recipient) in found for name, recipient, _ in wanted)
     statuses = sum(found.get((name, recipient)) == status for name, recipient, status in wanted)
     assert recipients / len(wanted) >= 0.95
     assert statuses / len(wanted) >= 0.90
 
 
-def test_no_report_on_a_fault_of_ours_reads_as_a_dead_or_full_address() -> None:
-    ours = [name for name, entry in EXPECTED.items() if "ours" in map(meaning, entry.get("statuses", []))]
-    assert len(ours) >= 10
-    for name in ours:
-        assert not {"dead", "full"} & set(map(meaning, _statuses(_read(name)))), name
+def test_a_bounce_for_our_own_fault_never_looks_like_a_dead_or_full_mailbox() -> None:
+    names = [
+        name
+        for name, entry in EXPECTED.items()
+        if FailureKind.OUR_FAULT in map(failure_kind, entry.get("statuses", []))
+    ]
+    assert len(names) >= 10
+    for name in names:
+        kinds = set(map(failure_kind, _statuses(_parse(name))))
+        assert not {FailureKind.NO_SUCH_ADDRESS, FailureKind.MAILBOX_FULL} & kinds, name
 
 
 @pytest.mark.parametrize(
-    ("words", "stated", "status"),
+    ("text", "stated_status", "status"),
     [
         ("550 5.1.1 <a@b.example>: User unknown", "5.0.0", "5.1.1"),
         ("552 5.2.2 over quota", "5.5.0", "5.2.2"),
@@ -77,40 +82,43 @@ def test_no_report_on_a_fault_of_ours_reads_as_a_dead_or_full_address() -> None:
         ("", "", ""),
     ],
 )
-def test_a_status_is_the_most_exact_that_the_report_gives(words: str, stated: str, status: str) -> None:
-    assert status_of(words, stated) == status
+def test_the_most_exact_status_in_a_report_wins(text: str, stated_status: str, status: str) -> None:
+    assert status_from_text(text, stated_status) == status
 
 
-def test_a_code_means_what_is_done_about_it() -> None:
-    assert [meaning(code) for code in ("5.1.1", "5.1.10", "5.1.2")] == ["dead"] * 3
-    assert [meaning(code) for code in ("5.2.2", "4.2.2", "5.2.1")] == ["full"] * 3
-    assert [meaning(code) for code in ("5.7.1", "5.7.26", "5.6.0", "5.3.4", "5.1.8")] == ["ours"] * 5
-    assert [meaning(code) for code in ("4.1.1", "4.4.7", "5.4.1", "5.0.0", "")] == [
-        "later", "later", "unclear", "unclear", "unclear"
-    ]  # fmt: skip
+def test_each_status_code_stands_for_one_kind_of_failure() -> None:
+    codes_by_kind = {
+        FailureKind.NO_SUCH_ADDRESS: ("5.1.1", "5.1.10", "5.1.2"),
+        FailureKind.MAILBOX_FULL: ("5.2.2", "4.2.2", "5.2.1"),
+        FailureKind.OUR_FAULT: ("5.7.1", "5.7.26", "5.6.0", "5.3.4", "5.1.8"),
+        FailureKind.TEMPORARY: ("4.1.1", "4.4.7"),
+        FailureKind.UNCLEAR: ("5.4.1", "5.0.0", ""),
+    }
+    for kind, codes in codes_by_kind.items():
+        assert {code: failure_kind(code) for code in codes} == dict.fromkeys(codes, kind)
 
 
-def test_what_names_our_mail_is_found_in_the_report_and_in_the_mail_that_it_returns() -> None:
-    found = _read("gmail-not-found")
+def test_message_ids_and_tokens_of_our_mails_are_found() -> None:
+    found = _parse("gmail-not-found")
     assert "5f0c2ab94d1e4b7f8a6632d05b8e9c11@news.example.com" in found.message_ids
-    [token] = _read("unsubscribe-by-mail").addressed
+    [token] = _parse("unsubscribe-by-mail").address_tokens
     assert (token.purpose, token.text) == ("unsubscribe", "AAECAwQFBgcICQoLDA0ODw")
 
 
 @given(st.binary(max_size=2_000))
 @settings(max_examples=150)
-def test_any_bytes_can_be_read(raw: bytes) -> None:
-    read(raw)
+def test_any_bytes_can_be_parsed(raw: bytes) -> None:
+    parse_bounce(raw)
 
 
 @given(st.sampled_from(sorted(EXPECTED)), st.data())
 @settings(max_examples=150)
-def test_any_report_can_be_read_however_it_was_damaged(name: str, data: st.DataObject) -> None:
+def test_any_damaged_report_can_be_parsed(name: str, data: st.DataObject) -> None:
     raw = bytearray((CORPUS / f"{name}.eml").read_bytes())
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, max(len(raw) - 1, 0)))
         raw[at : at + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=20))
-    read(bytes(raw))
+    parse_bounce(bytes(raw))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +133,7 @@ def test_any_report_can_be_read_however_it_was_damaged(name: str, data: st.DataO
     ],
     ids=["multiparts", "mails in mails", "one long line", "addresses", "styles", "empty lines"],
 )
-def test_a_mail_made_to_be_slow_is_read_soon(raw: bytes) -> None:
+def test_a_mail_made_to_be_slow_is_parsed_within_seconds(raw: bytes) -> None:
     began = time.process_time()
-    read(raw)
+    parse_bounce(raw)
     assert time.process_time() - began < 5

@@ -11,8 +11,8 @@ import pytest
 
 from core.database import Database
 from paperboy.cli.main import main
-from tests.support.bounce_mails import report, sent, status_of_reader
-from tests.support.factories import HOUSE
+from tests.support.bounce_mails import bounce_report, sent_mail, subscriber_status
+from tests.support.factories import IDENTITY
 
 Paperboy = Callable[..., tuple[int, str, str]]
 
@@ -27,8 +27,8 @@ def paperboy(
     """Runs the command on the database; gives exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PAPERBOY_DATABASE_URL", str(sqlite_database.engine.url))
-    monkeypatch.setenv("PAPERBOY_SECRET_KEY", HOUSE.key.decode())
-    monkeypatch.setenv("PAPERBOY_SENDER", HOUSE.sender)
+    monkeypatch.setenv("PAPERBOY_SECRET_KEY", IDENTITY.key.decode())
+    monkeypatch.setenv("PAPERBOY_SENDER", IDENTITY.sender)
 
     def run(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["paperboy", *arguments])
@@ -44,10 +44,10 @@ def paperboy(
 
 
 def test_a_pipe_hands_one_mail_over(paperboy: Paperboy, sqlite_database: Database) -> None:
-    raw = report(sent(sqlite_database))
+    raw = bounce_report(sent_mail(sqlite_database))
     assert paperboy("bounces", "-", stdin=raw)[:2] == (0, "1 suppressed\n")
     assert paperboy("bounces", "-", stdin=raw)[:2] == (0, "1 known\n")
-    assert status_of_reader(sqlite_database) == "bounced"
+    assert subscriber_status(sqlite_database) == "bounced"
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_the_mail_server_keeps_a_mail_that_cannot_be_dealt_with_now(
 
 
 def test_a_file_and_a_maildir_are_read(paperboy: Paperboy, sqlite_database: Database, tmp_path: Path) -> None:
-    first, second = sent(sqlite_database), sent(sqlite_database, "bob@example.com")
-    (tmp_path / "one.eml").write_bytes(report(first, "5.7.1", "554 5.7.1 blocked"))
+    first, second = sent_mail(sqlite_database), sent_mail(sqlite_database, "bob@example.com")
+    (tmp_path / "one.eml").write_bytes(bounce_report(first, "5.7.1", "554 5.7.1 blocked"))
     assert paperboy("bounces", "one.eml")[:2] == (0, "1 counted\n")
     for name in ("new", "cur"):
         (tmp_path / "in" / name).mkdir(parents=True)
-    (tmp_path / "in" / "new" / "1").write_bytes(report(second))
+    (tmp_path / "in" / "new" / "1").write_bytes(bounce_report(second))
     code, out, _ = paperboy("bounces", "--maildir", "in", "--json")
     assert (code, json.loads(out)) == (0, {"suppressed": 1})
     assert paperboy("bounces", "--maildir", "in")[:2] == (0, "no new mail\n")

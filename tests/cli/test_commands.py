@@ -13,7 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import create_engine
 
 from delivery.transport import mailbox
-from issues.parse.text import without_emoji
+from issues.parse.text import strip_emoji
 from paperboy.cli.main import main
 from paperboy.demo.sample.forum import Forum
 from paperboy.demo.sample.truth import expected
@@ -64,7 +64,7 @@ def _json(result: tuple[int, str, str]) -> Any:
 
 
 def _plain(text: str) -> str:
-    return without_emoji(re.sub(r":[a-z0-9_+]+:", "", text))
+    return strip_emoji(re.sub(r":[a-z0-9_+]+:", "", text))
 
 
 def _six_readers(paperboy: Paperboy) -> None:

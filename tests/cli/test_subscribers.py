@@ -12,7 +12,7 @@ from core.settings import load, secret_key
 from paperboy.cli.main import main
 from paperboy.reports import subscribers as reports
 from subscribers.accounts import confirm, find, is_forgotten, sign_up
-from subscribers.transfer import ImportReport, Refusal
+from subscribers.transfer import ImportReport, RejectedRow
 
 Paperboy = Callable[..., tuple[int, str, str]]
 FILE = (
@@ -73,9 +73,9 @@ def test_refusals_are_written_as_json_while_the_import_runs(
 ) -> None:
     parts: list[str] = []
 
-    def import_slowly(_file: Path, _now: object, on_refusal: Callable[[Refusal], None]) -> ImportReport:
+    def import_slowly(_file: Path, _now: object, on_refusal: Callable[[RejectedRow], None]) -> ImportReport:
         for line in (2, 5, 9):
-            on_refusal(Refusal(line, 'no "address"'))
+            on_refusal(RejectedRow(line, 'no "address"'))
             parts.append(capsysbinary.readouterr().out.decode())
         return ImportReport(added=1, known=2, refused=3)
 

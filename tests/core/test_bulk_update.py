@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, Update, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
-from core.bulk_update import AtOnce, RowChange, connect
+from core.bulk_update import CombinedUpdate, BulkUpdate, connect
 from core.database import Database
 
 NOTES = Table(
@@ -29,8 +29,8 @@ def close(row: Any) -> Update:
     return update(NOTES).where(NOTES.c.id == row.id, NOTES.c.state == "open").values(state=row.state)
 
 
-REWRITE = RowChange("rewrite", rewrite, id=Integer(), text=String())
-BOTH = AtOnce(REWRITE, RowChange("close", close, state=String(), id=Integer()))
+REWRITE = BulkUpdate("rewrite", rewrite, id=Integer(), text=String())
+BOTH = CombinedUpdate(REWRITE, BulkUpdate("close", close, state=String(), id=Integer()))
 TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 
 

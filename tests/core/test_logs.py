@@ -13,7 +13,7 @@ from core import logs
 from core.database import Database
 from core.run_log import record
 from delivery.models import Delivery
-from delivery.retry import MOST_ATTEMPTS
+from delivery.retry import MAX_ATTEMPTS
 from tests.support.factories import NOW
 from tests.support.outbox import SLOT, deliveries, plan, send
 from tests.support.servers.smtp import ScriptedServer
@@ -76,7 +76,7 @@ def test_a_mail_that_was_tried_often_enough_is_logged_as_failed_though_the_serve
     logs.set_up("json")
     plan(sqlite_database, 1)
     with sqlite_database.sessions.begin() as session:
-        session.execute(update(Delivery).values(attempts=MOST_ATTEMPTS - 1))
+        session.execute(update(Delivery).values(attempts=MAX_ATTEMPTS - 1))
     with ScriptedServer(on_rcpt="451 4.2.2 Mailbox full") as server:
         send(sqlite_database, server)
     (line,) = [line for line in lines(written) if line["logger"] == "delivery.sender"]

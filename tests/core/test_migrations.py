@@ -17,7 +17,7 @@ import subscribers.models
 from core.database import Base, Database, DatabaseError, check, migrate
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "core" / "migrations"
-TABLES = (core.run_log.Run, delivery.models.Delivery, issues.models.Paper, subscribers.models.Subscriber)
+TABLES = (core.run_log.RunRecord, delivery.models.Delivery, issues.models.Paper, subscribers.models.Subscriber)
 
 
 def test_a_migrated_database_has_the_tables_of_the_models(database: Database) -> None:

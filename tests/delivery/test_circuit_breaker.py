@@ -3,7 +3,7 @@
 import pytest
 
 from core.database import Database
-from delivery.circuit_breaker import IN_A_ROW, WINDOW, Breaker
+from delivery.circuit_breaker import MAX_CONSECUTIVE_FAILURES, WINDOW_MAILS, CircuitBreaker
 from subscribers.accounts import is_suppressed
 from tests.support.factories import NOW
 from tests.support.outbox import deliveries, plan, send, states
@@ -14,22 +14,22 @@ DEAD = "550 5.1.1 No such user"
 
 
 def test_one_mail_taken_among_the_refused_ones_keeps_the_run_going() -> None:
-    breaker = Breaker()
-    for delivery_id in range(IN_A_ROW - 1):
+    breaker = CircuitBreaker()
+    for delivery_id in range(MAX_CONSECUTIVE_FAILURES - 1):
         assert breaker.refused(delivery_id) == ""
     breaker.passed()
-    for delivery_id in range(IN_A_ROW - 1):
+    for delivery_id in range(MAX_CONSECUTIVE_FAILURES - 1):
         assert breaker.refused(delivery_id) == ""
     assert "in a row" in breaker.refused(99)
 
 
 def test_more_than_half_of_the_last_hundred_refused_stops_the_run_although_some_are_taken() -> None:
-    breaker = Breaker()
-    for delivery_id in range(WINDOW // 2):
+    breaker = CircuitBreaker()
+    for delivery_id in range(WINDOW_MAILS // 2):
         breaker.passed()
         assert breaker.refused(delivery_id) == ""
     assert "51 of the last 100" in breaker.refused(99)
-    assert len(breaker.suspects) == WINDOW // 2 + 1
+    assert len(breaker.suspects) == WINDOW_MAILS // 2 + 1
 
 
 @pytest.mark.parametrize("refused_before", [0, 3])
@@ -39,11 +39,11 @@ def test_mails_that_failed_when_the_run_stopped_are_planned_anew_and_arrive(
     """Also those just before a mail that was taken: nobody knows since when the server blocks."""
     addresses = plan(database, 20)
     first = [BLOCKED] * refused_before + [None]
-    with ScriptedServer(on_rcpt=in_turn(*first, *[BLOCKED] * IN_A_ROW)) as server:
-        drained = send(database, server)
-        assert f"{IN_A_ROW} mails in a row" in drained.stopped
+    with ScriptedServer(on_rcpt=in_turn(*first, *[BLOCKED] * MAX_CONSECUTIVE_FAILURES)) as server:
+        result = send(database, server)
+        assert f"{MAX_CONSECUTIVE_FAILURES} mails in a row" in result.stopped
         assert states(database) == {"sent": 1, "planned": 19}
-        assert +drained.states == {"sent": 1}
+        assert +result.states == {"sent": 1}
         send(database, server)
     assert states(database) == {"sent": 20}
     assert sorted(message.rcpt[0] for message in server.messages) == sorted(addresses)
@@ -51,16 +51,19 @@ def test_mails_that_failed_when_the_run_stopped_are_planned_anew_and_arrive(
 
 def test_dead_addresses_in_a_row_stop_no_run_and_stay_failed(database: Database) -> None:
     """A list that nobody has tended for years is no block."""
-    addresses = plan(database, 2 * IN_A_ROW)
+    addresses = plan(database, 2 * MAX_CONSECUTIVE_FAILURES)
     with ScriptedServer(on_rcpt=DEAD) as server:
         assert send(database, server).stopped == ""
-    assert states(database) == {"failed": 2 * IN_A_ROW}
+    assert states(database) == {"failed": 2 * MAX_CONSECUTIVE_FAILURES}
     with database.sessions() as session:
         assert all(is_suppressed(session, address) for address in addresses)
 
 
 def test_a_dead_address_stays_failed_when_a_run_stops_for_others(database: Database) -> None:
-    plan(database, IN_A_ROW + 1)
-    with ScriptedServer(on_rcpt=in_turn(DEAD, *[BLOCKED] * IN_A_ROW)) as server:
+    plan(database, MAX_CONSECUTIVE_FAILURES + 1)
+    with ScriptedServer(on_rcpt=in_turn(DEAD, *[BLOCKED] * MAX_CONSECUTIVE_FAILURES)) as server:
         assert send(database, server, now=NOW).stopped
-    assert [delivery.state for delivery in deliveries(database)] == ["failed", *["planned"] * IN_A_ROW]
+    assert [delivery.state for delivery in deliveries(database)] == [
+        "failed",
+        *["planned"] * MAX_CONSECUTIVE_FAILURES,
+    ]

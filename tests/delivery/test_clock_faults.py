@@ -15,7 +15,7 @@ import pytest
 from core.bulk_update import connect
 from core.database import Database
 from delivery import claim_buffer, outbox, retry, settlement
-from delivery.outbox import Hold
+from delivery.outbox import Lease
 from tests.support.factories import NOW
 from tests.support.outbox import SLOT, deliveries, got, plan, send, send_by_address, states
 from tests.support.servers.smtp import ScriptedServer
@@ -55,9 +55,9 @@ def test_a_clock_that_is_set_in_mid_run_makes_no_mail_late_or_twice(
 ) -> None:
     addresses = plan(database, 5)
     with ScriptedServer(**{hook: clock.step_at_mail(2, step)}) as server:  # type: ignore[arg-type]
-        drained = send(database, server, now=clock)
+        result = send(database, server, now=clock)
     assert got(server) == addresses
-    assert states(database) == drained.states == {"sent": 5}
+    assert states(database) == result.states == {"sent": 5}
 
 
 def test_mails_that_a_clock_set_back_makes_early_wait_for_their_time_and_go_out_once(
@@ -66,8 +66,8 @@ def test_mails_that_a_clock_set_back_makes_early_wait_for_their_time_and_go_out_
     monkeypatch.setattr(claim_buffer, "BATCH", 2)
     addresses = plan(database, 5)
     with ScriptedServer(on_body=clock.step_at_mail(1, -HOURS)) as server:
-        drained = send(database, server, now=clock)
-        assert drained.states == {"sent": 2}
+        result = send(database, server, now=clock)
+        assert result.states == {"sent": 2}
         assert states(database) == {"sent": 2, "planned": 3}
         clock.now = NOW
         send(database, server, now=clock)
@@ -118,20 +118,20 @@ def test_what_another_sender_holds_by_now_can_be_neither_announced_nor_settled_b
     database: Database,
 ) -> None:
     plan(database, 2)
-    slept, awake = Hold("slept", NOW + timedelta(seconds=1)), Hold("awake", NOW + HOURS)
+    slept, awake = Lease("slept", NOW + timedelta(seconds=1)), Lease("awake", NOW + HOURS)
     with database.sessions.begin() as session:
         claims = outbox.claim(session, SLOT, slept, now=NOW, repeat_uncertain=True, limit=2)
     with connect(database.engine) as connection:
-        assert settlement.at_once(connection, [], claims[:1], slept)
-        later = NOW + timedelta(seconds=2)
+        assert settlement.commit_fast(connection, [], claims[:1], slept)
+        next_allowed = NOW + timedelta(seconds=2)
         with database.sessions.begin() as session:
-            untried = outbox.claim(session, SLOT, awake, now=later, repeat_uncertain=True, limit=2)
-            lost = outbox.claim(session, SLOT, awake, now=later, repeat_uncertain=True, limit=2)
+            untried = outbox.claim(session, SLOT, awake, now=next_allowed, repeat_uncertain=True, limit=2)
+            lost = outbox.claim(session, SLOT, awake, now=next_allowed, repeat_uncertain=True, limit=2)
             assert [claim.id for claim in (*lost, *untried)] == [claim.id for claim in claims]
-        done = [retry.sent(claim, "250 Ok", later) for claim in claims]
-        assert not settlement.at_once(connection, done, claims[1:], slept)
+        done = [retry.sent(claim, "250 Ok", next_allowed) for claim in claims]
+        assert not settlement.commit_fast(connection, done, claims[1:], slept)
     with database.sessions.begin() as session:
-        assert settlement.one_by_one(session, done, claims[1:], slept, later) == {}
+        assert settlement.commit_checked(session, done, claims[1:], slept, next_allowed) == {}
     assert [(delivery.state, delivery.claim) for delivery in deliveries(database)] == [
         ("claimed", "awake")
     ] * 2

@@ -10,12 +10,12 @@ import pytest
 from core.database import Database
 from delivery import outbox
 from delivery.models import Delivery, EditionRow
-from delivery.outbox import Hold
-from delivery.sender import Office, drain
-from delivery.transport.pool import Line, Transport
+from delivery.outbox import Lease
+from delivery.sender import SendingContext, send_due
+from delivery.transport.pool import Client, Transport
 from emails.message import Message
 from subscribers.models import AccountEvent, Subscriber
-from tests.support.factories import HOUSE, NOW
+from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import SLOT, deliveries, got, message_ids, plan, send, states
 from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer, in_turn
 
@@ -49,7 +49,7 @@ def test_a_mail_taken_without_a_reply_is_held_where_the_operator_wants_so(databa
 # --- crashes ------------------------------------------------------------------------
 
 
-class FakeLine(Line):
+class FakeLine(Client):
     """Takes every message, and dies before or after the one that is the `crash_at`-th."""
 
     def __init__(self, transport: "FakeTransport") -> None:
@@ -75,7 +75,7 @@ class FakeTransport(Transport):
         self.crash_at, self.before = crash_at, before
         self.taken: list[Message] = []
 
-    def line(self) -> Line:
+    def line(self) -> Client:
         return FakeLine(self)
 
 
@@ -94,8 +94,8 @@ def crashing_clock(at: int) -> Callable[[], datetime]:
 def drain_with(
     database: Database, transport: Transport, clock: Callable[[], datetime], *, repeat: bool = False
 ) -> None:
-    office = Office(database, transport, HOUSE, clock, lease=timedelta(0))
-    drain(office, None, repeat_uncertain=repeat)
+    context = SendingContext(database, transport, IDENTITY, clock, lease=timedelta(0))
+    send_due(context, None, repeat_uncertain=repeat)
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -148,7 +148,7 @@ def test_what_was_only_claimed_when_the_sender_died_is_sent_by_the_next(
 ) -> None:
     addresses = plan(database, 3)
     with database.sessions.begin() as session:
-        dead = Hold("a dead sender", NOW)
+        dead = Lease("a dead sender", NOW)
         assert len(outbox.claim(session, SLOT, dead, now=NOW, repeat_uncertain=True, limit=2)) == 2
     assert states(database) == {"claimed": 2, "planned": 1}
     send(database, server, repeat_uncertain=False)

@@ -136,7 +136,7 @@ class Locker:
         self._command = [sys.executable, "-c", LOCK, str(database.engine.url.database)]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def lock(self) -> None:
+    def advisory_lock(self) -> None:
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
         assert self._process.stdout
         assert self._process.stdout.readline() == b"locked\n"
@@ -150,7 +150,7 @@ def test_a_run_outlasts_another_program_that_locks_the_database(sqlite_database:
     addresses = plan(sqlite_database, 4)
     event.listen(sqlite_database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout = 20"))
     locker = Locker(sqlite_database)
-    with ScriptedServer(on_body=at_mail(2, locker.lock)) as server, told(locker.unlock) as lines:
+    with ScriptedServer(on_body=at_mail(2, locker.advisory_lock)) as server, told(locker.unlock) as lines:
         send(sqlite_database, server)
     assert lines == [f"{WAITS}: database is locked"]
     assert_each_arrived_once(sqlite_database, server, addresses)
@@ -303,7 +303,7 @@ def test_a_person_reads_in_one_line_why_the_database_ended_the_run(
         monkeypatch.setenv("PAPERBOY_SMTP_URL", f"smtp://{server.host}:{server.port}")
         monkeypatch.setattr(sys, "argv", ["paperboy", "digest", "weekly", "--now", NOW.isoformat()])
         with pytest.raises(SystemExit) as ended:
-            main.main()
+            main()
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
     line = str(ended.value.code)
@@ -319,11 +319,11 @@ def test_a_second_sender_on_sqlite_says_that_it_waits_for_the_first(sqlite_datab
     addresses = plan(sqlite_database, 2)
     in_flight, is_told = threading.Event(), threading.Event()
 
-    def hold(_message: object) -> None:
+    def lease(_message: object) -> None:
         in_flight.set()
         assert is_told.wait(30)
 
-    with ScriptedServer(on_body=hold) as server, told(is_told.set) as lines:
+    with ScriptedServer(on_body=lease) as server, told(is_told.set) as lines:
         first = threading.Thread(target=send, args=(sqlite_database, server))
         first.start()
         assert in_flight.wait(30)

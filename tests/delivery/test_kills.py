@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.support.crash_points import POINTS
-from tests.support.kills import Account, kill_at
+from tests.support.kills import StateCounts, kill_at
 
 READERS = 150
 PLANNING = [point for point in POINTS if point.name.endswith("the commit of a plan")]
@@ -12,9 +12,9 @@ SENDING = sorted({*POINTS} - {*PLANNING}, key=lambda point: point.name)  # so th
 TURNS = [("sqlite", 1), ("sqlite", 2), ("postgresql", 1), ("postgresql", 2)]
 
 
-def assert_nothing_lost(account: Account) -> None:
-    assert not account.faults
-    assert account.lost == 0
+def assert_nothing_lost(reconcile_counts: StateCounts) -> None:
+    assert not reconcile_counts.faults
+    assert reconcile_counts.lost == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -24,14 +24,14 @@ def test_senders_killed_at_any_point_lose_no_mail_and_repeat_only_what_is_marked
     """Each point has its turn with one of the databases and numbers of workers."""
     turn = TURNS.index((make_url(database_url).get_backend_name(), workers))
     points = SENDING[turn :: len(TURNS)]
-    account = kill_at(database_url, points, readers=READERS, workers=workers, seed=turn)
-    assert_nothing_lost(account)
+    reconcile_counts = kill_at(database_url, points, readers=READERS, workers=workers, seed=turn)
+    assert_nothing_lost(reconcile_counts)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_plan_that_was_killed_half_way_is_completed_and_nobody_is_planned_twice(
     database_url: str, workers: int
 ) -> None:
-    account = kill_at(database_url, PLANNING, readers=READERS, workers=workers, seed=workers)
-    assert_nothing_lost(account)
-    assert account.repeated == 0
+    reconcile_counts = kill_at(database_url, PLANNING, readers=READERS, workers=workers, seed=workers)
+    assert_nothing_lost(reconcile_counts)
+    assert reconcile_counts.repeated == 0

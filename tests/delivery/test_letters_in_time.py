@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from core.database import Database
 from delivery.models import Delivery
-from delivery.planner import PROMPT
+from delivery.planner import PRIORITY_QUEUE
 from mailings import account_mails
 from mailings.digest_run import run_digest
 from subscribers import accounts
@@ -13,7 +13,7 @@ from tests.support.account_actions import (
     MINJI,
     act,
     apply,
-    ask_to_move,
+    request_address_change,
     confirm,
     end,
     outbox,
@@ -22,7 +22,7 @@ from tests.support.account_actions import (
     send,
     subscribe,
 )
-from tests.support.factories import HOUSE, NOW, RULES, office_at
+from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
 from tests.support.servers.smtp import ScriptedServer
 
 # --- letters that are out of date ---------------------------------------------------
@@ -55,13 +55,13 @@ def test_a_letter_that_is_out_of_date_is_not_sent(
     else:
         subscribe(database)
         if kind == "welcome":
-            act(database, lambda session, known: account_mails.write(session, known, kind, HOUSE, NOW))
+            act(database, lambda session, known: account_mails.write(session, known, kind, IDENTITY, NOW))
             act(database, lambda _, known: accounts.unsubscribe(known, NOW))
         elif kind == "farewell":
             end(database)
             act(database, lambda session, known: accounts.undo_unsubscribe(session, known, NOW))
         elif kind == "move":
-            ask_to_move(database, "new@example.com")
+            request_address_change(database, "new@example.com")
             act(database, lambda session, known: accounts.move(session, known, NOW))
         else:
             apply(database)
@@ -82,13 +82,16 @@ def test_letters_and_welcomes_go_out_before_a_digest_that_was_planned_first(
     publish(database)
     for number in range(3):
         subscribe(database, f"reader{number}@example.com")
-    with ScriptedServer(on_connect="421 4.3.2 Closing") as closed, office_at(database, closed) as office:
-        run_digest(office, "weekly", local_now=NOW, rules=RULES)
+    with (
+        ScriptedServer(on_connect="421 4.3.2 Closing") as closed,
+        sending_context_at(database, closed) as context,
+    ):
+        run_digest(context, "weekly", local_now=NOW, rules=RULES)
     apply(database)
     apply(database, "new@example.com")
     confirm(database, "new@example.com")
-    with office_at(database, server) as office:
-        report = run_digest(office, "weekly", local_now=NOW, rules=RULES)
+    with sending_context_at(database, server) as context:
+        report = run_digest(context, "weekly", local_now=NOW, rules=RULES)
     assert report.balances
     got = recipients(server)
     assert got[:2] == [MINJI, "new@example.com"]
@@ -101,10 +104,13 @@ def test_whoever_waits_for_a_letter_does_not_wait_for_other_slots(
 ) -> None:
     publish(database)
     subscribe(database, "reader@example.com")
-    with ScriptedServer(on_connect="421 4.3.2 Closing") as closed, office_at(database, closed) as office:
-        run_digest(office, "weekly", local_now=NOW, rules=RULES)
+    with (
+        ScriptedServer(on_connect="421 4.3.2 Closing") as closed,
+        sending_context_at(database, closed) as context,
+    ):
+        run_digest(context, "weekly", local_now=NOW, rules=RULES)
     apply(database)
-    send(database, server, PROMPT)
+    send(database, server, PRIORITY_QUEUE)
     assert recipients(server) == [MINJI]
     apply(database, "jihoon@example.com")
     send(database, server, "daily:2025-08-04")

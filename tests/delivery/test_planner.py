@@ -6,7 +6,7 @@ from sqlalchemy import func, select, text
 from core.database import Database
 from delivery import planner
 from delivery.models import Delivery
-from tests.support.factories import HOUSE, NOW, reader
+from tests.support.factories import IDENTITY, NOW, reader
 from tests.support.outbox import deliveries, edition_row, plan
 
 
@@ -17,7 +17,7 @@ def test_planning_a_slot_twice_plans_it_once_and_moves_the_cursor_once(database:
         session.add(row)
         session.flush()
         for expected in (1, 0):
-            planned = planner.plan(session, row, cursor=2, domain=HOUSE.domain, now=NOW)
+            planned = planner.plan(session, row, cursor=2, domain=IDENTITY.domain, now=NOW)
             assert planned.count == expected
         session.refresh(subscriber)
         assert subscriber.cursor == 2
@@ -38,7 +38,7 @@ def test_one_who_changed_since_the_audience_was_read_is_left_for_the_next_run(
         session.add(row)
         session.flush()
         before = subscriber.cursor
-        assert planner.plan(session, row, cursor=2, domain=HOUSE.domain, now=NOW).count == 0
+        assert planner.plan(session, row, cursor=2, domain=IDENTITY.domain, now=NOW).count == 0
         session.refresh(subscriber)
         assert subscriber.cursor == before
 

@@ -6,9 +6,9 @@ import pytest
 
 from core.database import Database
 from delivery import claim_buffer, sender
-from delivery.rate_limit import Speed
-from delivery.sender import drain
-from tests.support.factories import office_at
+from delivery.rate_limit import SendingLimits
+from delivery.sender import send_due
+from tests.support.factories import sending_context_at
 from tests.support.outbox import SLOT, plan, states
 from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer, in_turn
 
@@ -25,8 +25,8 @@ def test_whoever_is_told_of_the_progress_holds_up_no_mail(database: Database) ->
         if len(server.messages) == 4:  # and this one
             all_sent.set()
 
-    with ScriptedServer(on_body=count) as server, office_at(database, server) as office:
-        drain(office, None, repeat_uncertain=True, progress=progress)
+    with ScriptedServer(on_body=count) as server, sending_context_at(database, server) as context:
+        send_due(context, None, repeat_uncertain=True, progress=progress)
     assert all(in_time)
     assert states(database) == {"sent": 5}
 
@@ -42,16 +42,16 @@ def test_progress_is_told_from_none_to_all_of_what_is_due(
     told: list[tuple[int, int]] = []
     with (
         ScriptedServer(on_body=in_turn(*replies)) as server,
-        office_at(database, server, speed=Speed(connections)) as office,
+        sending_context_at(database, server, limits=SendingLimits(connections)) as context,
     ):
-        drained = drain(
-            office, SLOT, repeat_uncertain=False, progress=lambda done, due: told.append((done, due))
+        result = send_due(
+            context, SLOT, repeat_uncertain=False, progress=lambda done, due: told.append((done, due))
         )
     assert told[0] == (0, 10)
     assert told[-1] == (10, 10)
     assert {due for _, due in told} == {10}
     assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert drained.states == states(database) == {"sent": 7, "failed": 1, "deferred": 1, "uncertain": 1}
+    assert result.states == states(database) == {"sent": 7, "failed": 1, "deferred": 1, "uncertain": 1}
 
 
 def test_a_run_that_stops_tells_how_far_it_came(database: Database) -> None:
@@ -59,7 +59,7 @@ def test_a_run_that_stops_tells_how_far_it_came(database: Database) -> None:
     told: list[tuple[int, int]] = []
     with (
         ScriptedServer(on_mail=in_turn(None, None, "550 5.7.1 Sender refused")) as server,
-        office_at(database, server) as office,
+        sending_context_at(database, server) as context,
     ):
-        drain(office, SLOT, repeat_uncertain=True, progress=lambda done, due: told.append((done, due)))
+        send_due(context, SLOT, repeat_uncertain=True, progress=lambda done, due: told.append((done, due)))
     assert told[-1] == (2, 5)

@@ -8,11 +8,11 @@ from aiosmtpd.controller import Controller
 from core.database import Database
 from delivery import planner
 from delivery.models import EditionRow
-from delivery.rate_limit import Speed
-from delivery.sender import Drained, Office, drain
+from delivery.rate_limit import SendingLimits
+from delivery.sender import SendResult, SendingContext, send_due
 from delivery.transport.pool import Transport
 from delivery.transport.smtp.connection import SmtpAddress
-from tests.support.factories import HOUSE, NOW, content_of_edition, edition_of, issue_of, reader
+from tests.support.factories import IDENTITY, NOW, content_of_edition, edition_of, issue_of, reader
 from tests.support.mail_reader import LANGUAGES
 from tests.support.servers.postfix import IS_AT_HAND, postfix
 
@@ -45,14 +45,16 @@ def planned(database: Database) -> list[str]:
                 address = f"minji+{language}{number}@{domain}"
                 name = NAMES[number % len(NAMES)]
                 addresses.append(reader(session, address, language=language, name=name).email)
-            planner.plan(session, row, cursor=3, domain=HOUSE.domain, now=NOW)
+            planner.plan(session, row, cursor=3, domain=IDENTITY.domain, now=NOW)
     return addresses
 
 
-def send(database: Database, host: str, port: int) -> Drained:
+def send(database: Database, host: str, port: int) -> SendResult:
     transport = Transport([SmtpAddress(host, port, "none")])
-    return drain(
-        Office(database, transport, HOUSE, lambda: NOW, Speed(connections=3)), None, repeat_uncertain=True
+    return send_due(
+        SendingContext(database, transport, IDENTITY, lambda: NOW, SendingLimits(connections=3)),
+        None,
+        repeat_uncertain=True,
     )
 
 
@@ -60,8 +62,8 @@ def send(database: Database, host: str, port: int) -> Drained:
 def test_a_strict_postfix_takes_every_mail_and_has_nothing_to_say(database: Database) -> None:
     addresses = planned(database)
     with postfix() as server:
-        drained = send(database, server.host, server.port)
-        assert (drained.stopped, drained.states) == ("", {"sent": len(addresses)})
+        result = send(database, server.host, server.port)
+        assert (result.stopped, result.states) == ("", {"sent": len(addresses)})
         assert sorted(server.wait_for(len(addresses))) == sorted(addresses)
         assert server.complaints() == []
 
@@ -85,8 +87,8 @@ def test_aiosmtpd_takes_every_mail(database: Database) -> None:
     controller = Controller(keeper, hostname="127.0.0.1", port=port)
     controller.start()
     try:
-        drained = send(database, "127.0.0.1", port)
+        result = send(database, "127.0.0.1", port)
     finally:
         controller.stop()
-    assert (drained.stopped, drained.states) == ("", {"sent": len(addresses)})
+    assert (result.stopped, result.states) == ("", {"sent": len(addresses)})
     assert sorted(keeper.recipients) == sorted(addresses)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.transport.smtp.replies import Phase, Refusal, Verdict, judge
+from delivery.transport.smtp.replies import Phase, SmtpError, Verdict, judge
 
 LATER = Verdict("deferred")
 NEVER = Verdict("failed")
@@ -57,23 +57,23 @@ OUR_FAULT = Verdict("planned", stop=True)
     ],
 )
 def test_a_refusal_falls_on_whose_fault_it_is(phase: Phase, code: int, text: str, verdict: Verdict) -> None:
-    assert judge(Refusal(phase, code, text)) == verdict
+    assert judge(SmtpError(phase, code, text)) == verdict
 
 
 def test_nobody_is_suppressed_for_a_fault_of_ours() -> None:
     for code in ("5.7.1", "5.7.26", "5.6.0", "5.3.4", "5.5.1", "5.1.8"):
         for phase in ("mail", "rcpt", "data", "ack"):
-            verdict = judge(Refusal(phase, 550, f"{code} no"))
+            verdict = judge(SmtpError(phase, 550, f"{code} no"))
             assert verdict == OUR_FAULT
 
 
 def test_a_refusal_says_where_and_what_in_one_bounded_line() -> None:
-    assert str(Refusal("rcpt", 550, "5.1.1 No such user")) == "rcpt: 550 5.1.1 No such user"
-    assert str(Refusal("connect", 0, "Connection refused")) == "connect: Connection refused"
-    assert len(str(Refusal("ack", 554, "x" * 5000))) <= 500
+    assert str(SmtpError("rcpt", 550, "5.1.1 No such user")) == "rcpt: 550 5.1.1 No such user"
+    assert str(SmtpError("connect", 0, "Connection refused")) == "connect: Connection refused"
+    assert len(str(SmtpError("ack", 554, "x" * 5000))) <= 500
 
 
 def test_only_a_code_at_the_reply_s_beginning_counts() -> None:
-    assert Refusal("rcpt", 550, "5.1.1 No such user").enhanced == "5.1.1"
-    assert Refusal("rcpt", 550, "5.1.10: gone").enhanced == "5.1.10"
-    assert Refusal("rcpt", 550, "not 5.1.1 at all").enhanced == ""
+    assert SmtpError("rcpt", 550, "5.1.1 No such user").enhanced == "5.1.1"
+    assert SmtpError("rcpt", 550, "5.1.10: gone").enhanced == "5.1.10"
+    assert SmtpError("rcpt", 550, "not 5.1.1 at all").enhanced == ""

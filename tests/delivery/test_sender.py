@@ -9,7 +9,7 @@ from sqlalchemy import select
 from core.database import Database
 from delivery import claim_buffer, planner, sender
 from delivery.models import Delivery
-from delivery.rate_limit import Speed
+from delivery.rate_limit import SendingLimits
 from tests.support.outbox import deliveries, got, plan, send, states
 from tests.support.servers.smtp import ScriptedServer
 
@@ -79,8 +79,8 @@ def test_a_server_that_takes_fewer_connections_than_we_would_open_gets_every_mai
     plan(database, 40)
     full = "421 4.7.0 Too many connections"
     with ScriptedServer(on_connect=lambda number: full if number > 2 else None) as server:
-        drained = send(database, server, speed=Speed(connections=6))
-        assert not drained.stopped
+        result = send(database, server, limits=SendingLimits(connections=6))
+        assert not result.stopped
         assert states(database) == {"sent": 40}
         assert len(set(got(server))) == len(got(server)) == 40
 
@@ -107,29 +107,29 @@ def test_no_address_of_a_reader_stands_in_the_reason_of_a_stop(database: Databas
 def test_a_letter_that_waits_does_not_narrow_a_digest_to_one_connection(database: Database) -> None:
     plan(database, 40)
     with database.sessions.begin() as session:
-        session.scalars(select(Delivery)).first().queue = planner.PROMPT  # type: ignore[union-attr]
+        session.scalars(select(Delivery)).first().queue = planner.PRIORITY_QUEUE  # type: ignore[union-attr]
     with ScriptedServer() as server:
-        send(database, server, speed=Speed(connections=4))
+        send(database, server, limits=SendingLimits(connections=4))
         assert server.sessions == 4
     assert states(database) == {"sent": 40}
 
 
 def test_a_run_that_cannot_keep_its_claims_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def renew(_stock: claim_buffer.Stock) -> None:
+    async def renew(_claims: claim_buffer.ClaimBuffer) -> None:
         raise Crash
 
     plan(database, 40)
-    monkeypatch.setattr(claim_buffer.Stock, "renew", renew)
+    monkeypatch.setattr(claim_buffer.ClaimBuffer, "renew", renew)
     monkeypatch.setattr(sender, "TICK", 0.001)
     with ScriptedServer() as server, pytest.raises(Crash):
-        send(database, server, lease=timedelta(0), speed=Speed(per_second=20))
+        send(database, server, lease=timedelta(0), limits=SendingLimits(per_second=20))
     assert states(database)["sent"] < 40
 
 
 def test_lines_that_wait_for_their_second_send_nothing_once_the_run_stops(database: Database) -> None:
     plan(database, 10)
     with ScriptedServer(on_mail="550 5.7.1 You are not welcome") as server:
-        assert send(database, server, speed=Speed(connections=3, per_second=2)).stopped
+        assert send(database, server, limits=SendingLimits(connections=3, per_second=2)).stopped
         assert sum(command.startswith("MAIL") for command in server.commands) == 1
     assert states(database) == {"planned": 10}
 

@@ -14,10 +14,10 @@ from sqlalchemy import update
 
 from core.database import Database
 from delivery import claim_buffer
-from delivery.group_commit import Ledger
+from delivery.group_commit import GroupCommit
 from delivery.models import Delivery
-from delivery.rate_limit import Quota
-from delivery.sender import Office, drain
+from delivery.rate_limit import HourlyQuota
+from delivery.sender import SendingContext, send_due
 from delivery.transport.pool import Transport
 from delivery.transport.smtp import connection
 from delivery.transport.smtp.connection import SmtpAddress
@@ -25,7 +25,7 @@ from delivery.transport.smtp.protocol import Channel
 from emails.message import Message as MailMessage
 from subscribers.accounts import find, suppress, unsubscribe
 from subscribers.signup_limits import DatabaseStorage
-from tests.support.factories import HOUSE, NOW
+from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import deliveries, got, plan, send, states
 from tests.support.servers.smtp import Message, ScriptedServer
 
@@ -116,7 +116,11 @@ def test_a_server_that_drops_the_commands_behind_a_text_is_waited_for_once_and_n
     monkeypatch.setattr(connection, "_TIMEOUTS", dict.fromkeys(connection._TIMEOUTS, 0.5))
     plan(sqlite_database, 5)
     with server_that_drops_what_comes_with_a_text(5) as (server, hellos):
-        drain(Office(sqlite_database, Transport([server]), HOUSE, lambda: NOW), None, repeat_uncertain=True)
+        send_due(
+            SendingContext(sqlite_database, Transport([server]), IDENTITY, lambda: NOW),
+            None,
+            repeat_uncertain=True,
+        )
     assert states(sqlite_database) == {"sent": 5}
     assert len(hellos) == 2
 
@@ -124,7 +128,11 @@ def test_a_server_that_drops_the_commands_behind_a_text_is_waited_for_once_and_n
 def test_the_commands_of_a_mail_come_with_the_text_of_the_one_before(sqlite_database: Database) -> None:
     plan(sqlite_database, 3)
     with server_that_hears_the_next_mail_first(3) as server:
-        drain(Office(sqlite_database, Transport([server]), HOUSE, lambda: NOW), None, repeat_uncertain=True)
+        send_due(
+            SendingContext(sqlite_database, Transport([server]), IDENTITY, lambda: NOW),
+            None,
+            repeat_uncertain=True,
+        )
     assert states(sqlite_database) == {"sent": 3}
 
 
@@ -155,17 +163,17 @@ def test_a_reader_who_leaves_between_the_commands_and_the_text_gets_no_mail(
                 unsubscribe(subscriber, NOW)
 
     with ScriptedServer(extensions=PIPELINING, on_body=once(leave)) as server:
-        drained = send(database, server)
+        result = send(database, server)
     assert got(server) == [first, third]
     assert [delivery.state for delivery in deliveries(database)] == ["sent", "skipped", "sent"]
-    assert drained.states == {"sent": 2, "skipped": 1}
+    assert result.states == {"sent": 2, "skipped": 1}
 
 
 def test_a_run_that_stops_says_nothing_to_a_server_that_waits_for_a_text(database: Database) -> None:
     plan(database, 3)
     with ScriptedServer(extensions=PIPELINING, on_body="554 5.7.1 You are blocked") as server:
-        drained = send(database, server)
-    assert "You are blocked" in drained.stopped
+        result = send(database, server)
+    assert "You are blocked" in result.stopped
     assert {(delivery.state, delivery.claim) for delivery in deliveries(database)} == {("planned", "")}
     assert server.messages == []
     assert server.commands[-1] == "DATA"  # of the second mail
@@ -174,7 +182,9 @@ def test_a_run_that_stops_says_nothing_to_a_server_that_waits_for_a_text(databas
 def test_a_mail_waits_for_a_domain_that_says_later_while_its_commands_are_on_their_way(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_buffer, "MOST_WAIT", timedelta(0))  # the run ends where it would wait for the turn
+    monkeypatch.setattr(
+        claim_buffer, "MOST_WAIT", timedelta(0)
+    )  # the run ends where it would wait for the turn
     plan(database, 3, domain="slow.example")
     with ScriptedServer(extensions=PIPELINING, on_body="451 4.7.1 Too many mails") as server:
         send(database, server)
@@ -183,9 +193,11 @@ def test_a_mail_waits_for_a_domain_that_says_later_while_its_commands_are_on_the
 
 def test_a_mail_put_back_by_a_line_is_not_taken_twice_before_the_line_knows(database: Database) -> None:
     plan(database, 2)
-    ledger = Ledger(database, "sender", lambda: NOW, timedelta(minutes=1))
-    quota = Quota(DatabaseStorage(database), 0)
-    claims = claim_buffer.Stock(ledger, None, quota, connections=1, repeat_uncertain=True, clock=lambda: NOW)
+    group_commit = GroupCommit(database, "sender", lambda: NOW, timedelta(minutes=1))
+    quota = HourlyQuota(DatabaseStorage(database), 0)
+    claims = claim_buffer.ClaimBuffer(
+        group_commit, None, quota, connections=1, repeat_uncertain=True, clock=lambda: NOW
+    )
 
     async def take() -> list[int]:
         await claims.refill()
@@ -203,7 +215,7 @@ def test_a_mail_put_back_by_a_line_is_not_taken_twice_before_the_line_knows(data
         first: "claimed",
         second: "claimed",
     }
-    ledger.close()
+    group_commit.close()
 
 
 def test_a_sender_that_is_cancelled_while_a_server_waits_for_a_text_says_nothing_more(

@@ -20,14 +20,14 @@ import pytest
 from sqlalchemy import delete
 
 from core.database import Base, Database, open_database
-from delivery.sender import Drained, Office, drain
+from delivery.sender import SendResult, SendingContext, send_due
 from delivery.transport.pool import Transport
 from delivery.transport.smtp import connection
 from delivery.transport.smtp.connection import SmtpAddress
 from delivery.transport.smtp.protocol import Channel
 from delivery.transport.smtp.replies import BEFORE_MESSAGE
 from subscribers.accounts import is_suppressed
-from tests.support.factories import HOUSE, NOW
+from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import deliveries, got, plan, states
 from tests.support.servers.smtp import CLOSE_NOTIFY, DROP, HANG, RESET, Reply, ScriptedServer, in_turn
 
@@ -148,11 +148,11 @@ class Servers:
     def make(self, **hooks: Any) -> ScriptedServer:
         return ScriptedServer(**self.terms, **hooks, extensions=self.extensions, receive_buffer=BUFFER)
 
-    def send(self, database: Database, server: ScriptedServer, after: timedelta = timedelta()) -> Drained:
+    def send(self, database: Database, server: ScriptedServer, after: timedelta = timedelta()) -> SendResult:
         secure = ("starttls", *LOGIN, self.ca_file) if self.is_secure else ("none",)
         transport = Transport([SmtpAddress(server.host, server.port, *secure)])
-        office = Office(database, transport, HOUSE, lambda: NOW + after)
-        return drain(office, None, repeat_uncertain=False)
+        context = SendingContext(database, transport, IDENTITY, lambda: NOW + after)
+        return send_due(context, None, repeat_uncertain=False)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def hear_bytewise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Channel, "data_received", bytewise)
 
 
-def assert_balance(database: Database, *runs: Drained) -> None:
+def assert_balance(database: Database, *runs: SendResult) -> None:
     """Every mail is counted in the state in which the ledger has it, the rest is planned."""
     counted: Counter[str] = Counter()
     for run in runs:
@@ -209,13 +209,13 @@ def test_a_fault_costs_the_mail_it_hits_no_more_than_it_must_and_the_others_noth
     addresses = plan(database, MAILS, more_text=LONG_TEXT if phase == "body" else "")
     wanted = expected(phase, fault)
     with servers.make(**{HOOKS[phase]: in_turn(reply_of(phase, fault))}) as server:
-        drained = servers.send(database, server)
+        result = servers.send(database, server)
         hit, *others = deliveries(database)
         assert hit.state == wanted.state
         assert {delivery.state for delivery in others} == {"planned" if wanted.stops else "sent"}
-        assert bool(drained.stopped) == wanted.stops
-        assert "\n" not in drained.stopped
-        assert_balance(database, drained)
+        assert bool(result.stopped) == wanted.stops
+        assert "\n" not in result.stopped
+        assert_balance(database, result)
 
         if wanted.stops:
             assert got(server) == []
@@ -247,8 +247,8 @@ def test_replies_of_many_lines_that_arrive_byte_by_byte_are_understood(
     long_reply = "\r\n".join([*(f"{code}-{number} of many" for number in range(20)), f"{code} 2.0.0 Ok"])
     plan(database, 2)
     with servers.make(**{HOOKS[phase]: long_reply}) as server:
-        drained = servers.send(database, server)
-    assert (drained.stopped, states(database)) == ("", {"sent": 2})
+        result = servers.send(database, server)
+    assert (result.stopped, states(database)) == ("", {"sent": 2})
     assert len(server.messages) == 2
 
 
@@ -259,9 +259,9 @@ def test_of_all_refusals_only_that_of_a_dead_address_suppresses_its_reader(
 ) -> None:
     dead, alive = plan(database, 2)
     with servers.make(**{HOOKS[phase]: in_turn(reply_of(phase, "no such user"))}) as server:
-        drained = servers.send(database, server)
+        result = servers.send(database, server)
     assert states(database) == {"failed": 1, "sent": 1}
-    assert_balance(database, drained)
+    assert_balance(database, result)
     with database.sessions() as session:
         assert is_suppressed(session, dead)
         assert not is_suppressed(session, alive)
@@ -286,11 +286,11 @@ def test_a_connection_that_fails_between_two_mails_costs_neither_of_them_a_delay
         be_impatient(monkeypatch)
     addresses = plan(database, 3)
     with servers.make(**{HOOKS[phase]: in_turn(None, reply_of(phase, fault))}) as server:
-        drained = servers.send(database, server)
+        result = servers.send(database, server)
     assert states(database) == {"sent": 3}
     assert got(server) == addresses
     assert server.sessions == 2
-    assert_balance(database, drained)
+    assert_balance(database, result)
 
 
 @pytest.mark.parametrize("manner", ["pipelining"])
@@ -301,10 +301,10 @@ def test_a_refusal_of_commands_sent_ahead_is_that_of_their_own_mail(
 ) -> None:
     first, _, last = plan(database, 3)
     with servers.make(**{HOOKS[phase]: in_turn(None, reply_of(phase, fault))}) as server:
-        drained = servers.send(database, server)
+        result = servers.send(database, server)
     assert [delivery.state for delivery in deliveries(database)] == ["sent", state, "sent"]
     assert got(server) == [first, last]
-    assert_balance(database, drained)
+    assert_balance(database, result)
 
 
 # --- a server that others wrote -----------------------------------------------------
@@ -356,7 +356,7 @@ def test_what_postfix_s_own_test_server_does_to_every_mail_is_what_the_ledger_sa
 ) -> None:
     plan(database, MAILS)
     with smtp_sink(*switches) as address:
-        office = Office(database, Transport([address]), HOUSE, lambda: NOW)
-        drained = drain(office, None, repeat_uncertain=False)
-    assert (drained.stopped, states(database)) == ("", {state: MAILS})
-    assert_balance(database, drained)
+        context = SendingContext(database, Transport([address]), IDENTITY, lambda: NOW)
+        result = send_due(context, None, repeat_uncertain=False)
+    assert (result.stopped, states(database)) == ("", {state: MAILS})
+    assert_balance(database, result)

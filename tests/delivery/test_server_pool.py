@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from delivery.transport.pool import AddressError, Transport, parse_address, send_one
+from delivery.transport.pool import SmtpUrlError, Transport, parse_address, send_one
 from delivery.transport.smtp import connection
 from delivery.transport.smtp.connection import SmtpAddress
-from delivery.transport.smtp.replies import Refusal
+from delivery.transport.smtp.replies import SmtpError
 from tests.support.servers.smtp import DROP, Reply, ScriptedServer
 from tests.support.smtp_messages import message, to, url
 
@@ -27,7 +27,7 @@ def test_a_server_that_cannot_be_reached_is_replaced_by_another_before_a_message
 @pytest.mark.parametrize("reply", ["451 4.3.0 Not now", DROP])
 def test_a_message_that_has_begun_is_never_tried_at_another_server(hook: str, reply: Reply) -> None:
     with ScriptedServer(**{hook: reply}) as first, ScriptedServer() as second:  # type: ignore[arg-type]
-        with to(url(first), url(second)) as transport, pytest.raises(Refusal):
+        with to(url(first), url(second)) as transport, pytest.raises(SmtpError):
             transport.send(message())
         assert (first.sessions, second.sessions) == (1, 0)
 
@@ -96,7 +96,7 @@ def test_an_address_says_where_and_how_to_send(address: str, expected: SmtpAddre
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_in_one_line_without_its_password(address: str) -> None:
-    with pytest.raises(AddressError, match="PAPERBOY_SMTP_URL") as caught:
+    with pytest.raises(SmtpUrlError, match="PAPERBOY_SMTP_URL") as caught:
         parse_address(address)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)

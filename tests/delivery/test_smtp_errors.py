@@ -60,7 +60,7 @@ def test_pauses_grow_and_after_48_hours_a_delivery_fails(database: Database) -> 
                 pauses.append(delivery.due_at - now)
                 now = delivery.due_at
             assert len(pauses) < 50
-    assert all(later > earlier * 1.5 for earlier, later in itertools.pairwise(pauses[:6]))
+    assert all(next_allowed > earlier * 1.5 for earlier, next_allowed in itertools.pairwise(pauses[:6]))
     assert timedelta(minutes=14) < pauses[0] < timedelta(minutes=16)
     assert max(pauses) < timedelta(hours=9)
     assert timedelta(hours=44) < now - NOW < timedelta(hours=52)
@@ -106,9 +106,9 @@ def test_a_fault_of_ours_stops_the_run_and_leaves_every_delivery_planned(
 ) -> None:
     plan(database, 3)
     with ScriptedServer(**{hook: reply}) as refusing:  # type: ignore[arg-type]
-        drained = send(database, refusing)
+        result = send(database, refusing)
         assert refusing.sessions == 1
-    assert reply in drained.stopped
+    assert reply in result.stopped
     assert states(database) == {"planned": 3}
     assert sum(delivery.attempts for delivery in deliveries(database)) <= 1
     send(database, server)
@@ -139,8 +139,8 @@ def test_a_mail_that_was_deferred_days_ago_is_not_given_up_at_the_first_fault_of
     database: Database,
 ) -> None:
     plan(database, 1)
-    with ScriptedServer(on_rcpt="451 4.3.0 Not now") as later:
-        send(database, later)
+    with ScriptedServer(on_rcpt="451 4.3.0 Not now") as next_allowed:
+        send(database, next_allowed)
     with ScriptedServer(on_mail="550 5.7.1 Account suspended") as refusing:
         send(database, refusing, now=NOW + timedelta(days=3))
     assert states(database) == {"planned": 1}
@@ -149,8 +149,8 @@ def test_a_mail_that_was_deferred_days_ago_is_not_given_up_at_the_first_fault_of
 def test_ten_refusals_in_a_row_stop_the_run(database: Database) -> None:
     plan(database, 15)
     with ScriptedServer(on_rcpt="451 4.7.1 Too many") as server:
-        drained = send(database, server)
-    assert "10 mails in a row" in drained.stopped
+        result = send(database, server)
+    assert "10 mails in a row" in result.stopped
     assert states(database) == {"deferred": 10, "planned": 5}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from delivery.transport import pool as transport_module
-from delivery.transport.smtp.replies import Phase, Refusal, Verdict, judge
+from delivery.transport.smtp.replies import Phase, SmtpError, Verdict, judge
 from emails.message import Message
 from tests.support.servers.smtp import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
 from tests.support.smtp_messages import message, refusal_of, to, url
@@ -50,7 +50,7 @@ def test_a_connection_that_ended_between_two_mails_is_opened_anew_and_nothing_is
 
 
 def test_a_server_that_drops_every_connection_is_not_asked_for_ever() -> None:
-    with ScriptedServer(on_mail=DROP) as server, to(url(server)) as transport, pytest.raises(Refusal):
+    with ScriptedServer(on_mail=DROP) as server, to(url(server)) as transport, pytest.raises(SmtpError):
         transport.send(message())
     assert server.sessions == 1
 
@@ -60,7 +60,7 @@ def test_a_refused_reader_does_not_disturb_the_next_one() -> None:
         ScriptedServer(on_rcpt=in_turn("550 5.1.1 No such user")) as server,
         to(url(server)) as transport,
     ):
-        with pytest.raises(Refusal):
+        with pytest.raises(SmtpError):
             transport.send(message(1))
         transport.send(message(2))
     assert [taken.rcpt for taken in server.messages] == [["reader2@example.com"]]
@@ -70,7 +70,7 @@ def test_a_refused_reader_does_not_disturb_the_next_one() -> None:
 @pytest.mark.parametrize("drop", [DROP, TAKE_AND_DROP])
 def test_the_next_mail_goes_over_a_new_connection_after_a_drop(drop: Reply) -> None:
     with ScriptedServer(on_body=in_turn(drop)) as server, to(url(server)) as transport:
-        with pytest.raises(Refusal):
+        with pytest.raises(SmtpError):
             transport.send(message(1))
         transport.send(message(2))
     assert server.messages[-1].rcpt == ["reader2@example.com"]
@@ -106,7 +106,7 @@ def test_a_refusal_names_the_phase_in_which_it_came(hook: str, reply: Reply, pha
 def test_a_server_that_is_not_there_is_a_refused_connection() -> None:
     with ScriptedServer() as server:
         address = url(server)
-    with to(address) as transport, pytest.raises(Refusal) as caught:
+    with to(address) as transport, pytest.raises(SmtpError) as caught:
         transport.send(message())
     assert (caught.value.phase, caught.value.code) == ("connect", 0)
 
@@ -118,7 +118,7 @@ def test_a_mail_larger_than_the_server_takes_is_refused_before_it_is_tried() -> 
     with (
         ScriptedServer(extensions=["SIZE 1000"]) as server,
         to(url(server)) as transport,
-        pytest.raises(Refusal, match=r"5\.3\.4 the server takes 1000 bytes at most") as caught,
+        pytest.raises(SmtpError, match=r"5\.3\.4 the server takes 1000 bytes at most") as caught,
     ):
         transport.send(message(data=b"x" * 1001))
     assert (caught.value.phase, caught.value.code) == ("mail", 552)
@@ -131,7 +131,7 @@ def test_an_address_beyond_ascii_goes_out_only_where_the_server_takes_it() -> No
         transport.send(korean)
     assert able.messages[0].rcpt == ["독자@example.com"]
     with ScriptedServer() as unable, to(url(unable)) as transport:
-        with pytest.raises(Refusal, match="only addresses in ASCII") as caught:
+        with pytest.raises(SmtpError, match="only addresses in ASCII") as caught:
             transport.send(korean)
         transport.send(message())
     assert judge(caught.value) == Verdict("failed")  # that reader's mail, and nobody else's

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from delivery.transport.smtp.replies import Refusal
+from delivery.transport.smtp.replies import SmtpError
 from tests.support.servers.smtp import ScriptedServer
 from tests.support.smtp_messages import LOGIN, LOGIN_IN_URL, message, to, url
 
@@ -35,7 +35,7 @@ def test_a_password_never_goes_over_an_open_line() -> None:
     with (
         ScriptedServer(login=LOGIN) as server,
         to(url(server, login=LOGIN_IN_URL)) as transport,
-        pytest.raises(Refusal) as caught,
+        pytest.raises(SmtpError) as caught,
     ):
         transport.send(message())
     assert caught.value.phase == "tls"
@@ -49,7 +49,7 @@ def test_a_certificate_that_nobody_vouches_for_ends_the_talk_before_the_password
     with (
         ScriptedServer(tls=server_tls, login=LOGIN) as server,
         to(url(server, login=LOGIN_IN_URL)) as transport,
-        pytest.raises(Refusal) as caught,
+        pytest.raises(SmtpError) as caught,
     ):
         transport.send(message())
     assert caught.value.phase == "tls"
@@ -61,7 +61,7 @@ def test_a_wrong_password_is_a_refused_login(server_tls: ssl.SSLContext, ca_file
     with (
         ScriptedServer(tls=server_tls, login=LOGIN) as server,
         to(url(server, login="paperboy%40example.org:wrong", ca=ca_file)) as transport,
-        pytest.raises(Refusal) as caught,
+        pytest.raises(SmtpError) as caught,
     ):
         transport.send(message())
     assert (caught.value.phase, caught.value.code) == ("login", 535)
@@ -99,7 +99,7 @@ def test_a_certificate_that_is_wrong_ends_the_talk_before_the_password_and_says_
     with (
         ScriptedServer(tls=context, implicit_tls=implicit, login=LOGIN) as server,
         to(url(server, scheme=scheme, login=LOGIN_IN_URL, ca=ca_file)) as transport,
-        pytest.raises(Refusal) as caught,
+        pytest.raises(SmtpError) as caught,
     ):
         transport.send(message())
     assert caught.value.phase == "tls"
@@ -114,7 +114,7 @@ def test_a_server_that_refuses_the_tls_it_offers_gets_no_mail_in_the_clear(
     with (
         ScriptedServer(tls=server_tls, on_starttls="454 4.7.0 TLS not available") as server,
         to(url(server, starttls=starttls, ca=ca_file)) as transport,
-        pytest.raises(Refusal) as caught,
+        pytest.raises(SmtpError) as caught,
     ):
         transport.send(message())
     assert (caught.value.phase, caught.value.code) == ("tls", 454)
@@ -128,7 +128,7 @@ def test_what_is_said_before_the_encryption_begins_counts_for_nothing(
     with (
         ScriptedServer(tls=server_tls, on_starttls=injected) as server,
         to(url(server, starttls="required", ca=ca_file)) as transport,
-        pytest.raises(Refusal, match="spoke on before the encryption began"),
+        pytest.raises(SmtpError, match="spoke on before the encryption began"),
     ):
         transport.send(message())
     assert server.messages == []
@@ -144,7 +144,7 @@ def test_a_file_that_holds_no_certificate_is_a_refused_connection(
     with (
         ScriptedServer(tls=server_tls, implicit_tls=security == "tls") as server,
         to(url(server, scheme=scheme, ca=no_certificate)) as transport,
-        pytest.raises(Refusal) as caught,
+        pytest.raises(SmtpError) as caught,
     ):
         transport.send(message())
     assert caught.value.phase in {"connect", "tls"}
@@ -154,7 +154,7 @@ def test_tls_that_is_required_and_not_offered_ends_the_talk() -> None:
     with (
         ScriptedServer() as server,
         to(url(server, starttls="required")) as transport,
-        pytest.raises(Refusal, match="does not offer STARTTLS"),
+        pytest.raises(SmtpError, match="does not offer STARTTLS"),
     ):
         transport.send(message())
     assert server.messages == []

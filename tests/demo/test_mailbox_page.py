@@ -1,19 +1,18 @@
-"""The mailbox page shows every mail and lets none of them do harm."""
+"""The mailbox page shows every mail, and no mail can do harm there."""
 
 import smtplib
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from delivery.transport.mailbox import embedded_mailbox, keys
+from delivery.transport.mailbox import keys, mailbox_server
 from paperboy.demo.mailbox_page import MAILS_PER_PAGE, serve_mailbox
 
-READER = "reader@example.com"
+RECIPIENT = "subscriber@example.com"
 
 
 @pytest.fixture
@@ -28,43 +27,40 @@ def page(folder: Path) -> Iterator[httpx.Client]:
 
 
 def deliver(folder: Path, *subjects: str, html: str = "<p>주간 논문</p>") -> None:
-    with embedded_mailbox(folder) as url:
-        port = urlsplit(url).port
-        assert port
-        with smtplib.SMTP("127.0.0.1", port) as client:
-            for subject in subjects:
-                mail = EmailMessage()
-                mail["Subject"] = subject
-                mail["From"] = "desk@example.com"
-                mail["To"] = READER
-                mail.set_content("The text part")
-                mail.add_alternative(html, subtype="html")
-                client.send_message(mail)
+    with mailbox_server(folder) as port, smtplib.SMTP("127.0.0.1", port) as client:
+        for subject in subjects:
+            mail = EmailMessage()
+            mail["Subject"] = subject
+            mail["From"] = "news@example.com"
+            mail["To"] = RECIPIENT
+            mail.set_content("The text part")
+            mail.add_alternative(html, subtype="html")
+            client.send_message(mail)
 
 
 def subjects_on(html: str) -> list[str]:
     return [node.text() for node in LexborHTMLParser(html).css(".list b")]
 
 
-def test_the_page_lists_all_mails_the_newest_first(folder: Path, page: httpx.Client) -> None:
+def test_the_page_lists_all_mails_newest_first(folder: Path, page: httpx.Client) -> None:
     deliver(folder, "이번 주의 논문", "Confirm your subscription")
     html = page.get("/").raise_for_status().text
     assert subjects_on(html) == ["Confirm your subscription", "이번 주의 논문"]
-    assert READER in html
+    assert RECIPIENT in html
 
 
-def test_older_mails_are_reached_through_the_page_links(folder: Path, page: httpx.Client) -> None:
+def test_older_mails_are_on_the_next_page(folder: Path, page: httpx.Client) -> None:
     deliver(folder, *(str(number) for number in range(MAILS_PER_PAGE + 1)))
     older = LexborHTMLParser(page.get("/").text).css_first(".pages a")
     assert older is not None
     assert subjects_on(page.get(str(older.attributes["href"])).text) == ["0"]
 
 
-def test_an_empty_mailbox_has_a_page(page: httpx.Client) -> None:
+def test_an_empty_mailbox_has_a_page_that_says_so(page: httpx.Client) -> None:
     assert "No mail here" in page.get("/").raise_for_status().text
 
 
-def test_html_in_a_mail_cannot_run_script(folder: Path, page: httpx.Client) -> None:
+def test_the_html_of_a_mail_cannot_run_scripts(folder: Path, page: httpx.Client) -> None:
     deliver(folder, "Harm", html="<script>alert(1)</script>")
     frame = LexborHTMLParser(page.get("/").text).css_first("iframe")
     assert frame is not None
@@ -109,11 +105,11 @@ def test_a_foreign_host_header_is_refused(host: str, folder: Path, page: httpx.C
 
 @pytest.mark.parametrize("path", ["/", "/html"])
 @pytest.mark.parametrize("key", ["unknown", "../../secret", "..\\secret", "/etc/passwd"])
-def test_only_mails_of_the_mailbox_can_be_asked_for(path: str, key: str, page: httpx.Client) -> None:
+def test_no_file_outside_the_mailbox_can_be_requested(path: str, key: str, page: httpx.Client) -> None:
     assert page.get(path, params={"mail": key}).status_code == 404
 
 
-def test_looking_at_a_mail_changes_nothing_on_disk(folder: Path, page: httpx.Client) -> None:
+def test_viewing_a_mail_changes_nothing_on_disk(folder: Path, page: httpx.Client) -> None:
     deliver(folder, "Hello")
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     page.get("/", params={"mail": keys(folder)[0], "view": "source"}).raise_for_status()

@@ -1,4 +1,4 @@
-"""The sample forum answers like Discourse, and its posts have the shapes of three periods."""
+"""The sample forum responds like Discourse, and its posts have the formats of three periods."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from paperboy.demo.sample.data import weeks
 from paperboy.demo.sample.forum import Forum
-from paperboy.demo.sample.topics import NEWS_TOPIC_ID, State
+from paperboy.demo.sample.topics import NEWS_TOPIC_ID, ForumState
 from paperboy.demo.sample.truth import expected
 
 SPRING_2025, SUMMER_2025, SPRING_2026 = 8427, 9140, 9655
@@ -25,8 +25,8 @@ def forum() -> Iterator[Forum]:
 
 
 def cooked(forum: Forum, topic_id: int) -> str:
-    answer = httpx.get(forum.topic_url(topic_id))
-    text: str = answer.json()["post_stream"]["posts"][0]["cooked"]
+    response = httpx.get(forum.topic_url(topic_id))
+    text: str = response.json()["post_stream"]["posts"][0]["cooked"]
     return text
 
 
@@ -41,12 +41,12 @@ def count(html: str, selector: str) -> int:
 
 
 def headings(html: str) -> list[str]:
-    """The headings of the post itself: those of oneboxes belong to the linked pages."""
+    """The headings of the post itself, without those of oneboxes, which belong to the linked pages."""
     tree = LexborHTMLParser(html)
     return [node.text().strip() for node in tree.css("h1, h2, h3") if node.css_first("a.anchor")]
 
 
-def test_a_conditional_request_answers_304_until_the_feed_changes(forum: Forum) -> None:
+def test_a_conditional_request_gets_304_until_the_feed_changes(forum: Forum) -> None:
     first = httpx.get(forum.feed_url)
     known = {"If-None-Match": first.headers["ETag"]}
     unchanged = httpx.get(forum.feed_url, headers=known)
@@ -56,15 +56,15 @@ def test_a_conditional_request_answers_304_until_the_feed_changes(forum: Forum) 
     assert unchanged.content == b""
 
 
-def test_the_feed_is_sent_as_gzip_only_to_those_who_ask(forum: Forum) -> None:
-    packed = httpx.get(forum.feed_url, headers={"Accept-Encoding": "gzip"})
+def test_the_feed_is_compressed_only_for_clients_that_accept_gzip(forum: Forum) -> None:
+    compressed = httpx.get(forum.feed_url, headers={"Accept-Encoding": "gzip"})
     plain = httpx.get(forum.feed_url, headers={"Accept-Encoding": "identity"})
-    assert packed.headers["Content-Encoding"] == "gzip"
+    assert compressed.headers["Content-Encoding"] == "gzip"
     assert "Content-Encoding" not in plain.headers
-    assert packed.text == plain.text
+    assert compressed.text == plain.text
 
 
-def test_the_feed_holds_every_published_week_and_the_news_newest_first(forum: Forum) -> None:
+def test_the_feed_has_all_published_weeks_and_the_news_newest_first(forum: Forum) -> None:
     host = httpx.URL(forum.origin).host
     ids = [SPRING_2026, SUMMER_2025, SPRING_2025, NEWS_TOPIC_ID]
     assert [entry.id for entry in entries(forum)] == [f"{host}-topic-{number}" for number in ids]
@@ -79,7 +79,7 @@ def test_only_the_weeks_published_so_far_are_on_the_forum(forum: Forum, publishe
     assert len(entries(forum)) == published + 1
 
 
-def test_the_news_topic_has_papers_in_its_title_but_no_week(forum: Forum) -> None:
+def test_the_title_of_the_news_topic_mentions_papers_but_no_week(forum: Forum) -> None:
     title = entries(forum)[-1].title
     assert "논문" in title
     assert not title.startswith("[")
@@ -108,7 +108,7 @@ def test_an_edit_changes_one_topic_and_keeps_its_date(forum: Forum) -> None:
     assert changed[0][0].published == changed[0][1].published
 
 
-def test_an_edit_adds_a_paper_and_corrects_a_title_and_a_figure() -> None:
+def test_the_edit_adds_a_paper_and_corrects_a_title_and_a_number() -> None:
     before, after = (expected(SUMMER_2025, edited)["papers"] for edited in (False, True))
     assert [paper["title_en"].partition(":")[0] for paper in after[len(before) :]] == ["Signpost"]
     changes = [
@@ -124,13 +124,13 @@ def test_an_edit_adds_a_paper_and_corrects_a_title_and_a_figure() -> None:
 
 def test_an_edit_raises_the_version_in_the_topic(forum: Forum) -> None:
     before = httpx.get(forum.topic_url(SUMMER_2025)).json()["post_stream"]["posts"][0]
-    forum.state = State(edited=True)
+    forum.state = ForumState(edited=True)
     after = httpx.get(forum.topic_url(SUMMER_2025)).json()["post_stream"]["posts"][0]
     assert (before["version"], after["version"]) == (1, 2)
     assert after["created_at"] == before["created_at"] == before["updated_at"] < after["updated_at"]
 
 
-def test_another_emoji_set_changes_pictures_but_no_text(forum: Forum) -> None:
+def test_another_emoji_set_changes_images_but_no_text(forum: Forum) -> None:
     before = cooked(forum, SPRING_2026)
     forum.state.emoji_set = "apple"
     after = cooked(forum, SPRING_2026)
@@ -138,7 +138,7 @@ def test_another_emoji_set_changes_pictures_but_no_text(forum: Forum) -> None:
     assert after == before.replace("/emoji/fluentui/", "/emoji/apple/")
 
 
-def test_a_topic_is_a_page_that_other_addresses_lead_to(forum: Forum) -> None:
+def test_other_urls_of_a_topic_redirect_to_its_page(forum: Forum) -> None:
     address = entries(forum)[0].link
     moved = httpx.get(f"{forum.origin}/t/{SPRING_2026}")
     assert (moved.status_code, moved.headers["Location"]) == (301, address)
@@ -146,13 +146,13 @@ def test_a_topic_is_a_page_that_other_addresses_lead_to(forum: Forum) -> None:
     assert cooked(forum, SPRING_2026) in httpx.get(address).text
 
 
-def test_tags_are_objects(forum: Forum) -> None:
+def test_tags_are_objects_with_names(forum: Forum) -> None:
     tags = httpx.get(forum.topic_url(SPRING_2026)).json()["tags"]
     assert [tag["name"] for tag in tags][:2] == ["ai-ml-papers-of-the-week", "paper"]
 
 
 @pytest.mark.parametrize("topic_id", [SPRING_2025, SUMMER_2025, SPRING_2026, NEWS_TOPIC_ID])
-def test_pictures_and_links_of_the_site_stay_on_the_server(forum: Forum, topic_id: int) -> None:
+def test_the_images_of_a_post_are_on_the_forum_itself(forum: Forum, topic_id: int) -> None:
     page = LexborHTMLParser(cooked(forum, topic_id))
     sources = {node.attributes["src"] or "" for node in page.css("img.emoji, .lightbox img")}
     assert sources
@@ -160,7 +160,7 @@ def test_pictures_and_links_of_the_site_stay_on_the_server(forum: Forum, topic_i
     assert all(source.startswith(forum.origin) for source in sources)
 
 
-def test_headings_have_anchors_with_running_numbers(forum: Forum) -> None:
+def test_the_anchors_of_headings_are_numbered_through_the_post(forum: Forum) -> None:
     names = re.findall(r'<a name="(p-\d+-[a-z][^"]*)" class="anchor"', cooked(forum, SUMMER_2025))
     assert [int(name.rpartition("-")[2]) for name in names] == list(range(1, len(names) + 1))
     assert names[1] == "p-17377-pytorchkrfiresouth_korea-thinkingthought_balloon-2"
@@ -192,7 +192,7 @@ def test_the_post_of_summer_2025_has_number_emoji_rules_and_one_language(forum: 
     assert count(html, "p > a.onebox") == 1
 
 
-def test_the_post_of_2026_has_a_summary_pictures_and_noise(forum: Forum) -> None:
+def test_the_post_of_2026_has_a_summary_pictures_and_stray_markup(forum: Forum) -> None:
     html = cooked(forum, SPRING_2026)
     assert "[2026/03/02 ~ 08] " in html
     assert headings(html)[2] == "논문별 핵심 요약"
@@ -209,7 +209,7 @@ def test_the_post_of_2026_has_a_summary_pictures_and_noise(forum: Forum) -> None
 
 @pytest.mark.parametrize("topic_id", [SPRING_2025, SUMMER_2025, SPRING_2026])
 @pytest.mark.parametrize("edited", [False, True])
-def test_every_expected_text_stands_in_the_post(forum: Forum, topic_id: int, edited: bool) -> None:
+def test_every_text_of_the_ground_truth_is_in_the_post(forum: Forum, topic_id: int, edited: bool) -> None:
     forum.state.edited = edited
     tree = LexborHTMLParser(cooked(forum, topic_id))
     for emoji in tree.css("img.emoji"):
@@ -225,7 +225,7 @@ def test_every_expected_text_stands_in_the_post(forum: Forum, topic_id: int, edi
 
 
 @pytest.mark.parametrize("topic_id", [SPRING_2025, SUMMER_2025, SPRING_2026])
-def test_the_expected_languages_are_told_apart_by_hangul(topic_id: int) -> None:
+def test_korean_texts_have_hangul_and_english_texts_have_none(topic_id: int) -> None:
     for paper in expected(topic_id, edited=True)["papers"]:
         korean = [*paper["abstract_ko"], *(block["text"] for block in paper["intro_ko"])]
         english = [*paper["abstract_en"], *(block["text"] for block in paper["intro_en"])]
@@ -244,7 +244,7 @@ def test_no_two_papers_share_a_link_or_a_title() -> None:
     assert len(papers) == len({paper.link for paper in papers}) == len({paper.title_en for paper in papers})
 
 
-def test_the_forum_gives_its_port_back() -> None:
+def test_the_forum_releases_its_port() -> None:
     with Forum() as first:
         address = first.feed_url
         before = hashlib.sha256(httpx.get(address).content).hexdigest()

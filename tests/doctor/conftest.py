@@ -1,4 +1,4 @@
-"""Fixtures that tests of the command share."""
+"""Fixtures that the tests of the doctor share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.support.installation import Installation, healthy
+from tests.support.installation import Installation, healthy_installation
 
 
 @pytest.fixture
@@ -17,6 +17,6 @@ def installation(
     authority: trustme.CA,
     ca_file: Path,
 ) -> Iterator[Installation]:
-    """A healthy installation on loopback."""
-    with healthy(tmp_path, sqlite_template, monkeypatch, authority, ca_file) as made:
-        yield made
+    """An installation on loopback in which everything is in order."""
+    with healthy_installation(tmp_path, sqlite_template, monkeypatch, authority, ca_file) as created:
+        yield created

@@ -1,4 +1,4 @@
-"""The doctor finds each fault of an installation, and nothing else."""
+"""The doctor finds each planted fault of an installation, and reports nothing else."""
 
 import re
 from datetime import UTC, datetime
@@ -9,24 +9,22 @@ import dns.rcode
 import pytest
 
 from core.database import open_engine
-from monitoring.probe_mail import trial_mail
+from monitoring.probe_mail import probe_mail
 from paperboy.doctor import database, dns_records
-from tests.support.factories import HOUSE, NOW
+from tests.support.factories import IDENTITY, NOW
 from tests.support.installation import LOGIN, SPF, Installation
 from tests.support.planted_faults import FAULTS, make_read_only
 
 
-def test_a_healthy_installation_gets_nothing_but_ok(installation: Installation) -> None:
-    findings = installation.findings()
+def test_in_a_healthy_installation_every_finding_is_ok(installation: Installation) -> None:
+    findings = installation.run_doctor()
     assert [finding.line() for finding in findings if finding.state != "ok"] == []
     assert len(findings) > 20
-    assert installation.mail.messages == []
+    assert installation.mail_server.messages == []
 
 
-# --- planted faults -----------------------------------------------------------------
-
-# Faults that would hide each other: what is said of a thing goes with the thing that it is a part of.
-PART_OF = {
+# A fault of a subject hides the faults of its parts: without a database there is no outbox to look at.
+SUBJECT_OF_PART = {
     "outbox": "database",
     "last": "database",
     "deployments": "Prefect",
@@ -40,35 +38,36 @@ PART_OF = {
 
 def _subject(expected: str) -> str:
     word = expected.split()[1].rstrip(":")
-    return "mail" if "SMTP_URL" in expected else PART_OF.get(word, word)
+    return "mail" if "SMTP_URL" in expected else SUBJECT_OF_PART.get(word, word)
 
 
-def _rounds() -> list[list[str]]:
-    """All faults, at most one of a subject together: to plant each alone takes a quarter of a minute."""
+def _groups_of_faults() -> list[list[str]]:
+    """All faults in groups that are planted together, with at most one fault of each subject.
+
+    An installation for each single fault would take a quarter of a minute more.
+    """
     by_subject: dict[str, list[str]] = {}
     for name, (_, expected) in FAULTS.items():
         by_subject.setdefault(_subject(expected), []).append(name)
     return [[name for name in names if name] for names in zip_longest(*by_subject.values())]
 
 
-@pytest.mark.parametrize("names", _rounds(), ids="; ".join)
-def test_each_fault_is_one_line_that_no_other_fault_gives(
-    installation: Installation, names: list[str]
-) -> None:
+@pytest.mark.parametrize("names", _groups_of_faults(), ids="; ".join)
+def test_each_fault_has_exactly_one_line_of_its_own(installation: Installation, names: list[str]) -> None:
     for name in names:
         FAULTS[name][0](installation)
-    lines = [finding.line() for finding in installation.findings() if finding.state != "ok"]
+    lines = [finding.line() for finding in installation.run_doctor() if finding.state != "ok"]
     for name in names:
         expected = FAULTS[name][1]
-        told = [line for line in lines if line.startswith(expected) or re.match(expected, line)]
-        assert len(told) == 1, (name, lines)
+        matching = [line for line in lines if line.startswith(expected) or re.match(expected, line)]
+        assert len(matching) == 1, (name, lines)
     assert len(lines) == len(names), lines
     assert all(" -> " in line and LOGIN[1] not in line for line in lines)
 
 
-def test_a_resolver_that_does_not_answer_is_told_for_each_question(installation: Installation) -> None:
-    installation.names.rcode = dns.rcode.SERVFAIL
-    lines = [finding.line() for finding in installation.findings() if finding.state != "ok"]
+def test_a_resolver_that_does_not_answer_fails_each_check_of_the_dns(installation: Installation) -> None:
+    installation.dns.rcode = dns.rcode.SERVFAIL
+    lines = [finding.line() for finding in installation.run_doctor() if finding.state != "ok"]
     assert [line.partition(":")[0].split(maxsplit=1)[1] for line in lines] == [
         "SPF",
         "DKIM",
@@ -76,63 +75,65 @@ def test_a_resolver_that_does_not_answer_is_told_for_each_question(installation:
         "MX",
         "reverse DNS",
     ]
-    assert all("the DNS gives no answer" in line for line in lines)
+    assert all("the DNS lookup failed" in line for line in lines)
 
 
-def test_all_mistakes_in_the_settings_are_told_at_once_and_the_rest_waits_for_them(
+def test_all_mistakes_in_the_settings_are_listed_and_the_other_checks_left_out(
     installation: Installation,
 ) -> None:
-    installation.set("SECRET_KEY", "short")
-    installation.set("TIMEZONE", "Asia/Soul")
-    installation.set("CONNECTIONS", "many")
-    lines = [finding.line() for finding in installation.findings()]
+    installation.set_setting("SECRET_KEY", "short")
+    installation.set_setting("TIMEZONE", "Asia/Soul")
+    installation.set_setting("CONNECTIONS", "many")
+    lines = [finding.line() for finding in installation.run_doctor()]
     assert [line.split(":")[1].strip() for line in lines if line.startswith("failed   settings")] == [
         "PAPERBOY_CONNECTIONS",
         "PAPERBOY_SECRET_KEY",
         "PAPERBOY_TIMEZONE",
     ]
     assert lines[3:] == [
-        "warning  checkup: everything else was not looked at, as it needs the settings -> correct them first"
+        "warning  checkup: all other checks were left out, as they need the settings"
+        " -> correct the settings first"
     ]
     assert "short" not in lines[1]
 
 
-def test_a_file_of_settings_that_is_no_text_is_a_line_and_no_traceback(installation: Installation) -> None:
+def test_a_settings_file_that_is_not_text_is_a_finding_and_not_a_traceback(
+    installation: Installation,
+) -> None:
     (installation.folder / ".env").write_bytes(b"PAPERBOY_OPERATOR=\xff\xfe")
-    first, *_ = (finding.line() for finding in installation.findings())
-    assert first.startswith("failed   settings: .env cannot be read as text in UTF-8")
+    first, *_ = (finding.line() for finding in installation.run_doctor())
+    assert first.startswith("failed   settings: .env cannot be read as UTF-8 text")
 
 
-def test_lookups_of_an_spf_record_are_counted_for_each_address_that_sends(installation: Installation) -> None:
-    installation.names.records[SPF] = [f"v=spf1 {'a:mail.paperboy.example ' * 6}ip4:8.8.0.0/16 -all"]
-    names, mail = dns_records.Names(installation.names.resolver), trial_mail(HOUSE, "me@example.com", NOW)
-    looks = {
-        check.name: check.look for check in dns_records.checks(names, HOUSE, mail, ["8.8.8.8", "8.8.4.4"])
-    }
-    assert [found.line() for found in looks["SPF"]()] == ["ok       SPF: lets 8.8.8.8, 8.8.4.4 send"]
+def test_spf_lookups_are_counted_separately_for_each_sending_address(installation: Installation) -> None:
+    installation.dns.records[SPF] = [f"v=spf1 {'a:mail.paperboy.example ' * 6}ip4:8.8.0.0/16 -all"]
+    dns_client = dns_records.DnsClient(installation.dns.resolver)
+    mail = probe_mail(IDENTITY, "me@example.com", NOW)
+    checks = dns_records.checks(dns_client, IDENTITY, mail, ["8.8.8.8", "8.8.4.4"])
+    [check_spf] = [check.run for check in checks if check.name == "SPF"]
+    assert [found.line() for found in check_spf()] == [
+        "ok       SPF: the record allows 8.8.8.8, 8.8.4.4 to send"
+    ]
 
 
-# --- databases of both kinds --------------------------------------------------------
-
-
-def test_a_database_that_became_read_only_is_told_with_what_to_do(database_url: str) -> None:
+def test_a_read_only_database_is_reported_with_a_remedy(database_url: str) -> None:
     now = datetime.now(UTC)
     assert next(iter(database.check(database_url, now))).state == "ok"
     engine = open_engine(database_url)
     if engine.dialect.name == "sqlite":
         make_read_only(Path(str(engine.url.database)))
-    else:  # as a standby server is
+    else:  # like a standby server
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             name = engine.url.database
             connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     engine.dispose()
     found = next(iter(database.check(database_url, now))).line()
     assert re.match(
-        "failed   database: cannot be used: .*read-?only.* -> (use the primary|let the user)", found
+        "failed   database: cannot be used: .*read-?only.* -> (use the primary|give the user)", found
     )
 
 
-def test_a_database_server_that_is_away_is_told_without_its_password() -> None:
+def test_an_unreachable_database_server_is_reported_without_its_password() -> None:
     (found,) = database.check("postgresql+psycopg://paperboy:secret@127.0.0.1:1/paperboy", datetime.now(UTC))
     assert found.line().startswith("failed   database: cannot be used: ")
     assert "secret" not in found.line()

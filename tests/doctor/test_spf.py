@@ -1,4 +1,4 @@
-"""SPF records are read as receivers read them (RFC 7208)."""
+"""SPF records are evaluated as receivers evaluate them (RFC 7208)."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.installation import SENDS_FROM
 
 
 @pytest.mark.parametrize(
-    ("record", "address", "verdict"),
+    ("record", "address", "result"),
     [
         ("v=spf1 ip4:192.0.2.0/24 -all", "192.0.2.9", "pass"),
         ("v=spf1 ip6:2001:db8::/32 -all", "2001:db8::1", "pass"),
@@ -28,7 +28,7 @@ from tests.support.installation import SENDS_FROM
         ("v=spf1 include:loop.example -all", "203.0.113.7", "error"),
     ],
 )
-def test_an_spf_record_is_read_as_receivers_read_it(record: str, address: str, verdict: str) -> None:
+def test_an_spf_record_is_evaluated_as_receivers_do(record: str, address: str, result: str) -> None:
     records = {
         "inner.example": ["v=spf1 ip4:198.51.100.0/24 -all"],
         "loop.example": ["v=spf1 include:loop.example"],
@@ -39,4 +39,4 @@ def test_an_spf_record_is_read_as_receivers_read_it(record: str, address: str, v
         lambda name: addresses.get(name, []),
         lambda name: [SENDS_FROM] if name == "paperboy.example" else [],
     )
-    assert spf.verdict(record, "paperboy.example", address, lookups) == verdict
+    assert spf.check_host(record, "paperboy.example", address, lookups) == result

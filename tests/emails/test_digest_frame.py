@@ -9,11 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emails.edition import compose, portions
-from emails.message import Reader, filled
+from emails.message import Reader, personalized
 from emails.rendering.digest_view import ranges
-from emails.rendering.i18n import say
+from emails.rendering.i18n import translate
 from issues.arrivals import Arrival
-from tests.support.factories import HOUSE, NOW, arrivals_of, content_of_edition, edition_of, issue_of, paper
+from tests.support.factories import (
+    IDENTITY,
+    NOW,
+    arrivals_of,
+    content_of_edition,
+    edition_of,
+    issue_of,
+    paper,
+)
 from tests.support.mail_reader import Mail, bare, languages, squeezed, webs_of
 
 
@@ -30,26 +38,29 @@ def days_of(papers: list[Arrival], language: str, frequency: str = "daily") -> l
 @languages
 def test_the_links_to_read_on_the_web_and_to_unsubscribe_stand_above_the_first_heading(language: str) -> None:
     content = content_of_edition(edition_of(issue_of(), language=language))
-    html, text = filled(content, Reader("reader@example.org", "", "0" * 16, language), HOUSE, NOW)
+    html, text = personalized(content, Reader("reader@example.org", "", "0" * 16, language), IDENTITY, NOW)
     for above in (
         html.partition("<h1")[0].rpartition("</title>")[2],
-        text.partition(say(language, "brand"))[0],
+        text.partition(translate(language, "brand"))[0],
     ):
-        assert say(language, "web") in above
-        assert say(language, "unsubscribe") in above
+        assert translate(language, "web") in above
+        assert translate(language, "unsubscribe") in above
     above = html.partition("<h1")[0]
     assert re.search(r'href="https://paperboy\.example/u/[\w-]{22}"', above)
-    assert f'href="{HOUSE.archive}/9001?text={language}"' in above
+    assert f'href="{IDENTITY.archive}/9001?text={language}"' in above
 
 
 @languages
 def test_both_bodies_end_with_how_to_change_pause_and_stop_and_with_why_the_mail_came(language: str) -> None:
     mail = Mail(edition_of(issue_of(), language=language, frequency="daily"))
-    names = {"language": say(language, f"language_{language}"), "frequency": say(language, "daily")}
-    wanted = [say(language, name) for name in ("change", "pause", "web", "unsubscribe", "source")]
+    names = {
+        "language": translate(language, f"language_{language}"),
+        "frequency": translate(language, "daily"),
+    }
+    wanted = [translate(language, name) for name in ("change", "pause", "web", "unsubscribe", "source")]
     for body in (mail.seen, mail.text):
         end = bare(body)[-1500:]
-        for words in (*wanted, say(language, "why", **names)):
+        for words in (*wanted, translate(language, "why", **names)):
             assert bare(words) in end
 
 
@@ -77,7 +88,7 @@ def test_a_daily_mail_says_which_of_how_many_papers_it_brings_and_which_come_tom
             for edge, day in (("start", week.start), ("end", week.end))
             for part in ("month", "day")
         }
-        line = say(
+        line = translate(
             language, "portion", positions=positions, total=5, start_month_name=f"{week.start:%B}", **edges
         )
         assert line in mail.seen
@@ -86,10 +97,10 @@ def test_a_daily_mail_says_which_of_how_many_papers_it_brings_and_which_come_tom
         following = mail.tree.css("h2:not([lang]) ~ ul a[lang]")
         assert [node.text() for node in following] == after.titles
         assert {unit.forum for unit in after.edition.papers} <= mail.hrefs
-        told = mail.text.rpartition(f"# {say(language, 'following')}")[2]
+        told = mail.text.rpartition(f"# {translate(language, 'following')}")[2]
         assert all(title in told for title in after.titles)
-        assert say(language, "remaining", count=mail.edition.remaining) in mail.seen
-        assert bare(say(language, "remaining", count=mail.edition.remaining)) in bare(mail.text)
+        assert translate(language, "remaining", count=mail.edition.remaining) in mail.seen
+        assert bare(translate(language, "remaining", count=mail.edition.remaining)) in bare(mail.text)
 
 
 @languages
@@ -97,14 +108,14 @@ def test_the_last_day_and_a_weekly_mail_announce_nothing_for_tomorrow(language: 
     papers = arrivals_of(issue_of(4))
     for mail in (days_of(papers, language)[-1], *days_of(papers, language, "weekly")):
         headings = [node.text() for node in mail.tree.css("h2")]
-        assert say(language, "following") not in headings
-        assert f"# {say(language, 'following')}" not in mail.text
+        assert translate(language, "following") not in headings
+        assert f"# {translate(language, 'following')}" not in mail.text
 
 
 def test_a_weekly_mail_of_a_whole_issue_has_no_need_to_say_which_papers_it_brings() -> None:
-    words = say("en", "portion", positions="\x00", total=3, start_month_name="July", start_day=28).split(
-        "\x00"
-    )
+    words = translate(
+        "en", "portion", positions="\x00", total=3, start_month_name="July", start_day=28
+    ).split("\x00")
     (mail,) = days_of(arrivals_of(issue_of(3)), "en", "weekly")
     assert words[1] not in mail.seen + squeezed(mail.text)
 
@@ -135,7 +146,7 @@ def test_a_late_and_a_corrected_paper_are_marked_in_both_bodies(language: str) -
     first, second, third, fourth = arrivals_of(issue_of(4))
     chosen = [replace(second, corrected=True), third, replace(fourth, late=True)]
     mail = Mail(compose(chosen, first.number, slot="x", language=language, frequency="weekly"))
-    marks = {2: say(language, "corrected"), 4: say(language, "late")}
+    marks = {2: translate(language, "corrected"), 4: translate(language, "late")}
     kickers = [squeezed(node.text()) for node in mail.tree.css("p") if re.match(r"\d / 4", node.text())]
     assert [re.sub(r"^\d / 4 ?", "", kicker) for kicker in kickers] == [marks[2], "", marks[4]]
     contents = [squeezed(node.text()) for node in mail.tree.css("ol > li")]
@@ -157,8 +168,8 @@ def test_a_mail_of_additions_only_says_so_in_subject_and_heading(language: str, 
     late = [replace(arrival, late=True) for arrival in arrivals_of(issue_of(4))[2:]]
     mail = Mail(compose(late, 2, slot="x", language=language, frequency=frequency))
     usual = Mail(compose(arrivals_of(issue_of(4))[2:], 2, slot="x", language=language, frequency=frequency))
-    heading = say(language, "heading_late", count=2)
-    opening = say(language, "opening_late", count=2)
+    heading = translate(language, "heading_late", count=2)
+    opening = translate(language, "opening_late", count=2)
     assert mail.tree.css_first("h1").text() == heading  # type: ignore[union-attr]
     assert bare(heading) in bare(mail.text)
     assert opening in mail.seen
@@ -176,6 +187,6 @@ def test_a_welcome_says_what_was_subscribed_to(language: str, frequency: str) ->
             0
         ]
     )
-    assert say(language, f"opening_welcome_{frequency}") in mail.seen
-    assert bare(say(language, f"opening_welcome_{frequency}")) in bare(mail.text)
-    assert mail.tree.css_first("h1").text() == say(language, "heading_welcome")  # type: ignore[union-attr]
+    assert translate(language, f"opening_welcome_{frequency}") in mail.seen
+    assert bare(translate(language, f"opening_welcome_{frequency}")) in bare(mail.text)
+    assert mail.tree.css_first("h1").text() == translate(language, "heading_welcome")  # type: ignore[union-attr]

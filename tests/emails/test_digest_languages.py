@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from emails.edition import Edition
-from emails.rendering.i18n import say
+from emails.rendering.i18n import translate
 from issues.parse.outline import Picture
 from issues.parse.post import Link
 from issues.parse.text import has_hangul
@@ -32,7 +32,7 @@ def test_every_text_and_title_is_marked_with_its_language(language: str) -> None
 @given(editions())
 def test_what_a_languages_mail_lacks_is_said_in_one_line_that_leads_to_the_web(edition: Edition) -> None:
     mail = Mail(edition)
-    said = say(edition.language, "elsewhere", what="\x00").split("\x00")[0]
+    said = translate(edition.language, "elsewhere", what="\x00").split("\x00")[0]
     lines = [node for node in mail.tree.css("p") if node.text().startswith(said)]
     lacking = [
         issue for issue in edition.issues if issue.elsewhere or any(unit.elsewhere for unit in issue.papers)
@@ -40,7 +40,7 @@ def test_what_a_languages_mail_lacks_is_said_in_one_line_that_leads_to_the_web(e
     assert len(lines) == len(lacking)
     for line, issue in zip(lines, lacking, strict=True):
         names = {*issue.elsewhere, *(name for unit in issue.papers for name in unit.elsewhere)}
-        assert all(say(edition.language, name) in line.text() for name in names)
+        assert all(translate(edition.language, name) in line.text() for name in names)
         other = "ko" if edition.language == "en" else "en"
         assert line.css_first("a").attributes["href"] == webs_of(issue, other)[0]  # type: ignore[union-attr]
         assert bare(line.text()) in bare(mail.text)
@@ -50,8 +50,8 @@ def test_an_english_mail_names_the_papers_whose_introductions_are_in_korean_only
     translated = {3: blocks("An introduction.")}
     papers = [paper(number, intro_en=translated.get(number, ())) for number in range(1, 6)]
     mail = Mail(edition_of(issue_of(papers), language="en"))
-    what = f"{say('en', 'overview')}, {say('en', 'intro')} (1–2, 4–5)"
-    assert say("en", "elsewhere", what=what) in mail.seen
+    what = f"{translate('en', 'overview')}, {translate('en', 'intro')} (1–2, 4–5)"
+    assert translate("en", "elsewhere", what=what) in mail.seen
 
 
 @pytest.mark.parametrize("frequency", ["weekly", "daily"])
@@ -71,7 +71,7 @@ def test_an_english_mail_has_no_korean_but_the_switch_of_language(frequency: str
         daily_papers=0,
     )
     mail = Mail(edition)
-    switch = say("en", "switch")
+    switch = translate("en", "switch")
     for body in (mail.html, mail.text):
         assert body.count(switch) == 1
         assert not has_hangul(body.replace(switch, ""))
@@ -81,6 +81,6 @@ def test_an_english_mail_has_no_korean_but_the_switch_of_language(frequency: str
 
 def test_an_english_mail_with_only_korean_titles_still_has_a_subject_and_headings() -> None:
     mail = Mail(edition_of(issue_of([paper(1, title_en="")]), language="en"))
-    assert mail.titles == [say("en", "untitled")]
+    assert mail.titles == [translate("en", "untitled")]
     assert mail.rendered.subject.strip(" :")
     assert all(squeezed(node.text()) for node in mail.tree.css("h1, h2, h3, a, li"))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from emails.edition import MAX_PICTURED, MIN_PICTURE
 from emails.rendering.digest_view import PICTURE_WIDTH
-from emails.rendering.i18n import say
+from emails.rendering.i18n import translate
 from issues.parse.outline import Picture
 from issues.parse.post import Link
 from tests.support.factories import blocks, edition_of, issue_of, paper
@@ -43,7 +43,7 @@ def test_a_picture_has_a_text_in_its_place_and_the_text_part_needs_none(language
     )
     mail = Mail(edition_of(issue_of([pictured]), language=language))
     (node,) = mail.tree.css("img")
-    assert node.attributes["alt"] == say(language, "picture", title=mail.titles[0])
+    assert node.attributes["alt"] == translate(language, "picture", title=mail.titles[0])
     assert "p.png" not in mail.text
 
 
@@ -81,13 +81,13 @@ def test_every_link_of_a_paper_says_what_is_there(language: str) -> None:
         ("link_project", "owl.github.io", linked.links[1].url),
         ("link_more", "huggingface.co/owl/nest", linked.links[2].url),
         ("link_more", "Owl's own words", linked.links[3].url),
-        ("link_discuss", say(language, "discuss"), "https://forum.example/t/9001#p-1-owl-3"),
+        ("link_discuss", translate(language, "discuss"), "https://forum.example/t/9001#p-1-owl-3"),
     ]
     numbers = {url: number for number, url in re.findall(r"(?m)^\[(\d+)\] (.+)$", mail.text)}
     at_html = at_text = 0
     for kind, label, url in wanted:
-        at_html = mail.seen.index(f"{say(language, kind)}: {label}", at_html)
-        at_text = mail.text.index(f"{say(language, kind)}: {label} [{numbers[url]}]", at_text)
+        at_html = mail.seen.index(f"{translate(language, kind)}: {label}", at_html)
+        at_text = mail.text.index(f"{translate(language, kind)}: {label} [{numbers[url]}]", at_text)
         assert label in {squeezed(node.text()) for node in mail.tree.css(f'a[href="{url}"]')}
 
 
@@ -95,5 +95,5 @@ def test_a_link_is_called_by_its_korean_label_only_where_korean_is_read() -> Non
     labelled = paper(links=(Link("https://blog.example/글", "설명 글"),))
     for language, label in (("ko", "설명 글"), ("both", "설명 글"), ("en", "blog.example")):
         mail = Mail(edition_of(issue_of([labelled]), language=language))
-        assert f"{say(language, 'link_more')}: {label}" in mail.seen
-        assert f"{say(language, 'link_more')}: {label}" in mail.text
+        assert f"{translate(language, 'link_more')}: {label}" in mail.seen
+        assert f"{translate(language, 'link_more')}: {label}" in mail.text

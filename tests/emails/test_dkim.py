@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from emails.message import Reader, build
-from emails.mime.dkim_signing import SigningError, read_signer
-from tests.support.factories import HOUSE, NOW, content_of_edition, edition_of, hand_over, issue_of
+from emails.mime.dkim_signing import DkimKeyError, load_signer
+from tests.support.factories import IDENTITY, NOW, content_of_edition, edition_of, hand_over, issue_of
 from tests.support.servers.smtp import ScriptedServer
 
 MINJI = Reader("minji@example.com", "김민지", "0123456789abcdef", "ko")
@@ -28,10 +28,10 @@ def key_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def arrived(key_file: Path) -> bytes:
     """A signed mail as the server got it."""
-    house = replace(HOUSE, signer=read_signer("mail", key_file))
+    identity = replace(IDENTITY, signer=load_signer("mail", key_file))
     content = content_of_edition(edition_of(issue_of()))
     with ScriptedServer() as server:
-        hand_over(server, [build(content, MINJI, house, message_id="0f0f@paperboy.example", now=NOW)])
+        hand_over(server, [build(content, MINJI, identity, message_id="0f0f@paperboy.example", now=NOW)])
     return server.messages[0].data
 
 
@@ -71,6 +71,6 @@ def test_a_key_that_cannot_be_used_is_told_in_one_line_before_any_mail(
     path = tmp_path / "key.pem"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SigningError, match="PAPERBOY_DKIM_KEY_FILE") as caught:
-        read_signer("mail", path)
+    with pytest.raises(DkimKeyError, match="PAPERBOY_DKIM_KEY_FILE") as caught:
+        load_signer("mail", path)
     assert "\n" not in str(caught.value)

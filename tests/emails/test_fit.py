@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from emails.edition import Edition
 from emails.mime.body import Body
-from emails.rendering.fit import NOTHING, ORDINARY, RANKS, Layout, Piece, Size, fit, size_of
+from emails.rendering.fit import NOTHING, ORDINARY, RANKS, FittedBlocks, Piece, HtmlSize, fit, size_of
 from issues.parse.text import Block
 from tests.support.factories import blocks, edition_of, issue_of, paper
 
-FRAME = Size(5_000, 6_000)
-NOTE = Size(120, 200)
+FRAME = HtmlSize(5_000, 6_000)
+NOTE = HtmlSize(120, 200)
 SPARE = 600  # bytes that a layout may keep back
 
 
@@ -41,10 +41,10 @@ def editions(draw: st.DrawFn) -> Edition:
     return edition_of(issue, language=draw(st.sampled_from(["ko", "en", "both"])))
 
 
-def sizes_of(edition: Edition, draw: st.DataObject, most: int = 9_000) -> dict[Piece, Size]:
-    def size() -> Size:
+def sizes_of(edition: Edition, draw: st.DataObject, most: int = 9_000) -> dict[Piece, HtmlSize]:
+    def size() -> HtmlSize:
         plain = draw.draw(st.integers(1, most))
-        return Size(plain, draw.draw(st.integers(plain, 3 * plain)))
+        return HtmlSize(plain, draw.draw(st.integers(plain, 3 * plain)))
 
     return {piece: size() for piece in pieces_of(edition)}
 
@@ -55,11 +55,13 @@ def pieces_of(edition: Edition) -> list[Piece]:
     ]
 
 
-def laid_out(edition: Edition, sizes: dict[Piece, Size], limit: int, note: Size = NOTE) -> Layout:
+def laid_out(
+    edition: Edition, sizes: dict[Piece, HtmlSize], limit: int, note: HtmlSize = NOTE
+) -> FittedBlocks:
     return fit(edition.units, FRAME, sizes, [note] * len(edition.units), limit)
 
 
-def taken(edition: Edition, sizes: dict[Piece, Size], shown: Sequence[int]) -> int:
+def taken(edition: Edition, sizes: dict[Piece, HtmlSize], shown: Sequence[int]) -> int:
     """What the mail takes: its frame, all blocks shown, and a note below each unit that was cut."""
     total = FRAME
     kept = iter(enumerate(shown))
@@ -77,25 +79,25 @@ def test_a_mail_stays_within_its_limit_decoded_and_encoded_notes_included(
     edition: Edition, limit: int, data: st.DataObject
 ) -> None:
     sizes = sizes_of(edition, data)
-    layout = laid_out(edition, sizes, limit)
+    fitted = laid_out(edition, sizes, limit)
     if taken(edition, sizes, [0] * len(edition.parts)) + SPARE <= limit:
-        assert taken(edition, sizes, layout.shown) <= limit
+        assert taken(edition, sizes, fitted.shown) <= limit
 
 
 @given(editions(), st.integers(8_000, 95_000), st.data())
 def test_every_text_left_out_is_explained_by_a_block_that_was_larger_than_the_room(
     edition: Edition, limit: int, data: st.DataObject
 ) -> None:
-    layout = laid_out(edition, sizes_of(edition, data), limit)
+    fitted = laid_out(edition, sizes_of(edition, data), limit)
     cut = {
         Piece(index, shown)
-        for index, (part, shown) in enumerate(zip(edition.parts, layout.shown, strict=True))
+        for index, (part, shown) in enumerate(zip(edition.parts, fitted.shown, strict=True))
         if shown < len(part.blocks)
     }
-    assert {entry.piece for entry in layout.cuts} == cut
-    assert len(layout.cuts) == len(cut)
-    assert all(entry.needed > entry.room for entry in layout.cuts)
-    ranks = [RANKS.index(entry.rank) for entry in layout.cuts]
+    assert {entry.piece for entry in fitted.cuts} == cut
+    assert len(fitted.cuts) == len(cut)
+    assert all(entry.needed > entry.room for entry in fitted.cuts)
+    ranks = [RANKS.index(entry.rank) for entry in fitted.cuts]
     assert ranks == sorted(ranks), "the least important is left out first"
 
 
@@ -113,8 +115,8 @@ def test_no_block_that_comes_next_in_its_text_would_still_fit(
 
 @given(editions(), st.data())
 def test_with_room_for_everything_nothing_is_left_out(edition: Edition, data: st.DataObject) -> None:
-    layout = laid_out(edition, sizes_of(edition, data), 10_000_000)
-    assert layout == Layout(tuple(len(part.blocks) for part in edition.parts), ())
+    fitted = laid_out(edition, sizes_of(edition, data), 10_000_000)
+    assert fitted == FittedBlocks(tuple(len(part.blocks) for part in edition.parts), ())
 
 
 @given(editions(), st.data())
@@ -122,17 +124,17 @@ def test_a_mail_that_fits_as_a_whole_needs_no_room_for_notes(edition: Edition, d
     sizes = sizes_of(edition, data, most=200)
     everything = tuple(len(part.blocks) for part in edition.parts)
     limit = taken(edition, sizes, everything) + SPARE
-    assert laid_out(edition, sizes, limit) == Layout(everything, ())
+    assert laid_out(edition, sizes, limit) == FittedBlocks(everything, ())
 
 
 @given(editions(), st.integers(8_000, 60_000), st.integers(100, 4_000))
 def test_papers_of_the_same_sizes_are_treated_alike(edition: Edition, limit: int, size: int) -> None:
-    sizes = dict.fromkeys(pieces_of(edition), Size(size, size))
-    layout = laid_out(edition, sizes, limit, note=NOTHING)
+    sizes = dict.fromkeys(pieces_of(edition), HtmlSize(size, size))
+    fitted = laid_out(edition, sizes, limit, note=NOTHING)
     for rank in ("intro", "abstract"):
         shown = [
             (kept, len(part.blocks))
-            for part, kept in zip(edition.parts, layout.shown, strict=True)
+            for part, kept in zip(edition.parts, fitted.shown, strict=True)
             if part.name == rank and (rank == "intro" or not part.opens)
         ]
         kept_where_cut = [kept for kept, count in shown if kept < count]
@@ -147,11 +149,11 @@ def test_papers_of_the_same_sizes_are_treated_alike(edition: Edition, limit: int
 
 @given(editions(), st.integers(6_000, 40_000))
 def test_no_abstract_stands_where_an_equally_long_opening_was_left_out(edition: Edition, limit: int) -> None:
-    sizes = dict.fromkeys(pieces_of(edition), Size(1_500, 2_000))
-    layout = laid_out(edition, sizes, limit, note=NOTHING)
-    pairs = list(zip(edition.parts, layout.shown, strict=True))
+    sizes = dict.fromkeys(pieces_of(edition), HtmlSize(1_500, 2_000))
+    fitted = laid_out(edition, sizes, limit, note=NOTHING)
+    pairs = list(zip(edition.parts, fitted.shown, strict=True))
     if any(part.opens and kept == 0 for part, kept in pairs):
-        assert layout.lacks_openings
+        assert fitted.lacks_openings
         assert all(kept <= 1 if part.opens else kept == 0 for part, kept in pairs)
 
 
@@ -159,9 +161,9 @@ def test_in_an_english_mail_no_paper_stands_without_a_text_while_another_has_two
     rich = [paper(number, intro_en=paragraphs(6), abstract_en=paragraphs(6)) for number in range(1, 6)]
     poor = [paper(number, intro_en=(), abstract_en=paragraphs(6)) for number in range(6, 11)]
     edition = edition_of(issue_of(rich + poor), language="en")
-    layout = laid_out(edition, dict.fromkeys(pieces_of(edition), Size(1_000, 1_000)), 20_000)
-    assert layout.cuts
-    shown = iter(layout.shown)
+    fitted = laid_out(edition, dict.fromkeys(pieces_of(edition), HtmlSize(1_000, 1_000)), 20_000)
+    assert fitted.cuts
+    shown = iter(fitted.shown)
     for unit in edition.units:
         counts = [next(shown) for _ in unit]
         assert sum(counts) >= 1 or not unit
@@ -170,9 +172,9 @@ def test_in_an_english_mail_no_paper_stands_without_a_text_while_another_has_two
 def test_an_opening_of_a_length_that_nobody_writes_does_not_hold_back_a_paper() -> None:
     edition = edition_of(issue_of(2, overview=()))
     for size, holds_back in ((ORDINARY // 2, True), (3 * ORDINARY, False)):
-        sizes = dict.fromkeys(pieces_of(edition), Size(size, size))
-        layout = laid_out(edition, sizes, FRAME.plain + 4_000)
-        assert layout.lacks_openings == holds_back
+        sizes = dict.fromkeys(pieces_of(edition), HtmlSize(size, size))
+        fitted = laid_out(edition, sizes, FRAME.plain + 4_000)
+        assert fitted.lacks_openings == holds_back
 
 
 @given(st.text(alphabet=st.sampled_from("ab c한글😀=\n\t&;<>.é"), max_size=2_000))
@@ -182,9 +184,9 @@ def test_a_size_is_never_smaller_than_what_goes_over_the_wire(html: str) -> None
     # A space at the end of a line is encoded too, and a dot where a line happens to begin: MJML leaves
     # none of the former, and the layout's spare covers the latter.
     spaces = 4 * (html.count(" \n") + html.count("\t\n") + html.endswith((" ", "\t")))
-    assert size.sent + spaces + 5 * html.count(".") >= len(b"".join(Body(html).filled({})))
+    assert size.sent + spaces + 5 * html.count(".") >= len(b"".join(Body(html).personalized({})))
 
 
 @given(st.lists(st.text(alphabet=st.sampled_from("ab한😀=<"), max_size=50), max_size=10))
 def test_sizes_add_up(pieces: list[str]) -> None:
-    assert sum((size_of(piece) for piece in pieces), Size(0, 0)) == size_of("".join(pieces))
+    assert sum((size_of(piece) for piece in pieces), HtmlSize(0, 0)) == size_of("".join(pieces))

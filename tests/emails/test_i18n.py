@@ -10,14 +10,14 @@ import pytest
 
 from emails.edition import Edition
 from emails.rendering import i18n
-from emails.rendering.i18n import day_values, phrases, say
+from emails.rendering.i18n import day_values, phrases, translate
 from emails.rendering.placeholders import greeting
 from issues.arrivals import Arrival
 from issues.parse.outline import Picture
 from issues.parse.text import has_hangul
 from monitoring.previews import issue_previews, letter_previews
 from tests.support.all_mails import edited_papers, large_issue
-from tests.support.factories import HOUSE, NOW, arrivals_of, blocks, edition_of, issue_of, paper, rendered
+from tests.support.factories import IDENTITY, NOW, arrivals_of, blocks, edition_of, issue_of, paper, rendered
 
 SINGULAR = "_one"
 DAYS = day_values(date(2025, 7, 28), date(2025, 8, 3))
@@ -74,8 +74,8 @@ def test_every_phrase_is_said_in_some_mail_and_each_that_is_asked_for_is_there(
     recorded: dict[str, Recorded],
 ) -> None:
     for papers in papers_of_every_sort():
-        assert [mail for mail in issue_previews(papers, HOUSE, NOW, daily_papers=2) if mail.subject]
-    assert [mail for mail in letter_previews(HOUSE, NOW) if mail.subject]
+        assert [mail for mail in issue_previews(papers, IDENTITY, NOW, daily_papers=2) if mail.subject]
+    assert [mail for mail in letter_previews(IDENTITY, NOW) if mail.subject]
     for language, name in product(("ko", "en", "both"), ("김민지", "")):
         rendered(years_apart(language))
         greeting(language, name)
@@ -103,7 +103,7 @@ def test_every_singular_belongs_to_a_phrase_and_needs_no_other_value() -> None:
 @pytest.mark.parametrize("phrase", sorted(plural(name) for name in phrases("en") if name.endswith(SINGULAR)))
 def test_one_paper_is_not_spoken_of_as_papers(phrase: str) -> None:
     values = {"names": "A", "dates": "B", **DAYS}
-    one, two = (say("en", phrase, count=count, **values) for count in (1, 2))
+    one, two = (translate("en", phrase, count=count, **values) for count in (1, 2))
     assert "papers" not in one
     assert "paper" in one
     assert "papers" in two

@@ -12,19 +12,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from emails.letters import READER_LETTERS, SPOKEN, Letter, Notice, operator_notice, reader_letter
-from emails.message import PAGES, Content, Reader, build, filled
-from emails.rendering.i18n import say
+from emails.letters import READER_LETTERS, LANGUAGES_SPOKEN, Letter, Notice, operator_notice, reader_letter
+from emails.message import LINK_PATHS, Content, Reader, build, personalized
+from emails.rendering.i18n import translate
 from emails.rendering.width import columns
 from issues.parse.text import has_hangul
 from monitoring.previews import NOTICE, letter_previews
 from subscribers.tokens import read_token
-from tests.support.factories import HOUSE, NOW
+from tests.support.factories import IDENTITY, NOW
 from tests.support.mail_reader import bare, squeezed
 
 HANDLE = "0123456789abcdef"
 MINJI = Reader("minji@example.com", "김민지", HANDLE, "ko")
-KINDS = list(product(READER_LETTERS, SPOKEN, ("weekly", "daily")))
+KINDS = list(product(READER_LETTERS, LANGUAGES_SPOKEN, ("weekly", "daily")))
 letters = pytest.mark.parametrize(("kind", "language", "frequency"), KINDS)
 
 
@@ -34,13 +34,13 @@ def content_of(letter: Letter) -> Content:
 
 def mail_of(letter: Letter, reader: Reader = MINJI) -> tuple[str, str, EmailMessage]:
     content = content_of(letter)
-    data = build(content, reader, HOUSE, message_id="0f@paperboy.example", now=NOW).data
-    return *filled(content, reader, HOUSE, NOW), message_from_bytes(data, policy=modern_policy)
+    data = build(content, reader, IDENTITY, message_id="0f@paperboy.example", now=NOW).data
+    return *personalized(content, reader, IDENTITY, NOW), message_from_bytes(data, policy=modern_policy)
 
 
 def every_letter() -> list[Letter]:
     made = [reader_letter(*kind) for kind in KINDS]
-    return [*made, *(operator_notice(NOTICE, language) for language in SPOKEN)]
+    return [*made, *(operator_notice(NOTICE, language) for language in LANGUAGES_SPOKEN)]
 
 
 @letters
@@ -51,15 +51,15 @@ def test_the_button_of_a_letter_is_the_readers_own_link_in_both_bodies(
     purpose = READER_LETTERS[kind]
     buttons = [node for node in LexborHTMLParser(html).css("a") if node.text() != ""]
     assert [squeezed(node.text()) for node in buttons] == [
-        say(spoken, f"{kind}.button") for spoken in SPOKEN[language]
+        translate(spoken, f"{kind}.button") for spoken in LANGUAGES_SPOKEN[language]
     ]
     in_text = re.findall(r"https://paperboy\.example/\S+", text)
     assert [node.attributes["href"] for node in buttons] == in_text
     about = MINJI.email if purpose == "move" else ""
     for address in in_text:
         page, token = address.removeprefix("https://paperboy.example/").split("/")
-        assert page == PAGES[purpose]
-        assert read_token(HOUSE.key, purpose, token, NOW.date(), lambda _: about) == HANDLE
+        assert page == LINK_PATHS[purpose]
+        assert read_token(IDENTITY.key, purpose, token, NOW.date(), lambda _: about) == HANDLE
 
 
 @letters
@@ -67,14 +67,17 @@ def test_a_letter_says_which_language_and_frequency_it_is_about(
     kind: str, language: str, frequency: str
 ) -> None:
     html, text, _ = mail_of(reader_letter(kind, language, frequency))
-    for spoken in SPOKEN[language]:
-        names = {"language": say(spoken, f"language_{language}"), "frequency": say(spoken, frequency)}
-        told = say(spoken, f"{kind}.text", **names)
+    for spoken in LANGUAGES_SPOKEN[language]:
+        names = {
+            "language": translate(spoken, f"language_{language}"),
+            "frequency": translate(spoken, frequency),
+        }
+        told = translate(spoken, f"{kind}.text", **names)
         assert told in squeezed(LexborHTMLParser(html).body.text())  # type: ignore[union-attr]
         assert bare(told) in bare(text)
 
 
-@pytest.mark.parametrize("language", SPOKEN)
+@pytest.mark.parametrize("language", LANGUAGES_SPOKEN)
 def test_a_confirmation_names_nobody_since_whoever_signed_up_wrote_the_name(language: str) -> None:
     html, text, mail = mail_of(reader_letter("confirmation", language, "weekly"))
     assert "김민지" not in html + text
@@ -82,7 +85,7 @@ def test_a_confirmation_names_nobody_since_whoever_signed_up_wrote_the_name(lang
     assert str(mail["To"]) == "minji@example.com"
 
 
-@pytest.mark.parametrize("language", SPOKEN)
+@pytest.mark.parametrize("language", LANGUAGES_SPOKEN)
 @pytest.mark.parametrize("kind", ["preferences_link", "farewell"])
 def test_a_letter_to_a_known_reader_greets_them_once(kind: str, language: str) -> None:
     for body in mail_of(reader_letter(kind, language, "weekly"))[:2]:
@@ -113,7 +116,7 @@ def test_a_letter_in_both_languages_says_everything_in_korean_and_then_in_englis
         at = 0
         for spoken, section in zip(("ko", "en"), sections, strict=True):
             for name in ("heading", "button"):
-                words = say(spoken, f"{kind}.{name}")
+                words = translate(spoken, f"{kind}.{name}")
                 assert words in section.text()
                 assert words in single[spoken][0]
                 at = text.index(words, at)
@@ -137,7 +140,7 @@ def test_both_bodies_of_a_letter_say_the_same_in_the_same_order() -> None:
 
 
 def test_an_inbox_shows_of_a_letter_a_subject_and_a_preheader_that_fit() -> None:
-    for preview in letter_previews(HOUSE, NOW):
+    for preview in letter_previews(IDENTITY, NOW):
         assert columns(preview.subject) <= 60
         (hidden,) = [
             node.text()
@@ -158,8 +161,8 @@ def test_the_headings_of_a_letter_begin_with_one_of_the_first_level_and_skip_non
 
 def test_every_letter_is_among_the_previews_in_every_language() -> None:
     kinds = [kind.replace("_", "-") for kind in (*READER_LETTERS, "notice")]
-    names = [preview.name for preview in letter_previews(HOUSE, NOW)]
-    assert sorted(names) == sorted(f"{kind}-{language}" for kind in kinds for language in SPOKEN)
+    names = [preview.name for preview in letter_previews(IDENTITY, NOW)]
+    assert sorted(names) == sorted(f"{kind}-{language}" for kind in kinds for language in LANGUAGES_SPOKEN)
 
 
 # --- notices to operators -----------------------------------------------------------
@@ -169,7 +172,9 @@ LINES = st.text(alphabet=st.sampled_from("ab 한<>&\"'{}%/:"), min_size=1, max_s
 
 @settings(max_examples=30)
 @example("호 2025-07-28이 " * 20, "한 줄", "paperboy status", {}, "ko")
-@given(LINES, LINES, LINES, st.dictionaries(LINES, LINES, max_size=3), st.sampled_from(sorted(SPOKEN)))
+@given(
+    LINES, LINES, LINES, st.dictionaries(LINES, LINES, max_size=3), st.sampled_from(sorted(LANGUAGES_SPOKEN))
+)
 def test_a_notice_tells_what_happened_what_to_do_and_every_detail_and_none_is_markup(
     what: str, cause: str, remedy: str, facts: dict[str, str], language: str
 ) -> None:

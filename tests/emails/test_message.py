@@ -12,11 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from delivery.models import EditionRow
-from emails.message import Content, Message, Reader, build, content_of, filled
+from emails.message import Content, Message, Reader, build, content_of, personalized
 from emails.mime.body import Body
-from emails.rendering.placeholders import PARTS, marker
+from emails.rendering.placeholders import PARTS, placeholder
 from subscribers.tokens import read_token
-from tests.support.factories import HOUSE, NOW, content_of_edition, edition_of, issue_of
+from tests.support.factories import IDENTITY, NOW, content_of_edition, edition_of, issue_of
 
 HANDLE = "0123456789abcdef"
 MINJI = Reader("minji@example.com", "김민지", HANDLE, "ko")
@@ -26,7 +26,7 @@ MESSAGE_ID = "0f0f@paperboy.example"
 def encode(text: str) -> tuple[str, bytes]:
     """A text without gaps: its encoding, and its bytes on the wire."""
     body = Body(text)
-    return body.encoding, b"".join(body.filled({}))
+    return body.encoding, b"".join(body.personalized({}))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def english() -> Content:
 
 
 def mail_of(content: Content, reader: Reader = MINJI) -> Message:
-    return build(content, reader, HOUSE, message_id=MESSAGE_ID, now=NOW)
+    return build(content, reader, IDENTITY, message_id=MESSAGE_ID, now=NOW)
 
 
 def parsed(message: Message) -> EmailMessage:
@@ -59,7 +59,7 @@ def test_a_mail_has_every_header_that_mailbox_providers_ask_for(korean: Content)
     message = mail_of(korean)
     token = re.search(r"/u/([\w-]+)>", raw_field(message, "List-Unsubscribe"))
     assert token
-    assert read_token(HOUSE.key, "unsubscribe", token[1], NOW.date()) == HANDLE
+    assert read_token(IDENTITY.key, "unsubscribe", token[1], NOW.date()) == HANDLE
     expected = {
         "From": "Paperboy <news@paperboy.example>",
         "List-Unsubscribe": f"<https://paperboy.example/u/{token[1]}>, "
@@ -86,7 +86,7 @@ def test_a_mail_has_every_header_that_mailbox_providers_ask_for(korean: Content)
 def test_the_envelope_names_the_reader_by_a_token_that_only_a_bounce_can_use(korean: Content) -> None:
     message = mail_of(korean)
     token = message.envelope_from.removeprefix("bounces+").removesuffix("@paperboy.example")
-    assert read_token(HOUSE.key, "bounce", token, NOW.date()) == HANDLE
+    assert read_token(IDENTITY.key, "bounce", token, NOW.date()) == HANDLE
     assert message.envelope_to == "minji@example.com"
 
 
@@ -98,7 +98,7 @@ def test_nothing_that_providers_collect_names_the_reader(korean: Content) -> Non
 
 def test_both_bodies_arrive_exactly_as_they_were_written(korean: Content, english: Content) -> None:
     for content in (korean, english):
-        html, text = filled(content, MINJI, HOUSE, NOW)
+        html, text = personalized(content, MINJI, IDENTITY, NOW)
         body = parsed(mail_of(content))
         assert body.get_content_type() == "multipart/alternative"
         plain, page = body.iter_parts()
@@ -111,9 +111,9 @@ def test_both_bodies_arrive_exactly_as_they_were_written(korean: Content, englis
 
 
 def test_each_reader_has_their_own_name_and_links_in_both_bodies(korean: Content) -> None:
-    html, text = filled(korean, MINJI, HOUSE, NOW)
+    html, text = personalized(korean, MINJI, IDENTITY, NOW)
     jihoon = Reader("j@example.com", "박지훈", "f" * 16, "ko")
-    other_html, other_text = filled(korean, jihoon, HOUSE, NOW)
+    other_html, other_text = personalized(korean, jihoon, IDENTITY, NOW)
     for mine, theirs in ((html, other_html), (text, other_text)):
         assert "김민지 님" in mine
         assert "박지훈 님" in theirs
@@ -193,28 +193,30 @@ PIECES = st.text(alphabet=st.sampled_from("ab 한😀=.\n"), max_size=200)
 def test_every_gap_is_filled_where_it_stands_whatever_lies_around_it(
     pieces: list[tuple[str, str]], end: str, values: list[str]
 ) -> None:
-    text = "".join(piece + marker("n0nce", name) for piece, name in pieces) + end
-    filled = {name: value.replace("\n", " ") for name, value in zip(PARTS, values, strict=True)}
+    text = "".join(piece + placeholder("n0nce", name) for piece, name in pieces) + end
+    personalized = {name: value.replace("\n", " ") for name, value in zip(PARTS, values, strict=True)}
     body = Body(text, "n0nce")
-    encoded = b"".join(body.filled({name: value.encode() for name, value in filled.items()}))
-    assert encoded == b"".join(body.filled({name: value.encode() for name, value in filled.items()}))
+    encoded = b"".join(body.personalized({name: value.encode() for name, value in personalized.items()}))
+    assert encoded == b"".join(
+        body.personalized({name: value.encode() for name, value in personalized.items()})
+    )
     assert max(len(line) for line in encoded.split(b"\r\n")) <= 76
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n|(?m:^\.)", encoded)
     part = message_from_bytes(f"Content-Transfer-Encoding: {body.encoding}\r\n\r\n".encode() + encoded)
-    expected = "".join(piece + filled[name] for piece, name in pieces) + end
+    expected = "".join(piece + personalized[name] for piece, name in pieces) + end
     assert part.get_payload(decode=True) == expected.replace("\n", "\r\n").encode()
 
 
 def test_a_korean_sender_and_reader_domain_go_out_in_ascii(korean: Content) -> None:
-    house = replace(HOUSE, sender="논문 소식 <news@소식.한국>")
+    identity = replace(IDENTITY, sender="논문 소식 <news@소식.한국>")
     reader = replace(MINJI, email="minji@xn--vv4b11d.xn--3e0b707e")
-    message = build(korean, reader, house, message_id=f"0f@{house.domain}", now=NOW)
-    assert house.domain.startswith("xn--")
-    assert message.envelope_from.endswith(f"@{house.domain}")
+    message = build(korean, reader, identity, message_id=f"0f@{identity.domain}", now=NOW)
+    assert identity.domain.startswith("xn--")
+    assert message.envelope_from.endswith(f"@{identity.domain}")
     assert message.envelope_from.isascii()
     (sender,) = parsed(message)["From"].addresses
-    assert (sender.display_name, sender.addr_spec) == ("논문 소식", f"news@{house.domain}")
-    assert f"<news@{house.domain}>".encode() in message.data
+    assert (sender.display_name, sender.addr_spec) == ("논문 소식", f"news@{identity.domain}")
+    assert f"<news@{identity.domain}>".encode() in message.data
 
 
 @settings(max_examples=30)

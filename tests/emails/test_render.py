@@ -9,8 +9,8 @@ from hypothesis import given, settings
 
 from emails.edition import Edition
 from emails.rendering.fit import ORDINARY
-from emails.rendering.i18n import say
-from emails.rendering.render import LIMIT, RenderError
+from emails.rendering.i18n import translate
+from emails.rendering.render import MAX_HTML_BYTES, RenderError
 from issues.parse.post import IssueContent, Link, parse
 from issues.parse.readable import inline_html
 from issues.parse.text import Block
@@ -28,7 +28,7 @@ FULL = 0.85  # of the limit, where something had to be left out
 def check_whole(edition: Edition) -> Mail:
     """What holds for every mail, whatever is in its texts."""
     mail = Mail(edition)
-    assert mail.biggest <= LIMIT
+    assert mail.biggest <= MAX_HTML_BYTES
     assert mail.hrefs == mail.addresses
     assert not re.search(r"<(script|think)\b|<!--/?[a-z]\d", mail.html)
     assert mail.content.nonce not in mail.html + mail.text
@@ -41,7 +41,7 @@ def check_whole(edition: Edition) -> Mail:
 def _check_papers(mail: Mail) -> None:
     """Every paper has its title and links, in order and in both bodies."""
     language = mail.edition.language
-    titles = [squeezed(unit.title) or say(language, "untitled") for unit in mail.edition.papers]
+    titles = [squeezed(unit.title) or translate(language, "untitled") for unit in mail.edition.papers]
     assert [title.removesuffix("…") for title in mail.titles] == [
         title[: len(shown) - shown.endswith("…")] for title, shown in zip(titles, mail.titles, strict=True)
     ]
@@ -57,7 +57,7 @@ def _check_texts(mail: Mail) -> None:
     expected = [
         (
             text.part.language,
-            say(text.part.language, text.part.name),
+            translate(text.part.language, text.part.name),
             [bare(block.text) for block in text.blocks],
         )
         for text in mail.shown
@@ -76,11 +76,11 @@ def _check_left_out(mail: Mail) -> None:
     cut = [(web, [t for t in texts if t.left]) for web, texts in mail.units if any(t.left for t in texts)]
     assert [web for _, web in mail.left_out] == [web for web, _ in cut]
     for (line, _), (_, texts) in zip(mail.left_out, cut, strict=True):
-        assert all(say(mail.edition.language, text.part.name) in line for text in texts)
+        assert all(translate(mail.edition.language, text.part.name) in line for text in texts)
         assert bare(line) in bare(mail.text)
-    layout = mail.rendered.layout
-    if layout.cuts and max(entry.needed for entry in layout.cuts) < ORDINARY:
-        assert mail.biggest >= FULL * LIMIT
+    fitted = mail.rendered.fitted
+    if fitted.cuts and max(entry.needed for entry in fitted.cuts) < ORDINARY:
+        assert mail.biggest >= FULL * MAX_HTML_BYTES
     openings = [text for text in mail.shown if text.part.opens]
     sizes = [len(inline_html(text.part.blocks[0]).encode()) for text in openings]
     if sum(sizes) < 30_000 and len(mail.titles) <= 15:
@@ -107,7 +107,7 @@ def sample(number: int) -> IssueContent:
 @pytest.mark.parametrize(("number", "language", "frequency"), SHAPES)
 def test_a_weekly_post_of_every_period_makes_a_whole_mail(number: int, language: str, frequency: str) -> None:
     mail = check_whole(edition_of(sample(number), language=language, frequency=frequency))
-    assert not mail.rendered.layout.cuts or frequency == "weekly"
+    assert not mail.rendered.fitted.cuts or frequency == "weekly"
 
 
 # --- more than a mail holds ---------------------------------------------------------
@@ -117,9 +117,11 @@ def test_a_weekly_post_of_every_period_makes_a_whole_mail(number: int, language:
 @pytest.mark.parametrize("papers", [15, 25])
 def test_where_something_is_left_out_the_room_is_used(language: str, papers: int) -> None:
     mail = check_whole(edition_of(large_issue(papers), language=language))
-    assert mail.rendered.layout.cuts
-    assert mail.biggest >= 0.95 * LIMIT
-    assert 0 <= mail.rendered.fill - mail.biggest / LIMIT < 0.03, "what is reported never promises too little"
+    assert mail.rendered.fitted.cuts
+    assert mail.biggest >= 0.95 * MAX_HTML_BYTES
+    assert 0 <= mail.rendered.fill_placeholders - mail.biggest / MAX_HTML_BYTES < 0.03, (
+        "what is reported never promises too little"
+    )
 
 
 @pytest.mark.parametrize("language", ["ko", "en", "both"])
@@ -143,15 +145,16 @@ def test_a_line_about_what_was_left_out_names_each_text_once_and_says_of_which_t
         mail = check_whole(edition_of(large_issue(), language=language))
         cut = [[text for text in texts if text.left] for _, texts in mail.units]
         for (line, _), texts in zip(mail.left_out, filter(None, cut), strict=True):
-            names = [say(language, text.part.name) for text in texts]
+            names = [translate(language, text.part.name) for text in texts]
             assert all(line.count(name) == names.count(name) for name in names)
-            rest = max(say(language, "rest_of", part="\x00").split("\x00"), key=len)
+            rest = max(translate(language, "rest_of", part="\x00").split("\x00"), key=len)
             begun += [bool(text.blocks) for text in texts]
             assert line.count(rest) == sum(bool(text.blocks) for text in texts)
             if language == "both":
                 spoken = [t.part.language for t in texts if t.part.name not in {"overview", "summary"}]
                 assert all(
-                    line.count(say(language, f"language_{name}")) == spoken.count(name) for name in spoken
+                    line.count(translate(language, f"language_{name}")) == spoken.count(name)
+                    for name in spoken
                 )
     assert set(begun) == {True, False}
 
@@ -178,8 +181,8 @@ def test_a_paper_of_60_kilobytes_leaves_the_others_their_introductions_and_the_m
     first, *others = [texts for _, texts in mail.units if texts and texts[0].part.name != "overview"]
     assert first[0].blocks
     assert not [text for texts in others for text in texts if text.part.name == "intro" and text.left]
-    assert mail.rendered.layout.cuts
-    assert mail.biggest >= FULL * LIMIT
+    assert mail.rendered.fitted.cuts
+    assert mail.biggest >= FULL * MAX_HTML_BYTES
 
 
 def test_papers_without_any_text_make_a_mail_of_titles_and_links() -> None:
@@ -219,7 +222,7 @@ def test_a_list_stays_a_list_when_its_end_is_cut_off() -> None:
     items = blocks("앞 문단입니다.", *(f"- 항목 {number} " + "설명 " * 400 for number in range(60)))
     mail = check_whole(edition_of(issue_of([paper(1, intro_ko=items)])))
     shown = [node.text() for node in mail.tree.css("ul > li") if "항목" in node.text()]
-    assert mail.rendered.layout.cuts
+    assert mail.rendered.fitted.cuts
     assert shown == [block.text for block in items[1 : len(shown) + 1]]
     assert not mail.tree.css("p > li, div > li, td > li, ul > ul")
     assert mail.html.count("<ul") == mail.html.count("</ul>") == 1
@@ -228,5 +231,5 @@ def test_a_list_stays_a_list_when_its_end_is_cut_off() -> None:
 def test_a_list_of_which_nothing_has_room_leaves_no_empty_list() -> None:
     items = blocks("앞 문단입니다.", *(f"- 항목 {number} " + "설명 " * 30_000 for number in range(3)))
     mail = check_whole(edition_of(issue_of([paper(1, intro_ko=items)])))
-    assert mail.rendered.layout.cuts
+    assert mail.rendered.fitted.cuts
     assert not mail.tree.css("ul")

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from emails.edition import Edition, Purpose, compose, subject_week
 from emails.message import Content, Reader, build
-from emails.rendering.digest_view import digest_page
-from emails.rendering.i18n import say
+from emails.rendering.digest_view import digest_view
+from emails.rendering.i18n import translate
 from emails.rendering.subject import dates, days, name_of, preheader_of, subject_of
 from emails.rendering.width import columns
 from issues.parse.post import IssueContent
 from issues.parse.text import clean
-from tests.support.factories import HOUSE, NOW, arrivals_of, blocks, edition_of, issue_of, paper
+from tests.support.factories import IDENTITY, NOW, arrivals_of, blocks, edition_of, issue_of, paper
 from tests.support.random_posts import editions
 
 WIDTH = 60
@@ -61,7 +61,7 @@ def titled_issues(draw: st.DrawFn) -> IssueContent:
 def phrase(edition: Edition) -> str:
     """The subject without any name."""
     start, end = subject_week(edition.issues)
-    return say(
+    return translate(
         edition.language,
         f"subject_{edition.occasion}",
         dates=dates(edition.language, start, end),
@@ -76,7 +76,7 @@ def words(text: str) -> set[str]:
 
 @given(editions(titled_issues()))
 def test_a_subject_fits_sixty_columns_and_no_word_of_it_is_cut(edition: Edition) -> None:
-    subject = digest_page(edition, HOUSE.archive).subject
+    subject = digest_view(edition, IDENTITY.archive).subject
     assert columns(subject) <= WIDTH
     assert subject == " ".join(subject.split())
     known = words(phrase(edition)).union(*(words(unit.title) for unit in edition.papers))
@@ -85,7 +85,7 @@ def test_a_subject_fits_sixty_columns_and_no_word_of_it_is_cut(edition: Edition)
 
 @given(editions(titled_issues()))
 def test_a_subject_names_the_first_paper_wherever_its_first_word_has_room(edition: Edition) -> None:
-    subject, said = digest_page(edition, HOUSE.archive).subject, phrase(edition)
+    subject, said = digest_view(edition, IDENTITY.archive).subject, phrase(edition)
     first = next(iter(name_of(edition.papers[0]).split()), "").strip(MARKS + "-")
     if first and columns(said) + columns(first) < WIDTH - 2:
         assert first in words(subject)
@@ -93,7 +93,7 @@ def test_a_subject_names_the_first_paper_wherever_its_first_word_has_room(editio
 
 @given(editions(titled_issues()))
 def test_names_left_out_of_a_subject_are_announced_by_an_ellipsis(edition: Edition) -> None:
-    subject = digest_page(edition, HOUSE.archive).subject
+    subject = digest_view(edition, IDENTITY.archive).subject
     named = subject.removeprefix(phrase(edition).rstrip(" :"))
     whole = [unit for unit in edition.papers if unit.title and name_of(unit) in named]
     if len(whole) < len(edition.papers) and words(named) - {""}:
@@ -103,7 +103,7 @@ def test_names_left_out_of_a_subject_are_announced_by_an_ellipsis(edition: Editi
 @settings(max_examples=60)
 @given(editions())
 def test_the_preheader_of_any_mail_fills_its_line(edition: Edition) -> None:
-    page = digest_page(edition, HOUSE.archive)
+    page = digest_view(edition, IDENTITY.archive)
     assert PREHEADER[0] <= len(page.preheader) <= PREHEADER[1]
     assert page.preheader == " ".join(page.preheader.split())
 
@@ -121,14 +121,14 @@ def test_the_preheader_does_not_repeat_the_papers_that_the_subject_names(edition
 def test_no_word_of_a_preheader_is_cut(edition: Edition) -> None:
     texts = [unit.title for unit in edition.papers]
     texts += [part.blocks[0].text for part in edition.parts]
-    known = words(say(edition.language, "preheader_more")).union(*map(words, texts)) | {"·"}
-    assert words(digest_page(edition, HOUSE.archive).preheader) <= known
+    known = words(translate(edition.language, "preheader_more")).union(*map(words, texts)) | {"·"}
+    assert words(digest_view(edition, IDENTITY.archive).preheader) <= known
 
 
 @pytest.mark.parametrize("word", ["W" * 300, "https://a.example/" + "long/" * 40])
 def test_a_word_longer_than_the_line_is_passed_over_by_the_preheader(word: str) -> None:
     issue = issue_of([paper(1, title_ko="등대", intro_ko=blocks(f"등대는 {word} 길을 비춥니다."))])
-    preheader = digest_page(edition_of(issue), HOUSE.archive).preheader
+    preheader = digest_view(edition_of(issue), IDENTITY.archive).preheader
     assert preheader.startswith("등대는 길을 비춥니다.")
     assert PREHEADER[0] <= len(preheader) <= PREHEADER[1]
 
@@ -136,14 +136,14 @@ def test_a_word_longer_than_the_line_is_passed_over_by_the_preheader(word: str) 
 def test_the_preheader_goes_on_with_the_papers_that_the_subject_has_no_room_for() -> None:
     titles = ["짧은 이름", "아주 긴 이름을 가진 두 번째 논문의 제목은 여기까지", "세 번째 논문"]
     issue = issue_of([paper(number, title_ko=title) for number, title in enumerate(titles, 1)])
-    page = digest_page(edition_of(issue), HOUSE.archive)
+    page = digest_view(edition_of(issue), IDENTITY.archive)
     assert "짧은 이름" in page.subject
     assert page.preheader.startswith(" · ".join(titles[1:]))
 
 
 def test_where_the_subject_names_all_papers_the_preheader_begins_with_the_first_text() -> None:
     issue = issue_of([paper(1, title_ko="등대", intro_ko=blocks("등대는 길을 비춥니다."))])
-    page = digest_page(edition_of(issue), HOUSE.archive)
+    page = digest_view(edition_of(issue), IDENTITY.archive)
     assert page.subject.endswith("등대")
     assert page.preheader.startswith("등대는 길을 비춥니다.")
 
@@ -179,7 +179,7 @@ def test_a_subject_says_what_kind_of_mail_it_is(language: str) -> None:
         for frequency in ("weekly", "daily")
         for purpose in PURPOSES
     }
-    subjects = {kind: digest_page(edition, HOUSE.archive).subject for kind, edition in kinds.items()}
+    subjects = {kind: digest_view(edition, IDENTITY.archive).subject for kind, edition in kinds.items()}
     assert len(set(subjects.values())) == 5, "weekly, daily, welcome, copy and correction differ"
     assert all("3" in subject for subject in subjects.values())
 
@@ -189,8 +189,8 @@ def test_a_subject_names_the_days_of_all_its_issues() -> None:
     assert subject_week(edition.issues) == (date(2025, 7, 28), date(2025, 8, 10))
     assert (
         dates("en", date(2025, 7, 28), date(2025, 8, 10))
-        in digest_page(
-            edition_of(issue_of(1), issue_of(1, start=date(2025, 8, 4)), language="en"), HOUSE.archive
+        in digest_view(
+            edition_of(issue_of(1), issue_of(1, start=date(2025, 8, 4)), language="en"), IDENTITY.archive
         ).subject
     )
 
@@ -208,10 +208,12 @@ def test_a_week_around_new_year_is_clear_without_years_and_a_long_time_is_not() 
 @example('"quoted" <a@b.example>, x: y; 한글 제목 😀 이어지는 제목')
 @example("  two  spaces  ")
 def test_any_title_arrives_in_the_subject_line_as_it_was_written(title: str) -> None:
-    subject = digest_page(edition_of(issue_of([paper(title_en=title)]), language="en"), HOUSE.archive).subject
+    subject = digest_view(
+        edition_of(issue_of([paper(title_en=title)]), language="en"), IDENTITY.archive
+    ).subject
     content = Content("weekly:2025-W32", "en", "weekly", subject, "<p>x</p>", "x", "0" * 20)
     reader = Reader("reader@example.org", "", "0" * 16, "en")
-    message = build(content, reader, HOUSE, message_id="0f@paperboy.example", now=NOW)
+    message = build(content, reader, IDENTITY, message_id="0f@paperboy.example", now=NOW)
     parsed = message_from_bytes(message.data, policy=modern_policy)
     assert parsed["Subject"] == subject
     assert parsed["To"].addresses[0].addr_spec == "reader@example.org"
@@ -222,6 +224,6 @@ def test_a_paper_added_to_an_older_issue_does_not_stretch_the_days_that_a_mail_i
     first, *others = arrivals_of(older, newer)
     late = [replace(first, number=9, late=True), *(replace(one, number=one.number + 9) for one in others)]
     edition = compose(late, 8, slot="weekly:2026-W11", language="ko", frequency="weekly")
-    page = digest_page(edition, HOUSE.archive)
+    page = digest_view(edition, IDENTITY.archive)
     assert page.subject.startswith("3/2~3/8 ")
     assert page.kicker.startswith(days("ko", date(2026, 3, 2), date(2026, 3, 8)))

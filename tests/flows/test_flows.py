@@ -171,12 +171,12 @@ def test_an_ingest_tells_of_a_forum_that_is_silent_and_does_not_fail_for_it(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
-    later = datetime(2026, 6, 1, tzinfo=UTC)
+    next_allowed = datetime(2026, 6, 1, tzinfo=UTC)
     server.on_rcpt = "451 4.3.0 later"
-    assert ingest(now=later)["not_modified"] is True
+    assert ingest(now=next_allowed)["not_modified"] is True
     server.on_rcpt = None
     for _ in range(2):
-        ingest(now=later)
+        ingest(now=next_allowed)
     assert _subjects(server) == ["Paperboy needs you: no new issue for ten days"]
 
 
@@ -240,9 +240,9 @@ def test_digests_go_out_at_eight_in_seoul_and_the_feed_is_read_every_hour() -> N
         deployment["name"]: [CronSchedule(**schedule) for schedule in deployment.get("schedules", [])]
         for deployment in DEPLOYMENTS
     }
-    crons = {name: [schedule.cron for schedule in found] for name, found in prefect_server.items()}
+    crons = {name: [schedule.cron for schedule in found] for name, found in schedules.items()}
     assert crons["daily"] == ["0 8 * * *"]
     assert crons["weekly"] == ["0 8 * * 1"]
     assert crons["hourly"] == ["5 * * * *"]
     assert crons["by-hand"] == []
-    assert {schedule.timezone for found in prefect_server.values() for schedule in found} == {"Asia/Seoul"}
+    assert {schedule.timezone for found in schedules.values() for schedule in found} == {"Asia/Seoul"}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from issues.parse.post import parse
 from issues.parse.text import has_hangul
 from paperboy.demo.sample.cook import cook_week
-from paperboy.demo.sample.data import Paper, Week, weeks
-from tests.support.parsed_posts import only
+from paperboy.demo.sample.data import SamplePaper, SampleWeek, weeks
+from tests.support.parsed_posts import parsed_paper
 from tests.support.post_html import ADDRESS, TITLE, heading, paper_html, post_html
 
 # --- hostile HTML -------------------------------------------------------------------
@@ -56,7 +56,7 @@ def test_scripts_bad_links_and_control_characters_leave_nothing_behind() -> None
         '<p>안전한 <a href="javascript:alert(1)" onclick="x()">글</a><script>alert(1)</script>'
         '<a href=" JaVaScRiPt:x">과</a> <a href="data:text/html,x">말</a>\x07\u202e\u200b.</p>'
     )
-    block = only(paper_html(intro=intro)).intro_ko[0]
+    block = parsed_paper(paper_html(intro=intro)).intro_ko[0]
     assert (block.text, block.links) == ("안전한 글과 말.", ())
 
 
@@ -76,10 +76,10 @@ def _texts(draw: st.DrawFn, words: st.SearchStrategy[str], items: bool) -> tuple
 
 
 @st.composite
-def _papers(draw: st.DrawFn) -> tuple[Paper, ...]:
+def _papers(draw: st.DrawFn) -> tuple[SamplePaper, ...]:
     names = draw(st.lists(_ENGLISH, min_size=1, max_size=4, unique=True))
     return tuple(
-        Paper(
+        SamplePaper(
             title_ko=draw(_KOREAN),
             title_en=name,
             link=f"https://arxiv.org/abs/2506.{number:05}",
@@ -97,7 +97,7 @@ def _papers(draw: st.DrawFn) -> tuple[Paper, ...]:
 
 
 @st.composite
-def _weeks(draw: st.DrawFn) -> Week:
+def _weeks(draw: st.DrawFn) -> SampleWeek:
     return replace(
         weeks()[0],
         papers=draw(_papers()),
@@ -115,7 +115,7 @@ def written(lines: Sequence[str]) -> list[str]:
 
 @settings(max_examples=60)
 @given(_weeks())
-def test_every_week_that_can_be_written_is_read_back_with_the_same_texts(week: Week) -> None:
+def test_every_week_that_can_be_written_is_read_back_with_the_same_texts(week: SampleWeek) -> None:
     content = parse(week.title, cook_week(week, "https://forum.example"), ADDRESS)
     assert content.problems == ()
     assert [block.text for block in content.overview] == written(week.overview)

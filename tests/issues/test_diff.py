@@ -7,25 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issues.diff import Changes, compare
+from issues.diff import IssueDiff, diff
 from issues.parse.outline import Picture
 from issues.parse.post import IssueContent, Link, PaperContent
-from issues.parse.text import Block, Run
+from issues.parse.text import Block, TextRun
 from tests.support.factories import blocks, issue_of, paper
 
 
-def changes(before: Sequence[PaperContent], after: Sequence[PaperContent]) -> Changes:
-    return compare(issue_of(before), issue_of(after))
+def changes(before: Sequence[PaperContent], after: Sequence[PaperContent]) -> IssueDiff:
+    return diff(issue_of(before), issue_of(after))
 
 
 def test_an_added_paper_is_named_by_its_english_title() -> None:
     found = changes([paper(1)], [paper(1), paper(2)])
-    assert found == Changes(added=("The title of paper 2",), pairs=(0, None))
+    assert found == IssueDiff(added=("The title of paper 2",), pairs=(0, None))
 
 
 def test_a_withdrawn_paper_is_named_and_the_others_keep_their_places() -> None:
     found = changes([paper(1), paper(2), paper(3)], [paper(1), paper(3)])
-    assert found == Changes(withdrawn=("The title of paper 2",), pairs=(0, 2))
+    assert found == IssueDiff(withdrawn=("The title of paper 2",), pairs=(0, 2))
 
 
 def test_a_correction_names_paper_and_part_with_both_texts() -> None:
@@ -70,23 +70,21 @@ def test_two_papers_under_one_link_stay_two() -> None:
 
 def test_only_the_paper_that_left_its_place_has_moved() -> None:
     found = changes([paper(n) for n in (1, 2, 3, 4)], [paper(n) for n in (4, 1, 2, 3)])
-    assert found == Changes(moved=("The title of paper 4",), pairs=(3, 0, 1, 2))
+    assert found == IssueDiff(moved=("The title of paper 4",), pairs=(3, 0, 1, 2))
 
 
 def test_a_corrected_overview_belongs_to_no_paper() -> None:
-    found = compare(
-        issue_of(1, overview=blocks("개요입니다.")), issue_of(1, overview=blocks("새 개요입니다."))
-    )
+    found = diff(issue_of(1, overview=blocks("개요입니다.")), issue_of(1, overview=blocks("새 개요입니다.")))
     assert [(change.paper, change.field) for change in found.corrected] == [("", "overview")]
 
 
 def test_a_corrected_title_of_the_post_is_noticed() -> None:
-    found = compare(issue_of(1), replace(issue_of(1), title="다른 제목"))
+    found = diff(issue_of(1), replace(issue_of(1), title="다른 제목"))
     assert [(change.paper, change.field) for change in found.retitled] == [("", "title")]
 
 
 def link_to(url: str) -> tuple[Block, ...]:
-    return (Block("p", (Run("코드", href=url),)),)
+    return (Block("p", (TextRun("코드", href=url),)),)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +95,7 @@ def link_to(url: str) -> tuple[Block, ...]:
         ({"intro_ko": blocks("정확도 **41%**를")}, {"intro_ko": blocks("정확도 41%를")}),
         ({"intro_ko": blocks("한  문장\n입니다")}, {"intro_ko": blocks("한 문장 입니다 ")}),
         ({"intro_ko": blocks("앞.", "뒤.")}, {"intro_ko": blocks("앞. 뒤.")}),
-        ({"intro_ko": blocks("굵게")}, {"intro_ko": (Block("li", (Run("굵게", bold=True),)),)}),
+        ({"intro_ko": blocks("굵게")}, {"intro_ko": (Block("li", (TextRun("굵게", bold=True),)),)}),
         ({"title_ko": "🔥 제목"}, {"title_ko": "제목"}),
         ({"url": "http://arxiv.org/pdf/2508.1v2"}, {"url": "https://arxiv.org/abs/2508.1"}),
         ({"links": (Link("https://twitter.com/a/"),)}, {"links": (Link("http://x.com/a?utm_source=b"),)}),
@@ -143,7 +141,7 @@ _ISSUES: st.SearchStrategy[IssueContent] = st.builds(issue_of, st.lists(_PAPERS,
 
 @given(_ISSUES)
 def test_an_issue_does_not_differ_from_itself(issue: IssueContent) -> None:
-    found = compare(issue, issue)
+    found = diff(issue, issue)
     assert not found
     assert found.pairs == tuple(range(len(issue.papers)))
 
@@ -152,7 +150,7 @@ def test_an_issue_does_not_differ_from_itself(issue: IssueContent) -> None:
 def test_every_paper_is_kept_added_or_withdrawn_exactly_once(
     before: IssueContent, after: IssueContent
 ) -> None:
-    found = compare(before, after)
+    found = diff(before, after)
     kept = [place for place in found.pairs if place is not None]
     assert len(kept) == len(set(kept))
     assert len(kept) + len(found.added) == len(after.papers)

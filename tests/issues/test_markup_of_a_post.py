@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.parsed_posts import only, texts
+from tests.support.parsed_posts import parsed_paper, simplified_texts
 from tests.support.post_html import FOOTER, onebox, paper_html
 
 # --- links --------------------------------------------------------------------------
@@ -27,7 +27,7 @@ from tests.support.post_html import FOOTER, onebox, paper_html
     ],
 )
 def test_a_link_is_found_in_whatever_shape_the_forum_gave_it(html: str) -> None:
-    paper = only(paper_html(link=html, more=html.replace("a.example", "c.example")))
+    paper = parsed_paper(paper_html(link=html, more=html.replace("a.example", "c.example")))
     assert paper.url == "https://a.example/1"
     assert [(link.url, link.label) for link in paper.links] == [("https://c.example/1", "")]
     assert paper.notes == ()
@@ -38,7 +38,7 @@ def test_several_links_in_one_paragraph_all_count_once() -> None:
         '<p>코드: <a href="https://github.com/owl/owl">owl</a>, https://owl.example/demo<br>'
         '<a href="https://x.com/owl/status/1">x</a> <a href="https://twitter.com/owl/status/1">t</a></p>'
     )
-    links = only(paper_html(more=more)).links
+    links = parsed_paper(paper_html(more=more)).links
     assert [link.url for link in links] == [
         "https://github.com/owl/owl",
         "https://owl.example/demo",
@@ -48,14 +48,14 @@ def test_several_links_in_one_paragraph_all_count_once() -> None:
 
 
 def test_nothing_of_a_onebox_lands_in_a_text() -> None:
-    paper = only(paper_html(intro="<p>소개합니다.</p>" + onebox("https://owl.example/")))
-    assert texts(paper.intro_ko) == ["소개합니다.", "https://owl.example/"]
-    assert texts(paper.abstract_en) == ["The English abstract."]
+    paper = parsed_paper(paper_html(intro="<p>소개합니다.</p>" + onebox("https://owl.example/")))
+    assert simplified_texts(paper.intro_ko) == ["소개합니다.", "https://owl.example/"]
+    assert simplified_texts(paper.abstract_en) == ["The English abstract."]
 
 
 def test_an_inline_page_title_is_part_of_its_sentence() -> None:
     link = '<a href="https://github.com/owl/owl" class="inline-onebox">GitHub - owl/owl: night · GitHub</a>'
-    block = only(paper_html(intro=f"<p>코드는 {link} 에 있습니다.</p>")).intro_ko[0]
+    block = parsed_paper(paper_html(intro=f"<p>코드는 {link} 에 있습니다.</p>")).intro_ko[0]
     assert block.text == "코드는 GitHub - owl/owl: night · GitHub 에 있습니다."
     assert block.links == ("https://github.com/owl/owl",)
 
@@ -69,8 +69,8 @@ def test_a_quoted_post_is_kept_once_without_its_frame() -> None:
         '<div class="quote-controls"></div>owl:</div><blockquote><p>인용한 문장.</p>'
         "<blockquote><p>그 안의 인용.</p></blockquote></blockquote></aside>"
     )
-    paper = only(paper_html(intro="<p>앞.</p>" + quote))
-    assert texts(paper.intro_ko) == ["앞.", "인용한 문장.", "그 안의 인용."]
+    paper = parsed_paper(paper_html(intro="<p>앞.</p>" + quote))
+    assert simplified_texts(paper.intro_ko) == ["앞.", "인용한 문장.", "그 안의 인용."]
 
 
 def test_pictures_leave_neither_captions_nor_sizes_in_the_text() -> None:
@@ -80,8 +80,8 @@ def test_pictures_leave_neither_captions_nor_sizes_in_the_text() -> None:
         '<span class="filename">올빼미 / Owl</span><span class="informations">1028×488 91 KB</span></div></a></div>'
     )
     html = paper_html().replace("</h2>", f"</h2>\n<p>{picture}<br>\n{picture}</p>\n", 1)
-    paper = only(html)
-    assert texts(paper.intro_ko) == ["밤에 배우는 모델을 소개합니다."]
+    paper = parsed_paper(html)
+    assert simplified_texts(paper.intro_ko) == ["밤에 배우는 모델을 소개합니다."]
     assert [(p.url, p.width, p.height) for p in paper.pictures] == [
         ("https://forum.example/uploads/s.png", 690, 388)
     ] * 2
@@ -94,8 +94,8 @@ def test_details_and_tables_keep_their_words_and_polls_are_dropped() -> None:
         "<tbody><tr><td>Owl-7B</td><td>41.2</td></tr></tbody></table></div>"
         '<div class="poll-outer"><div class="poll"><ul><li>찬성</li></ul></div></div>'
     )
-    paper = only(paper_html(intro=extras))
-    assert texts(paper.intro_ko) == ["결과입니다.", "자세히", "숨은 설명.", "모델 · 점수", "Owl-7B · 41.2"]
+    paper = parsed_paper(paper_html(intro=extras))
+    assert simplified_texts(paper.intro_ko) == ["결과입니다.", "자세히", "숨은 설명.", "모델 · 점수", "Owl-7B · 41.2"]
     assert paper.intro_en == ()
 
 
@@ -105,20 +105,20 @@ def test_a_footnote_stands_where_its_number_stood() -> None:
         '<hr class="footnotes-sep"><ol class="footnotes-list"><li id="footnote-1-1" class="footnote-item">'
         '<p>덧붙인 말. <a href="#r" class="footnote-backref">↩︎</a></p></li></ol>'
     )
-    paper = only(paper_html(intro=f"<p>본문{mark}입니다.</p>"), ending="<hr>" + FOOTER + notes)
-    assert texts(paper.intro_ko) == ["본문 (덧붙인 말.)입니다."]
+    paper = parsed_paper(paper_html(intro=f"<p>본문{mark}입니다.</p>"), ending="<hr>" + FOOTER + notes)
+    assert simplified_texts(paper.intro_ko) == ["본문 (덧붙인 말.)입니다."]
 
 
 def test_an_element_that_nobody_foresaw_does_not_tear_its_sentence_apart() -> None:
-    paper = only(paper_html(intro="<p>앞 <dfn>가운데</dfn> <bdi>말</bdi> <ruby>뒤</ruby> 끝.</p>"))
-    assert texts(paper.intro_ko) == ["앞 가운데 말 뒤 끝."]
+    paper = parsed_paper(paper_html(intro="<p>앞 <dfn>가운데</dfn> <bdi>말</bdi> <ruby>뒤</ruby> 끝.</p>"))
+    assert simplified_texts(paper.intro_ko) == ["앞 가운데 말 뒤 끝."]
 
 
 # --- words and signs ----------------------------------------------------------------
 
 
 def test_a_bold_lead_stays_bold() -> None:
-    paper = only(paper_html(intro="<ul><li><strong>첫째</strong> - 설명</li></ul>"))
+    paper = parsed_paper(paper_html(intro="<ul><li><strong>첫째</strong> - 설명</li></ul>"))
     assert [(run.text, run.bold) for run in paper.intro_ko[0].runs] == [("첫째", True), (" - 설명", False)]
 
 
@@ -127,7 +127,7 @@ def test_code_math_and_line_breaks_are_kept() -> None:
         '<p>함수 <code>a  = b**c</code> 와 <span class="math">x^2</span><br>다음 줄.</p>'
         '<pre><code class="lang-python">def f():\n    return 1\n</code></pre><div class="math">\\sum x</div>'
     )
-    blocks = only(paper_html(intro=intro)).intro_ko
+    blocks = parsed_paper(paper_html(intro=intro)).intro_ko
     assert [block.text for block in blocks] == [
         "함수 a  = b**c 와 x^2\n다음 줄.",
         "def f():\n    return 1",
@@ -138,7 +138,7 @@ def test_code_math_and_line_breaks_are_kept() -> None:
 
 
 def test_leftover_stars_become_bold_or_vanish_and_powers_stay() -> None:
-    paper = only(paper_html(intro="<p>정확도 **41%**를 얻고 **시작만 했으며 2**10 개입니다.</p>"))
+    paper = parsed_paper(paper_html(intro="<p>정확도 **41%**를 얻고 **시작만 했으며 2**10 개입니다.</p>"))
     assert paper.intro_ko[0].text == "정확도 41%를 얻고 시작만 했으며 2**10 개입니다."
     assert [run.text for run in paper.intro_ko[0].runs if run.bold] == ["41%"]
 
@@ -149,7 +149,7 @@ def test_leftover_stars_become_bold_or_vanish_and_powers_stay() -> None:
 )
 def test_noise_is_shown_as_text_and_breaks_nothing(noise: str) -> None:
     escaped = noise.replace("<", "&lt;").replace(">", "&gt;")
-    assert only(paper_html(intro=f"<p>{escaped} 끝</p>")).intro_ko[0].text == " ".join(f"{noise} 끝".split())
+    assert parsed_paper(paper_html(intro=f"<p>{escaped} 끝</p>")).intro_ko[0].text == " ".join(f"{noise} 끝".split())
 
 
 @pytest.mark.parametrize(
@@ -165,9 +165,9 @@ def test_noise_is_shown_as_text_and_breaks_nothing(noise: str) -> None:
 )
 def test_an_emoji_picture_of_either_naming_becomes_its_character(name: str, character: str) -> None:
     image = f'<img src="/images/emoji/apple/{name}.png?v=12" title=":{name}:" class="emoji" alt=":{name}:">'
-    assert only(paper_html(intro=f"<p>{image} 소개</p>")).intro_ko[0].text == f"{character} 소개"
+    assert parsed_paper(paper_html(intro=f"<p>{image} 소개</p>")).intro_ko[0].text == f"{character} 소개"
 
 
 def test_signs_that_are_only_sometimes_emoji_stay_in_a_title() -> None:
-    paper = only(paper_html("🔥 글↔그림 / Text↔Image™"))
+    paper = parsed_paper(paper_html("🔥 글↔그림 / Text↔Image™"))
     assert (paper.title_ko, paper.title_en) == ("글↔그림", "Text↔Image™")

@@ -8,7 +8,14 @@ from issues.parse.post import parse
 from paperboy.demo.sample.cook import cook_week
 from paperboy.demo.sample.data import weeks
 from paperboy.demo.sample.truth import expected
-from tests.support.parsed_posts import as_truth, in_plain, only, read, texts, typed
+from tests.support.parsed_posts import (
+    as_truth,
+    parsed_paper,
+    parsed_post,
+    simplified_texts,
+    simplified_truth,
+    types_and_texts,
+)
 from tests.support.post_html import ADDRESS, FOOTER, GREETING, TITLE, heading, onebox, paper_html
 
 # --- the sample weeks ---------------------------------------------------------------
@@ -19,7 +26,7 @@ from tests.support.post_html import ADDRESS, FOOTER, GREETING, TITLE, heading, o
 def test_a_sample_week_is_read_as_it_was_written(topic_id: int, edited: bool) -> None:
     week = next(week for week in weeks(edited=edited) if week.topic_id == topic_id)
     content = parse(week.title, cook_week(week, "https://forum.example"), ADDRESS)
-    assert as_truth(content) == in_plain(expected(topic_id, edited))
+    assert as_truth(content) == simplified_truth(expected(topic_id, edited))
     assert content.problems == ()
     assert [paper.notes for paper in content.papers if paper.notes] == []
 
@@ -41,8 +48,8 @@ def test_title_and_greeting_are_no_part_of_the_overview() -> None:
     front = (
         heading(TITLE, 1) + heading("PyTorchKR🔥🇰🇷 🤔💭") + "<ul><li><p>첫째 흐름.</p></li></ul><p>맺음.</p>"
     )
-    content = read(front=front)
-    assert typed(content.overview) == [
+    content = parsed_post(front=front)
+    assert types_and_texts(content.overview) == [
         {"type": "li", "text": "첫째 흐름."},
         {"type": "p", "text": "맺음."},
     ]
@@ -54,8 +61,8 @@ def test_the_summary_per_paper_is_kept_apart_from_the_overview() -> None:
         + heading("논문별 핵심 요약", 2)
         + "<ul><li><p><strong>Owl</strong> 은 밤에 배웁니다.</p></li></ul><hr>"
     )
-    content = read(front=front)
-    assert texts(content.summary) == ["Owl 은 밤에 배웁니다."]
+    content = parsed_post(front=front)
+    assert simplified_texts(content.summary) == ["Owl 은 밤에 배웁니다."]
     assert len(content.overview) == 1
 
 
@@ -72,12 +79,12 @@ def test_the_first_paper_may_have_its_title_in_a_paragraph() -> None:
         + labels.format("📖 더 읽어보기")
         + '<p><a href="https://owl.example/">https://owl.example/</a></p>'
     )
-    content = read(html, html.replace("올빼미 / Owl", "부엉이 / Eagle Owl").replace("00001", "00002"))
+    content = parsed_post(html, html.replace("올빼미 / Owl", "부엉이 / Eagle Owl").replace("00001", "00002"))
     assert [(paper.title_ko, paper.title_en) for paper in content.papers] == [
         ("올빼미", "Owl"),
         ("부엉이", "Eagle Owl"),
     ]
-    assert texts(content.overview) == ["이번 주에는 작은 모델을 다룬 논문이 많습니다."]
+    assert simplified_texts(content.overview) == ["이번 주에는 작은 모델을 다룬 논문이 많습니다."]
     assert [[link.url for link in paper.links] for paper in content.papers] == [["https://owl.example/"]] * 2
     assert content.problems == ()
 
@@ -86,7 +93,7 @@ def test_the_first_paper_may_have_its_title_in_a_paragraph() -> None:
 def test_labels_are_found_at_any_heading_level(title_level: int, label_level: int) -> None:
     html = paper_html() + paper_html("매 / Hawk")
     html = re.sub(r"<(/?)h([23])>", lambda m: f"<{m[1]}h{title_level if m[2] == '2' else label_level}>", html)
-    content = read(html)
+    content = parsed_post(html)
     assert [paper.title_en for paper in content.papers] == ["Owl", "Hawk"]
     assert content.problems == ()
 
@@ -104,7 +111,7 @@ def test_labels_are_found_at_any_heading_level(title_level: int, label_level: in
 )
 def test_a_label_may_have_spaces_a_colon_emoji_or_stars(label: str) -> None:
     html = paper_html().replace("논문 소개</h3>", f"{label}</h3>")
-    assert texts(only(html).intro_ko) == ["밤에 배우는 모델을 소개합니다."]
+    assert simplified_texts(parsed_paper(html).intro_ko) == ["밤에 배우는 모델을 소개합니다."]
 
 
 def test_a_label_before_a_line_break_is_still_a_label() -> None:
@@ -114,45 +121,45 @@ def test_a_label_before_a_line_break_is_still_a_label() -> None:
         + "<p><strong>초록(Abstract)</strong><br>\n초록입니다.</p><p>English.</p>"
         + '<p><strong>논문 링크</strong><br>\n<a href="https://arxiv.org/abs/2506.00001">arXiv</a></p>'
     )
-    paper = only(html)
+    paper = parsed_paper(html)
     assert [block.text for block in paper.intro_ko] == ["소개 첫 줄.\n소개 둘째 줄."]
-    assert texts(paper.abstract_ko) == ["초록입니다."]
+    assert simplified_texts(paper.abstract_ko) == ["초록입니다."]
     assert paper.url == "https://arxiv.org/abs/2506.00001"
 
 
 def test_a_label_without_a_link_under_it_does_no_harm() -> None:
-    assert only(paper_html(more="\n")).links == ()
+    assert parsed_paper(paper_html(more="\n")).links == ()
 
 
 def test_papers_without_rules_between_them_do_not_run_together() -> None:
-    content = read(paper_html() + paper_html("매 / Hawk", more=onebox("https://hawk.example/")))
+    content = parsed_post(paper_html() + paper_html("매 / Hawk", more=onebox("https://hawk.example/")))
     assert [paper.title_en for paper in content.papers] == ["Owl", "Hawk"]
     assert [len(paper.links) for paper in content.papers] == [0, 1]
 
 
 def test_a_rule_inside_a_paper_does_not_end_it() -> None:
-    paper = only(paper_html(intro="<p>앞 문장.</p><hr><p>뒤 문장.</p>", link="<hr>" + onebox("https://a.example/1"),
+    paper = parsed_paper(paper_html(intro="<p>앞 문장.</p><hr><p>뒤 문장.</p>", link="<hr>" + onebox("https://a.example/1"),
                             more="<p>모음:</p><hr>" + onebox("https://a.example/2")))  # fmt: skip
-    assert texts(paper.intro_ko) == ["앞 문장.", "뒤 문장."]
+    assert simplified_texts(paper.intro_ko) == ["앞 문장.", "뒤 문장."]
     assert paper.url == "https://a.example/1"
 
 
 def test_the_word_for_source_inside_a_paper_does_not_end_it() -> None:
-    paper = only(
+    paper = parsed_paper(
         paper_html(
             intro="<p>GPT 요약을 원문과 비교하고 좋아요를 눌러 평가합니다.</p>",
             abstract="<p>원문을 봅니다.</p><p>English.</p>",
             more='<p><a href="https://owl.example/">원문</a></p>',
         )
     )
-    assert texts(paper.intro_ko) == ["GPT 요약을 원문과 비교하고 좋아요를 눌러 평가합니다."]
-    assert texts(paper.abstract_en) == ["English."]
+    assert simplified_texts(paper.intro_ko) == ["GPT 요약을 원문과 비교하고 좋아요를 눌러 평가합니다."]
+    assert simplified_texts(paper.abstract_en) == ["English."]
     assert [link.url for link in paper.links] == ["https://owl.example/"]
 
 
 def test_a_paper_without_further_reading_ends_at_its_link() -> None:
     for ending in ("<hr>\n" + FOOTER, FOOTER, ""):
-        paper = only(paper_html(), ending=ending)
+        paper = parsed_paper(paper_html(), ending=ending)
         assert (paper.links, paper.notes) == ((), ())
 
 
@@ -172,16 +179,16 @@ def test_source_disclaimer_footers_and_a_trailing_picture_belong_to_no_paper(dis
         source + disclaimer + FOOTER.replace("</p>\n", image, 1),
         disclaimer + FOOTER,
     ):
-        paper = only(paper_html(more=onebox("https://owl.example/")), ending=ending)
+        paper = parsed_paper(paper_html(more=onebox("https://owl.example/")), ending=ending)
         assert [link.url for link in paper.links] == ["https://owl.example/"]
         assert paper.notes == ()
 
 
 def test_two_papers_under_one_link_by_mistake_are_both_kept() -> None:
     link = onebox("https://arxiv.org/abs/2506.00001")
-    content = read(paper_html(link=link), paper_html("매 / Hawk", link=link))
+    content = parsed_post(paper_html(link=link), paper_html("매 / Hawk", link=link))
     assert [paper.title_en for paper in content.papers] == ["Owl", "Hawk"]
-    assert [paper.title_en for paper in read(paper_html(), paper_html()).papers] == ["Owl"]
+    assert [paper.title_en for paper in parsed_post(paper_html(), paper_html()).papers] == ["Owl"]
 
 
 # --- languages ----------------------------------------------------------------------
@@ -202,7 +209,7 @@ def test_both_languages_are_told_apart_quoted_or_bare_in_tight_or_loose_lists(
         + "<p>끝.</p>"
     )
     english = "<p>Key points:</p>" + items("<strong>First</strong> – text", "Compared") + "<p>Closing.</p>"
-    paper = only(paper_html(intro=korean + (f"<blockquote>{english}</blockquote>" if quoted else english)))
+    paper = parsed_paper(paper_html(intro=korean + (f"<blockquote>{english}</blockquote>" if quoted else english)))
     assert [(block.type, block.text) for block in paper.intro_ko] == [
         ("p", "핵심은 다음과 같습니다:"),
         ("li", "첫째 - 설명"),
@@ -218,5 +225,5 @@ def test_both_languages_are_told_apart_quoted_or_bare_in_tight_or_loose_lists(
 
 
 def test_a_formula_between_the_languages_stays_with_the_korean_text() -> None:
-    paper = only(paper_html(abstract='<p>식은 이렇습니다.</p><div class="math">abc</div><p>English.</p>'))
-    assert [texts(paper.abstract_ko), texts(paper.abstract_en)] == [["식은 이렇습니다.", "abc"], ["English."]]
+    paper = parsed_paper(paper_html(abstract='<p>식은 이렇습니다.</p><div class="math">abc</div><p>English.</p>'))
+    assert [simplified_texts(paper.abstract_ko), simplified_texts(paper.abstract_en)] == [["식은 이렇습니다.", "abc"], ["English."]]

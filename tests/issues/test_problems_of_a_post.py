@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.parsed_posts import only, read
+from tests.support.parsed_posts import parsed_paper, parsed_post
 from tests.support.post_html import FOOTER, paper_html
 
 
 def problems(*papers: str, **around: str) -> str:
-    return "\n".join(read(*papers, **around).problems)
+    return "\n".join(parsed_post(*papers, **around).problems)
 
 
 def test_a_post_without_papers_is_a_problem() -> None:
@@ -32,10 +32,10 @@ def test_a_paper_that_lacks_a_part_is_a_problem_that_names_it(html: str, said: s
 def test_a_paper_whose_introduction_label_is_missing_is_not_merged_into_its_neighbour() -> None:
     broken = paper_html("매 / Hawk").replace("논문 소개", "소개글")
     for papers in ((paper_html(), broken), (broken, paper_html())):
-        content = read(*papers)
+        content = parsed_post(*papers)
         assert {paper.title_en for paper in content.papers} == {"Owl", "Hawk"}
         (owl,) = (paper for paper in content.papers if paper.title_en == "Owl")
-        assert replace(owl, anchor="") == replace(only(paper_html()), anchor="")
+        assert replace(owl, anchor="") == replace(parsed_paper(paper_html()), anchor="")
 
 
 def test_a_post_of_which_a_tenth_is_lost_is_a_problem() -> None:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from issues.parse.readable import inline_html, prose, readable
-from issues.parse.text import Block, Run
+from issues.parse.readable import inline_html, readable_blocks, readable
+from issues.parse.text import Block, TextRun
 from tests.support.random_posts import SNIPPETS
 
 LONGEST = 6_000  # bytes of a paragraph that a mail can still leave out without losing much
@@ -24,7 +24,7 @@ SENTENCES = (
 
 
 @st.composite
-def sentences(draw: st.DrawFn) -> list[list[Run]]:
+def sentences(draw: st.DrawFn) -> list[list[TextRun]]:
     """Sentences as runs of many looks, altogether several times longer than a paragraph may be."""
     chosen = draw(st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=6))
     if draw(st.booleans()):
@@ -33,7 +33,7 @@ def sentences(draw: st.DrawFn) -> list[list[Run]]:
     for sentence in chosen:
         place = draw(st.integers(1, len(sentence) - 1))
         look = {"bold": draw(st.booleans()), "href": draw(st.sampled_from([None, "https://a.example/"]))}
-        made.append([Run(sentence[:place], **look), Run(sentence[place:])])  # type: ignore[arg-type]
+        made.append([TextRun(sentence[:place], **look), TextRun(sentence[place:])])  # type: ignore[arg-type]
     length = sum(len(sentence.encode()) for sentence in chosen)
     return made * (60_000 // length + 1)
 
@@ -56,10 +56,10 @@ def bare(text: str) -> str:
 @settings(max_examples=40)
 @given(sentences())
 def test_an_endless_paragraph_becomes_several_of_whole_sentences_and_loses_nothing(
-    written: list[list[Run]],
+    written: list[list[TextRun]],
 ) -> None:
     block = Block("p", tuple(run for sentence in written for run in sentence))
-    pieces = prose([block])
+    pieces = readable_blocks([block])
     assert signs(pieces) == signs((block,)), "every sign keeps its place and its look"
     whole = ["".join(run.text for run in sentence) for sentence in written]
     ends = set(accumulate(len(bare(sentence)) for sentence in whole))
@@ -73,25 +73,25 @@ def test_an_endless_paragraph_becomes_several_of_whole_sentences_and_loses_nothi
 
 def test_paragraphs_made_of_one_are_as_long_as_they_may_be() -> None:
     sentence = "추론 모델은 답을 찾은 뒤에도 다른 풀이를 계속 시도합니다. "
-    *full, _ = prose([Block("p", (Run(sentence * 700),))])
+    *full, _ = readable_blocks([Block("p", (TextRun(sentence * 700),))])
     assert all(len(piece.text.encode()) + len(sentence.encode()) > LONGEST for piece in full)
 
 
 @pytest.mark.parametrize(
     "block",
     [
-        Block("li", (Run("항목도 길어질 수 있습니다. " * 2_000 + "끝"),)),
-        Block("p", (Run("끝이 없는 문장은 나눌 곳이 없고 " * 2_000 + "끝"),)),
-        Block("p", (Run("이만하면 한 문단입니다. " * 100 + "끝."),)),
+        Block("li", (TextRun("항목도 길어질 수 있습니다. " * 2_000 + "끝"),)),
+        Block("p", (TextRun("끝이 없는 문장은 나눌 곳이 없고 " * 2_000 + "끝"),)),
+        Block("p", (TextRun("이만하면 한 문단입니다. " * 100 + "끝."),)),
     ],
 )
 def test_a_list_item_an_endless_sentence_and_an_ordinary_paragraph_stay_whole(block: Block) -> None:
-    (piece,) = prose([block])
+    (piece,) = readable_blocks([block])
     assert (piece.type, piece.text) == (block.type, block.text)
 
 
 def test_a_text_of_nothing_but_a_command_leaves_no_empty_paragraph() -> None:
-    assert prose([Block("p", (Run(r"\textbf{}"),))]) == ()
+    assert readable_blocks([Block("p", (TextRun(r"\textbf{}"),))]) == ()
 
 
 # --- leftovers of LaTeX -------------------------------------------------------------
@@ -111,12 +111,12 @@ def test_a_text_of_nothing_but_a_command_leaves_no_empty_paragraph() -> None:
     ],
 )
 def test_leftovers_of_latex_are_read_as_they_were_meant(written: str, read: str) -> None:
-    assert readable(Block("p", (Run(written),))).text == read
+    assert readable(Block("p", (TextRun(written),))).text == read
 
 
 def test_a_look_of_latex_becomes_the_look() -> None:
     runs = readable(
-        Block("p", (Run(r"\textbf{b} \emph{i} \texttt{c} $x_1$ \href{https://a.example/}{l}"),))
+        Block("p", (TextRun(r"\textbf{b} \emph{i} \texttt{c} $x_1$ \href{https://a.example/}{l}"),))
     ).runs
     assert {run.text for run in runs if run.bold} == {"b"}
     assert {run.text for run in runs if run.italic} == {"i"}
@@ -126,17 +126,21 @@ def test_a_look_of_latex_becomes_the_look() -> None:
 
 
 def test_an_address_of_latex_that_the_forum_made_a_link_stays_that_link() -> None:
-    cooked = (Run(r"Code: \href{"), Run("https://a.example/", href="https://a.example/"), Run("}{here}."))
+    cooked = (
+        TextRun(r"Code: \href{"),
+        TextRun("https://a.example/", href="https://a.example/"),
+        TextRun("}{here}."),
+    )
     assert readable(Block("p", cooked)).text == "Code: https://a.example/here."
     assert readable(Block("p", cooked)).links == ("https://a.example/",)
 
 
 def test_a_command_never_makes_a_link_that_runs_code() -> None:
-    assert readable(Block("p", (Run(r"\href{javascript:alert(1)}{press}"),))).links == ()
+    assert readable(Block("p", (TextRun(r"\href{javascript:alert(1)}{press}"),))).links == ()
 
 
 def test_code_is_left_as_it_is() -> None:
-    code = Block("p", (Run(r"\textbf{x} $y$ ``z''", code=True),))
+    code = Block("p", (TextRun(r"\textbf{x} $y$ ``z''", code=True),))
     assert readable(code) == code
 
 
@@ -144,13 +148,13 @@ def test_code_is_left_as_it_is() -> None:
 def test_no_leftover_makes_a_text_unreadable(text: str) -> None:
     """Letters stay, in their order, whatever commands and signs stand between them."""
     letters = re.sub(r"[^ab가]", "", text)
-    assert re.sub(r"[^ab가]", "", readable(Block("p", (Run(text),))).text) == letters
+    assert re.sub(r"[^ab가]", "", readable(Block("p", (TextRun(text),))).text) == letters
 
 
 # --- HTML ---------------------------------------------------------------------------
 
 RUNS = st.builds(
-    Run,
+    TextRun,
     SNIPPETS,
     bold=st.booleans(),
     italic=st.booleans(),
@@ -161,7 +165,7 @@ RUNS = st.builds(
 
 
 @given(st.lists(RUNS, max_size=5))
-def test_a_text_in_html_reads_as_it_was_written_and_is_never_markup_of_its_own(runs: list[Run]) -> None:
+def test_a_text_in_html_reads_as_it_was_written_and_is_never_markup_of_its_own(runs: list[TextRun]) -> None:
     block = Block("p", tuple(runs))
     body = LexborHTMLParser(f"<p>{inline_html(block)}</p>").css_first("body > p")
     assert body
@@ -171,4 +175,4 @@ def test_a_text_in_html_reads_as_it_was_written_and_is_never_markup_of_its_own(r
 
 
 def test_a_line_break_inside_a_paragraph_stays_one() -> None:
-    assert inline_html(Block("p", (Run("한 줄\n두 줄"),))) == "한 줄<br>두 줄"
+    assert inline_html(Block("p", (TextRun("한 줄\n두 줄"),))) == "한 줄<br>두 줄"

@@ -9,17 +9,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from issues.arrivals import arrivals, whole_issue
+from issues.arrivals import arrivals_after, papers_in_issue
 from issues.feed import Post
 from issues.models import Issue, Paper
-from issues.serialize import content_of, content_of_paper
+from issues.serialize import content_of, paper_content
 from issues.store import (
-    Applied,
+    ApplyResult,
     StoreError,
     apply,
-    every,
+    all_issues,
     find,
-    is_settled,
+    is_quiet,
     problems_of,
     release,
     shown_content,
@@ -44,7 +44,7 @@ def post(*papers: str, topic_id: int = 7001, title: str = TITLE) -> Post:
     return Post(topic_id, title, ADDRESS, post_html(*papers), NOW - HOUR)
 
 
-def take(session: Session, *papers: str, at: datetime = NOW, topic_id: int = 7001) -> Applied:
+def take(session: Session, *papers: str, at: datetime = NOW, topic_id: int = 7001) -> ApplyResult:
     """Apply a state and forget what the session knows, as the next ingest would."""
     applied = apply(session, post(*papers, topic_id=topic_id), at)
     session.commit()
@@ -55,7 +55,7 @@ def rows(session: Session) -> list[tuple[int, str, int, bool, bool]]:
     """Every paper's number, English title, position, whether late, whether withdrawn."""
     session.expire_all()
     return [
-        (row.number, content_of_paper(row).title_en, row.position, row.late, row.withdrawn_at is not None)
+        (row.number, paper_content(row).title_en, row.position, row.late, row.withdrawn_at is not None)
         for row in session.scalars(select(Paper).order_by(Paper.number))
     ]
 
@@ -101,14 +101,14 @@ def test_a_paper_added_by_an_edit_joins_the_end_of_the_order_of_arrival_as_late(
         (3, "Swift", 0, False, False),
         (4, "Sparrow", 0, True, False),
     ]
-    assert [arrival.paper.title_en for arrival in whole_issue(added.issue)] == ["Sparrow", "Owl", "Hawk"]
+    assert [arrival.paper.title_en for arrival in papers_in_issue(added.issue)] == ["Sparrow", "Owl", "Hawk"]
 
 
 def test_a_withdrawn_paper_keeps_its_row_and_returns_under_its_number(session: Session) -> None:
     take(session, OWL, HAWK)
     assert take(session, OWL, at=NOW + HOUR).changes.withdrawn == ("Hawk",)
     assert rows(session)[1] == (2, "Hawk", 1, False, True)
-    assert [a.paper.title_en for a in arrivals(session, NOW + 9 * HOUR, SETTLE)[0]] == ["Owl"]
+    assert [a.paper.title_en for a in arrivals_after(session, NOW + 9 * HOUR, SETTLE)[0]] == ["Owl"]
     take(session, OWL, HAWK, at=NOW + 2 * HOUR)
     assert rows(session) == [(1, "Owl", 0, False, False), (2, "Hawk", 1, False, False)]
 
@@ -136,7 +136,7 @@ def test_a_stored_revision_reads_back_as_it_was_parsed(session: Session) -> None
     session.expire_all()
     content = content_of(issue.revisions[0])
     assert [paper.title_en for paper in content.papers] == ["Owl", "Hawk"]
-    assert content.papers == tuple(content_of_paper(row) for row in issue.papers)
+    assert content.papers == tuple(paper_content(row) for row in issue.papers)
     assert shown_content(issue) == content
 
 
@@ -182,7 +182,7 @@ def test_a_held_first_state_has_no_numbered_paper_until_it_is_released(session: 
     held = take(session, OWL, BROKEN)
     assert (held.outcome, held.issue.revision, held.issue.held_revision) == ("held", 0, 1)
     assert rows(session) == []
-    assert arrivals(session, NOW + HOUR, SETTLE) == ([], False)
+    assert arrivals_after(session, NOW + HOUR, SETTLE) == ([], False)
     assert len(shown_content(held.issue).papers) == 2
     take(session, HAWK, topic_id=7002)
     release(session, held.issue, NOW + HOUR)
@@ -222,19 +222,19 @@ def test_arrivals_end_before_the_first_issue_that_has_not_settled(session: Sessi
     take(session, OWL, at=NOW)
     take(session, HAWK, topic_id=7002, at=NOW + HOUR)
     take(session, SWIFT, topic_id=7003, at=NOW)
-    early, waiting = arrivals(session, NOW + HOUR + SETTLE - timedelta(seconds=1), SETTLE)
+    early, waiting = arrivals_after(session, NOW + HOUR + SETTLE - timedelta(seconds=1), SETTLE)
     assert ([arrival.paper.title_en for arrival in early], waiting) == (["Owl"], True)
-    ready, waiting = arrivals(session, NOW + HOUR + SETTLE, SETTLE)
+    ready, waiting = arrivals_after(session, NOW + HOUR + SETTLE, SETTLE)
     assert ([arrival.number for arrival in ready], waiting) == ([1, 2, 3], False)
 
 
 def test_an_edit_makes_its_issue_settle_anew_and_a_reply_does_not(session: Session) -> None:
     issue = take(session, OWL).issue
     take(session, OWL, at=NOW + HOUR)
-    assert is_settled(issue, NOW + HOUR, SETTLE)
+    assert is_quiet(issue, NOW + HOUR, SETTLE)
     take(session, OWL, HAWK, at=NOW + HOUR)
-    assert not is_settled(issue, NOW + HOUR, SETTLE)
-    assert is_settled(issue, NOW + HOUR + SETTLE, SETTLE)
+    assert not is_quiet(issue, NOW + HOUR, SETTLE)
+    assert is_quiet(issue, NOW + HOUR + SETTLE, SETTLE)
 
 
 def test_an_issue_is_found_by_its_first_day_or_its_topic(session: Session) -> None:
@@ -249,5 +249,5 @@ def test_issues_are_listed_with_the_newest_week_first(session: Session) -> None:
     title = TITLE.replace("06/02 ~ 06/08", "06/09 ~ 06/15")
     apply(session, post(OWL, topic_id=7002, title=title), NOW)
     take(session, HAWK)
-    assert [issue.topic_id for issue in every(session)] == [7002, 7001]
-    assert {type(issue) for issue in every(session)} == {Issue}
+    assert [issue.topic_id for issue in all_issues(session)] == [7002, 7001]
+    assert {type(issue) for issue in all_issues(session)} == {Issue}

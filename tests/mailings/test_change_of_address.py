@@ -8,11 +8,11 @@ from core.database import Database
 from mailings.account_mails import MOVES
 from mailings.digest_run import run_digest
 from subscribers import accounts
-from subscribers.tokens import LinkError, read_token
+from subscribers.tokens import TokenError, read_token
 from tests.support.account_actions import (
     DAY,
     act,
-    ask_to_move,
+    request_address_change,
     bodies,
     handle_of,
     links,
@@ -22,21 +22,21 @@ from tests.support.account_actions import (
     send,
     subscribe,
 )
-from tests.support.factories import HOUSE, NOW, RULES, office_at
+from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
 from tests.support.servers.smtp import ScriptedServer
 
 
 def test_a_change_of_address_is_confirmed_at_the_new_one(database: Database, server: ScriptedServer) -> None:
     subscribe(database)
-    ask_to_move(database, "New@example.com")
+    request_address_change(database, "New@example.com")
     send(database, server)
     assert recipients(server) == ["New@example.com"]
     assert "minji" not in bodies(server, 0)[0]
     assert links(server, 0) == {("move", handle_of(database))}
     act(database, lambda session, known: accounts.move(session, known, NOW))
     publish(database)
-    with office_at(database, server) as office:
-        run_digest(office, "weekly", local_now=NOW, rules=RULES)
+    with sending_context_at(database, server) as context:
+        run_digest(context, "weekly", local_now=NOW, rules=RULES)
     assert recipients(server) == ["New@example.com", "New@example.com"]
 
 
@@ -44,7 +44,7 @@ def test_a_new_address_that_does_not_exist_is_not_written_to_again_and_the_old_o
     database: Database,
 ) -> None:
     subscribe(database)
-    ask_to_move(database, "New@example.com")
+    request_address_change(database, "New@example.com")
     with ScriptedServer(on_rcpt="550 5.1.1 No such user") as refusing:
         send(database, refusing)
     with database.sessions() as session:
@@ -58,7 +58,7 @@ def test_nobody_is_written_to_at_an_address_that_cannot_be_moved_to(database: Da
     subscribe(database, "taken@example.com")
     with database.sessions.begin() as session:
         accounts.suppress(session, "returned@example.com", "returned", NOW)
-    ask_to_move(database, new)
+    request_address_change(database, new)
     assert outbox(database) == []
 
 
@@ -67,14 +67,14 @@ def test_the_link_sent_to_one_address_does_not_confirm_another(
 ) -> None:
     """Else a reader could subscribe any address, by asking for an own one first."""
     subscribe(database)
-    ask_to_move(database, "mine@example.com")
+    request_address_change(database, "mine@example.com")
     send(database, server)
-    ask_to_move(database, "victim@example.com")
+    request_address_change(database, "victim@example.com")
     token = re.search(r"/m/([\w-]+)", bodies(server, 0)[0])
     assert token
-    read_token(HOUSE.key, "move", token[1], NOW.date(), lambda _: "mine@example.com")
-    with pytest.raises(LinkError):
-        read_token(HOUSE.key, "move", token[1], NOW.date(), lambda _: "victim@example.com")
+    read_token(IDENTITY.key, "move", token[1], NOW.date(), lambda _: "mine@example.com")
+    with pytest.raises(TokenError):
+        read_token(IDENTITY.key, "move", token[1], NOW.date(), lambda _: "victim@example.com")
 
 
 def test_a_mistyped_address_can_be_mended_at_once_but_nobody_is_written_to_all_day(
@@ -83,9 +83,9 @@ def test_a_mistyped_address_can_be_mended_at_once_but_nobody_is_written_to_all_d
     subscribe(database)
     addresses = [f"new{number}@example.com" for number in range(5)]
     for address in addresses:
-        ask_to_move(database, address)
+        request_address_change(database, address)
         send(database, server)
     assert recipients(server) == addresses[:MOVES]
-    ask_to_move(database, "tomorrow@example.com", after=DAY)
+    request_address_change(database, "tomorrow@example.com", after=DAY)
     send(database, server, after=DAY)
     assert recipients(server)[MOVES:] == ["tomorrow@example.com"]

@@ -16,7 +16,7 @@ from subscribers.accounts import find, pause, sign_up, unsubscribe
 from subscribers.models import Subscriber
 from tests.support.account_actions import cursor_of, publish, subscribe
 from tests.support.digests import digest, stopped_digest
-from tests.support.factories import HOUSE, NOW, RULES, office_at
+from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
 from tests.support.outbox import got, states
 from tests.support.servers.smtp import DROP, RESET, Reply, ScriptedServer, in_turn
 
@@ -58,10 +58,10 @@ def test_a_reader_who_is_forgotten_during_the_run_is_accounted_for(
         with database.sessions.begin() as session:
             subscriber = find(session, "minji@example.com")
             assert subscriber
-            account_mails.forget(session, subscriber, HOUSE, NOW)
+            account_mails.forget(session, subscriber, IDENTITY, NOW)
 
-    with office_at(database, server) as office:
-        report = run_digest(office, "weekly", local_now=NOW, rules=RULES, call_others=forget_minji)
+    with sending_context_at(database, server) as context:
+        report = run_digest(context, "weekly", local_now=NOW, rules=RULES, call_others=forget_minji)
     assert (report.balances, report.sent, report.reasons) == (True, 1, {"forgotten": 1})
     assert got(server) == ["bob@example.com"]
 
@@ -109,8 +109,8 @@ def test_an_uncertain_mail_repeated_by_upkeep_is_counted_once(database: Database
     publish(database)
     subscribe(database, "a@example.com")
     stopped_digest(database)
-    with ScriptedServer(on_body=in_turn(DROP)) as fickle, office_at(database, fickle) as office:
-        report = retry(office, rules=RULES)
+    with ScriptedServer(on_body=in_turn(DROP)) as fickle, sending_context_at(database, fickle) as context:
+        report = retry(context, rules=RULES)
     assert report.balances
     assert (report.candidates, report.sent, report.uncertain) == (1, 1, 0)
     assert len(fickle.messages) == 1
@@ -121,7 +121,7 @@ def test_a_preview_counts_the_mails_of_a_digest_and_plans_none(
 ) -> None:
     publish(database)
     subscribe(database, "a@example.com", "b@example.com")
-    preview = preview_digest(database.sessions, "weekly", house=HOUSE, local_now=NOW, rules=RULES)
+    preview = preview_digest(database.sessions, "weekly", identity=IDENTITY, local_now=NOW, rules=RULES)
     assert (preview.candidates, preview.planned, preview.balances) == (2, 2, True)
     with database.sessions() as session:
         assert session.scalars(select(Delivery)).all() == []

@@ -14,7 +14,16 @@ from mailings.upkeep import upkeep
 from subscribers.accounts import change, find
 from tests.support.account_actions import DAY, PUBLISHED, WEEK, cursor_of, publish, subscribe
 from tests.support.digests import bodies_of, digest
-from tests.support.factories import NOW, RULES, blocks, issue_of, office_at, paper, reader, stored_issue
+from tests.support.factories import (
+    NOW,
+    RULES,
+    blocks,
+    issue_of,
+    sending_context_at,
+    paper,
+    reader,
+    stored_issue,
+)
 from tests.support.outbox import got
 from tests.support.servers.smtp import ScriptedServer
 
@@ -93,8 +102,8 @@ def test_a_deferred_mail_is_followed_by_the_next_digest_only_once_it_has_arrived
         digest(database, busy, "daily")
     waiting = digest(database, server, "daily", after=DAY)
     assert waiting.reasons == {"an earlier mail is still under way": 1}
-    with office_at(database, server, NOW + DAY) as office:
-        assert retry(office, rules=RULES).sent == 1
+    with sending_context_at(database, server, NOW + DAY) as context:
+        assert retry(context, rules=RULES).sent == 1
     assert digest(database, server, "daily", after=2 * DAY).sent == 1
     first, second = bodies_of(server, "a@example.com")
     assert "1번째 논문의 초록입니다." in first
@@ -113,16 +122,16 @@ def test_papers_still_settling_wait_and_upkeep_sends_them_later_the_same_day(
     report = digest(database, server, "daily")
     assert (report.waiting, report.reasons) == (True, {"new papers still settle": 1})
     for after, sent in ((timedelta(minutes=15), 0), (timedelta(minutes=25), 1), (timedelta(minutes=40), 1)):
-        with office_at(database, server, NOW + after) as office:
-            upkeep(office, local_now=NOW + after, rules=RULES)
+        with sending_context_at(database, server, NOW + after) as context:
+            upkeep(context, local_now=NOW + after, rules=RULES)
         assert len(server.messages) == sent
 
 
 def test_upkeep_starts_no_digest_of_its_own(database: Database, server: ScriptedServer) -> None:
     publish(database)
     subscribe(database, "a@example.com")
-    with office_at(database, server) as office:
-        report = upkeep(office, local_now=NOW, rules=RULES)
+    with sending_context_at(database, server) as context:
+        report = upkeep(context, local_now=NOW, rules=RULES)
     assert (report.late, server.messages) == ([], [])
 
 
@@ -131,13 +140,13 @@ def test_how_long_papers_settle_and_how_many_come_a_day_are_settings(
 ) -> None:
     publish(database, 10)
     subscribe(database, "a@example.com", frequency="daily")
-    with office_at(database, server) as office:
+    with sending_context_at(database, server) as context:
         report = run_digest(
-            office, "daily", local_now=NOW, rules=replace(RULES, daily_papers=0, settle=timedelta(days=2))
+            context, "daily", local_now=NOW, rules=replace(RULES, daily_papers=0, settle=timedelta(days=2))
         )
     assert report.reasons == {"new papers still settle": 1}
-    with office_at(database, server) as office:
-        run_digest(office, "daily", local_now=NOW, rules=replace(RULES, daily_papers=0))
+    with sending_context_at(database, server) as context:
+        run_digest(context, "daily", local_now=NOW, rules=replace(RULES, daily_papers=0))
     (text,) = bodies_of(server, "a@example.com")
     assert text.count("번째 논문의 초록입니다.") == 10
 

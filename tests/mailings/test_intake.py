@@ -15,14 +15,14 @@ from core.database import Base, Database
 from issues import feed
 from issues.feed import FeedError
 from issues.models import Feed, Issue, Paper, Revision
-from issues.serialize import content_of_paper
+from issues.serialize import paper_content
 from issues.store import feed_read_at, shown_content
 from mailings.intake import IngestReport, ingest
 from paperboy.demo.sample.data import weeks
-from paperboy.demo.sample.forum import Forum, Page
+from paperboy.demo.sample.forum import Forum, ForumPage
 from paperboy.demo.sample.topics import NEWS_TOPIC_ID
 from paperboy.demo.sample.truth import expected
-from tests.support.parsed_posts import as_truth, in_plain, plain
+from tests.support.parsed_posts import as_truth, simplified, simplified_truth
 from tests.support.servers.faulty_forum import FAULTS, FaultyServer
 
 NOW = datetime(2026, 3, 9, 0, 0, tzinfo=UTC)
@@ -69,7 +69,7 @@ def test_a_first_ingest_stores_every_week_and_ignores_the_news(database: Databas
     assert [entry["topic_id"] for entry in report.ignored] == [NEWS_TOPIC_ID]
     assert report.line() == "3 new, 0 changed, 0 unchanged, 0 held, 1 ignored"
     assert stored(database) == {
-        week.topic_id: in_plain(expected(week.topic_id, edited=False)) for week in weeks()
+        week.topic_id: simplified_truth(expected(week.topic_id, edited=False)) for week in weeks()
     }
 
 
@@ -98,13 +98,13 @@ def test_an_edit_is_taken_over_for_what_it_is(database: Database, forum: Forum) 
     assert [change["field"] for change in changed["corrected"]] == ["intro_ko"]
     assert changed["withdrawn"] == changed["moved"] == ()
     assert stored(database) == {
-        week.topic_id: in_plain(expected(week.topic_id, edited=True)) for week in weeks()
+        week.topic_id: simplified_truth(expected(week.topic_id, edited=True)) for week in weeks()
     }
     with database.sessions() as session:
         newest = session.scalars(select(Paper).order_by(Paper.number.desc())).first()
         assert newest
         assert newest.late
-        assert content_of_paper(newest).title_en in changed["added"]
+        assert paper_content(newest).title_en in changed["added"]
 
 
 def test_replies_and_another_emoji_set_change_nothing(database: Database, forum: Forum) -> None:
@@ -158,9 +158,9 @@ def test_an_issue_that_fails_its_checks_is_reported_with_the_reason(
 ) -> None:
     real = Forum.find
 
-    def find(self: Forum, path: str) -> Page:
+    def find(self: Forum, path: str) -> ForumPage:
         page = real(self, path)
-        assert isinstance(page, Page)
+        assert isinstance(page, ForumPage)
         return page._replace(body=page.body.replace("논문 링크".encode(), "링크".encode()))
 
     monkeypatch.setattr(Forum, "find", find)
@@ -200,7 +200,7 @@ def truths(shared_forum: Path, state: str) -> dict[int, dict[str, Any]]:
     """What should be read from each post, without the facts that a parser has no use for."""
     files = (shared_forum / "site" / state / "truth").glob("*.json")
     found = (json.loads(file.read_text(encoding="utf-8")) for file in files)
-    return {truth["topic_id"]: in_plain(_comparable(truth)) for truth in found}
+    return {truth["topic_id"]: simplified_truth(_comparable(truth)) for truth in found}
 
 
 def _comparable(truth: dict[str, Any]) -> dict[str, Any]:
@@ -257,7 +257,7 @@ def test_the_edit_of_the_shared_forum_is_exactly_what_it_says(
 
 def _plain_change(change: dict[str, Any]) -> dict[str, str]:
     names = ("paper", "field", "before", "after")
-    return {name: plain(change[name]) for name in names}
+    return {name: simplified(change[name]) for name in names}
 
 
 SHARED_FAULTS = (

@@ -8,11 +8,11 @@ from sqlalchemy import func, select
 
 from core.database import Database
 from delivery.models import Delivery
-from delivery.sender import drain
+from delivery.sender import send_due
 from mailings import account_mails
 from mailings.digest_run import run_digest
 from subscribers import accounts
-from subscribers.models import AccountEvent, Attempt, Subscriber
+from subscribers.models import AccountEvent, RateLimitCount, Subscriber
 from tests.support.account_actions import (
     DAY,
     HOUR,
@@ -31,7 +31,7 @@ from tests.support.account_actions import (
     status_of,
     subscribe,
 )
-from tests.support.factories import HOUSE, NOW, RULES, office_at
+from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
 from tests.support.servers.smtp import Message, ScriptedServer
 
 # --- leaving ------------------------------------------------------------------------
@@ -76,14 +76,14 @@ def test_one_who_is_forgotten_leaves_no_delivery_and_gets_none(
     apply(database)
     confirm(database)
     end(database)
-    act(database, lambda session, known: account_mails.forget(session, known, HOUSE, NOW))
+    act(database, lambda session, known: account_mails.forget(session, known, IDENTITY, NOW))
     assert status_of(database) == "unknown"
-    with office_at(database, server) as office:
-        assert run_digest(office, "weekly", local_now=NOW, rules=RULES).sent == 1
+    with sending_context_at(database, server) as context:
+        assert run_digest(context, "weekly", local_now=NOW, rules=RULES).sent == 1
     assert recipients(server) == ["jihoon@example.com"]
     assert [address for address, _, _ in outbox(database)] == ["jihoon@example.com"]
     with database.sessions() as session:
-        assert accounts.is_forgotten(session, MINJI, HOUSE.key)
+        assert accounts.is_forgotten(session, MINJI, IDENTITY.key)
         assert not session.scalars(
             select(AccountEvent).where(AccountEvent.subscriber_id.not_in(select(Subscriber.id)))
         ).all()
@@ -91,7 +91,7 @@ def test_one_who_is_forgotten_leaves_no_delivery_and_gets_none(
 
 def test_one_who_was_forgotten_can_sign_up_again_by_themselves(database: Database) -> None:
     subscribe(database)
-    act(database, lambda session, known: account_mails.forget(session, known, HOUSE, NOW))
+    act(database, lambda session, known: account_mails.forget(session, known, IDENTITY, NOW))
     assert apply(database) == ["invited"]
     confirm(database)
     assert status_of(database) == "active"
@@ -107,13 +107,13 @@ def test_one_who_is_forgotten_during_a_digest_does_not_stop_it(database: Databas
 
     def forget_at_first(message: Message) -> None:
         if message.rcpt == addresses[:1]:
-            act(database, lambda session, known: account_mails.forget(session, known, HOUSE, NOW), gone)
+            act(database, lambda session, known: account_mails.forget(session, known, IDENTITY, NOW), gone)
 
-    with ScriptedServer(on_body=forget_at_first) as server, office_at(database, server) as office:
-        report = run_digest(office, "weekly", local_now=NOW, rules=RULES)
+    with ScriptedServer(on_body=forget_at_first) as server, sending_context_at(database, server) as context:
+        report = run_digest(context, "weekly", local_now=NOW, rules=RULES)
         assert (report.balances, report.stopped) == (True, "")
         assert recipients(server) == [to for to in addresses if to != gone or gone == addresses[0]]
-        drain(office, None, repeat_uncertain=True)  # the next round of the outbox
+        send_due(context, None, repeat_uncertain=True)  # the next round of the outbox
     with database.sessions() as session:
         assert session.scalars(select(Subscriber.email).order_by(Subscriber.id)).all() == [
             address for address in addresses if address != gone
@@ -125,8 +125,8 @@ def test_counts_of_sign_ups_that_have_run_out_do_not_pile_up(
     database: Database, server: ScriptedServer
 ) -> None:
     with database.sessions.begin() as session:
-        session.add(Attempt(key="over", count=3, expires_at=1.0))
-        session.add(Attempt(key="running", count=3, expires_at=time.time() + 3600))
+        session.add(RateLimitCount(key="over", count=3, expires_at=1.0))
+        session.add(RateLimitCount(key="running", count=3, expires_at=time.time() + 3600))
     keep_up(database, server)
     with database.sessions() as session:
-        assert session.scalars(select(Attempt.key)).all() == ["running"]
+        assert session.scalars(select(RateLimitCount.key)).all() == ["running"]

@@ -11,11 +11,11 @@ from core.database import Database
 from delivery.models import Delivery, Resend
 from mailings.digest_run import retry
 from mailings.resend.eligibility import SENT_BEFORE
-from mailings.resend.execute import carry_out
+from mailings.resend.execute import execute
 from mailings.resend.plan import Request
 from subscribers.accounts import find
 from tests.support.account_actions import subscribe
-from tests.support.factories import NOW, office_at
+from tests.support.factories import NOW, sending_context_at
 from tests.support.resends import (
     HOLD,
     ISSUE,
@@ -50,8 +50,8 @@ def test_two_who_approve_the_same_plan_at_once_send_it_once(issue: Database, ser
     subscribe(issue, "one@a.example")
     request = replace(ISSUE, groups=("everyone",))
     plans = [planned(issue, request), planned(issue, request)]
-    with office_at(issue, server, LATER) as office:
-        reports = [carry_out(office, made, asked_by="x", rules=HOLD, now=LATER) for made in plans]
+    with sending_context_at(issue, server, LATER) as context:
+        reports = [execute(context, made, asked_by="x", rules=HOLD, now=LATER) for made in plans]
     assert [report.sent for report in reports] == [1, 0]
     assert all(report.balances for report in reports)
     assert len(server.messages) == 1
@@ -63,8 +63,8 @@ def test_two_requests_for_different_reasons_that_are_approved_at_once_reach_each
     deliver_to_each_group(issue)
     asked = [replace(ISSUE, groups=("failed",), reason=reason) for reason in ("a trial", "another")]
     plans = [planned(issue, request) for request in asked]
-    with office_at(issue, server, LATER) as office:
-        reports = [carry_out(office, made, asked_by="x", rules=HOLD, now=LATER) for made in plans]
+    with sending_context_at(issue, server, LATER) as context:
+        reports = [execute(context, made, asked_by="x", rules=HOLD, now=LATER) for made in plans]
     assert [report.sent for report in reports] == [1, 0]
 
 
@@ -206,6 +206,6 @@ def test_a_copy_that_waits_with_an_old_text_gives_way_to_one_with_the_new(
         assert resend(issue, refusing, request).planned == 1
     correct(issue, 2, LATER + timedelta(minutes=1))
     assert resend(issue, server, request, LATER + timedelta(hours=1)).sent == 1
-    with office_at(issue, server, LATER + timedelta(hours=2)) as office:
-        assert retry(office, rules=HOLD).sent == 0
+    with sending_context_at(issue, server, LATER + timedelta(hours=2)) as context:
+        assert retry(context, rules=HOLD).sent == 0
     assert len(server.messages) == 1

@@ -10,7 +10,7 @@ from core.database import Database
 from delivery.models import Delivery, Resend
 from emails.edition import EmptyIssueError
 from issues.models import Paper
-from mailings.resend.eligibility import COMES_YET, OLD_TEXT_UNDER_WAY, RequestError
+from mailings.resend.eligibility import COMES_YET, OLD_TEXT_UNDER_WAY, ResendError
 from mailings.resend.plan import Request
 from subscribers.accounts import AccountError, find, pause, suppress, unsubscribe
 from tests.support.account_actions import subscribe
@@ -100,7 +100,7 @@ def test_whom_the_old_text_is_still_on_its_way_to_is_named_as_left_out(issue: Da
     assert planned(issue, request, LATER).found.left_out[OLD_TEXT_UNDER_WAY] == 1
     with issue.sessions() as session:
         (id_,) = session.scalars(select(Delivery.id))
-    with pytest.raises(RequestError, match="deferred: there is nothing to send again yet"):
+    with pytest.raises(ResendError, match="deferred: there is nothing to send again yet"):
         planned(issue, Request(delivery=id_))
 
 
@@ -133,7 +133,7 @@ def test_a_plan_stores_nothing_names_no_whole_address_and_changes_its_fingerprin
 def test_a_request_that_is_not_clear_is_refused_with_a_reason(
     issue: Database, request_: Request, says: str
 ) -> None:
-    with pytest.raises(RequestError, match=says):
+    with pytest.raises(ResendError, match=says):
         planned(issue, request_)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from core.database import Database, open_database
 from mailings.restore import reconcile
-from tests.support.factories import HOUSE, NOW
+from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import got, message_ids, plan, send, states
 from tests.support.servers.smtp import Message, ScriptedServer
 
@@ -71,10 +71,10 @@ def test_a_run_goes_on_from_a_backup_taken_in_its_middle_and_nobody_gets_a_mail_
     restored = restore(backup, new_database_url())
     assert states(restored)["sent"] < BROKEN, "the backup does not know what came after it"
     with log.open() as lines:
-        found = reconcile(restored.sessions, lines, domain=HOUSE.domain, now=NOW)
+        found = reconcile(restored.sessions, lines, domain=IDENTITY.domain, now=NOW)
     assert found.left == MAILS - BROKEN
     with log.open() as lines:
-        assert reconcile(restored.sessions, lines, domain=HOUSE.domain, now=NOW).sent == 0
+        assert reconcile(restored.sessions, lines, domain=IDENTITY.domain, now=NOW).sent == 0
     with ScriptedServer() as second:
         send(restored, second, now=NOW + timedelta(hours=1))  # what was claimed then is free again
     restored.engine.dispose()

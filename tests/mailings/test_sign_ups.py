@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import func, select
 
 from core.database import Database
-from mailings.account_mails import answer_applications
+from mailings.account_mails import answer_signup_requests
 from subscribers import accounts
-from subscribers.models import AccountEvent, Application, Subscriber
+from subscribers.models import AccountEvent, SignupRequest, Subscriber
 from tests.support.account_actions import (
     DAY,
     HOUR,
@@ -27,7 +27,7 @@ from tests.support.account_actions import (
     status_of,
     subscribe,
 )
-from tests.support.factories import HOUSE, NOW
+from tests.support.factories import IDENTITY, NOW
 from tests.support.servers.smtp import ScriptedServer
 
 
@@ -58,10 +58,10 @@ def test_many_sign_ups_of_one_moment_are_each_answered_in_turn(database: Databas
     with database.sessions.begin() as session:
         for address in (MINJI, "jihoon@example.com", "Minji@Example.com"):
             session.add(
-                Application(email=address, language="ko", frequency="weekly", network="", received_at=NOW)
+                SignupRequest(email=address, language="ko", frequency="weekly", network="", received_at=NOW)
             )
     with database.sessions.begin() as session:
-        assert answer_applications(session, HOUSE, NOW) == ["invited", "invited", "nothing"]
+        assert answer_signup_requests(session, IDENTITY, NOW) == ["invited", "invited", "nothing"]
     assert [to for to, *_ in outbox(database)] == [MINJI, "jihoon@example.com"]
 
 
@@ -126,7 +126,7 @@ def test_an_application_that_cannot_be_answered_does_not_stop_the_others(databas
     with database.sessions.begin() as session:
         for address in ("nobody", MINJI):
             session.add(
-                Application(email=address, language="ko", frequency="weekly", network="", received_at=NOW)
+                SignupRequest(email=address, language="ko", frequency="weekly", network="", received_at=NOW)
             )
     with database.sessions.begin() as session:
-        assert answer_applications(session, HOUSE, NOW) == ["nothing", "invited"]
+        assert answer_signup_requests(session, IDENTITY, NOW) == ["nothing", "invited"]

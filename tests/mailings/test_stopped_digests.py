@@ -7,7 +7,7 @@ from mailings.upkeep import upkeep
 from subscribers.accounts import find, pause, unsubscribe
 from tests.support.account_actions import WEEK, cursor_of, publish, subscribe
 from tests.support.digests import bodies_of, digest, stopped_digest
-from tests.support.factories import NOW, RULES, office_at
+from tests.support.factories import NOW, RULES, sending_context_at
 from tests.support.outbox import got
 from tests.support.servers.smtp import ScriptedServer, in_turn
 
@@ -36,8 +36,8 @@ def test_an_unreachable_server_stops_the_run_and_upkeep_sends_once_it_is_back(
     report = digest(database, gone)
     assert (report.planned, report.sent) == (2, 0)
     assert report.fault
-    with office_at(database, server) as office:
-        kept = upkeep(office, local_now=NOW, rules=RULES)
+    with sending_context_at(database, server) as context:
+        kept = upkeep(context, local_now=NOW, rules=RULES)
     assert kept.fault == ""
     assert kept.retries.sent == 2
     assert got(server) == ["a@example.com", "b@example.com"]

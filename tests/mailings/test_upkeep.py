@@ -5,8 +5,8 @@ from sqlalchemy import func, select
 from core.database import Database
 from mailings.digest_run import run_digest
 from subscribers import accounts
-from subscribers.accounts import SIGN_UP_EXPIRES
-from subscribers.models import Application, Forgotten
+from subscribers.accounts import SIGNUP_LIFETIME
+from subscribers.models import SignupRequest, Forgotten
 from tests.support.account_actions import (
     DAY,
     HOUR,
@@ -26,13 +26,13 @@ from tests.support.account_actions import (
     status_of,
     subscribe,
 )
-from tests.support.factories import NOW, RULES, office_at
+from tests.support.factories import NOW, RULES, sending_context_at
 from tests.support.servers.smtp import ScriptedServer
 
 
 def test_upkeep_answers_what_the_form_left_and_sends_it(database: Database, server: ScriptedServer) -> None:
     with database.sessions.begin() as session:
-        session.add(Application(email=MINJI, language="en", frequency="daily", network="", received_at=NOW))
+        session.add(SignupRequest(email=MINJI, language="en", frequency="daily", network="", received_at=NOW))
     keep_up(database, server)
     assert recipients(server) == [MINJI]
     assert links(server, 0) == {("confirm", handle_of(database))}
@@ -57,8 +57,8 @@ def test_upkeep_drops_sign_ups_that_nobody_confirmed_with_all_that_belongs_to_th
     send(database, server)
     apply(database, "later@example.com", after=HOUR)
     subscribe(database, "reader@example.com")
-    assert keep_up(database, server, after=SIGN_UP_EXPIRES).expired == 0
-    assert keep_up(database, server, after=SIGN_UP_EXPIRES + SECOND).expired == 1
+    assert keep_up(database, server, after=SIGNUP_LIFETIME).expired == 0
+    assert keep_up(database, server, after=SIGNUP_LIFETIME + SECOND).expired == 1
     assert [status_of(database, to) for to in (MINJI, "later@example.com", "reader@example.com")] == [
         "unknown",
         "pending",
@@ -74,8 +74,8 @@ def test_a_former_reader_whose_sign_up_expires_keeps_their_place_and_is_not_said
 ) -> None:
     publish(database)
     subscribe(database)
-    with office_at(database, server) as office:
-        run_digest(office, "weekly", local_now=NOW, rules=RULES)
+    with sending_context_at(database, server) as context:
+        run_digest(context, "weekly", local_now=NOW, rules=RULES)
     act(database, lambda _, known: accounts.unsubscribe(known, NOW))
     apply(database, after=DAY)
     assert keep_up(database, server, after=WEEK).expired == 1

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
-from emails.rendering.i18n import say
+from emails.rendering.i18n import translate
 from mailings.digest_run import run_digest
 from subscribers import accounts
-from subscribers.accounts import SIGN_UP_EXPIRES, AccountError
+from subscribers.accounts import SIGNUP_LIFETIME, AccountError
 from subscribers.models import AccountEvent
 from tests.support.account_actions import (
     DAY,
@@ -31,7 +31,7 @@ from tests.support.account_actions import (
     status_of,
     subscribe,
 )
-from tests.support.factories import NOW, RULES, issue_of, office_at, stored_issue
+from tests.support.factories import NOW, RULES, issue_of, sending_context_at, stored_issue
 from tests.support.servers.smtp import ScriptedServer
 
 
@@ -50,12 +50,12 @@ def test_a_new_reader_gets_the_latest_issue_at_once_and_the_next_digest_goes_on_
     assert _papers(text) == list(range(1, count + 1))
     assert links(server, 1) == {(each, handle_of(database)) for each in ("preferences", "unsubscribe")}
     for after in (DAY, WEEK + DAY):
-        with office_at(database, server, NOW + after) as office:
-            run_digest(office, frequency, local_now=NOW + after, rules=RULES)
-    later = [
+        with sending_context_at(database, server, NOW + after) as context:
+            run_digest(context, frequency, local_now=NOW + after, rules=RULES)
+    next_allowed = [
         number for place in range(2, len(server.messages)) for number in _papers(bodies(server, place)[0])
     ]
-    assert later == ([] if frequency == "weekly" else [3, 4, 5])
+    assert next_allowed == ([] if frequency == "weekly" else [3, 4, 5])
 
 
 def _papers(text: str) -> list[int]:
@@ -68,13 +68,13 @@ def test_the_welcome_says_welcome(database: Database, server: ScriptedServer) ->
     confirm(database)
     subscribe(database, "old@example.com")
     send(database, server)
-    with office_at(database, server) as office:
-        run_digest(office, "weekly", local_now=NOW, rules=RULES)
+    with sending_context_at(database, server) as context:
+        run_digest(context, "weekly", local_now=NOW, rules=RULES)
     assert recipients(server) == [MINJI, "old@example.com"]
     (welcome, _), (ordinary, _) = bodies(server, 0), bodies(server, 1)
     assert _papers(welcome) == _papers(ordinary) == [1, 2, 3]
-    assert say("ko", "heading_welcome") in welcome
-    assert say("ko", "heading_welcome") not in ordinary
+    assert translate("ko", "heading_welcome") in welcome
+    assert translate("ko", "heading_welcome") not in ordinary
 
 
 @pytest.mark.parametrize("why", ["nothing was ever published", "the issue still settles"])
@@ -92,8 +92,8 @@ def test_without_papers_to_send_a_new_reader_gets_a_letter_and_the_papers_when_t
     assert links(server, 0) == {("preferences", handle_of(database))}
     if why == "nothing was ever published":
         publish(database)
-    with office_at(database, server, NOW + WEEK) as office:
-        assert run_digest(office, "weekly", local_now=NOW + WEEK, rules=RULES).sent == 1
+    with sending_context_at(database, server, NOW + WEEK) as context:
+        assert run_digest(context, "weekly", local_now=NOW + WEEK, rules=RULES).sent == 1
     assert _papers(bodies(server, -1)[0]) == [1, 2, 3]
 
 
@@ -123,9 +123,9 @@ def test_the_record_names_the_wording_that_was_agreed_to(database: Database) -> 
 def test_a_confirmation_is_good_for_two_days(database: Database) -> None:
     apply(database)
     apply(database, "slow@example.com")
-    confirm(database, after=SIGN_UP_EXPIRES)
+    confirm(database, after=SIGNUP_LIFETIME)
     with pytest.raises(AccountError, match="sign up again"):
-        confirm(database, "slow@example.com", after=SIGN_UP_EXPIRES + SECOND)
+        confirm(database, "slow@example.com", after=SIGNUP_LIFETIME + SECOND)
     assert (status_of(database), status_of(database, "slow@example.com")) == ("active", "pending")
 
 
@@ -140,6 +140,6 @@ def test_a_welcome_to_one_who_pauses_first_waits_with_the_papers(
     assert server.messages == []
     assert cursor_of(database) == 0
     act(database, lambda _, known: accounts.resume(known, NOW))
-    with office_at(database, server, NOW + WEEK) as office:
-        assert run_digest(office, "weekly", local_now=NOW + WEEK, rules=RULES).sent == 1
+    with sending_context_at(database, server, NOW + WEEK) as context:
+        assert run_digest(context, "weekly", local_now=NOW + WEEK, rules=RULES).sent == 1
     assert _papers(bodies(server, 0)[0]) == [1, 2, 3]

@@ -9,39 +9,39 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
-from delivery.models import Delivery, ReturnedMail
-from monitoring import alarms
-from monitoring.alarms import FEW_RETURNED, Trouble, failed_run, troubles_of_bounces, troubles_of_issues
-from tests.support.factories import NOW, issue_of, office_at, stored_issue
+from delivery.models import Delivery, BounceMail
+from monitoring.alarms import send_alarms
+from monitoring.alarms import FEW_RETURNED, Alarm, failed_run_alarm, bounce_alarms, issue_alarms
+from tests.support.factories import NOW, issue_of, sending_context_at, stored_issue
 from tests.support.outbox import SLOT, plan, send
 from tests.support.servers.smtp import ScriptedServer
 
 OPERATOR = "op@paperboy.example"
-STOPPED = failed_run("digest", "weekly:2025-W32 stopped: no connection; 1204 deliveries stay planned")
+STOPPED = failed_run_alarm("digest", "weekly:2025-W32 stopped: no connection; 1204 deliveries stay planned")
 DAY = timedelta(days=1)
 
 
 def tell(
     database: Database,
     server: ScriptedServer,
-    *troubles: Trouble,
+    *alarms: Alarm,
     at: datetime = NOW,
     operator: str = OPERATOR,
 ) -> None:
-    with office_at(database, server) as office:
-        alarms.tell(office, operator, troubles, at)
+    with sending_context_at(database, server) as context:
+        send_alarms(context, operator, alarms, at)
 
 
 def subjects(server: ScriptedServer) -> list[str]:
     return [message_from_bytes(mail.data, policy=policy.default)["Subject"] for mail in server.messages]
 
 
-def causes(found: Iterator[Trouble]) -> list[str]:
-    return [trouble.cause for trouble in found]
+def causes(found: Iterator[Alarm]) -> list[str]:
+    return [alarm.cause for alarm in found]
 
 
 def test_a_trouble_is_one_mail_a_cause_and_day_by_the_local_clock(database: Database) -> None:
-    other = failed_run("ingest", "the feed is gone")
+    other = failed_run_alarm("ingest", "the feed is gone")
     with ScriptedServer() as server:
         for _ in range(3):
             tell(database, server, STOPPED, other)
@@ -56,10 +56,12 @@ def test_a_trouble_is_one_mail_a_cause_and_day_by_the_local_clock(database: Data
 
 
 def test_other_numbers_make_no_other_cause_and_another_reason_does() -> None:
-    later = failed_run("digest", "weekly:2025-W32 stopped: no connection; 7 deliveries stay planned")
-    other = failed_run("digest", "weekly:2025-W32 does not balance: 3 candidates")
-    assert STOPPED.cause == later.cause != other.cause
-    assert failed_run("drain", "x").cause != failed_run("digest", "x").cause
+    next_allowed = failed_run_alarm(
+        "digest", "weekly:2025-W32 stopped: no connection; 7 deliveries stay planned"
+    )
+    other = failed_run_alarm("digest", "weekly:2025-W32 does not balance: 3 candidates")
+    assert STOPPED.cause == next_allowed.cause != other.cause
+    assert failed_run_alarm("drain", "x").cause != failed_run_alarm("digest", "x").cause
 
 
 def test_a_notice_that_the_server_refuses_is_logged_and_tried_again(
@@ -93,14 +95,14 @@ def test_a_held_issue_is_a_trouble_with_its_reason_until_it_is_released_or_old(
 ) -> None:
     with sqlite_database.sessions.begin() as session:
         issue = stored_issue(session, issue_of(2))
-        assert causes(troubles_of_issues(session, NOW)) == []
+        assert causes(issue_alarms(session, NOW)) == []
         issue.revisions[0].problems, issue.held_revision = ["paper 2 has no abstract"], 1
         session.flush()
-        (held,) = troubles_of_issues(session, NOW)
+        (held,) = issue_alarms(session, NOW)
         assert held.cause == "issue 2025-07-28 is held"
         assert "paper 2 has no abstract" in held.notice.cause
         assert "paperboy issues release 2025-07-28" in held.notice.remedy
-        assert "issue 2025-07-28 is held" not in causes(troubles_of_issues(session, NOW + 11 * DAY))
+        assert "issue 2025-07-28 is held" not in causes(issue_alarms(session, NOW + 11 * DAY))
 
 
 @pytest.mark.parametrize(("days", "expected"), [(9, []), (11, ["no new issue"])])
@@ -108,9 +110,9 @@ def test_a_forum_that_is_silent_for_ten_days_is_a_trouble(
     sqlite_database: Database, days: int, expected: list[str]
 ) -> None:
     with sqlite_database.sessions.begin() as session:
-        assert causes(troubles_of_issues(session, NOW)) == [], "nothing was ever published"
+        assert causes(issue_alarms(session, NOW)) == [], "nothing was ever published"
         stored_issue(session)
-        assert causes(troubles_of_issues(session, NOW + days * DAY)) == expected
+        assert causes(issue_alarms(session, NOW + days * DAY)) == expected
 
 
 @pytest.mark.parametrize(
@@ -133,11 +135,10 @@ def test_many_returned_mails_of_a_digest_are_a_trouble_and_few_or_old_ones_are_n
     with database.sessions.begin() as session:
         ids = session.scalars(select(Delivery.id).limit(returned)).all()
         session.add_all(
-            ReturnedMail(digest=str(id_), received_at=now, kind=kind, action="", delivery_id=id_)
-            for id_ in ids
+            BounceMail(digest=str(id_), received_at=now, kind=kind, action="", delivery_id=id_) for id_ in ids
         )
         session.flush()
-        found = list(troubles_of_bounces(session, now, limit))
+        found = list(bounce_alarms(session, now, limit))
         assert causes(iter(found)) == ([f"bounces of {SLOT}"] if is_told else [])
         if found:
             assert f"{returned} of the 40 mails" in found[0].notice.cause

@@ -6,16 +6,16 @@ import pytest
 
 from core.database import Database
 from core.run_log import record
-from delivery.models import ReturnedMail
+from delivery.models import BounceMail
 from delivery.report import DigestReport
 from issues.models import Issue, Revision
 from issues.store import find as find_issue
 from mailings.digest_run import run_digest
-from mailings.resend.execute import carry_out
+from mailings.resend.execute import execute
 from mailings.resend.plan import Request, plan
 from monitoring import attention, history
 from subscribers.accounts import change, find, suppress
-from tests.support.factories import HOUSE, NOW, RULES, issue_of, office_at, reader, stored_issue
+from tests.support.factories import IDENTITY, NOW, RULES, issue_of, sending_context_at, reader, stored_issue
 from tests.support.servers.smtp import ScriptedServer
 
 DAY = timedelta(days=1)
@@ -30,14 +30,14 @@ def sent(sqlite_database: Database) -> Database:
         reader(session, "refused@b.example")
         reader(session, "en@c.example", language="en")
     refuse = {"refused@b.example": "550 5.2.1 Mailbox is off"}
-    with ScriptedServer(on_rcpt=refuse.get) as server, office_at(sqlite_database, server) as office:
-        assert run_digest(office, "weekly", local_now=NOW, rules=RULES).sent == 2
+    with ScriptedServer(on_rcpt=refuse.get) as server, sending_context_at(sqlite_database, server) as context:
+        assert run_digest(context, "weekly", local_now=NOW, rules=RULES).sent == 2
     return sqlite_database
 
 
-def matters(database: Database, after: timedelta = DAY) -> list[str]:
+def attention_items(database: Database, after: timedelta = DAY) -> list[str]:
     with database.sessions() as session:
-        return [matter.what for matter in attention.matters(session, NOW + after, 5)]
+        return [matter.what for matter in attention.attention_items(session, NOW + after, 5)]
 
 
 def test_an_issues_mails_are_counted_by_slot_language_revision_and_state(sent: Database) -> None:
@@ -70,7 +70,7 @@ def test_a_readers_history_tells_mails_the_servers_words_returns_and_changes(sen
         change(session, known, NOW, language="both")
         suppress(session, known.email, "returned: 5.1.1", NOW)
         session.add(
-            ReturnedMail(
+            BounceMail(
                 digest="x",
                 received_at=NOW,
                 kind="bounce",
@@ -93,18 +93,18 @@ def test_a_readers_history_tells_mails_the_servers_words_returns_and_changes(sen
 
 
 def test_nothing_needs_attention_while_all_is_well(sqlite_database: Database) -> None:
-    assert matters(sqlite_database) == []
+    assert attention_items(sqlite_database) == []
 
 
 def test_mails_that_failed_need_attention_until_a_copy_or_a_week_later(sent: Database) -> None:
     failed = "failed mails of the last 8 days: 1"
-    assert matters(sent) == [failed]
-    assert failed not in matters(sent, 9 * DAY)
-    with ScriptedServer() as server, office_at(sent, server, NOW + DAY) as office:
+    assert attention_items(sent) == [failed]
+    assert failed not in attention_items(sent, 9 * DAY)
+    with ScriptedServer() as server, sending_context_at(sent, server, NOW + DAY) as context:
         with sent.sessions() as session:
-            made = plan(session, Request(issue="2025-07-28", groups=("failed",)), HOUSE, NOW)
-        assert carry_out(office, made, asked_by="a test", rules=RULES, now=NOW).sent == 1
-    assert matters(sent) == []
+            made = plan(session, Request(issue="2025-07-28", groups=("failed",)), IDENTITY, NOW)
+        assert execute(context, made, asked_by="a test", rules=RULES, now=NOW).sent == 1
+    assert attention_items(sent) == []
 
 
 def test_a_stopped_run_comes_first_and_one_that_does_not_balance_is_named(sent: Database) -> None:
@@ -113,7 +113,7 @@ def test_a_stopped_run_comes_first_and_one_that_does_not_balance_is_named(sent: 
     with sent.sessions.begin() as session:
         record(session, "digest", stopped.as_json(), NOW, slot=stopped.slot)
         record(session, "upkeep", crooked.as_json(), NOW)
-    first, second, *_ = matters(sent)
+    first, second, *_ = attention_items(sent)
     assert (first, second) == (
         "the accounts of upkeep do not balance (mails left: 0)",
         "daily:2025-08-05 stopped: login refused (mails left: 5)",
@@ -129,7 +129,7 @@ def test_held_issues_and_a_feed_gone_quiet_need_attention(sent: Database) -> Non
             )
         )
         issue.held_revision = 2
-    found = matters(sent, 10 * DAY)
+    found = attention_items(sent, 10 * DAY)
     assert any("the issue of 2025-07-28 is held" in line and "no paper" in line for line in found)
     assert any("no new issue for ten days" in line for line in found)
 
@@ -139,6 +139,6 @@ def test_mails_that_nobody_sends_need_attention(sqlite_database: Database) -> No
         stored_issue(session, issue_of(3), now=NOW - DAY)
         reader(session)
     refusing = ScriptedServer(on_mail="550 5.7.1 no")
-    with refusing as server, office_at(sqlite_database, server) as office:
-        run_digest(office, "weekly", local_now=NOW, rules=RULES)
-    assert "mails that wait for over an hour: 1" in matters(sqlite_database)
+    with refusing as server, sending_context_at(sqlite_database, server) as context:
+        run_digest(context, "weekly", local_now=NOW, rules=RULES)
+    assert "mails that wait for over an hour: 1" in attention_items(sqlite_database)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.database import Database
-from subscribers.transfer import ImportReport, Refusal, import_readers
+from subscribers.transfer import ImportReport, RejectedRow, import_readers
 from tests.support.csv_transfer import KEY, SEOUL, Take
 from tests.support.factories import NOW
 
@@ -18,10 +18,10 @@ def take(database: Database, tmp_path: Path) -> Take:
 
     def run(
         text: str | bytes, into: Database = database, now: datetime = NOW
-    ) -> tuple[ImportReport, list[Refusal]]:
+    ) -> tuple[ImportReport, list[RejectedRow]]:
         path = tmp_path / "readers.csv"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-        told: list[Refusal] = []
+        told: list[RejectedRow] = []
         report = import_readers(into.sessions, path, key=KEY, now=now, zone=SEOUL, on_refusal=told.append)
         assert report.refused == len(told)
         assert all(first.line < second.line for first, second in pairwise(told))

@@ -7,7 +7,7 @@ import pytest
 
 from core.database import Database
 from subscribers.accounts import (
-    NAME_LENGTH,
+    MAX_NAME_LENGTH,
     AccountError,
     change,
     confirm,
@@ -77,7 +77,7 @@ def test_a_name_is_kept_short_and_without_line_breaks_or_markup(database: Databa
     with database.sessions() as session:
         named = reader(session, name='  <b>"김\r\nBcc: x\u2028민지  ' + "지" * 200)
         assert named.name.startswith("b 김 Bcc: x 민지 지")
-        assert len(named.name) == NAME_LENGTH
+        assert len(named.name) == MAX_NAME_LENGTH
 
 
 # --- where a reader begins ----------------------------------------------------------

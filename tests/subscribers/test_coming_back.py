@@ -7,7 +7,7 @@ import pytest
 from core.database import Database
 from subscribers.accounts import (
     AccountError,
-    ask_to_move,
+    request_address_change,
     find,
     move,
     pause,
@@ -85,7 +85,7 @@ def test_a_reader_moves_when_the_new_address_says_so_and_not_before(database: Da
     with database.sessions() as session:
         known = reader(session, "minji@example.com")
         known.cursor, handle = 4, known.handle
-        ask_to_move(session, known, " Minji@예시.한국 ", NOW)
+        request_address_change(session, known, " Minji@예시.한국 ", NOW)
         assert (known.email, known.new_email) == ("minji@example.com", "Minji@xn--vv4b11d.xn--3e0b707e")
         move(session, known, NOW)
         assert (known.email, known.new_email) == ("Minji@xn--vv4b11d.xn--3e0b707e", "")
@@ -101,7 +101,7 @@ def test_a_link_to_move_is_good_once(database: Database) -> None:
         known = reader(session)
         with pytest.raises(AccountError, match="used already"):
             move(session, known, NOW)
-        ask_to_move(session, known, "new@example.com", NOW)
+        request_address_change(session, known, "new@example.com", NOW)
         move(session, known, NOW)
         with pytest.raises(AccountError, match="used already"):
             move(session, known, NOW)
@@ -111,7 +111,7 @@ def test_a_link_to_move_is_good_once(database: Database) -> None:
 def test_nobody_moves_to_an_address_that_has_a_subscription(database: Database) -> None:
     with database.sessions() as session:
         known, other = reader(session, "minji@example.com"), reader(session, "Jihoon@example.com")
-        ask_to_move(session, known, "jihoon@EXAMPLE.com", NOW)
+        request_address_change(session, known, "jihoon@EXAMPLE.com", NOW)
         with pytest.raises(AccountError, match="subscription of its own"):
             move(session, known, NOW)
         session.flush()
@@ -121,7 +121,7 @@ def test_nobody_moves_to_an_address_that_has_a_subscription(database: Database) 
 def test_an_address_can_be_written_in_another_case(database: Database) -> None:
     with database.sessions() as session:
         known = reader(session, "minji@example.com")
-        ask_to_move(session, known, "Minji@example.com", NOW)
+        request_address_change(session, known, "Minji@example.com", NOW)
         move(session, known, NOW)
         session.flush()
         assert known.email == "Minji@example.com"
@@ -132,5 +132,5 @@ def test_nobody_asks_to_move_to_what_cannot_be_mailed(database: Database, addres
     with database.sessions() as session:
         known = reader(session)
         with pytest.raises(AccountError):
-            ask_to_move(session, known, address, NOW)
+            request_address_change(session, known, address, NOW)
         assert (known.new_email, [event.what for event in known.events]) == ("", ["signed up", "confirmed"])

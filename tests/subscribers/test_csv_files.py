@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subscribers.csv_files import LONGEST_LINE, SURPLUS, SheetError, read_rows, spell_row, write_private
+from subscribers.csv_files import MAX_LINE_CHARACTERS, SURPLUS, CsvError, read_rows, format_row, write_private
 
 NEEDED = ("email", "language")
 RISKY = "=+-@\t\r＝＋－＠"
@@ -32,21 +32,21 @@ def read(path: Path) -> list[tuple[int, dict[str, str]]]:
 @given(rows=st.lists(st.tuples(cells, cells), max_size=5))
 def test_what_is_written_is_read_again(folder: Path, rows: list[tuple[str, str]]) -> None:
     path = folder / "any.csv"
-    lines = [spell_row(NEEDED), *(spell_row(("x" + first, second)) for first, second in rows)]
+    lines = [format_row(NEEDED), *(format_row(("x" + first, second)) for first, second in rows)]
     assert write_private(path, lines) == len(rows) + 1
     assert [tuple(row.values()) for _, row in read(path)] == [("x" + first, second) for first, second in rows]
 
 
 @given(cell=cells)
 def test_no_cell_begins_as_a_formula_does(cell: str) -> None:
-    ((written,),) = csv.reader([spell_row([cell])], strict=True) if cell else [("",)]
+    ((written,),) = csv.reader([format_row([cell])], strict=True) if cell else [("",)]
     assert not written.startswith(tuple(RISKY))
     assert written in {cell, f"'{cell}"}
 
 
 @pytest.mark.parametrize("name", ["'t Hooft", "O'Brien", "김민지", "a=b", "x@example.com"])
 def test_what_no_spreadsheet_runs_stays_as_it_is(name: str) -> None:
-    assert spell_row([name]) == f"{name}\r\n"
+    assert format_row([name]) == f"{name}\r\n"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_cells_beyond_the_last_column_are_not_lost(tmp_path: Path) -> None:
         ("email,language\n".encode("utf-16-le"), "names no column"),
         (b'email,language\na,ko\n"b,ko\nc,ko\n', "line 3: this is no CSV"),
         (b'email,language\n"a"b,ko\n', "line 2: this is no CSV"),
-        (b"email,language\n" + b"x" * LONGEST_LINE + b",ko\n", "line of over 65,536 characters"),
+        (b"email,language\n" + b"x" * MAX_LINE_CHARACTERS + b",ko\n", "line of over 65,536 characters"),
         (b'email,language\n"' + b"x\n" * 80_000, "this is no CSV"),
     ],
 )
@@ -99,7 +99,7 @@ def test_what_is_no_such_file_is_refused_in_one_line_that_names_it(
 ) -> None:
     path = tmp_path / "r.csv"
     path.write_bytes(data)
-    with pytest.raises(SheetError, match=message) as caught:
+    with pytest.raises(CsvError, match=message) as caught:
         read(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
@@ -108,7 +108,7 @@ def test_what_is_no_such_file_is_refused_in_one_line_that_names_it(
 @pytest.mark.parametrize("name", ["", "missing.csv", "pipe"])
 def test_what_is_no_ordinary_file_is_refused_without_waiting(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(SheetError, match=r"no ordinary file|No such file"):
+    with pytest.raises(CsvError, match=r"no ordinary file|No such file"):
         read(tmp_path / name)
 
 
@@ -155,7 +155,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
-    with pytest.raises(SheetError) as caught:
+    with pytest.raises(CsvError) as caught:
         write_private(tmp_path / name, ["email\r\n"])
     assert str(caught.value).startswith(str(tmp_path / name))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "pipe"]

@@ -67,7 +67,7 @@ def test_only_those_who_read_are_exported_unless_all_are_asked_for(database: Dat
     delete_everybody(database)
     report, told = take(everyone)
     assert report == ImportReport(added=2, refused=2)
-    assert {refusal.line for refusal in told} == {4, 5}, "nobody becomes a reader again who had left"
+    assert {rejected.line for rejected in told} == {4, 5}, "nobody becomes a reader again who had left"
 
 
 def test_the_empty_row_of_one_who_is_forgotten_is_not_exported(database: Database) -> None:

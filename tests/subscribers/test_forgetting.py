@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from core.database import Database
 from subscribers.accounts import (
-    SIGN_UP_EXPIRES,
-    ask_to_move,
+    SIGNUP_LIFETIME,
+    request_address_change,
     by_handle,
     expire,
     expired_sign_ups,
@@ -20,7 +20,7 @@ from subscribers.accounts import (
     suppress,
     unsubscribe,
 )
-from subscribers.models import AccountEvent, Application, Forgotten, Subscriber
+from subscribers.models import AccountEvent, SignupRequest, Forgotten, Subscriber
 from subscribers.tokens import make_token, read_token
 from tests.support.factories import NOW, reader
 
@@ -63,7 +63,7 @@ def everything_stored(session: Session) -> str:
 def test_of_one_who_is_forgotten_only_a_keyed_hash_is_left(database: Database) -> None:
     with database.sessions.begin() as session:
         known = reader(session, "Minji@example.com", name="김민지")
-        ask_to_move(session, known, "minji@elsewhere.example", NOW, origin="198.51.100.7")
+        request_address_change(session, known, "minji@elsewhere.example", NOW, origin="198.51.100.7")
         reader(session, "jihoon@example.com")
         forget(session, known, KEY, NOW)
     with database.sessions() as session:
@@ -102,17 +102,17 @@ def test_forgetting_takes_with_it_what_else_names_the_address(database: Database
         known = reader(session, "Minji@example.com")
         for address in ("minji@EXAMPLE.com", "jihoon@example.com"):
             session.add(
-                Application(
+                SignupRequest(
                     email=address, language="ko", frequency="weekly", network="198.51.100.7", received_at=NOW
                 )
             )
-        ask_to_move(session, known, "Minji@elsewhere.example", NOW)
+        request_address_change(session, known, "Minji@elsewhere.example", NOW)
         for address in (known.email, known.new_email):
             suppress(session, address, f"returned: 550 <{address}> unknown", NOW)
         forget(session, known, KEY, NOW)
     with database.sessions() as session:
         assert "inji" not in everything_stored(session)
-        assert session.scalars(select(Application.email)).all() == ["jihoon@example.com"]
+        assert session.scalars(select(SignupRequest.email)).all() == ["jihoon@example.com"]
 
 
 # --- sign-ups that nobody confirmed -------------------------------------------------
@@ -126,7 +126,7 @@ def test_a_stranger_who_said_no_to_a_sign_up_is_forgotten_like_one_who_said_noth
         unsubscribe(stranger, NOW)
         unsubscribe(reader(session, "left@example.com"), NOW)
         session.flush()
-        assert expired_sign_ups(session, NOW + SIGN_UP_EXPIRES) == []
+        assert expired_sign_ups(session, NOW + SIGNUP_LIFETIME) == []
         assert expired_sign_ups(session, LATER) == [stranger]
 
 
@@ -134,8 +134,8 @@ def test_a_sign_up_that_nobody_confirms_is_forgotten_after_two_days(database: Da
     with database.sessions() as session:
         pending = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
         reader(session, "active@example.com")
-        assert expired_sign_ups(session, NOW + SIGN_UP_EXPIRES) == []
-        late = NOW + SIGN_UP_EXPIRES + timedelta(seconds=1)
+        assert expired_sign_ups(session, NOW + SIGNUP_LIFETIME) == []
+        late = NOW + SIGNUP_LIFETIME + timedelta(seconds=1)
         assert expired_sign_ups(session, late) == [pending]
         expire(session, pending, late)
         session.flush()

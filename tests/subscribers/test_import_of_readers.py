@@ -13,7 +13,7 @@ from core.database import Database
 from delivery.models import Delivery
 from subscribers import transfer
 from subscribers.accounts import find, forget, pause, sign_up, suppress, unsubscribe
-from subscribers.csv_files import SheetError
+from subscribers.csv_files import CsvError
 from subscribers.models import AccountEvent, Subscriber
 from subscribers.tokens import make_token, read_token
 from subscribers.transfer import ImportReport, import_readers
@@ -141,10 +141,10 @@ def test_a_row_that_cannot_be_taken_is_named_with_its_reason_and_the_others_are_
         suppress(session, "returned@example.com", "returned", NOW)
         forget(session, reader(session, "forgotten@example.com"), KEY, NOW)
     header = "email,language,frequency,name,confirmed_at,status,paused_until\n"
-    report, (refusal,) = take(f"{header}first@example.com,ko,weekly\n{row}\nlast@example.com,ko,weekly\n")
-    assert refusal.line == 3
-    assert reason in refusal.reason
-    assert "\n" not in refusal.reason
+    report, (rejected,) = take(f"{header}first@example.com,ko,weekly\n{row}\nlast@example.com,ko,weekly\n")
+    assert rejected.line == 3
+    assert reason in rejected.reason
+    assert "\n" not in rejected.reason
     assert report == ImportReport(added=2, refused=1)
     assert [each[0] for each in everybody(database)] == ["first@example.com", "last@example.com"]
 
@@ -155,7 +155,7 @@ def test_refused_rows_are_told_in_the_order_of_the_file(database: Database, take
         forget(session, reader(session, "forgotten@example.com"), KEY, NOW)
     names = ("nobody", "forgotten@example.com", "", "returned@example.com", "a@example.com", "nobody")
     _, told = take(HEADER + "".join(f"{name},ko,weekly,,\n" for name in names))
-    assert [refusal.line for refusal in told] == [2, 3, 4, 5, 7]
+    assert [rejected.line for rejected in told] == [2, 3, 4, 5, 7]
 
 
 def test_whoever_has_a_subscription_keeps_it_as_it_is(database: Database, take: Take) -> None:
@@ -180,8 +180,8 @@ def test_whoever_has_a_subscription_keeps_it_as_it_is(database: Database, take: 
 def test_a_row_that_was_refused_does_not_stand_in_the_way_of_a_right_one(
     database: Database, take: Take
 ) -> None:
-    report, (refusal,) = take(HEADER + "a@example.com,fr,weekly\na@example.com,en,weekly\n")
-    assert (report, refusal.line) == (ImportReport(added=1, refused=1), 2)
+    report, (rejected,) = take(HEADER + "a@example.com,fr,weekly\na@example.com,en,weekly\n")
+    assert (report, rejected.line) == (ImportReport(added=1, refused=1), 2)
     assert everybody(database) == [("a@example.com", "en", "weekly", "", "active")]
 
 
@@ -218,7 +218,7 @@ def test_what_stands_twice_is_found_however_far_apart(
     monkeypatch.setattr(transfer, "BATCH", 10)
     report, told = take(HEADER + rows_of(25) + rows_of(5) + rows_of(1, first=25))
     assert report == ImportReport(added=26, refused=5)
-    assert [(refusal.line, refusal.reason[-9:]) for refusal in told] == [
+    assert [(rejected.line, rejected.reason[-9:]) for rejected in told] == [
         (line, f"{line - 25:>2} already"[-9:]) for line in range(27, 32)
     ]
     assert len(everybody(database)) == 26
@@ -290,7 +290,7 @@ def test_a_file_that_is_wrong_only_at_its_end_stores_nobody(
     database: Database, take: Take, monkeypatch: pytest.MonkeyPatch, end: bytes
 ) -> None:
     monkeypatch.setattr(transfer, "BATCH", 5)
-    with pytest.raises(SheetError):
+    with pytest.raises(CsvError):
         take((HEADER + rows_of(50)).encode() + end)
     assert everybody(database) == []
 
@@ -298,8 +298,8 @@ def test_a_file_that_is_wrong_only_at_its_end_stores_nobody(
 def test_a_file_that_is_not_there_or_lacks_columns_stores_nobody(
     database: Database, take: Take, tmp_path: Path
 ) -> None:
-    with pytest.raises(SheetError, match="frequency"):
+    with pytest.raises(CsvError, match="frequency"):
         take("email,language\nminji@example.com,ko\n")
-    with pytest.raises(SheetError, match="No such file"):
+    with pytest.raises(CsvError, match="No such file"):
         import_readers(database.sessions, tmp_path / "no.csv", key=KEY, now=NOW, zone=SEOUL, on_refusal=print)
     assert everybody(database) == []

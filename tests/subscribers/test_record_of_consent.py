@@ -7,7 +7,7 @@ from sqlalchemy import select
 from core.database import Database
 from subscribers.accounts import (
     REASON_LENGTH,
-    ask_to_move,
+    request_address_change,
     change,
     confirm,
     move,
@@ -44,7 +44,7 @@ def test_every_change_is_on_record_with_when_and_where_from(database: Database) 
         pause(known, times[5], origin="settings")
         unsubscribe(known, times[6], origin="one-click", reason="too  many\r\nmails")
         undo_unsubscribe(session, known, times[7], origin="farewell")
-        ask_to_move(session, known, "new@example.com", times[8], origin="settings")
+        request_address_change(session, known, "new@example.com", times[8], origin="settings")
         move(session, known, times[9], origin="203.0.113.9")
         revoke_links(known, times[10], origin="settings")
     with database.sessions() as session:

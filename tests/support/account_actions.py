@@ -11,16 +11,16 @@ from sqlalchemy.orm import Session
 
 from core.database import Database
 from delivery.models import Delivery, EditionRow
-from delivery.planner import PROMPT
-from delivery.sender import drain
-from emails.message import PAGES
+from delivery.planner import PRIORITY_QUEUE
+from delivery.sender import send_due
+from emails.message import LINK_PATHS
 from mailings import account_mails
-from mailings.account_mails import answer_applications
+from mailings.account_mails import answer_signup_requests
 from mailings.upkeep import UpkeepReport, upkeep
 from subscribers.accounts import find
-from subscribers.models import Application, Subscriber
+from subscribers.models import SignupRequest, Subscriber
 from subscribers.tokens import read_token
-from tests.support.factories import HOUSE, NOW, RULES, issue_of, office_at, reader, stored_issue
+from tests.support.factories import IDENTITY, NOW, RULES, issue_of, sending_context_at, reader, stored_issue
 from tests.support.servers.smtp import ScriptedServer
 
 MINJI = "minji@example.com"
@@ -56,7 +56,7 @@ def apply(
     """Somebody fills in the form, and the form is answered."""
     with database.sessions.begin() as session:
         session.add(
-            Application(
+            SignupRequest(
                 email=address,
                 language=language,
                 frequency=frequency,
@@ -65,8 +65,8 @@ def apply(
             )
         )
     with database.sessions.begin() as session:
-        done = answer_applications(session, HOUSE, NOW + after)
-        assert session.scalar(select(func.count(Application.id))) == 0, "an application is answered once"
+        done = answer_signup_requests(session, IDENTITY, NOW + after)
+        assert session.scalar(select(func.count(SignupRequest.id))) == 0, "an application is answered once"
     return done
 
 
@@ -82,7 +82,7 @@ def confirm(database: Database, address: str = MINJI, *, after: timedelta = time
     act(
         database,
         lambda session, known: account_mails.confirm(
-            session, known, HOUSE, RULES, NOW + after, origin="198.51.100.7"
+            session, known, IDENTITY, RULES, NOW + after, origin="198.51.100.7"
         ),
         address,
     )
@@ -94,17 +94,17 @@ def end(
     act(
         database,
         lambda session, known: account_mails.end(
-            session, known, HOUSE, NOW + after, origin="one-click", reason=reason
+            session, known, IDENTITY, NOW + after, origin="one-click", reason=reason
         ),
         address,
     )
 
 
-def ask_to_move(database: Database, new: str, *, after: timedelta = timedelta()) -> None:
+def request_address_change(database: Database, new: str, *, after: timedelta = timedelta()) -> None:
     act(
         database,
-        lambda session, known: account_mails.ask_to_move(
-            session, known, new, HOUSE, NOW + after, origin="settings"
+        lambda session, known: account_mails.request_address_change(
+            session, known, new, IDENTITY, NOW + after, origin="settings"
         ),
     )
 
@@ -121,15 +121,19 @@ def outbox(database: Database) -> list[tuple[str, str, str]]:
 
 
 def send(
-    database: Database, server: ScriptedServer, slot: str | None = PROMPT, *, after: timedelta = timedelta()
+    database: Database,
+    server: ScriptedServer,
+    slot: str | None = PRIORITY_QUEUE,
+    *,
+    after: timedelta = timedelta(),
 ) -> None:
-    with office_at(database, server, NOW + after) as office:
-        assert drain(office, slot, repeat_uncertain=True).stopped == ""
+    with sending_context_at(database, server, NOW + after) as context:
+        assert send_due(context, slot, repeat_uncertain=True).stopped == ""
 
 
 def keep_up(database: Database, server: ScriptedServer, *, after: timedelta = timedelta()) -> UpkeepReport:
-    with office_at(database, server, NOW + after) as office:
-        report = upkeep(office, local_now=NOW + after, rules=RULES)
+    with sending_context_at(database, server, NOW + after) as context:
+        report = upkeep(context, local_now=NOW + after, rules=RULES)
     assert report.fault == ""
     return report
 
@@ -153,13 +157,13 @@ def links(server: ScriptedServer, place: int) -> set[tuple[str, str]]:
 
     A link that confirms a change of address is about the address that the mail went to.
     """
-    pages = {page: purpose for purpose, page in PAGES.items()}
+    pages = {page: purpose for purpose, page in LINK_PATHS.items()}
     about = {"move": recipients(server)[place]}
     found = [
         {
             (
                 pages[page],
-                read_token(HOUSE.key, pages[page], token, NOW.date(), saying(about.get(pages[page], ""))),
+                read_token(IDENTITY.key, pages[page], token, NOW.date(), saying(about.get(pages[page], ""))),
             )
             for page, token in re.findall(r"https://paperboy\.example/([a-z])/([\w-]+)", body)
         }

@@ -6,15 +6,15 @@ from functools import cache
 from pathlib import Path
 
 from issues.arrivals import Arrival
-from issues.diff import compare
+from issues.diff import diff
 from issues.feed import Fetched, Post, Validators, read_feed
 from issues.parse.outline import Picture
 from issues.parse.post import IssueContent, Link, PaperContent, parse
-from issues.parse.text import Block, Run
+from issues.parse.text import Block, TextRun
 from issues.parse.titles import parse_week
 from monitoring.previews import Preview, issue_previews, letter_previews
-from paperboy.demo.sample.topics import State, feed_xml, published_topics
-from tests.support.factories import HOUSE, NOW, arrivals_of, blocks, issue_of, paper
+from paperboy.demo.sample.topics import ForumState, feed_xml, published_topics
+from tests.support.factories import IDENTITY, NOW, arrivals_of, blocks, issue_of, paper
 
 HOME = "https://forum.example"
 SHARED_FEED = Path(__file__).resolve().parents[2] / "shared/forum/site/base/c/news/14.rss"
@@ -31,7 +31,7 @@ def every_kind() -> tuple[Preview, ...]:
     shared = [mail for post in _shared_posts() for mail in _digests(f"shared-{post.topic_id}", post)]
     edited, large = _mails("edited", edited_papers()), _mails("large", arrivals_of(large_issue()))
     return (
-        *letter_previews(HOUSE, NOW),
+        *letter_previews(IDENTITY, NOW),
         # The daily ones bring parts of the weekly one.
         *(mail for mail in samples if "weekly" in mail.name or f"-{EDITED}-" in mail.name),
         *(mail for mail in shared if "weekly" in mail.name),
@@ -51,7 +51,7 @@ def summary(findings: Mapping[str, Iterable[str]]) -> str:
 
 def sample_posts(*, edited: bool = False) -> list[Post]:
     """The weekly posts of the sample forum, before or after its edit."""
-    return _weekly(feed_xml(published_topics(State(edited=edited), HOME), HOME).encode())
+    return _weekly(feed_xml(published_topics(ForumState(edited=edited), HOME), HOME).encode())
 
 
 def edited_papers() -> list[Arrival]:
@@ -60,7 +60,7 @@ def edited_papers() -> list[Arrival]:
         _read(next(post for post in sample_posts(edited=edited) if post.topic_id == EDITED))
         for edited in (False, True)
     )
-    changes = compare(before, after)
+    changes = diff(before, after)
     touched = {change.paper for change in (*changes.corrected, *changes.retitled)}
     return [
         replace(arrival, late=place is None, corrected=arrival.paper.title_en in touched)
@@ -75,12 +75,12 @@ def large_issue(papers: int = 15) -> IssueContent:
 
 def _large_paper(number: int) -> PaperContent:
     looks = (
-        Run("굵은 말", bold=True),
-        Run("과 "),
-        Run("코드", code=True),
-        Run(", 그리고 "),
-        Run("다른 곳", href=f"https://else.example/{number}?a=1&b=2"),
-        Run("이 있습니다."),
+        TextRun("굵은 말", bold=True),
+        TextRun("과 "),
+        TextRun("코드", code=True),
+        TextRun(", 그리고 "),
+        TextRun("다른 곳", href=f"https://else.example/{number}?a=1&b=2"),
+        TextRun("이 있습니다."),
     )
     return paper(
         number,
@@ -121,7 +121,7 @@ def _digests(name: str, post: Post) -> Iterator[Preview]:
 
 def _mails(name: str, papers: Sequence[Arrival]) -> Iterator[Preview]:
     """Of an issue's mails: each weekly one, the first daily ones, the last, and all that is rare."""
-    mails = {mail.name: mail for mail in issue_previews(papers, HOUSE, NOW, daily_papers=2)}
+    mails = {mail.name: mail for mail in issue_previews(papers, IDENTITY, NOW, daily_papers=2)}
     last = [kind for kind in mails if kind.startswith("daily-ko")][-1]
     for kind, mail in mails.items():
         if not kind.startswith("daily") or kind.endswith("day-1") or kind == last:

@@ -1,4 +1,4 @@
-"""What tests of returned mail share: mails that readers were sent, and the reports on them."""
+"""Support for tests of bounces: mails that were sent to subscribers, and the bounce mails about them."""
 
 import re
 import secrets
@@ -6,28 +6,34 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from bounces.handler import take_in
+from bounces.handler import handle_mail
 from core.database import Database
-from delivery.models import Delivery, EditionRow, ReturnedMail
-from emails.message import Message, Reader, build, content_of
+from delivery.editions import content_of, spec_of
+from delivery.models import BounceMail, Delivery, EditionRow
+from delivery.states import DeliveryKind, DeliveryState
+from emails.message import Message, Recipient, build_message
 from subscribers import accounts
 from subscribers.models import Subscriber
-from tests.support.factories import HOUSE, NOW, reader
+from tests.support.factories import IDENTITY, NOW, reader
 from tests.support.outbox import edition_row
 
 MINJI = "minji@example.com"
 
 
-def sent(
-    database: Database, address: str = MINJI, *, slot: str = "weekly:2025-W32", kind: str = "digest"
+def sent_mail(
+    database: Database,
+    address: str = MINJI,
+    *,
+    slot: str = "weekly:2025-W32",
+    kind: DeliveryKind = DeliveryKind.DIGEST,
 ) -> Message:
-    """A mail that a server has taken for a reader, who begins with it if they are new."""
+    """A mail that a server has accepted for a subscriber, who is created if they do not exist yet."""
     with database.sessions.begin() as session:
         found = accounts.find(session, address) or reader(session, address)
         edition = session.scalar(select(EditionRow)) or edition_row()
         session.add(edition)
         session.flush()
-        message_id = f"{secrets.token_hex(16)}@{HOUSE.domain}"
+        message_id = f"{secrets.token_hex(16)}@{IDENTITY.domain}"
         session.add(
             Delivery(
                 subscriber_id=found.id,
@@ -35,29 +41,33 @@ def sent(
                 slot=slot,
                 queue=slot,
                 kind=kind,
-                state="sent",
+                state=DeliveryState.SENT,
                 message_id=message_id,
                 reply="250 taken",
                 planned_at=NOW,
                 settled_at=NOW,
             )
         )
-        whom = Reader(found.email, found.name, found.handle, found.language)
-        return build(content_of(edition), whom, HOUSE, message_id=message_id, now=NOW)
+        recipient = Recipient(found.email, found.name, found.handle)
+        return build_message(
+            spec_of(edition), content_of(edition), recipient, IDENTITY, message_id=message_id, now=NOW
+        )
 
 
-def report(
+def bounce_report(
     mail: Message,
     status: str = "5.1.1",
-    words: str = "550 5.1.1 User unknown",
+    text: str = "550 5.1.1 User unknown",
     *,
     to: str | None = None,
     about: str | None = None,
     action: str = "failed",
-    returned: str | None = None,
+    original: str | None = None,
 ) -> bytes:
-    """A delivery report (RFC 3464) on a mail, to its envelope's sender; each part can be another one."""
-    original = mail.data.decode() if returned is None else returned
+    """A delivery report (RFC 3464) about a mail, sent to the mail's envelope sender.
+
+    `to`, `about` (the failed recipient) and `original` (the enclosed mail) replace what a genuine report has.
+    """
     lines = f"""\
         From: Mail Delivery System <MAILER-DAEMON@mx.example.net>
         To: {mail.envelope_from if to is None else to}
@@ -73,18 +83,18 @@ def report(
         Final-Recipient: rfc822; {about or mail.envelope_to}
         Action: {action}
         Status: {status}
-        Diagnostic-Code: smtp; {words}
+        Diagnostic-Code: smtp; {text}
 
         --report
         Content-Type: message/rfc822
 
         """
     head = re.sub(r"(?m)^ {8}", "", lines)
-    return f"{head}{original}\n--report--\n".encode()
+    return f"{head}{mail.data.decode() if original is None else original}\n--report--\n".encode()
 
 
 def complaint(mail: Message, *, original: str | None = None) -> bytes:
-    """A feedback report (RFC 5965) that names nobody, with the mail it is about."""
+    """A feedback report (RFC 5965) that encloses the mail it is about, but names no recipient."""
     return f"""From: feedback@provider.example
 To: abuse@paperboy.example
 Subject: complaint
@@ -105,24 +115,24 @@ Content-Type: message/rfc822
 """.encode()
 
 
-def plain(subject: str, to: str, *, sender: str = "somebody@example.org", text: str = "") -> bytes:
-    """A mail that a person writes."""
+def plain_mail(subject: str, to: str, *, sender: str = "somebody@example.org", text: str = "") -> bytes:
+    """A mail as a person writes it."""
     return f"From: {sender}\nTo: {to}\nSubject: {subject}\n\n{text}\n".encode()
 
 
-def returned(database: Database, raw: bytes, now: datetime = NOW) -> str:
-    """Take a mail in; what was done."""
+def handle_bounce(database: Database, raw: bytes, now: datetime = NOW) -> str:
+    """Handle a mail in a transaction of its own. Returns the action."""
     with database.sessions.begin() as session:
-        return take_in(session, raw, HOUSE, now)
+        return handle_mail(session, raw, IDENTITY, now)
 
 
-def status_of_reader(database: Database, address: str = MINJI) -> str:
-    """Whether a reader is active, bounced, or what else."""
+def subscriber_status(database: Database, address: str = MINJI) -> str:
+    """The status of a subscriber."""
     with database.sessions() as session:
         return session.scalars(select(Subscriber.status).where(Subscriber.email == address)).one()
 
 
-def records(database: Database) -> list[ReturnedMail]:
-    """The record of returned mails, in the order they were read."""
+def bounce_records(database: Database) -> list[BounceMail]:
+    """The records of all bounce mails, in the order they were handled."""
     with database.sessions() as session:
-        return list(session.scalars(select(ReturnedMail).order_by(ReturnedMail.id)))
+        return list(session.scalars(select(BounceMail).order_by(BounceMail.id)))

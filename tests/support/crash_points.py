@@ -12,18 +12,18 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from core.bulk_update import AtOnce
+from core.bulk_update import CombinedUpdate
 from delivery import events, outbox, planner, settlement
-from delivery.rate_limit import Domains
+from delivery.rate_limit import DomainThrottle
 from delivery.transport import pool
-from delivery.transport.pool import Line
+from delivery.transport.pool import Client
 from delivery.transport.smtp import connection
 from delivery.transport.smtp.connection import Connection
 from delivery.transport.smtp.protocol import Channel
 from emails.message import Message
 
 CONNECTIONS = 4  # of each sender; half of them are offered PIPELINING
-BATCH = 20  # mails: about so many pass between two events that do not come with every mail
+MAX_BATCH = 20  # mails: about so many pass between two events that do not come with every mail
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Point:
     """
 
     name: str
-    every: int = 1
+    all_issues: int = 1
     slow: bool = False
     needs_dead: bool = False
     needs_interruption: bool = False
@@ -58,26 +58,26 @@ RANDOM = Point("at a random moment")  # it is for the parent to kill then
 _STEPS = ("MAIL", "RCPT", "DATA")
 _CUTS = ("before the body", "within the body", "before the final dot", "within the final dot")
 POINTS: tuple[Point, ...] = (
-    *_around("the commit of a plan", every=BATCH),
-    *_around("the commit of erasing", every=0),
-    *_around("the commit of a claim", every=BATCH),
-    *_around("the commit of a take-over", every=0, needs_dead=True),
-    *_around("the commit of announcing", every=2 * BATCH),
-    *_around("the commit of settling", every=2 * BATCH),
-    *_around("the commit of settling and announcing", every=CONNECTIONS),
-    *_around("the commit of renewing", every=0, slow=True),
-    *_around("the commit of paces", every=BATCH),
+    *_around("the commit of a plan", all_issues=MAX_BATCH),
+    *_around("the commit of erasing", all_issues=0),
+    *_around("the commit of a claim", all_issues=MAX_BATCH),
+    *_around("the commit of a take-over", all_issues=0, needs_dead=True),
+    *_around("the commit of announcing", all_issues=2 * MAX_BATCH),
+    *_around("the commit of settling", all_issues=2 * MAX_BATCH),
+    *_around("the commit of settling and announcing", all_issues=CONNECTIONS),
+    *_around("the commit of renewing", all_issues=0, slow=True),
+    *_around("the commit of paces", all_issues=MAX_BATCH),
     *_around("the commit of putting back", needs_interruption=True),
-    Point("before connecting", every=BATCH),
-    *_around("the greeting", every=BATCH),
-    *_around("EHLO", every=BATCH),
-    *(point for verb in _STEPS for point in _around(verb, every=2)),
-    *(point for verb in _STEPS for point in _around(f"{verb} in a pipeline", every=2)),
+    Point("before connecting", all_issues=MAX_BATCH),
+    *_around("the greeting", all_issues=MAX_BATCH),
+    *_around("EHLO", all_issues=MAX_BATCH),
+    *(point for verb in _STEPS for point in _around(verb, all_issues=2)),
+    *(point for verb in _STEPS for point in _around(f"{verb} in a pipeline", all_issues=2)),
     *(Point(name) for name in _CUTS),
     FINAL_DOT,
     Point("before the answer is judged"),
     Point("after the answer is judged"),
-    *_around("QUIT", every=BATCH),
+    *_around("QUIT", all_issues=MAX_BATCH),
 )
 
 
@@ -129,7 +129,7 @@ _DEEDS: tuple[tuple[Any, str, str], ...] = (
     (settlement, "_settlements", "settling"),
     (outbox, "renew", "renewing"),
     (outbox, "put_back", "putting back"),
-    (Domains, "write", "paces"),
+    (DomainThrottle, "write", "paces"),
 )
 
 
@@ -152,13 +152,13 @@ def _watch_commits(engine: Engine, burning: _Burning) -> None:
         return commit
 
     engine.dialect.do_commit = watched(engine.dialect.do_commit)  # type: ignore[method-assign]
-    AtOnce._ask = watched(AtOnce._ask)  # type: ignore[method-assign]  # commits by itself
+    CombinedUpdate._ask = watched(CombinedUpdate._ask)  # type: ignore[method-assign]  # commits by itself
 
 
 def _noting(real: Callable[..., Any], deed: str, done: set[str]) -> Callable[..., Any]:
     def noting(*args: Any, **kwargs: Any) -> Any:
         has_no_deliveries = [] in args[:2]
-        has_no_paces = isinstance(args[0], Domains) and not args[0].has_changed
+        has_no_paces = isinstance(args[0], DomainThrottle) and not args[0].has_changed
         if not (has_no_deliveries or has_no_paces):
             done.add(deed)
         return real(*args, **kwargs)
@@ -191,7 +191,7 @@ def _watch_connections(burning: _Burning) -> None:
 
 def _watch_dialogue(burning: _Burning) -> None:
     write, write_text = Channel.write, Channel.write_text
-    check, send = Connection._check, Line.send
+    check, send = Connection._check, Client.send
 
     def write_or_die(self: Channel, *parts: bytes) -> None:
         _die_at_verb(self, burning, b"", b"".join(parts))
@@ -210,7 +210,7 @@ def _watch_dialogue(burning: _Burning) -> None:
             burning.at("before the answer is judged")
         check(self, phase, *args)
 
-    async def send_or_die(self: Line, *messages: Message | None) -> str:
+    async def send_or_die(self: Client, *messages: Message | None) -> str:
         answer = await send(self, *messages)  # type: ignore[arg-type]
         burning.interrupt()
         burning.at("after the answer is judged")
@@ -219,7 +219,7 @@ def _watch_dialogue(burning: _Burning) -> None:
     Channel.write = write_or_die  # type: ignore[method-assign]
     Channel.write_text = write_text_or_die  # type: ignore[method-assign]
     Connection._check = check_or_die  # type: ignore[method-assign, assignment]
-    Line.send = send_or_die  # type: ignore[method-assign, assignment]
+    Client.send = send_or_die  # type: ignore[method-assign, assignment]
 
 
 def _die_in_text(channel: Channel, burning: _Burning, text: bytes) -> None:

@@ -7,11 +7,11 @@ from sqlalchemy import select
 
 from core.database import Database
 from subscribers.models import AccountEvent, Subscriber
-from subscribers.transfer import ImportReport, Refusal
+from subscribers.transfer import ImportReport, RejectedRow
 
 KEY = b"a key for tests only"
 SEOUL = ZoneInfo("Asia/Seoul")
-Take = Callable[..., tuple[ImportReport, list[Refusal]]]
+Take = Callable[..., tuple[ImportReport, list[RejectedRow]]]
 
 
 def everybody(database: Database) -> list[tuple[str, ...]]:

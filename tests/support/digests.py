@@ -7,7 +7,7 @@ from email.policy import default as modern_policy
 from core.database import Database
 from delivery.report import DigestReport
 from mailings.digest_run import run_digest
-from tests.support.factories import NOW, RULES, office_at
+from tests.support.factories import NOW, RULES, sending_context_at
 from tests.support.servers.smtp import ScriptedServer
 
 
@@ -15,8 +15,8 @@ def digest(
     database: Database, server: ScriptedServer, frequency: str = "weekly", *, after: timedelta = timedelta()
 ) -> DigestReport:
     now = NOW + after
-    with office_at(database, server, now) as office:
-        report = run_digest(office, frequency, local_now=now, rules=RULES)
+    with sending_context_at(database, server, now) as context:
+        report = run_digest(context, frequency, local_now=now, rules=RULES)
     assert report.balances
     return report
 

@@ -11,27 +11,27 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from delivery.sender import Office
+from delivery.sender import SendingContext
 from delivery.transport.pool import Transport
 from delivery.transport.smtp.connection import SmtpAddress
 from emails.edition import Edition, choose
-from emails.message import Content, House, Message, widest
+from emails.message import Content, MailIdentity, Message, longest_placeholders
 from emails.rendering.render import Rendered, render
 from issues.arrivals import Arrival, IssueFacts
 from issues.models import Issue, Paper, Revision
 from issues.parse.post import IssueContent, PaperContent
-from issues.parse.text import Block, Run, to_json
+from issues.parse.text import Block, TextRun, to_json
 from issues.parse.titles import Week
 from issues.serialize import content_to_json, paper_to_json
 from mailings.context import clock_from
-from mailings.digest_run import Rules
+from mailings.digest_run import MailingRules
 from subscribers.accounts import confirm, sign_up
 from subscribers.models import Subscriber
 from tests.support.servers.smtp import ScriptedServer
 
 NOW = datetime(2025, 8, 4, 8, 0, tzinfo=UTC)  # a Monday
-RULES = Rules(settle=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
-HOUSE = House(
+RULES = MailingRules(settle=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
+IDENTITY = MailIdentity(
     sender="Paperboy <news@paperboy.example>",
     base_url="https://paperboy.example",
     key=b"a key for tests only",
@@ -41,7 +41,7 @@ HOUSE = House(
 def blocks(*texts: str) -> tuple[Block, ...]:
     """A paragraph for each text; a list item where it begins with `- `."""
     return tuple(
-        Block("li" if text.startswith("- ") else "p", (Run(text.removeprefix("- ")),)) for text in texts
+        Block("li" if text.startswith("- ") else "p", (TextRun(text.removeprefix("- ")),)) for text in texts
     )
 
 
@@ -120,7 +120,7 @@ def edition_of(
 
 def rendered(edition: Edition) -> Rendered:
     """The edition's mail, with room for any reader."""
-    return render(edition, archive=HOUSE.archive, widest=widest(HOUSE))
+    return render(edition, archive=IDENTITY.archive, longest_placeholders=longest_placeholders(IDENTITY))
 
 
 def content_of_edition(edition: Edition) -> Content:
@@ -197,12 +197,12 @@ def reader(
 
 
 @contextmanager
-def office_at(
+def sending_context_at(
     database: Database, server: ScriptedServer, now: datetime = NOW, **terms: Any
-) -> Iterator[Office]:
+) -> Iterator[SendingContext]:
     """All that sending needs, by one connection to the server, with a clock that starts at `now`."""
     transport = Transport([SmtpAddress(server.host, server.port, "none")])
-    yield Office(database, transport, HOUSE, clock_from(now), **terms)
+    yield SendingContext(database, transport, IDENTITY, clock_from(now), **terms)
 
 
 def hand_over(server: ScriptedServer, messages: Iterable[Message]) -> None:

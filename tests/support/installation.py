@@ -1,4 +1,4 @@
-"""A healthy installation on loopback for the doctor to look at: every server real, each with a way to fall ill."""
+"""A healthy installation on loopback for tests of the doctor. Its servers are real, and each can be made to fail."""
 
 import base64
 import json
@@ -25,18 +25,18 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from core.database import open_database
-from core.run_log import record
+from core.run_log import RunKind, record_run
+from core.schema import open_database
 from delivery.transport.smtp import connection
 from issues.models import Feed
-from paperboy.demo.sample.topics import State, feed_xml, published_topics
+from paperboy.demo.sample.topics import ForumState, feed_xml, published_topics
 from paperboy.doctor import checkup
 from paperboy.doctor.findings import Finding
-from paperboy.doctor.trust import trusted
+from paperboy.doctor.tls import tls_context
 from tests.support.servers.smtp import ScriptedServer
 from tests.support.servers.threaded import Served
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LOGIN = ("paperboy", "secret-password")
 SENDS_FROM = "203.0.113.7"
 SPF, DKIM, DMARC = (
@@ -47,17 +47,17 @@ SPF, DKIM, DMARC = (
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 
-Answer = tuple[int, str]
+Answer = tuple[int, str]  # the status and the body of an HTTP response
 
 
 def public_key(key: rsa.RSAPrivateKey) -> str:
-    """The DKIM record of a key."""
+    """The DKIM record with the public part of a key (RFC 6376, 3.6.1)."""
     der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}"
 
 
 class WebServer(Served):
-    """Answers by path while its context lasts: `answers` holds status and body, 404 for anything else."""
+    """An HTTP server that runs while its context lasts. `answers` has its responses by path; others get 404."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, Answer] = {}
@@ -80,49 +80,52 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body.encode())
 
-    do_POST = do_HEAD = do_GET  # noqa: N815  named as http.server names them
+    do_POST = do_HEAD = do_GET  # noqa: N815  http.server prescribes the names
 
     def log_message(self, *_arguments: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class NameServer(Served):
-    """A DNS server on UDP while its context lasts: `records` by name and kind; `rcode` answers everything."""
+    """A DNS server on UDP that runs while its context lasts.
+
+    `records` has the records by name and type. Every response has the code `rcode`.
+    """
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], list[str]] = {}
         self.rcode = dns.rcode.NOERROR
-        self._server = ThreadingUDPServer(("127.0.0.1", 0), type("Asked", (_Asked,), {"owner": self}))
+        self._server = ThreadingUDPServer(("127.0.0.1", 0), type("Handler", (_DnsHandler,), {"owner": self}))
         self.resolver = dns.resolver.Resolver(configure=False)
         self.resolver.nameservers = ["127.0.0.1"]
         self.resolver.port = self._server.server_address[1]
 
 
-class _Asked(BaseRequestHandler):
+class _DnsHandler(BaseRequestHandler):
     owner: NameServer
 
     def handle(self) -> None:
         data, socket = self.request
-        asked = dns.message.from_wire(data)
-        answer = dns.message.make_response(asked)
-        (question,) = asked.question
-        kind = dns.rdatatype.to_text(question.rdtype)
-        found = self.owner.records.get((question.name.to_text(omit_final_dot=True), kind), [])
-        answer.set_rcode(self.owner.rcode)
+        query = dns.message.from_wire(data)
+        response = dns.message.make_response(query)
+        (question,) = query.question
+        record_type = dns.rdatatype.to_text(question.rdtype)
+        found = self.owner.records.get((question.name.to_text(omit_final_dot=True), record_type), [])
+        response.set_rcode(self.owner.rcode)
         if found:
-            texts = [_quoted(value) if kind == "TXT" else value for value in found]
-            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *texts))
-        socket.sendto(answer.to_wire(), self.client_address)
+            texts = [_quoted(value) if record_type == "TXT" else value for value in found]
+            response.answer.append(dns.rrset.from_text(question.name, 60, "IN", record_type, *texts))
+        socket.sendto(response.to_wire(), self.client_address)
 
 
 def _quoted(text: str) -> str:
-    """A text in pieces of at most 255 bytes (RFC 1035, 3.3)."""
-    return " ".join(f'"{piece}"' for piece in re.findall(".{1,255}", text))
+    """The text of a TXT record in strings of at most 255 bytes (RFC 1035, 3.3)."""
+    return " ".join(f'"{string}"' for string in re.findall(".{1,255}", text))
 
 
 @dataclass
 class Installation:
-    """Where everything is; tests make it ill, then ask the doctor."""
+    """An installation with its servers. Tests plant a fault in it and then run the doctor."""
 
     folder: Path
     environment: pytest.MonkeyPatch
@@ -130,72 +133,77 @@ class Installation:
     forum: WebServer
     prefect: WebServer
     pages: WebServer
-    names: NameServer
-    mail: ScriptedServer
-    clock_is_ahead: timedelta = field(default_factory=timedelta)
+    dns: NameServer
+    mail_server: ScriptedServer
+    clock_offset: timedelta = field(default_factory=timedelta)
     stack: ExitStack = field(default_factory=ExitStack)
 
     @property
     def database(self) -> Path:
-        """The file of the database."""
+        """The file of the SQLite database."""
         return self.folder / "paperboy.db"
 
-    def set(self, name: str, value: object) -> None:
-        """A setting, without its prefix."""
+    def set_setting(self, name: str, value: object) -> None:
+        """Change the setting `PAPERBOY_{name}`."""
         self.environment.setenv(f"PAPERBOY_{name}", str(value))
 
-    def sql(self, statement: str) -> None:
-        """Change the database."""
+    def execute_sql(self, statement: str) -> None:
+        """Execute a statement on the database."""
         opened = open_database(f"sqlite:///{self.database}")
         with opened.engine.begin() as connection:
             connection.exec_driver_sql(statement)
         opened.engine.dispose()
 
-    def deployment(self, name: str, **facts: Any) -> None:
-        """Change a deployment in Prefect."""
+    def change_deployment(self, name: str, **fields: Any) -> None:
+        """Change fields of a deployment on the Prefect server."""
         path = f"/api/deployments/name/{name}"
-        self.prefect.answers[path] = 200, json.dumps(json.loads(self.prefect.answers[path][1]) | facts)
+        self.prefect.answers[path] = 200, json.dumps(json.loads(self.prefect.answers[path][1]) | fields)
 
-    def certificate(self, *names: str, **facts: Any) -> ssl.SSLContext:
-        """What a server encrypts with."""
+    def server_tls(self, *names: str, **options: Any) -> ssl.SSLContext:
+        """The TLS context of a server with a certificate for these names."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.authority.issue_cert(*names, **facts).configure_cert(context)
+        self.authority.issue_cert(*names, **options).configure_cert(context)
         return context
 
-    def replace_mail_server(self, **how: Any) -> None:
-        """Send by another server."""
-        server = self.stack.enter_context(ScriptedServer(**how))
-        self.set("SMTP_URL", smtp_url(server, self.folder / "ca.pem"))
+    def replace_mail_server(self, **options: Any) -> None:
+        """Start another mail server and name it in the settings."""
+        server = self.stack.enter_context(ScriptedServer(**options))
+        self.set_setting("SMTP_URL", smtp_url(server, self.folder / "ca.pem"))
 
-    def findings(self, **how: str) -> list[Finding]:
-        """What the doctor says."""
-        clock = self.clock_is_ahead
-        return checkup.examine(
-            lambda: datetime.now(UTC) + clock, sends_from=SENDS_FROM, resolver=self.names.resolver, **how
+    def run_doctor(self, **options: str) -> list[Finding]:
+        """The findings of the doctor."""
+        offset = self.clock_offset
+        return checkup.run_checkup(
+            lambda: datetime.now(UTC) + offset, sends_from=SENDS_FROM, resolver=self.dns.resolver, **options
         )
 
 
 @contextmanager
-def healthy(
+def healthy_installation(
     folder: Path, template: Path, environment: pytest.MonkeyPatch, authority: trustme.CA, ca_file: Path
 ) -> Iterator[Installation]:
-    """An installation of which the doctor has nothing but good to say."""
+    """An installation in which every finding of the doctor is ok."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     with ExitStack() as stack:
         forum, prefect, pages = (stack.enter_context(WebServer(context)) for context in (None, None, tls))
-        names = stack.enter_context(NameServer())
-        mail = stack.enter_context(ScriptedServer(tls=tls, require_starttls=True, login=LOGIN))
-        forum.answers["/feed.rss"] = 200, feed_xml(published_topics(State(weeks=1), forum.url), forum.url)
+        name_server = stack.enter_context(NameServer())
+        mail_server = stack.enter_context(ScriptedServer(tls=tls, require_starttls=True, login=LOGIN))
+        forum.answers["/feed.rss"] = (
+            200,
+            feed_xml(published_topics(ForumState(weeks=1), forum.url), forum.url),
+        )
         pages.answers["/health"] = 200, '{"status":"ok"}'
         prefect.answers.update(_prefect_answers())
-        names.records.update(_records())
+        name_server.records.update(_dns_records())
         environment.chdir(folder)
         copy(ROOT / "prefect.yaml", folder)
-        made = Installation(folder, environment, authority, forum, prefect, pages, names, mail, stack=stack)
+        installation = Installation(
+            folder, environment, authority, forum, prefect, pages, name_server, mail_server, stack=stack
+        )
         copy(ca_file, folder / "ca.pem")
-        copy(template, made.database)
-        _run_everything(made.database, forum.url)
+        copy(template, installation.database)
+        _record_runs(installation.database, forum.url)
         (folder / "dkim.pem").write_bytes(
             KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
         )
@@ -203,39 +211,42 @@ def healthy(
         (folder / "var" / "secret_key").write_bytes(b"0123456789abcdef")
         (folder / "var" / "secret_key").chmod(0o600)
         environment.setenv("SSL_CERT_FILE", str(ca_file))
-        for contexts in (trusted, connection._context):
-            contexts.cache_clear()  # what another test had the process trust
-            stack.callback(contexts.cache_clear)
+        # The TLS contexts are cached, and would still trust the certificates of another test.
+        for cached_context in (tls_context, connection._tls_context):
+            cached_context.cache_clear()
+            stack.callback(cached_context.cache_clear)
         environment.setenv("PREFECT_API_URL", f"{prefect.url}/api")
         for name, value in {
-            "DATABASE_URL": f"sqlite:///{made.database}",
+            "DATABASE_URL": f"sqlite:///{installation.database}",
             "FEED_URL": f"{forum.url}/feed.rss",
             "ALLOWED_HOSTS": "127.0.0.1",
-            "SMTP_URL": smtp_url(mail, ca_file),
+            "SMTP_URL": smtp_url(mail_server, ca_file),
             "SENDER": "Paperboy <news@paperboy.example>",
             "BASE_URL": pages.url,
             "OPERATOR": "op@paperboy.example",
             "DKIM_KEY_FILE": folder / "dkim.pem",
         }.items():
-            made.set(name, value)
-        yield made
+            installation.set_setting(name, value)
+        yield installation
 
 
 def smtp_url(server: ScriptedServer, ca_file: Path) -> str:
-    """The setting that names a mail server."""
+    """The value of PAPERBOY_SMTP_URL for a mail server."""
     return f"smtp://{':'.join(LOGIN)}@{server.host}:{server.port}?ca={ca_file}"
 
 
-def _run_everything(database: Path, forum: str) -> None:
+def _record_runs(database: Path, forum: str) -> None:
+    """Record that every schedule has just run."""
     opened, now = open_database(f"sqlite:///{database}"), datetime.now(UTC)
     with opened.sessions.begin() as session:
         session.add(Feed(url=forum, fetched_at=now))
-        for kind in ("digest", "upkeep"):
-            record(session, kind, {}, now)
+        for kind in (RunKind.DIGEST, RunKind.UPKEEP):
+            record_run(session, kind, {}, now)
     opened.engine.dispose()
 
 
 def _prefect_answers() -> dict[str, Answer]:
+    """The responses of a Prefect server to which everything in prefect.yaml was deployed."""
     answers: dict[str, Any] = {
         "/api/health": True,
         "/api/work_pools/paperboy": {"name": "paperboy"},
@@ -250,7 +261,7 @@ def _prefect_answers() -> dict[str, Answer]:
     return {path: (200, json.dumps(answer)) for path, answer in answers.items()}
 
 
-def _records() -> dict[tuple[str, str], list[str]]:
+def _dns_records() -> dict[tuple[str, str], list[str]]:
     return {
         SPF: ["something else", f"v=spf1 mx ip4:{SENDS_FROM} -all"],
         ("paperboy.example", "MX"): ["10 mail.paperboy.example."],

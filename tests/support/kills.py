@@ -25,9 +25,9 @@ from sqlalchemy.orm import sessionmaker
 
 from core.database import Database, open_engine
 from delivery import claim_buffer, planner, sender
-from delivery.models import Delivery, EditionRow, Pace
-from delivery.rate_limit import Speed
-from delivery.sender import Office, drain
+from delivery.models import Delivery, EditionRow, DomainPause
+from delivery.rate_limit import SendingLimits
+from delivery.sender import SendingContext, send_due
 from delivery.transport import pool
 from delivery.transport.pool import Transport
 from delivery.transport.smtp.connection import SmtpAddress
@@ -36,8 +36,8 @@ from emails.rendering.render import Rendered
 from mailings import digest_run
 from subscribers.audience import Group
 from subscribers.models import AccountEvent, Subscriber, Suppression
-from tests.support.crash_points import BATCH, CONNECTIONS, FINAL_DOT, RANDOM, Fuse, Point, plant
-from tests.support.factories import HOUSE, edition_of, issue_of, rendered
+from tests.support.crash_points import MAX_BATCH, CONNECTIONS, FINAL_DOT, RANDOM, Fuse, Point, plant
+from tests.support.factories import IDENTITY, edition_of, issue_of, rendered
 from tests.support.servers.smtp_sink import UNKNOWN, Sink
 
 PATIENCE = 60  # seconds without the end of any sender: something hangs
@@ -47,7 +47,7 @@ LATEST = 1000  # milliseconds after its start a sender is killed at a random mom
 
 
 @dataclass
-class Account:
+class StateCounts:
     """What became of the readers of one story, or of several.
 
     `repeated` counts mails that arrived twice; `uncertain` those that were marked so, and `unknown` those
@@ -61,22 +61,24 @@ class Account:
     unknown: int = 0
     faults: Counter[str] = field(default_factory=Counter)
 
-    def __add__(self, other: Self) -> "Account":
-        return Account(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+    def __add__(self, other: Self) -> "StateCounts":
+        return StateCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-def kill_at(url: str, points: Sequence[Point], *, readers: int, workers: int, seed: int) -> Account:
+def kill_at(url: str, points: Sequence[Point], *, readers: int, workers: int, seed: int) -> StateCounts:
     """Tell stories of so many readers and of senders at work at once until each point has had its kill."""
     random = Random(seed)  # noqa: S311  no secret
-    account, missing = Account(), Counter(points)
+    reconcile_counts, missing = StateCounts(), Counter(points)
     mails = readers // (len(points) * workers)  # between two kills, about
     for _ in range(MOST_STORIES):
-        account += Story(url, readers, workers, _fuses(list(missing.elements()), mails, random)).tell()
-        missing = Counter(points) - account.kills
+        reconcile_counts += Story(
+            url, readers, workers, _fuses(list(missing.elements()), mails, random)
+        ).tell()
+        missing = Counter(points) - reconcile_counts.kills
         if not missing:
-            return account
-    account.faults["nobody came to: " + ", ".join(point.name for point in missing)] += 1
-    return account
+            return reconcile_counts
+    reconcile_counts.faults["nobody came to: " + ", ".join(point.name for point in missing)] += 1
+    return reconcile_counts
 
 
 def _fuses(points: list[Point], mails: int, random: Random) -> list[Fuse]:
@@ -85,11 +87,11 @@ def _fuses(points: list[Point], mails: int, random: Random) -> list[Fuse]:
     found: list[Fuse] = []
     # The mails of the dead are the last that are due.
     for point in sorted(points, key=lambda point: point.needs_dead):
-        most = mails // point.every if point.every else 1
+        most = mails // point.all_issues if point.all_issues else 1
         if point.needs_dead:
             found.append(Fuse(FINAL_DOT, random.randint(1, 2)))
         elif point.needs_interruption:
-            most = BATCH // 2  # so that there is something to put back
+            most = MAX_BATCH // 2  # so that there is something to put back
         elif point == RANDOM:
             most = LATEST
         found.append(Fuse(point, random.randint(1, max(most, 1))))
@@ -110,22 +112,22 @@ class Story:
         """Short; but two that live must not take each other for dead."""
         return timedelta(seconds=0.2 if self.workers == 1 else 2)
 
-    def speed(self, fuse: Fuse | None) -> Speed:
+    def limits(self, fuse: Fuse | None) -> SendingLimits:
         """As fast as possible, unless those who are to die wait for what happens once in a while."""
         is_slow = fuse and any(fuse.point.slow for fuse in self.fuses)
-        return Speed(CONNECTIONS, per_second=int(40 / self.lease.total_seconds()) if is_slow else 0)
+        return SendingLimits(CONNECTIONS, per_second=int(40 / self.lease.total_seconds()) if is_slow else 0)
 
-    def tell(self) -> Account:
+    def tell(self) -> StateCounts:
         """Send, kill and replace until all is drained."""
-        account = Account()
+        reconcile_counts = StateCounts()
         _mail()  # made before anyone is forked
         with opened(self.url) as database:
             _seed(database, self.readers)
         with Sink() as sink:
-            _Crew(self, sink, account).work()
+            _Crew(self, sink, reconcile_counts).work()
         with opened(self.url) as database:
-            _take_stock(self, database, sink.stored, account)
-        return account
+            _take_stock(self, database, sink.stored, reconcile_counts)
+        return reconcile_counts
 
 
 @contextmanager
@@ -147,7 +149,7 @@ def _seed(database: Database, count: int) -> None:
     now = datetime.now(UTC)
     numbers = range(count)
     with database.sessions.begin() as session:
-        for table in (Delivery, EditionRow, AccountEvent, Subscriber, Suppression, Pace):
+        for table in (Delivery, EditionRow, AccountEvent, Subscriber, Suppression, DomainPause):
             session.execute(delete(table))
         readers = [_reader(number, "active", now) for number in numbers]
         session.execute(insert(Subscriber), [*readers, _reader(count, "forgotten", now)])
@@ -158,7 +160,7 @@ def _seed(database: Database, count: int) -> None:
         )
         slow = [_address(number).partition("@")[2] for number in numbers if number % 10 == 0]
         session.execute(
-            insert(Pace), [{"domain": domain, "interval": 0.1, "next_at": now} for domain in slow]
+            insert(DomainPause), [{"domain": domain, "interval": 0.1, "next_at": now} for domain in slow]
         )
 
 
@@ -211,18 +213,20 @@ class _Sender:
 
 
 def _plan_and_send(story: Story, server: SmtpAddress, fuse: Fuse | None) -> None:
-    planner.CHUNK = claim_buffer.BATCH = BATCH
-    pool.MESSAGES_PER_CONNECTION = BATCH // 2
-    sender.TICK = story.lease.total_seconds() / 10
+    planner.MAX_SUBSCRIBERS_PER_TRANSACTION = claim_buffer.MAX_BATCH = MAX_BATCH
+    pool.MAX_MESSAGES_PER_CONNECTION = MAX_BATCH // 2
+    sender.WATCH_INTERVAL_SECONDS = story.lease.total_seconds() / 10
     with opened(story.url) as database:
         if fuse and fuse.point != RANDOM:
             plant(fuse, database.engine)
         edition, _ = _mail()
         group = Group(edition.language, cursor=0, readers=story.readers)
-        digest_run._plan_group(database.sessions, group, _mail(), HOUSE, _now())
-        office = Office(database, Transport([server]), HOUSE, _now, story.speed(fuse), story.lease)
+        digest_run._plan_group(database.sessions, group, _mail(), IDENTITY, _now())
+        context = SendingContext(
+            database, Transport([server]), IDENTITY, _now, story.limits(fuse), story.lease
+        )
         try:
-            drain(office, edition.slot, repeat_uncertain=True)
+            send_due(context, edition.slot, repeat_uncertain=True)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
 
@@ -234,8 +238,8 @@ def _now() -> datetime:
 class _Crew:
     """The senders at work; whoever is killed is replaced."""
 
-    def __init__(self, story: Story, sink: Sink, account: Account) -> None:
-        self._story, self._account = story, account
+    def __init__(self, story: Story, sink: Sink, reconcile_counts: StateCounts) -> None:
+        self._story, self._account = story, reconcile_counts
         self._server = SmtpAddress(sink.host, sink.port, "none")
         self._fuses = deque(story.fuses)
         self._crew: list[_Sender] = []
@@ -284,7 +288,9 @@ class _Crew:
 _Row = tuple[str, str, str, int, datetime | None, str]
 
 
-def _take_stock(story: Story, database: Database, stored: Counter[tuple[str, str]], account: Account) -> None:
+def _take_stock(
+    story: Story, database: Database, stored: Counter[tuple[str, str]], reconcile_counts: StateCounts
+) -> None:
     """Hold the ledger against what the server has stored."""
     delivery = (
         Delivery.message_id,
@@ -297,30 +303,34 @@ def _take_stock(story: Story, database: Database, stored: Counter[tuple[str, str
     with database.sessions() as session:
         rows = session.execute(select(*delivery).join(Subscriber)).all()
         forgotten = session.scalar(select(func.count()).where(Subscriber.status == "forgotten"))
-    account.lost = story.readers - len({row.email for row in rows})
+    reconcile_counts.lost = story.readers - len({row.email for row in rows})
     for row in rows:
-        _judge(row, stored.pop((row.message_id, row.email), 0), account)
+        _judge(row, stored.pop((row.message_id, row.email), 0), reconcile_counts)
     if stored:
-        account.faults[f"{len(stored)} mails are stored that the ledger does not know"] += 1
-    if account.repeated > account.kills.total() * CONNECTIONS:
-        account.faults[f"{account.repeated} mails were repeated by {account.kills.total()} kills"] += 1
+        reconcile_counts.faults[f"{len(stored)} mails are stored that the ledger does not know"] += 1
+    if reconcile_counts.repeated > reconcile_counts.kills.total() * CONNECTIONS:
+        reconcile_counts.faults[
+            f"{reconcile_counts.repeated} mails were repeated by {reconcile_counts.kills.total()} kills"
+        ] += 1
     if len(rows) > story.readers or forgotten:
-        account.faults[f"{len(rows)} deliveries, {forgotten} who should be forgotten"] += 1
+        reconcile_counts.faults[f"{len(rows)} deliveries, {forgotten} who should be forgotten"] += 1
 
 
-def _judge(row: Row[_Row], copies: int, account: Account) -> None:
+def _judge(row: Row[_Row], copies: int, reconcile_counts: StateCounts) -> None:
     is_unknown = row.state == "uncertain" and row.repeats == 1 and row.due_at is None
-    account.uncertain += row.repeats > 0
-    account.unknown += is_unknown
-    account.repeated += max(copies - 1, 0)
+    reconcile_counts.uncertain += row.repeats > 0
+    reconcile_counts.unknown += is_unknown
+    reconcile_counts.repeated += max(copies - 1, 0)
     if row.state == "sent" and not copies:
-        account.lost += 1
+        reconcile_counts.lost += 1
     if not (is_unknown or row.state == _expected(row.email)):
-        account.faults[f"a delivery is left {row.state}, {row.reply}"] += 1
+        reconcile_counts.faults[f"a delivery is left {row.state}, {row.reply}"] += 1
     if copies > (1 + row.repeats if row.state in {"sent", "uncertain"} else 0):
-        account.faults[f"a mail {row.state}, marked {row.repeats} times, is stored {copies} times"] += 1
+        reconcile_counts.faults[
+            f"a mail {row.state}, marked {row.repeats} times, is stored {copies} times"
+        ] += 1
     if row.repeats > 1:
-        account.faults[f"a mail was repeated {row.repeats} times"] += 1
+        reconcile_counts.faults[f"a mail was repeated {row.repeats} times"] += 1
 
 
 def _expected(email: str) -> str:

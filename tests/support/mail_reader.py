@@ -12,12 +12,12 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from emails.edition import Edition, IssueUnit, Part
-from emails.message import Reader, build, filled
-from emails.rendering.i18n import say
+from emails.message import Reader, build, personalized
+from emails.rendering.i18n import translate
 from emails.rendering.plaintext import WIDTH
 from emails.rendering.render import Rendered
 from issues.parse.text import Block
-from tests.support.factories import HOUSE, NOW, rendered, stored
+from tests.support.factories import IDENTITY, NOW, rendered, stored
 
 LANGUAGES = ("ko", "en", "both")
 languages = pytest.mark.parametrize("language", LANGUAGES)
@@ -42,7 +42,7 @@ class Mail:
         self.rendered: Rendered = rendered(edition)
         self.content = stored(edition, self.rendered)
         reader = Reader("reader@example.org", "", "0" * 16, edition.language)
-        self.html, self.text = filled(self.content, reader, HOUSE, NOW)
+        self.html, self.text = personalized(self.content, reader, IDENTITY, NOW)
         self.tree = LexborHTMLParser(self.html)
 
     @cached_property
@@ -83,14 +83,14 @@ class Mail:
     @cached_property
     def left_out(self) -> list[tuple[str, str]]:
         """The lines about what was left out, each with where it leads."""
-        words = say(self.edition.language, "left_out")
+        words = translate(self.edition.language, "left_out")
         lines = [node for node in self.tree.css("p") if node.text().startswith(words)]
         return [(squeezed(line.text()), line.css_first("a").attributes["href"] or "") for line in lines]  # type: ignore[union-attr]
 
     @cached_property
     def units(self) -> list[tuple[str, list[Shown]]]:
         """Each issue's opening and each paper: its place in the archive, and its texts."""
-        counts = iter(self.rendered.layout.shown)
+        counts = iter(self.rendered.fitted.shown)
         webs = [web for issue in self.edition.issues for web in webs_of(issue, self.edition.language)]
         return [
             (
@@ -116,10 +116,10 @@ class Mail:
         sizes = []
         for name in WIDEST_NAMES:
             reader = Reader("reader@example.org", name, "0" * 16, "ko")
-            html, _ = filled(self.content, reader, HOUSE, NOW)
+            html, _ = personalized(self.content, reader, IDENTITY, NOW)
             sizes += [
                 len(html.replace("\n", "\r\n").encode()),
-                len(sent_html(build(self.content, reader, HOUSE, message_id="0@x", now=NOW).data)),
+                len(sent_html(build(self.content, reader, IDENTITY, message_id="0@x", now=NOW).data)),
             ]
         return max(sizes)
 
@@ -133,7 +133,7 @@ def sent_html(data: bytes) -> str:
 
 def webs_of(issue: IssueUnit, language: str) -> list[str]:
     """Where an issue and each of its papers stand in the archive."""
-    web = f"{HOUSE.archive}/{issue.topic_id}?text={language}"
+    web = f"{IDENTITY.archive}/{issue.topic_id}?text={language}"
     return [web, *(f"{web}#paper-{paper.number}" for paper in issue.papers)]
 
 

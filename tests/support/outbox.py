@@ -10,10 +10,10 @@ from sqlalchemy import select
 from core.database import Database, open_database
 from delivery import planner
 from delivery.models import Delivery, EditionRow
-from delivery.sender import LEASE, Drained, Office, drain
+from delivery.sender import LEASE, SendResult, SendingContext, send_due
 from delivery.transport.pool import Transport
 from delivery.transport.smtp.connection import SmtpAddress
-from tests.support.factories import HOUSE, NOW, content_of_edition, edition_of, issue_of, reader
+from tests.support.factories import IDENTITY, NOW, content_of_edition, edition_of, issue_of, reader
 from tests.support.servers.smtp import ScriptedServer
 
 SLOT = "weekly:2025-W32"
@@ -45,7 +45,7 @@ def plan(database: Database, count: int, *, domain: str = "", more_text: str = "
         row = edition_row(more_text=more_text)
         session.add(row)
         session.flush()
-        assert planner.plan(session, row, cursor=2, domain=HOUSE.domain, now=NOW).count == count
+        assert planner.plan(session, row, cursor=2, domain=IDENTITY.domain, now=NOW).count == count
     return addresses
 
 
@@ -56,19 +56,19 @@ def send(
     repeat_uncertain: bool = True,
     lease: timedelta = LEASE,
     **terms: Any,
-) -> Drained:
+) -> SendResult:
     """Drain by the servers, at the time `now` (or what it returns at each call)."""
     transport = Transport([SmtpAddress(server.host, server.port, "none") for server in servers])
     clock = now if callable(now) else lambda: now
-    office = Office(database, transport, HOUSE, clock, lease=lease, **terms)
-    return drain(office, None, repeat_uncertain=repeat_uncertain)
+    context = SendingContext(database, transport, IDENTITY, clock, lease=lease, **terms)
+    return send_due(context, None, repeat_uncertain=repeat_uncertain)
 
 
 def send_by_address(url: str, server: tuple[str, int], lease: timedelta, repeat_uncertain: bool) -> None:
     """Drain in a process of its own, by the real clock."""
     database, transport = open_database(url), Transport([SmtpAddress(*server, "none")])
-    office = Office(database, transport, HOUSE, lambda: datetime.now(UTC), lease=lease)
-    drain(office, None, repeat_uncertain=repeat_uncertain)
+    context = SendingContext(database, transport, IDENTITY, lambda: datetime.now(UTC), lease=lease)
+    send_due(context, None, repeat_uncertain=repeat_uncertain)
 
 
 def deliveries(database: Database) -> list[Delivery]:

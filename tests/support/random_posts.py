@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from emails.edition import Edition, compose, portions
 from issues.parse.outline import Picture
 from issues.parse.post import IssueContent, Link, PaperContent
-from issues.parse.text import Block, Run, tidy
+from issues.parse.text import Block, TextRun, tidy
 from tests.support.factories import arrivals_of, blocks, issue_of, paper
 
 LANGUAGES = st.sampled_from(["ko", "en", "both"])
@@ -43,7 +43,7 @@ def texts(draw: st.DrawFn, most: int = 4) -> tuple[Block, ...]:
     for text in draw(st.lists(TEXTS, max_size=most)):
         runs = tidy(
             [
-                Run(
+                TextRun(
                     text,
                     bold=draw(st.booleans()),
                     href=draw(st.sampled_from([None, "https://b.example/?a=1&b=2"])),

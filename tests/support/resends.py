@@ -12,15 +12,15 @@ from sqlalchemy import select, update
 from core.database import Database
 from delivery.models import Delivery
 from delivery.report import DigestReport
-from delivery.retry import MOST_ATTEMPTS
+from delivery.retry import MAX_ATTEMPTS
 from issues.models import Paper
 from issues.serialize import paper_to_json
 from mailings.digest_run import run_digest
-from mailings.resend.execute import carry_out
+from mailings.resend.execute import execute
 from mailings.resend.plan import Plan, Request, plan
 from subscribers.accounts import find
 from tests.support.account_actions import subscribe
-from tests.support.factories import HOUSE, NOW, RULES, blocks, office_at, paper, reader
+from tests.support.factories import IDENTITY, NOW, RULES, blocks, sending_context_at, paper, reader
 from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer
 
 MONDAY = NOW
@@ -33,21 +33,21 @@ HOLD = replace(RULES, repeat_uncertain=False)
 def digest(
     database: Database, server: ScriptedServer, frequency: str = "weekly", now: datetime = MONDAY
 ) -> DigestReport:
-    with office_at(database, server, now) as office:
-        return run_digest(office, frequency, local_now=now, rules=HOLD)
+    with sending_context_at(database, server, now) as context:
+        return run_digest(context, frequency, local_now=now, rules=HOLD)
 
 
 def planned(database: Database, request: Request, now: datetime = LATER) -> Plan:
     with database.sessions() as session:
-        return plan(session, request, HOUSE, now)
+        return plan(session, request, IDENTITY, now)
 
 
 def resend(
     database: Database, server: ScriptedServer, request: Request, now: datetime = LATER
 ) -> DigestReport:
     made = planned(database, request, now)
-    with office_at(database, server, now) as office:
-        return carry_out(office, made, asked_by="a test", rules=HOLD, now=now)
+    with sending_context_at(database, server, now) as context:
+        return execute(context, made, asked_by="a test", rules=HOLD, now=now)
 
 
 def copies(server: ScriptedServer) -> list[tuple[str, EmailMessage]]:
@@ -91,7 +91,7 @@ def deliver_to_each_group(database: Database) -> None:
     ) as server:
         digest(database, server)
     change_delivery(database, "failed@b.example", state="failed", due_at=None)
-    change_delivery(database, "expired@c.example", state="failed", due_at=None, attempts=MOST_ATTEMPTS)
+    change_delivery(database, "expired@c.example", state="failed", due_at=None, attempts=MAX_ATTEMPTS)
     change_delivery(database, "uncertain@d.example", state="uncertain", due_at=None)
     with database.sessions.begin() as session:
         reader(session, "missed@e.example").cursor = 4  # as one who joined when a later issue was there

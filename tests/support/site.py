@@ -21,14 +21,14 @@ from core.database import Database
 from core.settings import Settings
 from delivery.models import Delivery
 from delivery.report import DigestReport
-from delivery.sender import Office
-from emails.message import PAGES
+from delivery.sender import SendingContext
+from emails.message import LINK_PATHS
 from mailings.account_mails import write
-from mailings.context import house_of, open_office, rules_of
+from mailings.context import identity_from, open_sending_context, rules_from
 from mailings.digest_run import retry, run_digest
 from paperboy.web.app import create_app, served
 from subscribers.accounts import find
-from subscribers.models import Application, Subscriber
+from subscribers.models import SignupRequest, Subscriber
 from subscribers.tokens import make_token
 from tests.support.factories import reader
 from tests.support.servers.smtp import ScriptedServer
@@ -93,29 +93,29 @@ class Site:
         day = self.clock().date() - timedelta(days=days_ago)
         known = self.known(address)
         about = known.new_email if purpose == "move" else ""
-        return f"/{PAGES[purpose]}/{make_token(KEY.encode(), purpose, known.handle, day, about)}"
+        return f"/{LINK_PATHS[purpose]}/{make_token(KEY.encode(), purpose, known.handle, day, about)}"
 
     def write(self, kind: str, address: str) -> None:
         """Have a letter written and sent."""
         with self.database.sessions.begin() as session:
-            write(session, self.known(address), kind, house_of(self.settings), self.clock())
-        self.send(lambda office: retry(office, rules=rules_of(self.settings)))
+            write(session, self.known(address), kind, identity_from(self.settings), self.clock())
+        self.send(lambda context: retry(context, rules=rules_from(self.settings)))
 
     def digest(self, frequency: str = "weekly") -> DigestReport:
         """The frequency's next digest, as the schedule runs it."""
         return self.send(
-            lambda office: run_digest(
-                office,
+            lambda context: run_digest(
+                context,
                 frequency,
                 local_now=self.settings.local(self.clock()),
-                rules=rules_of(self.settings),
+                rules=rules_from(self.settings),
             )
         )
 
-    def send(self, work: Callable[[Office], DigestReport]) -> DigestReport:
+    def send(self, work: Callable[[SendingContext], DigestReport]) -> DigestReport:
         """Work with an open office; in a thread, as a browser's loop may be running in this one."""
-        with open_office(self.settings, self.database) as office, ThreadPoolExecutor(1) as thread:
-            return thread.submit(work, replace(office, clock=self.clock)).result()
+        with open_sending_context(self.settings, self.database) as context, ThreadPoolExecutor(1) as thread:
+            return thread.submit(work, replace(context, clock=self.clock)).result()
 
     def mails(self, to: str = "") -> list[EmailMessage]:
         """The mails that the server took so far: all, or those to an address."""
@@ -145,7 +145,7 @@ class Site:
 
     def _open_work(self) -> int:
         with self.database.sessions() as session:
-            applications = _count(session, Application.id)
+            applications = _count(session, SignupRequest.id)
             return applications + _count(session, Delivery.id, Delivery.due_at.is_not(None))
 
 

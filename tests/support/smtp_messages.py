@@ -6,7 +6,7 @@ from typing import Self
 import pytest
 
 from delivery.transport.pool import Transport, parse_address
-from delivery.transport.smtp.replies import Refusal
+from delivery.transport.smtp.replies import SmtpError
 from emails.message import Message
 from tests.support.servers.smtp import ScriptedServer
 
@@ -46,7 +46,7 @@ def to(*addresses: str) -> Sender:
     return Sender(Transport([parse_address(address) for address in addresses]))
 
 
-def refusal_of(server: ScriptedServer) -> Refusal:
-    with server, to(url(server)) as transport, pytest.raises(Refusal) as caught:
+def refusal_of(server: ScriptedServer) -> SmtpError:
+    with server, to(url(server)) as transport, pytest.raises(SmtpError) as caught:
         transport.send(message())
     return caught.value

@@ -13,18 +13,18 @@ from sqlalchemy.orm import Session
 
 from core.database import Database
 from issues import store
-from issues.arrivals import Arrival, whole_issue
-from issues.diff import Changes, FieldChange
+from issues.arrivals import Arrival, papers_in_issue
+from issues.diff import IssueDiff, FieldChange
 from issues.models import Revision
-from issues.parse.readable import prose
+from issues.parse.readable import readable_blocks
 from issues.parse.text import has_hangul
-from issues.serialize import changes_to_json
+from issues.serialize import diff_to_json
 from tests.support.all_mails import EDITED
 from tests.support.factories import blocks, issue_of, paper, stored_issue
 from tests.support.site import Site, links_of, open_site
 
 ATOM = "{http://www.w3.org/2005/Atom}"
-SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
+LANGUAGES_SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
 HOSTILE = '</title><script>alert("1")</script> & {{ 7 * 7 }}'
 
 
@@ -36,7 +36,7 @@ def bare(text: str) -> str:
 def papers_of(site: Site) -> Iterator[tuple[int, list[Arrival]]]:
     """Each issue's topic and papers."""
     with site.database.sessions() as session:
-        yield from [(issue.topic_id, list(whole_issue(issue))) for issue in store.every(session)]
+        yield from [(issue.topic_id, list(papers_in_issue(issue))) for issue in store.all_issues(session)]
 
 
 def tree(site: Site, path: str) -> LexborHTMLParser:
@@ -45,7 +45,7 @@ def tree(site: Site, path: str) -> LexborHTMLParser:
     return LexborHTMLParser(answer.text)
 
 
-@pytest.mark.parametrize("text", SPOKEN)
+@pytest.mark.parametrize("text", LANGUAGES_SPOKEN)
 def test_an_issue_has_every_text_in_its_language_and_none_in_another(still_site: Site, text: str) -> None:
     issues = list(papers_of(still_site))
     assert len(issues) == 3
@@ -58,8 +58,8 @@ def test_an_issue_has_every_text_in_its_language_and_none_in_another(still_site:
             shown = bare(article.text())
             for language in ("ko", "en"):
                 for name in ("intro", "abstract"):
-                    for block in prose(getattr(arrival.paper, f"{name}_{language}")):
-                        assert (bare(block.text) in shown) == (language in SPOKEN[text]), block.text
+                    for block in readable_blocks(getattr(arrival.paper, f"{name}_{language}")):
+                        assert (bare(block.text) in shown) == (language in LANGUAGES_SPOKEN[text]), block.text
             title = arrival.paper.title_en if text == "en" else arrival.paper.title_ko
             assert bare(title) in shown
             linked = {node.attributes["href"] for node in article.css(".links a")}
@@ -101,7 +101,7 @@ def edited(session: Session, seen_at: datetime, *changes: FieldChange) -> None:
             title=issue.title,
             raw_html="",
             content=content,
-            changes=changes_to_json(Changes(retitled=tuple(retitled), corrected=tuple(corrected))),
+            changes=diff_to_json(IssueDiff(retitled=tuple(retitled), corrected=tuple(corrected))),
             problems=[],
             seen_at=seen_at,
         )

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, Program
 
 from core.database import Database, migrate, open_database, open_engine
 from issues import store
-from paperboy.web.background import Postman
+from paperboy.web.background import BackgroundWorker
 from tests.support.servers.redis import RedisServer
 from tests.support.site import CHOICE, Site, open_site, until
 
@@ -170,17 +170,17 @@ def test_the_log_tells_when_a_trouble_of_the_postman_begins_changes_and_ends(
     ]
     done: list[Exception | str] = []
 
-    def make_round() -> str:
+    def run_once() -> str:
         done.append(rounds[len(done)])
         if isinstance(done[-1], Exception):
             raise done[-1]
         return done[-1]
 
-    with Postman("letters", make_round) as postman:
+    with BackgroundWorker("letters", run_once) as mail_worker:
         for count in range(1, len(rounds) + 1):
             until(lambda count=count: len(done) >= count, f"round {count}")  # type: ignore[misc]
             if count < len(rounds):
-                postman.nudge()
+                mail_worker.wake()
     assert lines_of(caplog, "") == [
         "letters wait: the database is away: gone",
         "letters wait: the database is away: disk full",
@@ -194,17 +194,17 @@ def test_a_mistake_of_ours_is_traced_once_and_letters_go_on_after_it(
 ) -> None:
     done: list[int] = []
 
-    def make_round() -> str:
+    def run_once() -> str:
         done.append(len(done))
         if len(done) < 4:
             raise KeyError(len(done))
         return ""
 
-    with Postman("letters", make_round) as postman:
+    with BackgroundWorker("letters", run_once) as mail_worker:
         for count in range(1, 5):
             until(lambda count=count: len(done) >= count, f"round {count}")  # type: ignore[misc]
             if count < 4:
-                postman.nudge()
+                mail_worker.wake()
     assert [bool(record.exc_info) for record in caplog.records] == [True, False]
     assert caplog.records[-1].getMessage() == "letters go out again"
 

@@ -9,13 +9,13 @@ from importlib.resources import files
 import pytest
 from jinja2 import Environment, nodes
 
-from core.i18n import read_phrases
+from core.i18n import load_phrases
 from issues.parse.text import has_hangul
 from paperboy.web.i18n import spell_day
 from tests.support.site import Site
 
 WEB = files("paperboy.web")
-KO, EN = (read_phrases("paperboy.web", language) for language in ("ko", "en"))
+KO, EN = (load_phrases("paperboy.web", language) for language in ("ko", "en"))
 
 
 def test_both_languages_have_the_same_phrases_filled_with_the_same_values() -> None:

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.database import Database
-from delivery.models import Delivery, Pace, ReturnedMail
+from delivery.models import Delivery, DomainPause, BounceMail
 from paperboy.web import metrics
 from tests.support.site import Site, open_site
 
@@ -37,11 +37,11 @@ def test_a_scrape_tells_of_mails_readers_issues_and_runs_and_names_nobody(sample
         sent = session.query(Delivery).filter(Delivery.state == "sent").one()
         for age in (1, 20):
             received = site.clock() - timedelta(days=age)
-            mail = ReturnedMail(
+            mail = BounceMail(
                 digest=str(age), received_at=received, kind="bounce", action="", delivery_id=sent.id
             )
             session.add(mail)
-        session.add(Pace(domain="slow.example", interval=8.0, next_at=site.clock()))
+        session.add(DomainPause(domain="slow.example", interval=8.0, next_at=site.clock()))
     answer = site.client.get("/metrics")
     found = scraped(answer)
     assert found["paperboy_deliveries_under_way", "deferred"] == 1
@@ -78,7 +78,7 @@ def test_scrapes_that_come_soon_after_each_other_read_the_database_once(
 
 def test_a_scrape_waits_for_no_writer_and_keeps_none_waiting(site: Site) -> None:
     with site.database.sessions.begin() as session:
-        session.add(Pace(domain="slow.example", interval=8.0, next_at=site.clock()))
+        session.add(DomainPause(domain="slow.example", interval=8.0, next_at=site.clock()))
         session.flush()  # holds SQLite's only write lock
         assert scraped(site.client.get("/metrics"))["paperboy_slow_domains",] == 0
 

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.database import Database
-from emails.message import PAGES
+from emails.message import LINK_PATHS
 from issues.parse.text import has_hangul
 from subscribers.accounts import find
 from tests.support.site import CHOICE, Site, open_site
 
 FRIEND, STRANGER = "https://friend.example", "https://stranger.example"
-LIMIT = 64 * 1024
+MAX_HTML_BYTES = 64 * 1024
 JSON = {"email": "minji@example.com", **CHOICE}
 
 
@@ -74,7 +74,7 @@ def test_a_body_over_64_kb_is_refused_whether_or_not_it_says_so_in_the_readers_l
     still_site: Site, path: str, said: str
 ) -> None:
     def piecemeal() -> Iterator[bytes]:
-        for _ in range(LIMIT // 1024 + 1):
+        for _ in range(MAX_HTML_BYTES // 1024 + 1):
             yield b"x" * 1024
 
     kind = "application/json" if path.startswith("/api/") else "application/x-www-form-urlencoded"
@@ -84,7 +84,7 @@ def test_a_body_over_64_kb_is_refused_whether_or_not_it_says_so_in_the_readers_l
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     with closing(HTTPConnection(urlsplit(still_site.url).netloc)) as connection:
         connection.putrequest("POST", path)
-        connection.putheader("Content-Length", f"{LIMIT + 1}")
+        connection.putheader("Content-Length", f"{MAX_HTML_BYTES + 1}")
         connection.endheaders()  # refused before any of the body is sent
         refusal = connection.getresponse()
         assert refusal.status == 413
@@ -235,5 +235,5 @@ def _filled(site: Site, form: str) -> str:
         is_known = find(session, address) is not None
     if not is_known:
         site.add(address)
-    tokens = {page: site.link(purpose, address).rpartition("/")[2] for purpose, page in PAGES.items()}
+    tokens = {page: site.link(purpose, address).rpartition("/")[2] for purpose, page in LINK_PATHS.items()}
     return form.format_map(tokens)

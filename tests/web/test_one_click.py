@@ -68,10 +68,10 @@ def test_a_digest_that_waits_is_skipped_with_the_reason(site: Site, unsubscribe:
     site.clock.ahead = monday + timedelta(days=1)  # in the same week
     assert site.digest().reasons == {"unsubscribed": 1}
     with site.database.sessions() as session:
-        ledger = [
+        group_commit = [
             (mail.state, mail.reply) for mail in session.scalars(select(Delivery).order_by(Delivery.id))
         ]
-    assert ledger[1] == ("skipped", "unsubscribed")
+    assert group_commit[1] == ("skipped", "unsubscribed")
 
 
 def test_a_second_click_changes_nothing_and_no_second_farewell_goes_out(site: Site, unsubscribe: str) -> None:

@@ -9,13 +9,13 @@ import httpx
 import pytest
 
 from mailings.account_mails import forget
-from mailings.context import house_of
+from mailings.context import identity_from
 from subscribers.accounts import pause, sign_up, suppress, unsubscribe
 from tests.support.factories import reader
 from tests.support.site import CHOICE, Site
 
 KINDS = ("new", "active", "paused", "pending", "gone", "suppressed", "forgotten")
-NEW, ACTIVE, PAUSED, PENDING, GONE, SUPPRESSED, FORGOTTEN = NAMES = tuple(
+NEW, ACTIVE, PAUSED, PENDING, MIN_INTERVAL_SECONDS, SUPPRESSED, FORGOTTEN = NAMES = tuple(
     f"{kind}@example.com" for kind in KINDS
 )
 ROUNDS = 16
@@ -45,7 +45,7 @@ def bring_about(site: Site, kind: str, address: str) -> None:
             elif kind == "gone":
                 unsubscribe(known, now)
             elif kind == "forgotten":
-                forget(session, known, house_of(site.settings), now)
+                forget(session, known, identity_from(site.settings), now)
 
 
 def by_form(site: Site, address: str) -> httpx.Response:
@@ -82,7 +82,7 @@ def test_only_the_owner_of_an_address_learns_by_mail_what_it_stands_for(peopled:
         ACTIVE: ["reminder"],
         PAUSED: ["reminder"],
         PENDING: ["confirmation"],
-        GONE: ["confirmation"],
+        MIN_INTERVAL_SECONDS: ["confirmation"],
         SUPPRESSED: [],
         FORGOTTEN: ["confirmation"],
     }

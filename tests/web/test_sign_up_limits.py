@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from core.database import Database
-from subscribers.signup_limits import Allowances, SignUpLimits, open_storage
+from subscribers.signup_limits import SignupRates, SignupLimits, open_storage
 from tests.support.servers.redis import RedisServer
 from tests.support.site import Site, open_site, until
 
@@ -106,8 +106,8 @@ def test_sign_ups_at_the_same_time_lose_no_count(
     database: Database, counted_in: str, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue("redis_server").url if counted_in == "Redis" else ""
-    allowances = Allowances("50 per hour", "1000 per hour", "1000 per hour")
-    limits = SignUpLimits(open_storage(url, database), allowances)
+    allowances = SignupRates("50 per hour", "1000 per hour", "1000 per hour")
+    limits = SignupLimits(open_storage(url, database), allowances)
     with ThreadPoolExecutor(8) as threads:
         taken = list(threads.map(lambda _: limits.take("198.51.100.0/24", "example.com"), range(120)))
     assert (taken.count(""), taken.count("network")) == (50, 70)

@@ -1,1 +1,1 @@
-"""Talking to a mail server: the wire and its encryption, the dialogue, what its answers mean."""
+"""SMTP: the connection to a mail server, its bytes and encryption, and what a server's replies mean."""

@@ -1,4 +1,4 @@
-"""The wire of an SMTP connection: bytes out, replies in, each waited for until a deadline (RFC 5321, 4.2)."""
+"""The bytes of an SMTP connection: commands and texts out, replies in, each awaited until a deadline (RFC 5321, 4.2)."""
 
 import asyncio
 import ssl
@@ -6,220 +6,226 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from delivery.transport.smtp.tls import CLOSED, Tls
+from delivery.transport.smtp.tls import CLOSED, TlsSession
 
-SILENT = "no answer in time"
-TAIL = 1024  # octets at most of the commands that leave with a text
-_LONGEST_LINE = 4096  # octets of a reply's line; the RFC allows 512
-_MOST_LINES = 100  # of one reply
+NO_ANSWER = "no answer in time"
+MAX_COMMANDS_AHEAD_BYTES = 1024  # of commands that are sent together with a text
+MAX_REPLY_LINE_BYTES = 4096  # the RFC allows 512
+MAX_REPLY_LINES = 100
 _CODES = {str(code).encode(): code for code in range(200, 600)}
 
 
 class Reply(NamedTuple):
-    """What a server answered; `said` as it came, its lines with a line feed between them."""
+    """A server's reply; `raw` is its text as received, with a line feed between its lines."""
 
     code: int
-    said: bytes
+    raw: bytes
 
     @property
     def text(self) -> str:
-        """The words, without control signs within a line: they go into the database and into logs."""
-        return "\n".join(map(_printable, self.said.decode("utf-8", "replace").split("\n")))
+        """The text without control characters within a line, because it goes into the database and into logs."""
+        return "\n".join(map(_printable, self.raw.decode("utf-8", "replace").split("\n")))
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}"
 
 
-class Channel(asyncio.Protocol):
+class SmtpProtocol(asyncio.Protocol):
     """An open connection. One task at a time waits for its replies."""
 
     def __init__(self) -> None:
-        self.replies: deque[Reply] = deque()  # come and not yet taken
-        self.lost = ""  # why nothing more will come
-        self.is_writing = False  # a text has not all left
+        self.replies: deque[Reply] = deque()  # received and not yet taken
+        self.closed_because = ""  # why nothing more will be received
+        self.is_writing = False  # a part of a text has not been sent yet
         self._transport: asyncio.Transport | None = None
-        self._tls: Tls | None = None
+        self._tls: TlsSession | None = None
         self._handshake: asyncio.Future[None] | None = None
-        self._received = b""
-        self._lines: list[bytes] = []  # of a reply that goes on
+        self._received = b""  # an incomplete line
+        self._reply_lines: list[bytes] = []  # of a reply that is incomplete
         self._wanted = 0
         self._waiter: asyncio.Future[None] | None = None
-        self._deadline = 0.0  # of the present answer, by the clock of the loop
-        self._alarm: asyncio.TimerHandle | None = None
+        self._deadline = 0.0  # of the present wait, by the clock of the event loop
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def transport(self) -> asyncio.Transport:
-        """What asyncio has made for it."""
+        """The transport that asyncio has made for the connection."""
         assert self._transport is not None, "not connected yet"  # noqa: S101
         return self._transport
 
     @property
-    def is_silent(self) -> bool:
-        """Whether the server has said nothing that was not taken."""
-        return not (self.replies or self._received or self._lines)
+    def has_received_nothing(self) -> bool:
+        """Whether the server has sent nothing that was not taken."""
+        return not (self.replies or self._received or self._reply_lines)
 
     @property
     def certificate(self) -> Mapping[str, Any]:
-        """The server's certificate as `SSLSocket.getpeercert` gives it; empty on an open line."""
+        """The server's certificate as `SSLSocket.getpeercert` returns it; empty without TLS."""
         return self._tls.certificate if self._tls else {}
 
     def write(self, *parts: bytes) -> None:
-        """Send something, if there is anyone to send it to."""
-        if not self.lost:
-            self.transport.writelines(self._sealed(parts))
+        """Send something, unless the connection is closed."""
+        if not self.closed_because:
+            self.transport.writelines(self._encrypted(parts))
 
     def write_text(self, *parts: bytes, commands: bytes = b"") -> None:
-        """Send a text, and commands that follow it, fewer than a `TAIL`."""
-        if self.lost:
+        """Send a text, and after it the commands of the next message (at most MAX_COMMANDS_AHEAD_BYTES).
+
+        `is_writing` becomes false when the whole text has been handed to the operating system.
+        """
+        if self.closed_because:
             return
+        # With these limits, asyncio calls pause_writing at the first byte that has to wait, and resume_writing when
+        # none is left.
         self.transport.set_write_buffer_limits(high=1, low=0)
-        self.transport.writelines(self._sealed(parts))
+        self.transport.writelines(self._encrypted(parts))
         if commands:
-            # Apart, and too few to count: nobody could tell else that the text has left while these have not.
-            tail = self._sealed([commands])
+            # The commands must not count: the text has been sent when at most the commands are left in the buffer.
+            tail = self._encrypted([commands])
             size = sum(map(len, tail))
             self.transport.set_write_buffer_limits(high=size, low=size)
             self.transport.writelines(tail)
 
-    async def hear(self, count: int, seconds: float) -> None:
-        """Wait until so many replies are there, or nothing more will come."""
-        if len(self.replies) >= count or self.lost:
+    async def wait_for_replies(self, count: int, seconds: float) -> None:
+        """Wait until there are so many replies, or no more will be received."""
+        if len(self.replies) >= count or self.closed_because:
             return
         loop = asyncio.get_running_loop()
         self._wanted, self._waiter = count, loop.create_future()
-        self._watch(loop.time() + seconds)
+        self._set_deadline(loop.time() + seconds)
         try:
             await self._waiter
         finally:
             self._waiter = None
 
-    async def encrypt(self, context: ssl.SSLContext, host: str, seconds: float) -> None:
-        """Go on in TLS with a server of that name.
+    async def start_tls(self, context: ssl.SSLContext, host: str, seconds: float) -> None:
+        """Continue in TLS with a server of this name.
 
         Raises:
             OSError, ValueError: the handshake failed.
         """
-        if self.lost:
-            raise ConnectionError(self.lost)
-        self._tls = Tls(context, host)
+        if self.closed_because:
+            raise ConnectionError(self.closed_because)
+        self._tls = TlsSession(context, host)
         self._handshake = asyncio.get_running_loop().create_future()
-        self._unsealed(self._tls, b"")  # begins it
+        self._decrypted(self._tls, b"")  # sends the first message of the handshake
         try:
             async with asyncio.timeout(seconds):
                 await self._handshake
         except TimeoutError:
             raise TimeoutError("no handshake in time") from None
 
-    def break_off(self, reason: str) -> None:
-        """Leave without a word."""
-        self.lost = self.lost or reason
+    def abort(self, reason: str) -> None:
+        """Close the connection without a word."""
+        self.closed_because = self.closed_because or reason
         if self._transport:
             self._transport.abort()
         self._wake()
 
-    def _watch(self, deadline: float) -> None:
-        """Break off at the deadline, unless the answer is there by then or a later deadline is set."""
+    def _set_deadline(self, deadline: float) -> None:
+        """Abort at the deadline, unless the replies are there by then or a later deadline is set."""
         self._deadline = deadline
-        # One alarm for many answers: to set and cancel one for each takes longer than to read it.
-        if self._alarm is None or self._alarm.when() > deadline:
-            self._set_alarm()
+        # One timer serves many replies: setting and cancelling one for each takes longer than reading the reply.
+        if self._timer is None or self._timer.when() > deadline:
+            self._start_timer()
 
-    def _set_alarm(self) -> None:
-        if self._alarm:
-            self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_at(self._deadline, self._ring)
+    def _start_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(self._deadline, self._on_timer)
 
-    def _ring(self) -> None:
-        self._alarm = None
+    def _on_timer(self) -> None:
+        self._timer = None
         if self._waiter is None:
             return
         if asyncio.get_running_loop().time() < self._deadline:
-            self._set_alarm()
+            self._start_timer()
         else:
-            self.break_off(SILENT)
+            self.abort(NO_ANSWER)
 
-    def _sealed(self, parts: Sequence[bytes]) -> Sequence[bytes]:
+    def _encrypted(self, parts: Sequence[bytes]) -> Sequence[bytes]:
         if self._tls is None:
             return parts
         try:
-            return [self._tls.seal(b"".join(parts))]
+            return [self._tls.encrypt(b"".join(parts))]
         except ssl.SSLError as error:
-            self.is_writing = True  # and nothing of it leaves
-            self.break_off(words(error))
+            self.is_writing = True  # nothing of the text will be sent
+            self.abort(one_line(error))
             return []
 
-    def _unsealed(self, tls: Tls, data: bytes) -> bytes:
-        said = tls.take_in(data)
-        # Behind a text it would be taken for a part of it: it goes with what is said next.
-        if not self.is_writing and (going := tls.going()):
-            self.transport.write(going)
+    def _decrypted(self, tls: TlsSession, data: bytes) -> bytes:
+        text = tls.decrypt(data)
+        # While a text is being sent, an alert would be counted as a part of it. It is sent with the next write.
+        if not self.is_writing and (pending := tls.pending()):
+            self.transport.write(pending)
         if self._handshake and not self._handshake.done():
             if tls.fault:
                 self._handshake.set_exception(tls.fault)
             elif tls.is_open:
                 self._handshake.set_result(None)
-        return said
+        return text
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
 
-    # --- what asyncio calls ---------------------------------------------------------
+    # --- called by asyncio ----------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no such class
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are not of this class
 
     def pause_writing(self) -> None:
-        """Something waits to leave."""
+        """Something has to wait before it can be sent."""
         self.is_writing = True
 
     def resume_writing(self) -> None:
-        """All has left, or all but commands behind a text."""
+        """Everything has been sent, except perhaps commands after a text."""
         self.is_writing = False
 
     def data_received(self, data: bytes) -> None:
-        """A piece of what the server says."""
+        """The server sent some bytes."""
         if self._tls:
-            data = self._unsealed(self._tls, data)
+            data = self._decrypted(self._tls, data)
         *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
-            if self.lost:  # what follows garbage answers nothing
+            if self.closed_because:  # whatever follows a malformed line answers nothing
                 return
-            self._take(line.rstrip())
-        if len(self._received) > _LONGEST_LINE:
-            self.break_off("the server sent a line without an end")
-        if self._tls and self._tls.fault:  # a server that says no more may hear on: nothing more shall leave
-            self.break_off(words(self._tls.fault))
+            self._take_line(line.rstrip())
+        if len(self._received) > MAX_REPLY_LINE_BYTES:
+            self.abort("the server sent a line that does not end")
+        if self._tls and self._tls.fault:  # after close_notify the server may still listen, but nothing more is sent
+            self.abort(one_line(self._tls.fault))
         if len(self.replies) >= self._wanted:
             self._wake()
 
-    def _take(self, line: bytes) -> None:
-        code, sign, said = _CODES.get(line[:3]), line[3:4], line[4:]
-        if code is None or sign not in b" -" or len(line) > _LONGEST_LINE or len(self._lines) >= _MOST_LINES:
-            self.break_off(f"no SMTP reply: {line[:80].decode('utf-8', 'replace')!r}")
+    def _take_line(self, line: bytes) -> None:
+        code, separator, text = _CODES.get(line[:3]), line[3:4], line[4:]
+        is_too_long = len(line) > MAX_REPLY_LINE_BYTES or len(self._reply_lines) >= MAX_REPLY_LINES
+        if code is None or separator not in b" -" or is_too_long:
+            self.abort(f"not an SMTP reply: {line[:80].decode('utf-8', 'replace')!r}")
             return
-        if self._lines or sign == b"-":
-            self._lines.append(said)
-            if sign == b"-":
+        if self._reply_lines or separator == b"-":
+            self._reply_lines.append(text)
+            if separator == b"-":
                 return
-            said, self._lines = b"\n".join(self._lines), []
-        self.replies.append(Reply(code, said))
+            text, self._reply_lines = b"\n".join(self._reply_lines), []
+        self.replies.append(Reply(code, text))
 
     def eof_received(self) -> bool:
-        """The server has left; what it said before counts."""
-        self.lost = self.lost or CLOSED
+        """The server closed its side; what it sent before still counts."""
+        self.closed_because = self.closed_because or CLOSED
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The end."""
-        self.lost = self.lost or (words(error) if error else CLOSED)
+        """The connection is closed."""
+        self.closed_because = self.closed_because or (one_line(error) if error else CLOSED)
         if self._handshake and not self._handshake.done():
-            self._handshake.set_exception(ConnectionError(self.lost))
+            self._handshake.set_exception(ConnectionError(self.closed_because))
         self._wake()
 
 
-def words(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """What went wrong, in one line."""
     return (str(error) or type(error).__name__).splitlines()[0]
 
@@ -227,4 +233,4 @@ def words(error: Exception) -> str:
 def _printable(text: str) -> str:
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() else " " for sign in text).rstrip()
+    return "".join(character if character.isprintable() else " " for character in text).rstrip()

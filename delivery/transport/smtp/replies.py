@@ -1,61 +1,66 @@
-"""What a server's refusal means for a delivery: later, never, or our own fault. Pure (RFC 3463)."""
+"""What a mail server's refusal means for a delivery. Pure (RFC 3463)."""
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 
-# `body` lasts until the final dot is out, `ack` from then on.
+from delivery.transport.base import MAX_ERROR_CHARACTERS, FaultCategory, SendError
+
+# `body` lasts until the final dot has been sent, `ack` begins then.
 Phase = Literal["connect", "ehlo", "tls", "login", "mail", "rcpt", "data", "body", "ack"]
 BEFORE_MESSAGE = {"connect", "ehlo", "tls", "login"}
 
 NO_SUCH_ADDRESS = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"}
-# 5.6.7 is about one reader's address, which this server cannot take (RFC 6531): the others get their mail.
+# 5.6.7 is not our fault: this server cannot take one recipient's address (RFC 6531), but it takes the others'.
 OUR_FAULT = re.compile(r"5\.(?:7\.\d+|6\.(?!7$)\d+|3\.4|1\.7|1\.8|5\.\d+)$")
 
 
-@dataclass(eq=False)
-class Refusal(Exception):  # noqa: N818  a server refuses; that is no error of the program
-    """A message that was not taken: where it stopped and what was answered (code 0: nothing)."""
+class SmtpError(SendError):
+    """A message that a server did not accept: the phase in which it failed, the reply's code (0: none) and text."""
 
-    phase: Phase
-    code: int
-    text: str
+    def __init__(self, phase: Phase, code: int, text: str) -> None:
+        super().__init__(phase, code, text)
+        self.phase, self.code, self.text = phase, code, text
+
+    def __str__(self) -> str:
+        reply = f"{self.code} {self.text}".strip() if self.code else self.text
+        return f"{self.phase}: {reply}"[:MAX_ERROR_CHARACTERS]
 
     @property
-    def enhanced(self) -> str:
-        """The enhanced status code, such as 5.1.1, or nothing."""
+    def enhanced_code(self) -> str:
+        """The enhanced status code, such as 5.1.1; empty if there is none."""
         found = re.match(r"([245]\.\d{1,3}\.\d{1,3})\b", self.text)
         return found[1] if found else ""
 
     @property
-    def unaddressed(self) -> str:
-        """The refusal in one line, without the addresses that servers like to repeat: for logs."""
+    def category(self) -> FaultCategory:
+        """The category by phase, enhanced status code and reply code."""
+        if self.is_before_message:
+            return FaultCategory.OURS
+        if self.code == 0:
+            return FaultCategory.UNKNOWN if self.phase == "ack" else FaultCategory.LATER
+        if 400 <= self.code < 500:
+            return FaultCategory.LATER
+        if self.is_dead_address:
+            return FaultCategory.RECIPIENT
+        is_about_us = self.phase == "mail" or self.code in {530, 535} or OUR_FAULT.match(self.enhanced_code)
+        return FaultCategory.OURS if is_about_us else FaultCategory.RECIPIENT
+
+    @property
+    def anonymous(self) -> str:
+        """The error in one line, without the addresses that servers like to repeat."""
         return re.sub(r"<?[^\s<>:]+@[^\s<>]+>?", "<address>", " ".join(str(self).split()))
 
-    def __str__(self) -> str:
-        reply = f"{self.code} {self.text}".strip() if self.code else self.text
-        return f"{self.phase}: {reply}"[:500]
+    @property
+    def is_before_message(self) -> bool:
+        """Whether the connection failed before this message was attempted."""
+        return self.phase in BEFORE_MESSAGE
 
+    @property
+    def is_dead_address(self) -> bool:
+        """Whether the server says that the address does not exist."""
+        return self.enhanced_code in NO_SUCH_ADDRESS and self.phase in {"rcpt", "ack"} and self.code >= 500
 
-@dataclass(frozen=True)
-class Verdict:
-    """What becomes of the delivery; `stop` ends the run, `suppress` the address."""
-
-    state: Literal["deferred", "failed", "uncertain", "planned"]
-    stop: bool = False
-    suppress: bool = False
-
-
-def judge(refusal: Refusal) -> Verdict:
-    """The verdict on a refusal, by phase, enhanced status code and code."""
-    if refusal.phase in BEFORE_MESSAGE:
-        return Verdict("planned", stop=True)
-    if refusal.code == 0:
-        return Verdict("uncertain" if refusal.phase == "ack" else "deferred")
-    if 400 <= refusal.code < 500:
-        return Verdict("deferred")
-    if refusal.enhanced in NO_SUCH_ADDRESS and refusal.phase in {"rcpt", "ack"}:
-        return Verdict("failed", suppress=True)
-    if refusal.phase == "mail" or refusal.code in {530, 535} or OUR_FAULT.match(refusal.enhanced):
-        return Verdict("planned", stop=True)
-    return Verdict("failed")
+    @property
+    def is_busy(self) -> bool:
+        """Whether the server asked to slow down: a 4xx reply to the recipient or to the text."""
+        return 400 <= self.code < 500 and self.phase in {"rcpt", "ack"}

@@ -1,1 +1,1 @@
-"""A sample forum with invented weekly posts, for trying the program and for its tests."""
+"""A sample forum with invented weekly posts, for the demo and for tests."""

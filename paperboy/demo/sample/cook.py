@@ -1,4 +1,4 @@
-"""Turn a sample week into the HTML that Discourse makes of such a post."""
+"""Renders a sample week as the HTML that Discourse makes of such a post (the `cooked` field of its API)."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from paperboy.demo.sample.data import ITEM, Paper, Week
+from paperboy.demo.sample.data import LIST_ITEM_PREFIX, SamplePaper, SampleWeek
 from paperboy.demo.sample.markup import emoji_html, to_html, to_plain
 
 EMOJI_SET = "fluentui"
@@ -21,19 +21,19 @@ _HEADING = Markup(
 )
 
 
-def cook_week(week: Week, origin: str, emoji_set: str = EMOJI_SET) -> str:
+def cook_week(week: SampleWeek, origin: str, emoji_set: str = EMOJI_SET) -> str:
     """The cooked HTML of a weekly post on the forum at `origin`."""
     return _cook("post.html", week.post_id, origin, emoji_set, week=week)
 
 
 def cook_news(post_id: int, origin: str, emoji_set: str = EMOJI_SET) -> str:
-    """The cooked HTML of the one topic that is no weekly post."""
+    """The cooked HTML of the only topic that is not a weekly post."""
     return _cook("news.html", post_id, origin, emoji_set)
 
 
 @cache
 def templates() -> Environment:
-    """The sample's templates, with what they need to show addresses and excerpts."""
+    """The templates of the sample forum, with the functions that they call."""
     environment = Environment(
         loader=PackageLoader("paperboy.demo.sample"),
         autoescape=True,
@@ -42,27 +42,30 @@ def templates() -> Environment:
         undefined=StrictUndefined,
     )
     environment.globals |= {
-        "runs": runs_of_blocks,
+        "grouped": group_list_items,
         "excerpt": partial(shorten, placeholder="..."),
-        "host": lambda address: urlsplit(address).hostname,
-        "repository": lambda address: urlsplit(address).path.strip("/"),
-        "arxiv_number": lambda address: address.rpartition("/")[2],
+        "host": lambda url: urlsplit(url).hostname,
+        "repository": lambda url: urlsplit(url).path.strip("/"),
+        "arxiv_number": lambda url: url.rpartition("/")[2],
         "picture_name": _picture_name,
         "plain": to_plain,
     }
     return environment
 
 
-def runs_of_blocks(blocks: tuple[str, ...]) -> list[tuple[bool, list[str]]]:
-    """Neighbouring blocks of one kind together: whether they are list items, and their texts."""
+def group_list_items(blocks: tuple[str, ...]) -> list[tuple[bool, list[str]]]:
+    """Group neighbouring blocks of one kind, as (whether they are list items, their texts)."""
     return [
-        (is_list, [block.removeprefix(ITEM) for block in run])
-        for is_list, run in groupby(blocks, key=lambda block: block.startswith(ITEM))
+        (is_list, [block.removeprefix(LIST_ITEM_PREFIX) for block in group])
+        for is_list, group in groupby(blocks, key=lambda block: block.startswith(LIST_ITEM_PREFIX))
     ]
 
 
 def anchor_name(heading: str) -> str:
-    """What Discourse keeps of a heading in its anchor: ASCII letters, digits, dashes."""
+    """The part of a heading's anchor that Discourse makes from its text: ASCII letters, digits and dashes.
+
+    An anchor begins with a letter. A heading without any of these characters gets "h".
+    """
     words = re.sub(r"[^a-z0-9_\- ]", "", heading.lower()).split()
     name = re.sub("-+", "-", "-".join(words)).strip("-")
     if not name:
@@ -70,7 +73,7 @@ def anchor_name(heading: str) -> str:
     return name if name[0].isalpha() else f"h-{name}"
 
 
-def _cook(template: str, post_id: int, origin: str, emoji_set: str, **data: Week) -> str:
+def _cook(template: str, post_id: int, origin: str, emoji_set: str, **data: SampleWeek) -> str:
     folder = f"{origin}/images/emoji/{emoji_set}"
     inline = partial(to_html, emoji_folder=folder)
     return (
@@ -87,6 +90,7 @@ def _cook(template: str, post_id: int, origin: str, emoji_set: str, **data: Week
 
 
 def _numbered_headings(post_id: int, inline: Callable[[str], Markup]) -> Callable[[int, str], Markup]:
+    """A function that renders headings with anchors, which Discourse numbers through the whole post."""
     numbers = count(1)
 
     def heading(level: int, text: str) -> Markup:
@@ -96,6 +100,7 @@ def _numbered_headings(post_id: int, inline: Callable[[str], Markup]) -> Callabl
     return heading
 
 
-def _picture_name(paper: Paper, number: int) -> str:
-    """Forty hexadecimal digits, as uploads are named; the link survives a change of title."""
+def _picture_name(paper: SamplePaper, number: int) -> str:
+    """The file name of an upload: forty hexadecimal digits, as in the URLs of Discourse."""
+    # The link stays the same in an edit, unlike the title.
     return hashlib.sha256(f"{paper.link} {number}".encode()).hexdigest()[:40]

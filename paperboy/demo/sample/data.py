@@ -1,4 +1,4 @@
-"""The sample weeks as data, read from weeks/*.toml, before and after their edit."""
+"""Loads the sample weeks from weeks/*.toml, as they are before or after the edit of their post."""
 
 import tomllib
 from dataclasses import dataclass
@@ -7,13 +7,16 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-# A block is a paragraph, or a list item if it begins with this.
-ITEM = "- "
+LIST_ITEM_PREFIX = "- "  # a block that begins with it is a list item, any other one is a paragraph
 
 
 @dataclass(frozen=True)
-class Paper:
-    """One paper of a week; the texts hold the inline markup."""
+class SamplePaper:
+    """One paper of a sample week. Its texts are blocks with the markup of the module `markup`.
+
+    `more` are the URLs under "더 읽어보기", and `pictures` is the number of pictures. With `loose_lists` the
+    list items hold paragraphs. With `inline_link` the link is part of a paragraph instead of a onebox.
+    """
 
     title_ko: str
     title_en: str
@@ -29,8 +32,11 @@ class Paper:
 
 
 @dataclass(frozen=True)
-class Week:
-    """One weekly post: its texts, and what is particular to the shape of its time."""
+class SampleWeek:
+    """One weekly post: its texts, and the details in which posts of its time differ from others.
+
+    `newsletter` is the URL of the original newsletter, which only the posts of spring 2025 name.
+    """
 
     topic_id: int
     post_id: int
@@ -48,25 +54,26 @@ class Week:
     newsletter: str
     overview: tuple[str, ...]
     summary: tuple[str, ...]
-    papers: tuple[Paper, ...]
+    papers: tuple[SamplePaper, ...]
 
 
 @cache
-def weeks(*, edited: bool = False) -> tuple[Week, ...]:
-    """All sample weeks in order of date."""
+def weeks(*, edited: bool = False) -> tuple[SampleWeek, ...]:
+    """All sample weeks in the order of their dates, with the edits of their posts if `edited` is true."""
     files = (resources.files("paperboy.demo.sample") / "weeks").iterdir()
     raws = (tomllib.loads(file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".toml"))
     found = (_week(raw, edited=edited) for raw in raws)
     return tuple(sorted(found, key=lambda week: week.start))
 
 
-def _week(raw: dict[str, Any], *, edited: bool) -> Week:
+def _week(raw: dict[str, Any], *, edited: bool) -> SampleWeek:
     edit = raw.pop("edit", None)
     raw |= {"updated_at": raw["created_at"], "version": 1}
     if edit and edited:
+        # Discourse keeps the time of creation, and counts the versions of a post.
         raw |= {"updated_at": edit["at"], "version": 2, "papers": _edited_papers(raw["papers"], edit)}
-    papers = tuple(Paper(**_frozen(paper)) for paper in raw.pop("papers"))
-    return Week(**_frozen(raw), papers=papers)
+    papers = tuple(SamplePaper(**_frozen(paper)) for paper in raw.pop("papers"))
+    return SampleWeek(**_frozen(raw), papers=papers)
 
 
 def _edited_papers(papers: list[dict[str, Any]], edit: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,4 +91,5 @@ def _corrected(value: str | list[str], old: str, new: str) -> str | list[str]:
 
 
 def _frozen(raw: dict[str, Any]) -> dict[str, Any]:
+    """The same values with tuples in place of lists, as the dataclasses hold them."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}

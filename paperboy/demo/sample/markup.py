@@ -1,9 +1,10 @@
-"""The tiny inline markup of the sample texts: as HTML, and as the plain text a reader sees."""
+"""Renders the inline markup of the sample texts as HTML, and as the plain text that a parser should find."""
 
 import re
 
 from markupsafe import Markup, escape
 
+# The escapes come first, so that an escaped character begins no markup.
 _MARK = re.compile(
     r"\\(?P<literal>[*`\[:])"
     r"|\*\*(?P<bold>.+?)\*\*"
@@ -18,12 +19,12 @@ _EMOJI = Markup(
 
 
 def to_plain(text: str) -> str:
-    """The text without markup; emoji keep their names, an escaped sign stands for itself."""
+    """The text without its markup. Emoji keep their names, and escaped characters stand for themselves."""
     return _MARK.sub(_plain_mark, text)
 
 
 def to_html(text: str, emoji_folder: str) -> Markup:
-    """The text as HTML, with emoji as pictures from a folder of the forum."""
+    """The text as HTML, with emoji as images from a folder of the forum."""
     parts: list[Markup] = []
     position = 0
     for mark in _MARK.finditer(text):
@@ -33,7 +34,7 @@ def to_html(text: str, emoji_folder: str) -> Markup:
 
 
 def emoji_html(name: str, emoji_folder: str) -> Markup:
-    """One emoji as the forum shows it."""
+    """An emoji as Discourse renders it: an image."""
     return _EMOJI.format(folder=emoji_folder, name=name)
 
 

@@ -1,4 +1,4 @@
-"""The sample forum's topics, and the three things Discourse makes of them: feed, JSON and page."""
+"""The topics of the sample forum, and how Discourse presents them: as a feed, as JSON and as a page."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from paperboy.demo.sample.cook import EMOJI_SET, cook_news, cook_week, templates
-from paperboy.demo.sample.data import Week, weeks
+from paperboy.demo.sample.data import SampleWeek, weeks
 
 NEWS_TOPIC_ID = 8411
 
@@ -16,8 +16,12 @@ _CATEGORY = "읽을거리&정보공유"
 
 
 @dataclass
-class State:
-    """What the forum shows now; `replies` counts the replies by topic id."""
+class ForumState:
+    """What the forum shows now.
+
+    `weeks` is the number of weekly posts so far, and `edited` says whether one of them has been edited.
+    `replies` is the number of replies by topic id.
+    """
 
     weeks: int = 3
     edited: bool = False
@@ -27,7 +31,10 @@ class State:
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic with its first post; each reply is by another reader, so posts count people too."""
+    """A topic with its first post.
+
+    `post_count` is also the number of participants, as each reply is by another person.
+    """
 
     topic_id: int
     post_id: int
@@ -38,24 +45,25 @@ class Topic:
     version: int
     likes: int
     tags: tuple[str, ...]
-    posts: int
+    post_count: int
     cooked: str
 
     @property
     def path(self) -> str:
-        """The topic's address on its forum."""
+        """The path of the topic's page."""
         return f"/t/{self.slug}/{self.topic_id}"
 
 
-def published_topics(state: State, origin: str) -> list[Topic]:
-    """The topics the forum shows in this state, newest first."""
+def published_topics(state: ForumState, origin: str) -> list[Topic]:
+    """The topics that the forum shows in a state, newest first."""
+    # The news topic is always there, also before the first week is published.
     published = weeks(edited=state.edited)[: state.weeks]
     topics = [_news_topic(state, origin), *(_week_topic(week, state, origin) for week in published)]
     return sorted(topics, key=lambda topic: topic.created_at, reverse=True)
 
 
 def feed_xml(topics: list[Topic], origin: str) -> str:
-    """The category's RSS feed."""
+    """The RSS feed of the category with these topics."""
     template = templates().get_template("feed.xml")
     return template.render(
         topics=topics, origin=origin, author=_AUTHOR, category=_CATEGORY, mail_date=format_datetime
@@ -63,12 +71,12 @@ def feed_xml(topics: list[Topic], origin: str) -> str:
 
 
 def topic_page(topic: Topic) -> str:
-    """A plain HTML page of the topic's first post."""
+    """The HTML page of a topic, with its first post."""
     return templates().get_template("topic.html").render(topic=topic)
 
 
 def topic_json(topic: Topic) -> str:
-    """The topic as Discourse's JSON, with what a reader of weekly posts looks at."""
+    """The JSON of a topic, with the fields of Discourse's API that matter for weekly posts."""
     first_post = {
         "id": topic.post_id,
         "username": _AUTHOR,
@@ -81,22 +89,22 @@ def topic_json(topic: Topic) -> str:
         "version": topic.version,
         "actions_summary": [{"id": 2, "count": topic.likes}],
     }
-    answer = {
+    topic_fields = {
         "post_stream": {"posts": [first_post], "stream": [topic.post_id]},
         "id": topic.topic_id,
         "title": topic.title,
         "slug": topic.slug,
         "category_id": 14,
         "created_at": _json_time(topic.created_at),
-        "posts_count": topic.posts,
-        "participant_count": topic.posts,
+        "posts_count": topic.post_count,
+        "participant_count": topic.post_count,
         "like_count": topic.likes,
         "tags": [{"id": 100 + n, "name": tag, "slug": tag} for n, tag in enumerate(topic.tags)],
     }
-    return json.dumps(answer, ensure_ascii=False)
+    return json.dumps(topic_fields, ensure_ascii=False)
 
 
-def _week_topic(week: Week, state: State, origin: str) -> Topic:
+def _week_topic(week: SampleWeek, state: ForumState, origin: str) -> Topic:
     return Topic(
         topic_id=week.topic_id,
         post_id=week.post_id,
@@ -107,13 +115,16 @@ def _week_topic(week: Week, state: State, origin: str) -> Topic:
         version=week.version,
         likes=week.likes,
         tags=week.tags,
-        posts=1 + state.replies.get(week.topic_id, 0),
+        post_count=1 + state.replies.get(week.topic_id, 0),
         cooked=cook_week(week, origin, state.emoji_set),
     )
 
 
-def _news_topic(state: State, origin: str) -> Topic:
-    """Older than every week, and with the word for papers in its title but no week in brackets."""
+def _news_topic(state: ForumState, origin: str) -> Topic:
+    """A topic that an ingest must ignore.
+
+    It is older than all weeks. Its title has the Korean word for papers, but no week in brackets.
+    """
     posted_at = datetime(2025, 3, 21, 4, 30, tzinfo=UTC)
     return Topic(
         topic_id=NEWS_TOPIC_ID,
@@ -125,7 +136,7 @@ def _news_topic(state: State, origin: str) -> Topic:
         version=1,
         likes=5,
         tags=("open-source", "paper"),
-        posts=1 + state.replies.get(NEWS_TOPIC_ID, 0),
+        post_count=1 + state.replies.get(NEWS_TOPIC_ID, 0),
         cooked=cook_news(_NEWS_POST_ID, origin, state.emoji_set),
     )
 

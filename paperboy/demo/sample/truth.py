@@ -1,17 +1,21 @@
-"""What a parser should recover from the sample posts, from the same data they are cooked from."""
+"""The ground truth for the parser: the content of the sample posts, from the data that they are made of."""
 
 from typing import Any
 
-from paperboy.demo.sample.data import ITEM, Paper, Week, weeks
+from paperboy.demo.sample.data import LIST_ITEM_PREFIX, SamplePaper, SampleWeek, weeks
 from paperboy.demo.sample.markup import to_plain
 
 
 def expected(topic_id: int, edited: bool) -> dict[str, Any]:
-    """The content of one weekly post; KeyError if the topic is no weekly post."""
+    """The content of a weekly post, before or after its edit.
+
+    Raises:
+        KeyError: the topic is not a weekly post.
+    """
     return _week({week.topic_id: week for week in weeks(edited=edited)}[topic_id])
 
 
-def _week(week: Week) -> dict[str, Any]:
+def _week(week: SampleWeek) -> dict[str, Any]:
     return {
         "title": week.title,
         "week_start": week.start.isoformat(),
@@ -22,7 +26,7 @@ def _week(week: Week) -> dict[str, Any]:
     }
 
 
-def _paper(paper: Paper) -> dict[str, Any]:
+def _paper(paper: SamplePaper) -> dict[str, Any]:
     return {
         "title_ko": paper.title_ko,
         "title_en": paper.title_en,
@@ -36,9 +40,9 @@ def _paper(paper: Paper) -> dict[str, Any]:
 
 
 def _blocks(blocks: tuple[str, ...]) -> list[dict[str, str]]:
-    types = ["li" if block.startswith(ITEM) else "p" for block in blocks]
+    types = ["li" if block.startswith(LIST_ITEM_PREFIX) else "p" for block in blocks]
     return [{"type": kind, "text": text} for kind, text in zip(types, _texts(blocks), strict=True)]
 
 
 def _texts(blocks: tuple[str, ...]) -> list[str]:
-    return [to_plain(block.removeprefix(ITEM)) for block in blocks]
+    return [to_plain(block.removeprefix(LIST_ITEM_PREFIX)) for block in blocks]

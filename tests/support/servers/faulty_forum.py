@@ -8,7 +8,7 @@ from threading import Event
 from types import TracebackType
 from typing import Any
 
-from paperboy.demo.sample.forum import Forum, Page
+from paperboy.demo.sample.forum import Forum, ForumPage
 from tests.support.servers.threaded import Served
 
 MEGABYTE = 1024 * 1024
@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.owner.asked.append({name.lower(): value for name, value in self.headers.items()})
         found = self.owner.forum.find(self.path)
-        body = found.body if isinstance(found, Page) else b""
+        body = found.body if isinstance(found, ForumPage) else b""
         try:
             FAULTS[self.owner.fault](self, body)
         except (BrokenPipeError, ConnectionResetError):

@@ -64,7 +64,7 @@ async def _listen(listener: socket.socket, notes: int) -> None:
     def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal count
         count += 1
-        session = asyncio.create_task(_Session(reader, writer, notes, pipelining=count % 2 == 0).hold())
+        session = asyncio.create_task(_Session(reader, writer, notes, pipelining=count % 2 == 0).lease())
         sessions.add(session)
         session.add_done_callback(sessions.discard)
 
@@ -84,7 +84,7 @@ class _Session:
         self._offers = b"250-sink\r\n250-8BITMIME\r\n" + (b"250-PIPELINING\r\n" if pipelining else b"")
         self._address = b""
 
-    async def hold(self) -> None:
+    async def lease(self) -> None:
         try:
             self._say(b"220 sink ESMTP")
             while not self._writer.is_closing():

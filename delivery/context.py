@@ -1,0 +1,26 @@
+"""What sending needs: a database, a transport, an identity, a clock and limits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from core.database import Database
+from delivery.rate_limit import SendingLimits
+from delivery.transport.base import Transport
+from emails.identity import MailIdentity
+
+Clock = Callable[[], datetime]
+
+LEASE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class SendingContext:
+    """What sending needs. A sender that is silent for longer than its `lease` loses its claims to other senders."""
+
+    database: Database
+    transport: Transport
+    identity: MailIdentity
+    clock: Clock
+    limits: SendingLimits = field(default_factory=SendingLimits)
+    lease: timedelta = LEASE

@@ -1,0 +1,64 @@
+"""Editions as rows: a rendered mail is stored once for all who get the same, and read back to be sent."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from delivery.models import Delivery, EditionRow
+from emails.content import Content, MailSpec
+
+if TYPE_CHECKING:  # a process that only sends does not load what renders
+    from emails.edition import Edition
+
+
+def edition_row(
+    spec: MailSpec, content: Content, now: datetime, *, papers: "Edition | None" = None, after_cursor: int = 0
+) -> EditionRow:
+    """A mail as it is stored; `papers` is the edition that it was rendered from, unless it is a letter."""
+    return EditionRow(
+        kind=spec.kind,
+        slot=spec.slot,
+        language=spec.language,
+        frequency=spec.frequency,
+        after_cursor=after_cursor,
+        papers=[paper.number for paper in papers.papers] if papers else [],
+        subject=content.subject,
+        html=content.html,
+        text=content.text,
+        nonce=content.nonce,
+        created_at=now,
+    )
+
+
+def add_edition(session: Session, row: EditionRow) -> EditionRow:
+    """Store an edition; if it is stored already, returns that row instead."""
+    is_alike = (
+        EditionRow.slot == row.slot,
+        EditionRow.after_cursor == row.after_cursor,
+        EditionRow.nonce == row.nonce,
+        EditionRow.html == row.html,
+    )
+    known = session.scalar(select(EditionRow).where(*is_alike).limit(1))
+    if known:
+        return known
+    session.add(row)
+    session.flush()
+    return row
+
+
+def discard_unused(session: Session, edition: EditionRow) -> None:
+    """Delete an edition if no delivery refers to it."""
+    if session.scalar(select(Delivery.id).where(Delivery.edition_id == edition.id).limit(1)) is None:
+        session.delete(edition)
+
+
+def spec_of(row: EditionRow) -> MailSpec:
+    """Which mail a stored edition is."""
+    return MailSpec(row.slot, row.language, row.frequency, row.kind)
+
+
+def content_of(row: EditionRow) -> Content:
+    """What a stored edition says."""
+    return Content(row.subject, row.html, row.text, row.nonce)

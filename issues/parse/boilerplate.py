@@ -1,0 +1,41 @@
+"""What surrounds the papers of a weekly post: the greeting, the closing texts, and links that say nothing more."""
+
+import re
+
+from issues.parse.outline import Item
+from issues.parse.titles import parse_week, title_key
+
+URL = re.compile(r"https?://[^\s<>\"'{}|\\^`\[\]]+[^\s<>\"'{}|\\^`\[\].,;:!?)]")
+
+# The closing texts (an invitation, a request, a disclaimer). Each contains all words of one row.
+_INVITATION = ("파이토치 한국 사용자 모임", "가입")
+_READ_ON = "전체 주제 읽기"
+_CLOSINGS = (("파이토치 한국 사용자 모임",), ("좋아요", "눌러"), ("GPT", "원문"), (_READ_ON,))
+
+
+def is_closing(item: Item) -> bool:
+    """Whether a block is one of the texts that close a post."""
+    return item.kind == "block" and any(all(word in item.text for word in words) for words in _CLOSINGS)
+
+
+def is_closing_line(text: str) -> bool:
+    """Whether a text inside a paper can only be a line of the post's closing."""
+    return all(word in text for word in _INVITATION) or _READ_ON in text
+
+
+def is_greeting(item: Item) -> bool:
+    """Whether a heading repeats the post's title or is the forum's own line."""
+    return item.kind == "heading" and (
+        title_key(item.text).startswith("pytorchkr") or parse_week(item.text) is not None
+    )
+
+
+def is_forum_or_post_name(text: str, title: str) -> bool:
+    """Whether a text says no more than the post's title or the forum's name."""
+    return title_key(text) in {title_key(title), "pytorchkr"}
+
+
+def is_bare_link(item: Item) -> bool:
+    """Whether the item says nothing besides its link: it is an address, or the linked page's own title."""
+    unlinked = "".join(run.text for run in item.block.runs if not run.href)
+    return not re.search(r"\w", URL.sub("", unlinked))

@@ -1,0 +1,65 @@
+"""What a parsed post holds: an issue with its overview and papers, as plain values."""
+
+from dataclasses import dataclass
+
+from issues.parse.text import Block
+from issues.parse.titles import Week, comparable_url, title_key
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a paper: its address, and its width and height in CSS pixels (0 if the post gives none)."""
+
+    url: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """An address under 논문 링크 or 더 읽어보기; `label` is the text beside it, if any."""
+
+    url: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class PaperContent:
+    """One paper as its post gives it. A part that the post does not have in a language is empty.
+
+    `anchor` is the fragment of the paper's heading on the forum's page. It changes when headings before it do.
+    """
+
+    title_ko: str
+    title_en: str
+    intro_ko: tuple[Block, ...] = ()
+    intro_en: tuple[Block, ...] = ()
+    abstract_ko: tuple[Block, ...] = ()
+    abstract_en: tuple[Block, ...] = ()
+    url: str = ""
+    links: tuple[Link, ...] = ()
+    notes: tuple[Block, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    anchor: str = ""
+
+    @property
+    def key(self) -> str:
+        """What identifies the paper through edits: its address, else its English or Korean title."""
+        return comparable_url(self.url) if self.url else title_key(self.name)
+
+    @property
+    def name(self) -> str:
+        """How reports name the paper: by its English title, else by its Korean one."""
+        return self.title_en or self.title_ko
+
+
+@dataclass(frozen=True)
+class IssueContent:
+    """A parsed weekly post; `problems` says why it should not go out as it is."""
+
+    title: str
+    week: Week
+    overview: tuple[Block, ...] = ()
+    summary: tuple[Block, ...] = ()
+    papers: tuple[PaperContent, ...] = ()
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,155 @@
+"""Questions to the store of issues: find one, list them, which papers may go out. Nothing here writes."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from issues.arrivals import Arrival, IssueFacts
+from issues.diff import diff
+from issues.models import Feed, Issue, Paper, Revision
+from issues.parse.content import IssueContent
+from issues.parse.text import from_json
+from issues.parse.titles import Week
+from issues.serialize import diff_to_json, paper_content, revision_content
+from issues.store import StoreError, revision_of
+
+# --- issues -------------------------------------------------------------------------
+
+
+def find(session: Session, name: str) -> Issue:
+    """The issue with a first day of the week (`2025-07-28`) or a topic id.
+
+    Raises:
+        StoreError: there is no such issue, or the name is neither a day nor an id.
+    """
+    try:
+        column = (
+            Issue.topic_id == int(name)
+            if name.isdecimal() and len(name) <= 18
+            else Issue.week_start == date.fromisoformat(name)
+        )
+    except ValueError:
+        raise StoreError(f"{name!r} is neither a day like 2025-07-28 nor a topic id") from None
+    issue = session.scalar(select(Issue).where(column).order_by(Issue.id.desc()))
+    if issue is None:
+        raise StoreError(f"there is no issue {name}; `paperboy issues list` shows those stored")
+    return issue
+
+
+def newest(session: Session) -> Issue:
+    """The issue in force with the newest week.
+
+    Raises:
+        StoreError: no issue is in force.
+    """
+    issue = next((issue for issue in all_issues(session) if issue.revision), None)
+    if issue is None:
+        raise StoreError("no issue is in force yet; `paperboy ingest` reads the feed")
+    return issue
+
+
+def all_issues(session: Session) -> Sequence[Issue]:
+    """All issues, the newest week first."""
+    return session.scalars(select(Issue).order_by(Issue.week_start.desc(), Issue.id.desc())).all()
+
+
+def held_since(session: Session, since: datetime) -> Sequence[Issue]:
+    """The issues whose newest revision is held and was first seen after `since`."""
+    is_held = (Revision.issue_id == Issue.id) & (Revision.number == Issue.held_revision)
+    rows = select(Issue).join(Revision, is_held).where(Revision.seen_at > since)
+    return session.scalars(rows.order_by(Issue.id)).all()
+
+
+def count_held(session: Session) -> int:
+    """How many issues have a newest revision that is held."""
+    return session.scalar(select(func.count(Issue.held_revision))) or 0
+
+
+def newest_publication(session: Session) -> datetime | None:
+    """When the newest weekly post was published; None when there is none."""
+    return session.scalar(select(func.max(Issue.published_at)))
+
+
+def feed_read_at(session: Session) -> datetime | None:
+    """When a feed last gave a good answer, even if the answer was that nothing had changed."""
+    return session.scalar(select(func.max(Feed.fetched_at)))
+
+
+# --- one issue ----------------------------------------------------------------------
+
+
+def is_quiet(issue: Issue, now: datetime, quiet_period: timedelta) -> bool:
+    """Whether the issue has been unchanged for long enough to go out."""
+    return issue.changed_at + quiet_period <= now
+
+
+def hold_reasons(issue: Issue) -> list[str]:
+    """Why the issue's newest revision is held; empty when it is not held."""
+    return list(revision_of(issue, issue.held_revision).problems) if issue.held_revision else []
+
+
+def shown_content(issue: Issue) -> IssueContent:
+    """The content in force, or the held content of an issue that has never been in force."""
+    return revision_content(revision_of(issue, issue.revision or issue.held_revision or 1))
+
+
+def changes_of(issue: Issue, revision: Revision) -> dict[str, Any]:
+    """What a revision changed, as JSON values; for a held revision, what it would change."""
+    if revision.number != issue.held_revision or not issue.revision:
+        return revision.changes
+    in_force = revision_content(revision_of(issue, issue.revision))
+    return diff_to_json(diff(in_force, revision_content(revision)))
+
+
+# --- papers -------------------------------------------------------------------------
+
+
+def arrivals_after(
+    session: Session, now: datetime, quiet_period: timedelta, after: int = 0
+) -> tuple[list[Arrival], bool]:
+    """The papers with a number above `after` that may go out, and whether newer ones are not quiet yet.
+
+    The list ends before the first paper of an issue that is not quiet, so that no cursor passes that paper.
+    """
+    facts: dict[int, IssueFacts] = {}
+    ready: list[Arrival] = []
+    for row in session.scalars(select(Paper).where(Paper.number > after).order_by(Paper.number)).all():
+        if row.withdrawn_at:
+            continue
+        if not is_quiet(row.issue, now, quiet_period):
+            return ready, True
+        issue = facts.setdefault(row.issue_id, _facts(row.issue))
+        ready.append(_arrival(row, issue))
+    return ready, False
+
+
+def papers_in_issue(issue: Issue) -> list[Arrival]:
+    """All papers in force of one issue, in the order of the post."""
+    facts = _facts(issue)
+    return [_arrival(row, facts) for row in issue.papers if row.withdrawn_at is None]
+
+
+def _arrival(row: Paper, facts: IssueFacts) -> Arrival:
+    return Arrival(
+        number=row.number,
+        position=row.position + 1,
+        issue=facts,
+        paper=paper_content(row),
+        late=row.late,
+        corrected=row.corrected_at is not None,
+    )
+
+
+def _facts(issue: Issue) -> IssueFacts:
+    return IssueFacts(
+        topic_id=issue.topic_id,
+        week=Week(issue.week_start, issue.week_end),
+        url=issue.url,
+        overview=from_json(issue.overview),
+        summary=from_json(issue.summary),
+        first_number=min(row.number for row in issue.papers),
+        papers=sum(row.withdrawn_at is None for row in issue.papers),
+    )

@@ -1,0 +1,129 @@
+"""The metrics for Prometheus, read from the database at most twice a minute.
+
+No value or label names a subscriber, an address or a mail domain.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy.orm import Session
+
+from core.database import Database, read_only
+from core.run_log import RunKind, last_run
+from core.slots import Frequency
+from delivery import queries, rate_limit
+from delivery.bounce_log import bounces_by_kind
+from issues.queries import count_held, feed_read_at, newest_publication
+from subscribers.audience import count_by_kind
+
+CACHE_SECONDS = 30  # counting a million subscribers takes a fraction of a second
+BOUNCE_WINDOW = timedelta(days=7)
+RUNS: tuple[tuple[RunKind, Frequency | None], ...] = (
+    (RunKind.UPKEEP, None),
+    (RunKind.INGEST, None),
+    *((RunKind.DIGEST, frequency) for frequency in Frequency),
+)
+
+
+class MetricsCache:
+    """The metrics as text. A reading serves all requests that come soon after it."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_DatabaseCollector(database, clock))
+        self._lock = threading.Lock()
+        self._text, self._read_at = b"", -float(CACHE_SECONDS)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        with self._lock:
+            if time.monotonic() - self._read_at >= CACHE_SECONDS:
+                self._text, self._read_at = generate_latest(self._registry), time.monotonic()
+            return self._text
+
+
+class _DatabaseCollector(Collector):
+    """Reads the metrics when it is asked."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database, self._clock = database, clock
+
+    def describe(self) -> list[Any]:
+        """Nothing, so that registering the collector does not read the database."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """All metrics."""
+        with read_only(self._database) as session:
+            yield from _mails(session, self._clock())
+            yield from _subscribers(session)
+            yield from _issues(session)
+            yield from _runs(session)
+
+
+def _mails(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]:
+    under_way = [([state], count) for state, count in queries.count_under_way(session).items()]
+    yield _family("deliveries_under_way", "Deliveries not settled yet.", ["state"], under_way)
+    bounces = [([kind], count) for kind, count in bounces_by_kind(session, now - BOUNCE_WINDOW).items()]
+    yield _family("returned_mails", "Bounce mails that came within seven days.", ["kind"], bounces)
+    domains, longest = rate_limit.throttled_domains(session)
+    yield _family("slow_domains", "Mail domains that asked us to slow down.", [], [([], domains)])
+    yield _family(
+        "longest_pause_seconds", "Longest pause between two mails to a slow domain.", [], [([], longest)]
+    )
+
+
+def _subscribers(session: Session) -> Iterator[GaugeMetricFamily]:
+    labels = ["status", "language", "frequency"]
+    yield _family("subscribers", "Subscribers.", labels, count_by_kind(session).items())
+
+
+def _issues(session: Session) -> Iterator[GaugeMetricFamily]:
+    yield _family("issues_held", "Issues whose newest revision is held.", [], [([], count_held(session))])
+    for name, what, moment in (
+        (
+            "newest_issue_timestamp_seconds",
+            "When the newest weekly post was published.",
+            newest_publication(session),
+        ),
+        ("feed_read_timestamp_seconds", "When the feed gave its last good answer.", feed_read_at(session)),
+    ):
+        yield _family(name, what, [], [([], moment.timestamp())] if moment else [])
+
+
+def _runs(session: Session) -> Iterator[GaugeMetricFamily]:
+    finished: dict[tuple[str, ...], float] = {}
+    results: dict[tuple[str, ...], float] = {}
+    for kind, frequency in RUNS:
+        run = last_run(session, kind, frequency)
+        if run:
+            key = (kind, frequency or "")
+            finished[key] = run.finished_at.timestamp()
+            results |= {(*key, name): count for name, count in _counts(run.result).items()}
+    labels = ["kind", "frequency"]
+    yield _family(
+        "last_run_timestamp_seconds", "When the last run of a kind finished.", labels, finished.items()
+    )
+    yield _family(
+        "last_run_results", "What the last run of a kind did.", [*labels, "result"], results.items()
+    )
+
+
+def _counts(result: Mapping[str, Any]) -> dict[str, int]:
+    counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
+    return {name: count for name, count in counts.items() if type(count) is int}
+
+
+def _family(
+    name: str, what: str, labels: list[str], values: Iterable[tuple[Sequence[str], float]]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"paperboy_{name}", what, labels=labels)
+    for key, value in values:
+        family.add_metric(key, value)
+    return family

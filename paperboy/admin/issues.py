@@ -1,0 +1,106 @@
+"""One issue: its edits as differences, what became of its mails, and the release of what is held."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException
+
+from core.database import read_only
+from issues.models import Issue, Revision
+from issues.queries import changes_of
+from issues.store import StoreError, release
+from monitoring.history import mails_of_issue
+from paperboy.admin.auth import HOME, ForbiddenActionError, FromOurPage, SignedIn
+from paperboy.admin.render import render_admin
+from paperboy.web.archive import TopicId
+from paperboy.web.deps import ContextDep
+from paperboy.web.text_diff import TextDiff, diff_words
+
+router = APIRouter(prefix=HOME, include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an edit changed in one part of a paper, or of the issue itself."""
+
+    paper: str
+    field: str
+    pieces: list[TextDiff]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One revision: what it added, withdrew and changed, and why it is held, if it is."""
+
+    number: int
+    seen_at: datetime
+    released_at: datetime | None
+    is_in_force: bool
+    is_held: bool
+    problems: list[str]
+    added: list[str]
+    withdrawn: list[str]
+    changes: list[Change]
+
+
+@router.get("/issues/{topic_id}")
+def show_issue(request: Request, topic_id: TopicId, context: ContextDep, operator: SignedIn) -> Response:
+    """One issue: its edits as differences, and what became of its mails."""
+    with read_only(context.database) as session:
+        issue = _issue(session, topic_id)
+        return render_admin(
+            request,
+            "issue.html",
+            operator=operator,
+            issue=issue,
+            edits=[_edit(issue, revision) for revision in reversed(issue.revisions)],
+            mails=mails_of_issue(session, issue),
+            local=context.settings.local,
+        )
+
+
+@router.post("/issues/{topic_id}/release", dependencies=[FromOurPage])
+def release_held(topic_id: TopicId, context: ContextDep, revision: Annotated[int, Form()]) -> Response:
+    """Put the held revision that the operator looked at in force; if it is in force already, nothing changes."""
+    page = f"{HOME}/issues/{topic_id}"
+    with context.database.sessions.begin() as session:
+        issue = _issue(session, topic_id)
+        if issue.held_revision and issue.held_revision != revision:
+            raise ForbiddenActionError("Another state is held by now.", page, 409)
+        if issue.held_revision:
+            try:
+                release(session, issue, context.clock())
+            except StoreError as error:
+                raise ForbiddenActionError(str(error), page, 409) from None
+    return RedirectResponse(page, status_code=303)
+
+
+def _issue(session: Session, topic_id: int) -> Issue:
+    issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id))
+    if issue is None:
+        raise HTTPException(404)
+    return issue
+
+
+def _edit(issue: Issue, revision: Revision) -> Edit:
+    changes = changes_of(issue, revision)
+    return Edit(
+        number=revision.number,
+        seen_at=revision.seen_at,
+        released_at=revision.released_at,
+        is_in_force=revision.number == issue.revision,
+        is_held=revision.number == issue.held_revision,
+        problems=list(revision.problems),
+        added=list(changes.get("added", ())),
+        withdrawn=list(changes.get("withdrawn", ())),
+        changes=[
+            Change(change["paper"], change["field"], diff_words(change["before"], change["after"]))
+            for kind in ("retitled", "corrected")
+            for change in changes.get(kind, ())
+        ],
+    )

@@ -1,0 +1,46 @@
+"""Renders the operators' pages, in English like the command line."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
+from markupsafe import Markup
+
+from paperboy.web.pages import templates
+
+
+def render_admin(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
+    """A page; `operator`, if it is given, is who has signed in."""
+    values = {"operator": None, **values}
+    html = _templates().get_template(f"admin/{template}").render(path=request.url.path, **values)
+    return HTMLResponse(html, status_code=status)
+
+
+@cache
+def _templates() -> Environment:
+    web = templates()
+    loader = ChoiceLoader(
+        [PrefixLoader({"admin": PackageLoader("paperboy.admin")}), PackageLoader("paperboy.web")]
+    )
+    environment = web.overlay(loader=loader)
+    environment.filters = {**web.filters, "code": _code, "counts": _counts}
+    return environment
+
+
+def _code(text: str) -> Markup:
+    """A text with the commands between backquotes marked as code."""
+    pieces = re.split("`([^`]*)`", text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if index % 2 else Markup("{}").format(piece)
+        for index, piece in enumerate(pieces)
+    )
+
+
+def _counts(result: Mapping[str, Any]) -> str:
+    """The counts of a run's result that are not zero; the entries of a list are counted."""
+    counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if type(count) is int and count)

@@ -1,1 +1,0 @@
-"""What the commands do: open what they need, call the packages below, return plain values."""
