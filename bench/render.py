@@ -13,10 +13,11 @@ from datetime import date
 from emails.edition import Edition
 from emails.message import longest_placeholders
 from emails.rendering.digest_view import digest_view
-from emails.rendering.fit import Piece, HtmlSize, fit
+from emails.rendering.fit import BlockRef, fit
 from emails.rendering.html import render_html
 from emails.rendering.plaintext import digest_text
 from emails.rendering.render import MAX_HTML_BYTES, render
+from emails.rendering.size import HtmlSize
 from tests.support.factories import IDENTITY, blocks, edition_of, issue_of, paper
 
 KOREAN = "이 논문은 작은 모델이 오래 기억하도록 돕는 방법을 제안합니다. "
@@ -54,7 +55,7 @@ def timings(count: int) -> tuple[float, float, float, float, int]:
     made = edition(count)
     page = digest_view(made, IDENTITY.archive)
     sizes = {
-        Piece(part, block): HtmlSize(1000, 2500)
+        BlockRef(part, block): HtmlSize(1000, 2500)
         for part, text in enumerate(made.parts)
         for block in range(len(text.blocks))
     }

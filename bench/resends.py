@@ -7,6 +7,7 @@ import sys
 import time
 from datetime import timedelta
 
+from mailings.resend.plan_resend import plan_resend
 from sqlalchemy import func, text, update
 
 from bench.stage import NOW, add_readers, each_size, plan_all
@@ -14,9 +15,8 @@ from core.database import Database
 from delivery.models import Delivery
 from delivery.retry import MAX_ATTEMPTS
 from issues.models import Paper
-from mailings.resend.eligibility import GROUPS
-from mailings.resend.plan import Request, plan
-from tests.support.factories import IDENTITY, issue_of, stored_issue
+from mailings.resend.request import ResendGroup, ResendRequest
+from tests.support.factories import IDENTITY, add_issue, issue_of
 
 LATER = NOW + timedelta(days=1)
 MAX_FAILURE_RATE = 1_000  # of the mails, one has failed, one expired, one is uncertain
@@ -38,14 +38,16 @@ def main() -> None:
     """Measure each database at each size."""
     for kind, _url, size, database in each_size(__doc__):
         with database.sessions.begin() as session:
-            stored_issue(session, issue_of(2), now=NOW)
+            add_issue(session, issue_of(2), now=NOW)
         add_readers(database, size)
         plan_all(database)
         send_all(database)
-        for group in GROUPS:
+        for group in ResendGroup:
             begin = time.perf_counter()
             with database.sessions() as session:
-                made = plan(session, Request(issue="2025-07-28", groups=(group,)), IDENTITY, LATER)
+                made = plan_resend(
+                    session, ResendRequest(issue="2025-07-28", groups=(group,)), IDENTITY, LATER
+                )
             seconds = time.perf_counter() - begin
             sys.stdout.write(f"{kind:11} {size:9,} readers  {group:9} {made.copies:9,} in {seconds:6.2f} s\n")
             sys.stdout.flush()

@@ -12,7 +12,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from core.database import open_database
+from core.schema import open_database
 from core.settings import Settings
 from tests.support.site import open_site
 

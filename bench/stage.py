@@ -21,12 +21,15 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from core.database import Database, migrate, open_engine
 from delivery import planner
+from delivery.context import SendingContext
+from delivery.editions import content_of
 from delivery.models import EditionRow
 from delivery.rate_limit import SendingLimits
-from delivery.sender import SendingContext, send_due
-from delivery.transport.pool import Transport
-from delivery.transport.smtp.connection import SmtpAddress
-from emails.message import MailIdentity, Reader, Template, content_of
+from delivery.sender import send_due
+from delivery.transport.pool import SmtpPool
+from delivery.transport.smtp.server import SmtpServer
+from emails.identity import MailIdentity
+from emails.message import MessageTemplate, Recipient
 from subscribers.models import Subscriber
 
 SLOT = "weekly:2025-W32"
@@ -156,15 +159,15 @@ def bytes_of_a_mail(database: Database) -> int:
     """Bytes of one mail on the wire."""
     with database.sessions() as session:
         content = content_of(session.scalars(select(EditionRow).limit(1)).one())
-    reader = Reader("reader@example.com", "", "0" * 16, "ko")
-    return len(Template(content, IDENTITY).message(reader, message_id="x" * 40, now=NOW).data)
+    reader = Recipient("reader@example.com", "", "0" * 16, "ko")
+    return len(MessageTemplate(content, IDENTITY).message(reader, message_id="x" * 40, now=NOW).data)
 
 
 def send_all(url: str, port: int, connections: int) -> None:
     """What a child process does: send what is planned, then a line with its figures as JSON."""
     engine = open_engine(url)
     database = Database(engine, sessionmaker(engine, expire_on_commit=False))
-    transport = Transport([SmtpAddress("127.0.0.1", port, "none")])
+    transport = SmtpPool([SmtpServer("127.0.0.1", port, "none")])
     context = SendingContext(
         database, transport, IDENTITY, lambda: datetime.now(UTC), SendingLimits(connections)
     )

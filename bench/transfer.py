@@ -18,11 +18,12 @@ from pathlib import Path
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.orm import sessionmaker
 
-from core.database import migrate, open_database, open_engine
-from core.settings import load
+from core.database import migrate, open_engine
+from core.schema import open_database
+from core.settings import load_settings
 from subscribers.csv_files import write_private
 from subscribers.models import AccountEvent, Subscriber
-from subscribers.transfer import RejectedRow, export_lines, import_readers
+from subscribers.transfer import RejectedRow, export_lines, import_subscribers
 
 KEY = b"a key for measurements"
 STEPS = ("import", "export")
@@ -43,8 +44,8 @@ def one_step(what: str, url: str, path: Path) -> None:
     begin = time.perf_counter()
     sessions = open_database(url).sessions
     if what == "import":
-        report = import_readers(
-            sessions, path, key=KEY, now=datetime.now(UTC), zone=load().zone, on_refusal=_ignore
+        report = import_subscribers(
+            sessions, path, key=KEY, now=datetime.now(UTC), zone=load_settings().zone, on_refusal=_ignore
         )
         said = f"{report.added} added, {report.known} known, {report.refused} refused"
     else:

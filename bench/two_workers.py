@@ -24,7 +24,7 @@ from sqlalchemy import func, select
 from bench.stage import add_readers, databases, emptied, free_port
 from core.database import Database
 from delivery.models import Delivery
-from tests.support.factories import issue_of, stored_issue
+from tests.support.factories import add_issue, issue_of
 from tests.support.servers.smtp_sink import Sink
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -171,7 +171,7 @@ def main() -> None:
         add_readers(database, readers)
         now = datetime.now(UTC)
         with database.sessions.begin() as session:
-            stored_issue(session, issue_of(10, start=now.date() - timedelta(days=7)), now=now)
+            add_issue(session, issue_of(10, start=now.date() - timedelta(days=7)), now=now)
         with Sink() as sink:
             prefect = Prefect(
                 folder,

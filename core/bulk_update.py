@@ -50,9 +50,7 @@ class BulkUpdate:
     def run(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Update the rows within the connection's own transaction."""
         if rows:
-            connection.execute(
-                self.statement, [dict(zip(self.parameters, row, strict=True)) for row in rows]
-            )
+            connection.execute(self.statement, [dict(zip(self.parameters, row, strict=True)) for row in rows])
 
     def over_arrays(self) -> Update:
         """The update of all rows in one statement for PostgreSQL; each parameter is an array of values."""

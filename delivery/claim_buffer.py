@@ -15,7 +15,10 @@ from delivery.rate_limit import HourlyQuota
 from delivery.retry import Claim
 
 MIN_BATCH, MAX_BATCH = 20, 200  # deliveries claimed together
-MIN_BATCH_SECONDS, MAX_BATCH_SECONDS = 1.0, 4.0  # that a batch should last, so that senders share the rest fairly
+MIN_BATCH_SECONDS, MAX_BATCH_SECONDS = (
+    1.0,
+    4.0,
+)  # that a batch should last, so that senders share the rest fairly
 MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.1, 1.0  # between two looks at what other senders have claimed
 MAX_WAIT = timedelta(minutes=15)  # for other senders and throttled domains, with nothing else to send
 

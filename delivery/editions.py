@@ -14,16 +14,21 @@ if TYPE_CHECKING:  # a process that only sends does not load what renders
 
 
 def edition_row(
-    spec: MailSpec, content: Content, now: datetime, *, papers: "Edition | None" = None, after_cursor: int = 0
+    spec: MailSpec,
+    content: Content,
+    now: datetime,
+    *,
+    edition: "Edition | None" = None,
+    after_cursor: int = 0,
 ) -> EditionRow:
-    """A mail as it is stored; `papers` is the edition that it was rendered from, unless it is a letter."""
+    """A mail as it is stored. `edition` is what it was rendered from, unless it is a letter."""
     return EditionRow(
         kind=spec.kind,
         slot=spec.slot,
         language=spec.language,
         frequency=spec.frequency,
         after_cursor=after_cursor,
-        papers=[paper.number for paper in papers.papers] if papers else [],
+        papers=[paper.number for paper in edition.papers] if edition else [],
         subject=content.subject,
         html=content.html,
         text=content.text,

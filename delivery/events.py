@@ -72,12 +72,8 @@ def cancel(session: Session, subscriber_id: int) -> None:
 def erase_forgotten_subscribers(session: Session) -> None:
     """Delete the emptied rows of forgotten subscribers to whom nothing is under way any more."""
     is_under_way = exists().where(Delivery.subscriber_id == Subscriber.id, Delivery.due_at.is_not(None))
-    forgotten = select(Subscriber.id).where(
-        Subscriber.status == SubscriberStatus.FORGOTTEN, ~is_under_way
-    )
+    forgotten = select(Subscriber.id).where(Subscriber.status == SubscriberStatus.FORGOTTEN, ~is_under_way)
     for column in (Delivery.subscriber_id, AccountEvent.subscriber_id, Subscriber.id):
         session.execute(
-            delete(column.class_)
-            .where(column.in_(forgotten))
-            .execution_options(synchronize_session=False)
+            delete(column.class_).where(column.in_(forgotten)).execution_options(synchronize_session=False)
         )

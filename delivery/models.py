@@ -57,10 +57,18 @@ class Delivery(Base):
         Index("deliveries_by_slot", "slot"),
         Index("deliveries_by_edition", "edition_id"),
         Index(
-            "deliveries_due", "queue", "due_at", "id", sqlite_where=_IS_UNDER_WAY, postgresql_where=_IS_UNDER_WAY
+            "deliveries_due",
+            "queue",
+            "due_at",
+            "id",
+            sqlite_where=_IS_UNDER_WAY,
+            postgresql_where=_IS_UNDER_WAY,
         ),
         Index(
-            "deliveries_under_way", "subscriber_id", sqlite_where=_IS_UNDER_WAY, postgresql_where=_IS_UNDER_WAY
+            "deliveries_under_way",
+            "subscriber_id",
+            sqlite_where=_IS_UNDER_WAY,
+            postgresql_where=_IS_UNDER_WAY,
         ),
     )
 

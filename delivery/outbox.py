@@ -130,9 +130,7 @@ def recover(session: Session, now: datetime) -> None:
     under_way = select(Delivery.id).where(Delivery.due_at.is_not(None))
     sending = session.scalars(under_way.where(Delivery.state == DeliveryState.SENDING)).all()
     mark_uncertain(session, sending, now)
-    claimed = update(Delivery).where(
-        Delivery.due_at.is_not(None), Delivery.state == DeliveryState.CLAIMED
-    )
+    claimed = update(Delivery).where(Delivery.due_at.is_not(None), Delivery.state == DeliveryState.CLAIMED)
     session.execute(claimed.values(state=DeliveryState.PLANNED, due_at=now, claimed_by=""))
 
 
@@ -144,9 +142,7 @@ def renew(session: Session, ids: Sequence[int], lease: Lease) -> None:
 def put_back(session: Session, ids: Sequence[int], lease: Lease) -> None:
     """Return claimed deliveries to the queue, before those that have been attempted."""
     is_unsent = (_is_leased_by(lease.token), Delivery.state == DeliveryState.CLAIMED)
-    _update(
-        session, ids, *is_unsent, state=DeliveryState.PLANNED, due_at=Delivery.planned_at, claimed_by=""
-    )
+    _update(session, ids, *is_unsent, state=DeliveryState.PLANNED, due_at=Delivery.planned_at, claimed_by="")
 
 
 def next_due_elsewhere(session: Session, queues: Sequence[str], lease: Lease) -> datetime | None:

@@ -157,7 +157,9 @@ def plan_letter(
     now: datetime,
 ) -> None:
     """Plan a letter to one subscriber. Letters that are alike share one edition."""
-    row = edition_row(MailSpec(kind, Language(subscriber.language), Frequency(subscriber.frequency), kind), content, now)
+    row = edition_row(
+        MailSpec(kind, Language(subscriber.language), Frequency(subscriber.frequency), kind), content, now
+    )
     session.add(
         Delivery(
             subscriber_id=subscriber.id,

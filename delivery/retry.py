@@ -51,9 +51,7 @@ class Outcome(NamedTuple):
 
 def sent(claim: Claim, reply: str, now: datetime) -> Outcome:
     """The server has accepted the message."""
-    return Outcome(
-        claim.id, DeliveryState.SENT, reply[:MAX_REPLY_CHARACTERS], claim.attempts + 1, None, now
-    )
+    return Outcome(claim.id, DeliveryState.SENT, reply[:MAX_REPLY_CHARACTERS], claim.attempts + 1, None, now)
 
 
 def not_sent(claim: Claim, error: SendError, now: datetime) -> Outcome:

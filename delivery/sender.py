@@ -16,11 +16,10 @@ import uvloop
 
 from core.database import file_lock
 from core.rate_storage import DatabaseStorage
-from delivery import outbox, retry
+from delivery import events, outbox, retry
 from delivery.circuit_breaker import CircuitBreaker
 from delivery.claim_buffer import ClaimBuffer
 from delivery.context import SendingContext
-from delivery.events import erase_forgotten_subscribers
 from delivery.group_commit import Admission, GroupCommit
 from delivery.mail_builder import Mail, MailBuilder
 from delivery.progress import Progress, ProgressReporter, ignore_progress
@@ -43,7 +42,11 @@ class SendResult:
 
 
 def send_due(
-    context: SendingContext, queue: str | None, *, repeat_uncertain: bool, progress: Progress = ignore_progress
+    context: SendingContext,
+    queue: str | None,
+    *,
+    repeat_uncertain: bool,
+    progress: Progress = ignore_progress,
 ) -> SendResult:
     """Send all deliveries that are due, in one queue (and in the priority queue) or in all queues.
 
@@ -99,7 +102,9 @@ class _Run:
     async def run(self) -> SendResult:
         """Everything from the first claim to the last commit."""
         try:
-            await self._commits.transact(lambda session, _lease, _now: erase_forgotten_subscribers(session))
+            await self._commits.transact(
+                lambda session, _lease, _now: events.erase_forgotten_subscribers(session)
+            )
             await self._commits.transact(lambda session, _lease, _now: self._throttle.load(session))
             await self._claims.refill()
             await self._reporter.count(len(self._claims))
@@ -275,9 +280,7 @@ def _unsent(mail: Mail) -> Outcome:
     return retry.postponed(mail.claim, mail.claim.due_at)
 
 
-async def _wait_for_all(
-    workers: Sequence["asyncio.Task[None]"], watch: "asyncio.Task[None]"
-) -> None:
+async def _wait_for_all(workers: Sequence["asyncio.Task[None]"], watch: "asyncio.Task[None]") -> None:
     """Wait for all workers; an exception of a worker, or of the watch, ends the wait."""
     running = set(workers)
     while running:

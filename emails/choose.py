@@ -85,7 +85,7 @@ def _compose_portion(
 ) -> Edition:
     """The edition of the first `count` unread papers; a daily one also announces those of the next mail."""
     waiting = unread[count:]
-    announced = 0 if spec.frequency == Frequency.WEEKLY else portion(len(waiting), spec.frequency, daily_papers)
-    return compose(
-        unread[:count], cursor, spec, remaining=len(waiting), following=waiting[:announced]
+    announced = (
+        0 if spec.frequency == Frequency.WEEKLY else portion(len(waiting), spec.frequency, daily_papers)
     )
+    return compose(unread[:count], cursor, spec, remaining=len(waiting), following=waiting[:announced])

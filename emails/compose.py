@@ -38,9 +38,7 @@ def compose(
         is_continued = facts.first_number <= cursor or any(unit.topic_id == facts.topic_id for unit in issues)
         parts, elsewhere = ((), ()) if is_continued else _opening(facts, spec.language)
         units = tuple(_paper_unit(arrival, cursor, spec.language, with_pictures) for arrival in group)
-        issues.append(
-            IssueUnit(facts.topic_id, facts.week, facts.url, facts.papers, parts, elsewhere, units)
-        )
+        issues.append(IssueUnit(facts.topic_id, facts.week, facts.url, facts.papers, parts, elsewhere, units))
     return Edition(
         spec,
         tuple(issues),
@@ -49,8 +47,6 @@ def compose(
             _paper_unit(arrival, cursor, spec.language, with_pictures=False) for arrival in following
         ),
     )
-
-
 
 
 def _opening(facts: IssueFacts, language: Language) -> tuple[tuple[Part, ...], tuple[PartName, ...]]:

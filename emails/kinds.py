@@ -25,7 +25,7 @@ class MailKind(StrEnum):
     MOVE = "move"
     FAREWELL = "farewell"
     NOTICE = "notice"
-    PROBE = "probe"
+    PROBE = "trial"  # as the Feedback-ID header of this mail names it
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,4 @@ RULES = {kind: _RULES[kind] for kind in MailKind}
 
 WITH_PAPERS = (MailKind.DIGEST, MailKind.WELCOME_DIGEST, MailKind.COPY, MailKind.CORRECTION)
 SENT_AGAIN = (MailKind.COPY, MailKind.CORRECTION)  # what an operator resends
-SUBSCRIBER_LETTERS = tuple(
-    kind for kind in MailKind if kind not in WITH_PAPERS and RULES[kind].recipients
-)
+SUBSCRIBER_LETTERS = tuple(kind for kind in MailKind if kind not in WITH_PAPERS and RULES[kind].recipients)

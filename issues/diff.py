@@ -113,9 +113,7 @@ def _title(paper: PaperContent) -> str:
 
 def _paper_changes(before: PaperContent, after: PaperContent, fields: Sequence[str]) -> list[FieldChange]:
     return [
-        FieldChange(
-            after.name, field, plain_text(getattr(before, field)), plain_text(getattr(after, field))
-        )
+        FieldChange(after.name, field, plain_text(getattr(before, field)), plain_text(getattr(after, field)))
         for field in fields
         if _comparable(field, getattr(before, field)) != _comparable(field, getattr(after, field))
     ]

@@ -130,7 +130,9 @@ def _read_answer(response: httpx.Response, url: str, known: Validators, deadline
     if response.status_code != httpx.codes.OK:
         raise FeedError(f"{url} answered {response.status_code}: nothing was read")
     validators = Validators(_validator(response, "etag"), _validator(response, "last-modified"))
-    return Fetched(url, _read_body(response, url, deadline), validators, response.headers.get("content-type", ""))
+    return Fetched(
+        url, _read_body(response, url, deadline), validators, response.headers.get("content-type", "")
+    )
 
 
 def _validator(response: httpx.Response, name: str) -> str | None:

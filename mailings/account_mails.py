@@ -132,7 +132,7 @@ def _welcome(
     edition = mail.edition
     row = add_edition(
         session,
-        edition_row(spec, mail.rendered.content, now, papers=edition, after_cursor=subscriber.cursor),
+        edition_row(spec, mail.rendered.content, now, edition=edition, after_cursor=subscriber.cursor),
     )
     planner.plan_digest(
         session,

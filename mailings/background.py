@@ -19,9 +19,7 @@ from mailings.context import identity_from, open_sending_context, rules_from
 from monitoring.alarms import send_notice
 
 
-def send_letters(
-    settings: Settings, database: Database, clock: Clock, notices: deque[OperatorNotice]
-) -> str:
+def send_letters(settings: Settings, database: Database, clock: Clock, notices: deque[OperatorNotice]) -> str:
     """Answer sign-up requests, and send the priority queue and the notices.
 
     Returns what keeps mails from being sent, or nothing. A notice that was sent is removed from `notices`.

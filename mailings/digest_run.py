@@ -56,9 +56,7 @@ def run_digest(
         # Fewer rows than planned: subscribers were forgotten meanwhile, and their rows deleted.
         report.skip(Counter({"forgotten": max(-planned_by_others, 0)}))
         count_results(report, before, after)
-        record_run(
-            session, RunKind.DIGEST, report.as_json(), local_now, slot=slot, waiting=report.waiting
-        )
+        record_run(session, RunKind.DIGEST, report.as_json(), local_now, slot=slot, waiting=report.waiting)
     return report
 
 
@@ -185,9 +183,7 @@ def _plan_group(
     with sessions.begin() as session:
         row = add_edition(
             session,
-            edition_row(
-                edition.spec, mail.rendered.content, now, papers=edition, after_cursor=group.cursor
-            ),
+            edition_row(edition.spec, mail.rendered.content, now, edition=edition, after_cursor=group.cursor),
         )
     planned = 0
     last_id: int | None = 0

@@ -44,9 +44,7 @@ class Alarm:
     notice: OperatorNotice
 
 
-def send_alarms(
-    context: SendingContext, operator: str, alarms: Sequence[Alarm], local_now: datetime
-) -> None:
+def send_alarms(context: SendingContext, operator: str, alarms: Sequence[Alarm], local_now: datetime) -> None:
     """Log each alarm, and mail the operator (if there is one) those that were not sent today.
 
     An alarm that the mail server does not accept counts as not sent, so the next call tries again.

@@ -64,9 +64,7 @@ def mails_of_issue(session: Session, issue: Issue) -> list[dict[str, Any]]:
     """How many mails with papers of the issue are in each state, by slot, language and revision of their text."""
     papers = {paper.number for paper in issue.papers}
     rows = select(EditionRow.id, EditionRow.papers, EditionRow.language, EditionRow.created_at)
-    digests = rows.where(
-        EditionRow.created_at >= issue.first_seen_at, EditionRow.kind.in_(WITH_PAPERS)
-    )
+    digests = rows.where(EditionRow.created_at >= issue.first_seen_at, EditionRow.kind.in_(WITH_PAPERS))
     carriers = {
         id_: (language, revision_at(issue.revisions, created_at))
         for id_, numbers, language, created_at in session.execute(digests)

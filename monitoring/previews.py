@@ -61,9 +61,7 @@ def issue_previews(
         editions = editions_of_issue(papers, spec, daily_papers=daily_papers)
         for day, edition in enumerate(editions[:1] if is_welcome else editions, 1):
             name = f"{prefix}-{language}"
-            yield edition_preview(
-                edition, f"{name}-day-{day}" if len(editions) > 1 else name, identity, now
-            )
+            yield edition_preview(edition, f"{name}-day-{day}" if len(editions) > 1 else name, identity, now)
     if late := [paper for paper in papers if paper.late]:
         cursor = max(paper.number for paper in papers)
         for language in Language:

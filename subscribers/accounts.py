@@ -98,9 +98,7 @@ def confirm(
 def expired_sign_ups(session: Session, now: datetime) -> Sequence[Subscriber]:
     """Subscribers who signed up and did not confirm in time, or declined."""
     is_waiting = Subscriber.status == SubscriberStatus.PENDING
-    has_declined = and_(
-        Subscriber.status == SubscriberStatus.UNSUBSCRIBED, Subscriber.confirmed_at.is_(None)
-    )
+    has_declined = and_(Subscriber.status == SubscriberStatus.UNSUBSCRIBED, Subscriber.confirmed_at.is_(None))
     is_late = Subscriber.created_at < now - SIGNUP_LIFETIME
     return session.scalars(select(Subscriber).where(is_late, or_(is_waiting, has_declined))).all()
 

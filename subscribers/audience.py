@@ -36,7 +36,11 @@ class Audience:
 
 
 def read_audience(
-    session: Session, frequency: Frequency, *, since: datetime, skip_reasons: Mapping[str, ColumnElement[bool]]
+    session: Session,
+    frequency: Frequency,
+    *,
+    since: datetime,
+    skip_reasons: Mapping[str, ColumnElement[bool]],
 ) -> Audience:
     """The active subscribers of a frequency, and why other candidates get nothing.
 

@@ -142,7 +142,9 @@ def _parse_confirmation(cell: str, now: datetime, zone: tzinfo) -> datetime | No
             confirmed_at if confirmed_at.tzinfo else confirmed_at.replace(tzinfo=zone)
         ).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise AccountError(f"confirmed_at {cell.strip()!r} is not a time like 2025-08-04T08:00+09:00") from None
+        raise AccountError(
+            f"confirmed_at {cell.strip()!r} is not a time like 2025-08-04T08:00+09:00"
+        ) from None
     if not EARLIEST_CONFIRMATION <= confirmed_at <= now:
         raise AccountError(f"confirmed_at {cell.strip()!r} is not between 1990 and now")
     return confirmed_at
@@ -249,7 +251,9 @@ def export_lines(sessions: Sessions, *, everyone: bool) -> Iterator[str]:
 
 
 def _next_batch(sessions: Sessions, last_id: int, *, everyone: bool) -> Sequence[Subscriber]:
-    rows = select(Subscriber).where(Subscriber.id > last_id).order_by(Subscriber.id).limit(ROWS_PER_TRANSACTION)
+    rows = (
+        select(Subscriber).where(Subscriber.id > last_id).order_by(Subscriber.id).limit(ROWS_PER_TRANSACTION)
+    )
     wanted = (
         Subscriber.status != SubscriberStatus.FORGOTTEN if everyone else Subscriber.status.in_(SUBSCRIBED)
     )

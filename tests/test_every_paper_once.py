@@ -18,25 +18,26 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from mailings.run_upkeep import run_upkeep
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-from core.database import Database, open_database
+from core.database import Database
+from core.schema import open_database
 from delivery import rate_limit
+from delivery.context import SendingContext
 from delivery.models import Delivery, EditionRow
-from delivery.sender import SendingContext
-from delivery.transport.pool import Client, Transport
+from delivery.transport.pool import SmtpClient, SmtpPool
 from delivery.transport.smtp.replies import SmtpError
 from emails.edition import Edition
 from emails.message import Message
 from emails.rendering.fit import FittedBlocks
 from emails.rendering.render import Rendered
-from issues.feed import Post
+from issues.posts import Post
 from issues.store import apply
 from mailings import digest_run
-from mailings.context import clock_from
-from mailings.digest_run import MailingRules, run_digest
-from mailings.upkeep import upkeep
+from mailings.context import MailingRules, clock_from
+from mailings.digest_run import run_digest
 from subscribers import accounts
 from tests.support.factories import IDENTITY
 
@@ -48,7 +49,7 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-class PostmansLine(Client):
+class PostmansLine(SmtpClient):
     """Every line leads to the one postman."""
 
     def __init__(self, mail_worker: "BackgroundWorker") -> None:
@@ -61,7 +62,7 @@ class PostmansLine(Client):
         return
 
 
-class BackgroundWorker(Transport):
+class BackgroundWorker(SmtpPool):
     """A mail server that keeps what it takes, by Message-ID, and refuses or crashes when told."""
 
     def __init__(self) -> None:
@@ -78,7 +79,7 @@ class BackgroundWorker(Transport):
                 self.fuse = None
                 raise Crash
 
-    def line(self) -> Client:
+    def line(self) -> SmtpClient:
         return PostmansLine(self)
 
     def take(self, message: Message) -> str:
@@ -163,7 +164,7 @@ class World:
         )
         try:
             if what == "upkeep":
-                upkeep(context, local_now=self.now, rules=RULES)
+                run_upkeep(context, local_now=self.now, rules=RULES)
             else:
                 report = run_digest(context, what, local_now=self.now, rules=RULES)
                 assert report.balances, report.line()

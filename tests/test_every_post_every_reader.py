@@ -16,12 +16,12 @@ from core.database import Database
 from emails.rendering.i18n import translate
 from emails.rendering.render import MAX_HTML_BYTES
 from issues import store
-from issues.arrivals import papers_in_issue
 from issues.parse.text import has_hangul
+from issues.queries import papers_in_issue
 from mailings import intake
 from monitoring.previews import issue_previews
 from paperboy.demo.sample.forum import Forum
-from tests.support.factories import IDENTITY, hand_over
+from tests.support.factories import IDENTITY, send_messages
 from tests.support.servers.smtp import ScriptedServer
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
@@ -66,7 +66,7 @@ def _arrived(database: Database, feed_url: str, posts: int) -> list[tuple[str, E
     assert len(issues) == posts
     sent = [mail for papers in issues for mail in issue_previews(papers, IDENTITY, NOW, daily_papers=2)]
     with ScriptedServer() as server:
-        hand_over(server, (mail.message for mail in sent))
+        send_messages(server, (mail.message for mail in sent))
         received = [message_from_bytes(message.data, policy=policy.default) for message in server.messages]
     languages = [mail.name.split("-day-")[0].rpartition("-")[2] for mail in sent]
     return list(zip(languages, received, strict=True))

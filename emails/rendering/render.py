@@ -73,9 +73,7 @@ def _filled_size(html: str, nonce: str, longest: Mapping[str, str]) -> HtmlSize:
 def _block_sizes(edition: Edition, sizes: Mapping[str, HtmlSize]) -> dict[BlockRef, HtmlSize]:
     """The size of each block; the first block of a text includes the text's frame."""
     refs = [
-        BlockRef(part, block)
-        for part, text in enumerate(edition.parts)
-        for block in range(len(text.blocks))
+        BlockRef(part, block) for part, text in enumerate(edition.parts) for block in range(len(text.blocks))
     ]
     blocks = {ref: sizes[f"b{number}"] for number, ref in enumerate(refs)}
     return {ref: size if ref.block else size + sizes[f"t{ref.part}"] for ref, size in blocks.items()}

@@ -181,7 +181,8 @@ def runs_of(node: LexborNode, base: str, format_: TextRun = PLAIN, depth: int = 
     elif tag == "img":
         if "emoji" in classes(node):
             yield replace(
-                format_, text=emoji_character(node.attributes.get("title") or node.attributes.get("alt") or "")
+                format_,
+                text=emoji_character(node.attributes.get("title") or node.attributes.get("alt") or ""),
             )
     elif not is_dropped(node):
         yield from inline_runs(node, base, _format_inside(node, format_, base), depth + 1)

@@ -91,9 +91,7 @@ def group_papers(session: Session, issue: Issue, *, only_corrected: bool = False
     editions: dict[int, set[int]] = {number: set() for number in papers}
     outdated: dict[int, set[int]] = {number: set() for number in papers}
     rows = select(EditionRow.id, EditionRow.papers, EditionRow.created_at)
-    digests = rows.where(
-        EditionRow.created_at >= issue.first_seen_at, EditionRow.kind.in_(WITH_PAPERS)
-    )
+    digests = rows.where(EditionRow.created_at >= issue.first_seen_at, EditionRow.kind.in_(WITH_PAPERS))
     for edition, numbers, created_at in session.execute(digests):
         for number in papers.keys() & set(numbers):
             editions[number].add(edition)
@@ -160,7 +158,9 @@ def count_eligible(
         tuple(AudienceSlice(language, bits, readers) for (language, bits), readers in sorted(slices.items())),
         reasons,
         left_out,
-        tuple((id_, email) for id_, email in session.execute(sample.order_by(Subscriber.id).limit(SAMPLE_SIZE))),
+        tuple(
+            (id_, email) for id_, email in session.execute(sample.order_by(Subscriber.id).limit(SAMPLE_SIZE))
+        ),
         checksum,
     )
 

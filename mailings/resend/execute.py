@@ -32,9 +32,7 @@ def execute(
     """Plan the copies and send them, together with copies of the same request that still wait; count them all."""
     with context.database.sessions() as session:
         earlier = earlier_request(session, plan.terms)
-        before = (
-            queries.count_slot_by_reason(session, resend_slot(earlier.id)) if earlier else StateCounts()
-        )
+        before = queries.count_slot_by_reason(session, resend_slot(earlier.id)) if earlier else StateCounts()
     sessions, domain = context.database.sessions, context.identity.domain
     slot = enqueue(sessions, plan, asked_by=asked_by, domain=domain, now=now)
     report = DigestReport(slot, editions=[batch_entry(batch) for batch in plan.batches])
@@ -81,7 +79,9 @@ def _store_request(session: Session, plan: ResendPlan, asked_by: str, now: datet
 def _plan_batch(sessions: Sessions, batch: ResendBatch, slot: str, domain: str, now: datetime) -> None:
     """Plan a batch in bounded transactions."""
     row = batch.edition
-    if row.id is None:  # stored even if an older edition reads the same, because its age says which text it has
+    if (
+        row.id is None
+    ):  # stored even if an older edition reads the same, because its age says which text it has
         with sessions.begin() as session:
             session.add(row)
     last_id: int | None = 0

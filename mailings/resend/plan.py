@@ -91,7 +91,9 @@ class ResendPlan:
             "copies": self.copies,
             "reasons": dict(self.eligible.reasons),
             "left_out": dict(self.eligible.left_out),
-            "sample": [f"{mask_address(address)} (subscriber {id_})" for id_, address in self.eligible.sample],
+            "sample": [
+                f"{mask_address(address)} (subscriber {id_})" for id_, address in self.eligible.sample
+            ],
             "editions": [batch_entry(batch) for batch in self.batches],
             "asked_before": self.earlier and self.earlier.asked_at.isoformat(timespec="seconds"),
             "waiting": self.waiting,
@@ -256,7 +258,7 @@ def resend_edition(
     spec = MailSpec(resend_edition_slot(topic_id), language, Frequency.WEEKLY, kind)
     edition = edition_to_resend(papers, spec)
     rendered = render(edition, archive=identity.archive, longest=longest_placeholders(identity))
-    return edition_row(spec, rendered.content, now, papers=edition)
+    return edition_row(spec, rendered.content, now, edition=edition)
 
 
 def _plan_delivery(session: Session, request: ResendRequest, delivery_id: int) -> ResendPlan:

@@ -31,9 +31,7 @@ from subscribers.audience import AudienceGroup
 router = APIRouter(prefix=HOME, include_in_schema=False)
 
 # A mail has its own styles and shows the forum's pictures. Nothing in it runs, and nothing leads out of its frame.
-_MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:; frame-ancestors 'self'; sandbox"
-)
+_MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:; frame-ancestors 'self'; sandbox"
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -113,7 +111,9 @@ def show_copy(
     with read_only(context.database) as session:
         issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id))
         numbers = set(map(int, papers.split(",")))
-        arrived = [arrival for arrival in papers_in_issue(issue) if arrival.number in numbers] if issue else []
+        arrived = (
+            [arrival for arrival in papers_in_issue(issue) if arrival.number in numbers] if issue else []
+        )
     if not arrived:
         raise HTTPException(404)
     row = resend_edition(arrived, topic_id, language, correction, context.identity, context.clock())

@@ -34,9 +34,7 @@ def parse_now(value: str | None) -> datetime | None:
             f"{value!r} is not a time like 2025-08-04T08:00+09:00", param_hint="--now"
         ) from None
     if not MIN_YEAR <= moment.year <= MAX_YEAR:
-        raise typer.BadParameter(
-            f"must be between the years {MIN_YEAR} and {MAX_YEAR}", param_hint="--now"
-        )
+        raise typer.BadParameter(f"must be between the years {MIN_YEAR} and {MAX_YEAR}", param_hint="--now")
     if moment.tzinfo:
         return moment
     from core.settings import load_settings

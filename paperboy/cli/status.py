@@ -41,9 +41,7 @@ def _status(now: str | None) -> dict[str, Any]:
     settings, database = open_installation()
     with database.sessions() as session:
         return {
-            "attention": [
-                asdict(item) for item in attention_items(session, moment, settings.bounce_alarm)
-            ],
+            "attention": [asdict(item) for item in attention_items(session, moment, settings.bounce_alarm)],
             "issues": dict(Counter(issue_entry(issue)["state"] for issue in all_issues(session))),
             "subscribers": {" ".join(kind): count for kind, count in count_by_kind(session).items()},
             "deliveries": dict(count_by_state(session)),

@@ -76,9 +76,7 @@ def _build_context(
     database = open_database(settings.database_url)
     redis_url = settings.limits_url.get_secret_value() if settings.limits_url else ""
     counts = open_rate_storage(redis_url, database)
-    rates = SignupRates(
-        settings.sign_ups_per_network, settings.sign_ups_per_domain, settings.sign_ups_in_all
-    )
+    rates = SignupRates(settings.sign_ups_per_network, settings.sign_ups_per_domain, settings.sign_ups_in_all)
     notices: deque[OperatorNotice] = deque(maxlen=MAX_WAITING_NOTICES)
     letters = BackgroundWorker("letters", lambda: send_letters(settings, database, clock, notices))
     # Many copies take their time, so another worker sends them while sign-ups are answered.

@@ -119,9 +119,7 @@ def show_feed(context: ContextDep) -> Response:
 
 def _front(issue: Issue) -> list[ArchivedText]:
     texts = [("overview", from_json(issue.overview)), ("summary", from_json(issue.summary))]
-    return [
-        ArchivedText(name, TextLanguage.KO, readable_blocks(blocks)) for name, blocks in texts if blocks
-    ]
+    return [ArchivedText(name, TextLanguage.KO, readable_blocks(blocks)) for name, blocks in texts if blocks]
 
 
 def _texts(paper: PaperContent) -> Iterator[ArchivedText]:

@@ -86,7 +86,9 @@ def save(
 
 
 @router.post("/p/{token}/pause")
-def pause(request: Request, token: str, context: ContextDep, origin: Origin, until: FormText = "") -> Response:
+def pause(
+    request: Request, token: str, context: ContextDep, origin: Origin, until: FormText = ""
+) -> Response:
     """Stop mails until a day."""
 
     def act(_: Session, subscriber: Subscriber) -> None:

@@ -126,9 +126,7 @@ def confirm(request: Request, token: str, context: ContextDep, origin: Origin) -
                 session, subscriber, context.identity, context.rules, context.clock(), origin=origin
             )
         except AccountError:
-            return message_page(
-                request, "confirm_late", status=410, subscriber_language=subscriber.language
-            )
+            return message_page(request, "confirm_late", status=410, subscriber_language=subscriber.language)
     context.wake()
     return redirect(f"/c/{token}", request)
 

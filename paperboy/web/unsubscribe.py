@@ -62,7 +62,5 @@ def undo(request: Request, token: str, context: ContextDep, origin: Origin) -> R
             accounts.undo_unsubscribe(session, subscriber, context.clock(), origin=origin)
         except AccountError:
             if subscriber.status != SubscriberStatus.ACTIVE:
-                return message_page(
-                    request, "undo_late", status=409, subscriber_language=subscriber.language
-                )
+                return message_page(request, "undo_late", status=409, subscriber_language=subscriber.language)
     return redirect(f"/u/{token}", request, done="back")

@@ -9,13 +9,14 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
 from core.database import Database
-from core.run_log import record
+from core.run_log import record_run
 from delivery.models import BounceMail
 from delivery.report import DigestReport
 from issues.models import Issue
-from subscribers.accounts import find, suppress, unsubscribe
+from subscribers.accounts import find, unsubscribe
+from subscribers.suppression import suppress
 from tests.support.all_mails import EDITED, summary
-from tests.support.programs import VIOLATIONS, node_module
+from tests.support.programs import ACCESSIBILITY_VIOLATIONS, node_module
 from tests.support.site import Site, open_site
 
 TOKEN = "a token for operators, in tests"
@@ -69,7 +70,7 @@ def _trouble(site: Site) -> None:
         issue.revisions[-1].problems = ["paper 3 has no abstract"]
         issue.held_revision, issue.revision = issue.revisions[-1].number, 1
         stopped = DigestReport("retries", candidates=2, planned=2, stopped="login refused: 535 5.7.8")
-        record(session, "upkeep", stopped.as_json(), site.clock())
+        record_run(session, "upkeep", stopped.as_json(), site.clock())
 
 
 def _sign_in(page: Page, site: Site) -> None:
@@ -89,7 +90,7 @@ def test_axe_finds_no_barrier_on_the_operators_pages_and_none_scrolls_sideways(
 
     def judge(name: str) -> None:
         page.evaluate(axe)
-        found[name] = [*page.evaluate(VIOLATIONS)]
+        found[name] = [*page.evaluate(ACCESSIBILITY_VIOLATIONS)]
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             found[name] += page.evaluate(SCROLLS)

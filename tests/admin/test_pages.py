@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from core.database import Database
 from delivery.models import Delivery, Resend
 from issues.models import Issue
-from paperboy.admin.auth import COOKIE, HOURS
+from paperboy.admin.auth import COOKIE, SESSION_SECONDS
 from tests.support.all_mails import EDITED
 from tests.support.site import Site, open_site
 
@@ -74,7 +74,7 @@ def seen(answer: httpx.Response) -> str:
 
 
 def stored(site: Site) -> dict[str, list[Any]]:
-    return site.rows(but=("attempts",))
+    return site.rows(without=("attempts",))
 
 
 def test_no_page_is_shown_to_whoever_has_not_signed_in(context: Site) -> None:
@@ -147,7 +147,7 @@ def test_a_session_ends_with_its_time_with_another_token_and_by_signing_out(
         other.client.cookies.set(COOKIE, session)
         assert other.client.get("/operator").status_code == 303
     with monkeypatch.context() as next_allowed:
-        then = time.time() + HOURS * 3600 + 60
+        then = time.time() + SESSION_SECONDS * 3600 + 60
         next_allowed.setattr("itsdangerous.timed.time.time", lambda: then)
         assert context.client.get("/operator").status_code == 303
     context.client.post("/operator/logout", data={"proof": proof(context)})

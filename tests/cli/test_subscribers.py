@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from core.database import open_database
-from core.settings import load, secret_key
-from paperboy.cli.main import main
 from paperboy.reports import subscribers as reports
-from subscribers.accounts import confirm, find, is_forgotten, sign_up
+
+from core.schema import open_database
+from core.settings import load_settings, secret_key
+from paperboy.cli.main import main
+from subscribers.accounts import confirm, find, sign_up
+from subscribers.erasure import is_forgotten
 from subscribers.transfer import ImportReport, RejectedRow
 
 Paperboy = Callable[..., tuple[int, str, str]]
@@ -140,7 +141,7 @@ def test_what_forget_erased_is_reported_as_json(paperboy: Paperboy) -> None:
 def test_one_who_signed_up_again_after_being_forgotten_is_a_reader_like_any_other(paperboy: Paperboy) -> None:
     paperboy("import", "readers.csv")
     paperboy("forget", "minji@example.com")
-    settings = load()
+    settings = load_settings()
     database = open_database(settings.database_url)
     with database.sessions.begin() as session:
         assert is_forgotten(session, "minji@example.com", secret_key(settings))

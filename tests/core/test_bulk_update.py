@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, Update, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
-from core.bulk_update import CombinedUpdate, BulkUpdate, connect
+from core.bulk_update import BulkUpdate, CombinedUpdate, open_update_connection
 from core.database import Database
 
 NOTES = Table(
@@ -46,12 +46,12 @@ def engine(database: Database) -> Iterator[Engine]:
 
 
 def texts(engine: Engine) -> list[str | None]:
-    with engine.connect() as connection:
+    with engine.open_update_connection() as connection:
         return list(connection.scalars(select(NOTES.c.text).order_by(NOTES.c.id)))
 
 
 def closed(engine: Engine) -> list[int]:
-    with engine.connect() as connection:
+    with engine.open_update_connection() as connection:
         return list(
             connection.scalars(select(NOTES.c.id).where(NOTES.c.state != "open").order_by(NOTES.c.id))
         )
@@ -60,7 +60,7 @@ def closed(engine: Engine) -> list[int]:
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXTS, min_size=4, max_size=4))
 def test_every_text_arrives_as_it_is(engine: Engine, given_texts: list[str | None]) -> None:
-    with connect(engine) as connection:
+    with open_update_connection(engine) as connection:
         BOTH.run(connection, list(enumerate(given_texts)), [])
     assert texts(engine) == given_texts
 
@@ -69,13 +69,13 @@ def test_every_text_arrives_as_it_is(engine: Engine, given_texts: list[str | Non
     "text", ['"', "\\", '\\"', "{a,b}", ",", "NULL", "", " a ", "'; DROP TABLE notes", "%s", "한글"]
 )
 def test_no_sign_of_a_text_is_taken_for_one_of_the_database(engine: Engine, text: str) -> None:
-    with connect(engine) as connection:
+    with open_update_connection(engine) as connection:
         BOTH.run(connection, [(1, text)], [])
     assert texts(engine) == ["", text, "", ""]
 
 
 def test_it_counts_the_rows_that_the_last_change_met(engine: Engine) -> None:
-    with connect(engine) as connection:
+    with open_update_connection(engine) as connection:
         assert BOTH.run(connection, [(0, "new"), (1, "new")], [("done", 2), ("done", 3), ("done", 99)]) == 2
         assert BOTH.run(connection, [(2, "too late")], [("done", 1), ("done", 2)]) == 1
         assert BOTH.run(connection, [(0, "newer")], []) == 0
@@ -84,7 +84,7 @@ def test_it_counts_the_rows_that_the_last_change_met(engine: Engine) -> None:
 
 
 def test_of_changes_that_fail_none_is_made_and_the_connection_goes_on(engine: Engine) -> None:
-    with connect(engine) as connection:
+    with open_update_connection(engine) as connection:
         with pytest.raises(DBAPIError):
             BOTH.run(connection, [(0, "half done")], [("done", 1), ("done", {"no": "number"})])
         assert BOTH.run(connection, [], [("done", 1)]) == 1
@@ -93,7 +93,7 @@ def test_of_changes_that_fail_none_is_made_and_the_connection_goes_on(engine: En
 
 
 def test_within_a_transaction_of_another_it_ends_with_that(engine: Engine) -> None:
-    with engine.connect() as connection:
+    with engine.open_update_connection() as connection:
         REWRITE.run(connection, [(0, "new")])
         connection.rollback()
     assert texts(engine) == [""] * 4

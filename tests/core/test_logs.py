@@ -11,11 +11,11 @@ from sqlalchemy import update
 
 from core import logs
 from core.database import Database
-from core.run_log import record
+from core.run_log import record_run
 from delivery.models import Delivery
 from delivery.retry import MAX_ATTEMPTS
 from tests.support.factories import NOW
-from tests.support.outbox import SLOT, deliveries, plan, send
+from tests.support.outbox import SLOT, deliveries, plan_mails, send
 from tests.support.servers.smtp import ScriptedServer
 
 
@@ -38,7 +38,7 @@ def lines(written: io.StringIO) -> list[dict[str, Any]]:
 def test_a_line_is_one_object_with_its_ids_as_fields(written: io.StringIO, sqlite_database: Database) -> None:
     logs.set_up("json")
     with sqlite_database.sessions.begin() as session:
-        record(session, "digest", {}, NOW, slot=SLOT)
+        record_run(session, "digest", {}, NOW, slot=SLOT)
     try:
         int("two\nlines")
     except ValueError:
@@ -61,7 +61,7 @@ def test_a_refused_mail_is_named_by_its_ids_and_not_by_its_address(
     written: io.StringIO, sqlite_database: Database
 ) -> None:
     logs.set_up("json")
-    (address,) = plan(sqlite_database, 1)
+    (address,) = plan_mails(sqlite_database, 1)
     with ScriptedServer(on_rcpt=f"550 5.1.1 <{address}> unknown") as server:
         send(sqlite_database, server)
     (delivery,) = deliveries(sqlite_database)
@@ -74,7 +74,7 @@ def test_a_mail_that_was_tried_often_enough_is_logged_as_failed_though_the_serve
     written: io.StringIO, sqlite_database: Database
 ) -> None:
     logs.set_up("json")
-    plan(sqlite_database, 1)
+    plan_mails(sqlite_database, 1)
     with sqlite_database.sessions.begin() as session:
         session.execute(update(Delivery).values(attempts=MAX_ATTEMPTS - 1))
     with ScriptedServer(on_rcpt="451 4.2.2 Mailbox full") as server:

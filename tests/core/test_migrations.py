@@ -14,10 +14,16 @@ import core.run_log
 import delivery.models
 import issues.models
 import subscribers.models
-from core.database import Base, Database, DatabaseError, check, migrate
+from core.database import Base, Database, DatabaseError, migrate
+from core.schema import ensure_current
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "core" / "migrations"
-TABLES = (core.run_log.RunRecord, delivery.models.Delivery, issues.models.Paper, subscribers.models.Subscriber)
+TABLES = (
+    core.run_log.RunRecord,
+    delivery.models.Delivery,
+    issues.models.Paper,
+    subscribers.models.Subscriber,
+)
 
 
 def test_a_migrated_database_has_the_tables_of_the_models(database: Database) -> None:
@@ -40,9 +46,9 @@ def test_an_older_database_is_refused_until_it_is_migrated_and_keeps_its_rows(da
             )
         )  # fmt: skip
     with pytest.raises(DatabaseError, match="run `paperboy migrate`"):
-        check(engine)
+        ensure_current(engine)
     migrate(engine)
-    check(engine)
+    ensure_current(engine)
     with database.sessions() as session:
         assert session.scalars(select(subscribers.models.Subscriber.email)).all() == ["minji@example.com"]
 
@@ -50,6 +56,6 @@ def test_an_older_database_is_refused_until_it_is_migrated_and_keeps_its_rows(da
 def test_a_database_of_a_newer_paperboy_is_left_alone(database: Database) -> None:
     with database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    for act in (check, migrate):
+    for act in (ensure_current, migrate):
         with pytest.raises(DatabaseError, match=r"at version 9999, this Paperboy knows .*: update"):
             act(database.engine)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.settings import SettingsError, load
+from core.settings import SettingsError, load_settings
 
 
 @pytest.mark.parametrize("address", ["http://counts.example", "memory://", "redis:", "soon"])
@@ -11,5 +11,5 @@ def test_an_address_for_counting_sign_ups_that_is_no_redis_is_told_in_one_line(
 ) -> None:
     monkeypatch.setenv("PAPERBOY_LIMITS_URL", address)
     with pytest.raises(SettingsError) as told:
-        load()
+        load_settings()
     assert str(told.value).splitlines() == ["PAPERBOY_LIMITS_URL: must be like redis://host:6379/0"]

@@ -4,9 +4,9 @@ import pytest
 
 from core.database import Database
 from delivery.circuit_breaker import MAX_CONSECUTIVE_FAILURES, WINDOW_MAILS, CircuitBreaker
-from subscribers.accounts import is_suppressed
+from subscribers.suppression import is_suppressed
 from tests.support.factories import NOW
-from tests.support.outbox import deliveries, plan, send, states
+from tests.support.outbox import deliveries, plan_mails, send, states
 from tests.support.servers.smtp import ScriptedServer, in_turn
 
 BLOCKED = "554 5.3.0 blocked"
@@ -37,7 +37,7 @@ def test_mails_that_failed_when_the_run_stopped_are_planned_anew_and_arrive(
     database: Database, refused_before: int
 ) -> None:
     """Also those just before a mail that was taken: nobody knows since when the server blocks."""
-    addresses = plan(database, 20)
+    addresses = plan_mails(database, 20)
     first = [BLOCKED] * refused_before + [None]
     with ScriptedServer(on_rcpt=in_turn(*first, *[BLOCKED] * MAX_CONSECUTIVE_FAILURES)) as server:
         result = send(database, server)
@@ -51,7 +51,7 @@ def test_mails_that_failed_when_the_run_stopped_are_planned_anew_and_arrive(
 
 def test_dead_addresses_in_a_row_stop_no_run_and_stay_failed(database: Database) -> None:
     """A list that nobody has tended for years is no block."""
-    addresses = plan(database, 2 * MAX_CONSECUTIVE_FAILURES)
+    addresses = plan_mails(database, 2 * MAX_CONSECUTIVE_FAILURES)
     with ScriptedServer(on_rcpt=DEAD) as server:
         assert send(database, server).stopped == ""
     assert states(database) == {"failed": 2 * MAX_CONSECUTIVE_FAILURES}
@@ -60,7 +60,7 @@ def test_dead_addresses_in_a_row_stop_no_run_and_stay_failed(database: Database)
 
 
 def test_a_dead_address_stays_failed_when_a_run_stops_for_others(database: Database) -> None:
-    plan(database, MAX_CONSECUTIVE_FAILURES + 1)
+    plan_mails(database, MAX_CONSECUTIVE_FAILURES + 1)
     with ScriptedServer(on_rcpt=in_turn(DEAD, *[BLOCKED] * MAX_CONSECUTIVE_FAILURES)) as server:
         assert send(database, server, now=NOW).stopped
     assert [delivery.state for delivery in deliveries(database)] == [

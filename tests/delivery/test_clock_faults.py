@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.bulk_update import connect
+from core.bulk_update import open_update_connection
 from core.database import Database
 from delivery import claim_buffer, outbox, retry, settlement
 from delivery.outbox import Lease
 from tests.support.factories import NOW
-from tests.support.outbox import SLOT, deliveries, got, plan, send, send_by_address, states
+from tests.support.outbox import SLOT, deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer
 
 HOURS = timedelta(hours=5)
@@ -53,10 +53,10 @@ def clock() -> SteppingClock:
 def test_a_clock_that_is_set_in_mid_run_makes_no_mail_late_or_twice(
     database: Database, clock: SteppingClock, step: timedelta, hook: str
 ) -> None:
-    addresses = plan(database, 5)
+    addresses = plan_mails(database, 5)
     with ScriptedServer(**{hook: clock.step_at_mail(2, step)}) as server:  # type: ignore[arg-type]
         result = send(database, server, now=clock)
-    assert got(server) == addresses
+    assert recipients(server) == addresses
     assert states(database) == result.states == {"sent": 5}
 
 
@@ -64,14 +64,14 @@ def test_mails_that_a_clock_set_back_makes_early_wait_for_their_time_and_go_out_
     database: Database, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim_buffer, "BATCH", 2)
-    addresses = plan(database, 5)
+    addresses = plan_mails(database, 5)
     with ScriptedServer(on_body=clock.step_at_mail(1, -HOURS)) as server:
         result = send(database, server, now=clock)
         assert result.states == {"sent": 2}
         assert states(database) == {"sent": 2, "planned": 3}
         clock.now = NOW
         send(database, server, now=clock)
-    assert got(server) == addresses
+    assert recipients(server) == addresses
     assert states(database) == {"sent": 5}
 
 
@@ -81,7 +81,7 @@ def test_a_sender_whose_clock_is_hours_ahead_makes_nothing_twice_that_the_ledger
     database: Database, clock: SteppingClock, repeats: bool
 ) -> None:
     """It takes the mail in flight for lost, and is right about nothing but that its own clock says so."""
-    addresses = plan(database, 3)
+    addresses = plan_mails(database, 3)
     ahead = SteppingClock()
     ahead.now += HOURS
     in_flight, answer = threading.Event(), threading.Event()
@@ -108,7 +108,7 @@ def assert_twice_only_as_the_ledger_says(
     database: Database, server: ScriptedServer, addresses: list[str], *, repeats: bool
 ) -> None:
     assert [delivery.repeats for delivery in deliveries(database)] == [int(repeats), 0, 0]
-    assert Counter(got(server)) == Counter([*addresses, *addresses[: int(repeats)]])
+    assert Counter(recipients(server)) == Counter([*addresses, *addresses[: int(repeats)]])
 
 
 # --- a sender that sleeps -----------------------------------------------------------
@@ -117,11 +117,11 @@ def assert_twice_only_as_the_ledger_says(
 def test_what_another_sender_holds_by_now_can_be_neither_announced_nor_settled_by_the_one_that_slept(
     database: Database,
 ) -> None:
-    plan(database, 2)
+    plan_mails(database, 2)
     slept, awake = Lease("slept", NOW + timedelta(seconds=1)), Lease("awake", NOW + HOURS)
     with database.sessions.begin() as session:
         claims = outbox.claim(session, SLOT, slept, now=NOW, repeat_uncertain=True, limit=2)
-    with connect(database.engine) as connection:
+    with open_update_connection(database.engine) as connection:
         assert settlement.commit_fast(connection, [], claims[:1], slept)
         next_allowed = NOW + timedelta(seconds=2)
         with database.sessions.begin() as session:
@@ -184,7 +184,7 @@ class Sleeper:
 def test_a_sender_that_wakes_after_its_lease_neither_sends_nor_settles_what_another_took_over(
     database: Database, hook: str, repeats: bool
 ) -> None:
-    addresses = plan(database, 3)
+    addresses = plan_mails(database, 3)
     sleeper = Sleeper()
     with ScriptedServer(**{hook: sleeper.wait_at_first}) as server:  # type: ignore[arg-type]
         with sleeper.asleep(database, server, repeats=repeats):
@@ -198,7 +198,7 @@ def test_a_sender_that_wakes_after_its_lease_neither_sends_nor_settles_what_anot
 
 @pytest.mark.parametrize("new_database_url", ["sqlite"], indirect=True)
 def test_on_sqlite_a_sender_asleep_is_waited_for_and_nothing_is_sent_twice(database: Database) -> None:
-    addresses = plan(database, 3)
+    addresses = plan_mails(database, 3)
     sleeper, waits = Sleeper(), threading.Event()
     handler = logging.Handler()
     handler.emit = lambda _record: waits.set()  # type: ignore[method-assign, assignment]

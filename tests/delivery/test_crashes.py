@@ -9,14 +9,15 @@ import pytest
 
 from core.database import Database
 from delivery import outbox
+from delivery.context import SendingContext
 from delivery.models import Delivery, EditionRow
 from delivery.outbox import Lease
-from delivery.sender import SendingContext, send_due
-from delivery.transport.pool import Client, Transport
+from delivery.sender import send_due
+from delivery.transport.pool import SmtpClient, SmtpPool
 from emails.message import Message
 from subscribers.models import AccountEvent, Subscriber
 from tests.support.factories import IDENTITY, NOW
-from tests.support.outbox import SLOT, deliveries, got, message_ids, plan, send, states
+from tests.support.outbox import SLOT, deliveries, message_ids, plan_mails, recipients, send, states
 from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer, in_turn
 
 
@@ -28,7 +29,7 @@ class Crash(BaseException):
 
 
 def test_a_mail_taken_without_a_reply_is_repeated_once_with_the_same_message_id(database: Database) -> None:
-    plan(database, 1)
+    plan_mails(database, 1)
     with ScriptedServer(on_body=TAKE_AND_DROP) as server:
         for _ in range(3):
             send(database, server)
@@ -38,7 +39,7 @@ def test_a_mail_taken_without_a_reply_is_repeated_once_with_the_same_message_id(
 
 
 def test_a_mail_taken_without_a_reply_is_held_where_the_operator_wants_so(database: Database) -> None:
-    plan(database, 2)
+    plan_mails(database, 2)
     with ScriptedServer(on_body=in_turn(TAKE_AND_DROP)) as server:
         for _ in range(3):
             send(database, server, repeat_uncertain=False)
@@ -49,7 +50,7 @@ def test_a_mail_taken_without_a_reply_is_held_where_the_operator_wants_so(databa
 # --- crashes ------------------------------------------------------------------------
 
 
-class FakeLine(Client):
+class FakeLine(SmtpClient):
     """Takes every message, and dies before or after the one that is the `crash_at`-th."""
 
     def __init__(self, transport: "FakeTransport") -> None:
@@ -68,14 +69,14 @@ class FakeLine(Client):
         return
 
 
-class FakeTransport(Transport):
+class FakeTransport(SmtpPool):
     """Its line dies before or after the `crash_at`-th message."""
 
     def __init__(self, crash_at: int, *, before: bool) -> None:
         self.crash_at, self.before = crash_at, before
         self.taken: list[Message] = []
 
-    def line(self) -> Client:
+    def line(self) -> SmtpClient:
         return FakeLine(self)
 
 
@@ -92,7 +93,7 @@ def crashing_clock(at: int) -> Callable[[], datetime]:
 
 
 def drain_with(
-    database: Database, transport: Transport, clock: Callable[[], datetime], *, repeat: bool = False
+    database: Database, transport: SmtpPool, clock: Callable[[], datetime], *, repeat: bool = False
 ) -> None:
     context = SendingContext(database, transport, IDENTITY, clock, lease=timedelta(0))
     send_due(context, None, repeat_uncertain=repeat)
@@ -103,7 +104,7 @@ def drain_with(
 def test_a_crash_in_the_middle_of_a_mail_leaves_exactly_that_one_uncertain(
     database: Database, server: ScriptedServer, crash_at: int, before: bool
 ) -> None:
-    addresses = plan(database, 3)
+    addresses = plan_mails(database, 3)
     crashing = FakeTransport(crash_at, before=before)
     with pytest.raises(Crash):
         drain_with(database, crashing, lambda: NOW)
@@ -111,7 +112,7 @@ def test_a_crash_in_the_middle_of_a_mail_leaves_exactly_that_one_uncertain(
     expected = ["sent", "sent", "sent"]
     expected[crash_at - 1] = "uncertain"
     assert [delivery.state for delivery in deliveries(database)] == expected
-    assert got(server) == addresses[crash_at:]
+    assert recipients(server) == addresses[crash_at:]
     assert [message.envelope_to for message in crashing.taken] == addresses[: crash_at - before]
 
 
@@ -123,7 +124,7 @@ def test_a_crash_at_any_step_loses_no_mail_and_repeats_at_most_the_one_in_flight
             session.query(EditionRow).delete()
             session.query(AccountEvent).delete()
             session.query(Subscriber).delete()
-        addresses = plan(database, 3)
+        addresses = plan_mails(database, 3)
         first, second = FakeTransport(0, before=True), FakeTransport(0, before=True)
         crashed = False
         try:
@@ -146,10 +147,10 @@ def re_id(message: Message) -> str:
 def test_what_was_only_claimed_when_the_sender_died_is_sent_by_the_next(
     database: Database, server: ScriptedServer
 ) -> None:
-    addresses = plan(database, 3)
+    addresses = plan_mails(database, 3)
     with database.sessions.begin() as session:
         dead = Lease("a dead sender", NOW)
         assert len(outbox.claim(session, SLOT, dead, now=NOW, repeat_uncertain=True, limit=2)) == 2
     assert states(database) == {"claimed": 2, "planned": 1}
     send(database, server, repeat_uncertain=False)
-    assert sorted(got(server)) == addresses
+    assert sorted(recipients(server)) == addresses

@@ -20,8 +20,8 @@ from core.database import Database
 from delivery import group_commit
 from delivery.models import Delivery
 from paperboy.cli.main import main
-from tests.support.factories import NOW, issue_of, reader, stored_issue
-from tests.support.outbox import deliveries, got, plan, send, states
+from tests.support.factories import NOW, add_issue, add_subscriber, issue_of
+from tests.support.outbox import deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer
 
 MAILS = 60
@@ -61,7 +61,7 @@ def at_mail(number: int, then: Callable[[], None]) -> Callable[[object], None]:
 
 
 def assert_each_arrived_once(database: Database, server: ScriptedServer, addresses: list[str]) -> None:
-    assert sorted(got(server)) == sorted(addresses)
+    assert sorted(recipients(server)) == sorted(addresses)
     assert states(database) == {"sent": len(addresses)}
     assert {delivery.repeats for delivery in deliveries(database)} == {0}
 
@@ -93,7 +93,7 @@ def test_a_disk_that_stays_full_ends_the_run_and_the_next_one_accounts_for_every
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "PATIENCE", timedelta(0))
-    addresses = plan(sqlite_database, MAILS)
+    addresses = plan_mails(sqlite_database, MAILS)
     disk = Disk(sqlite_database)
     with ScriptedServer(on_body=wordy) as server:
         with pytest.raises(OperationalError, match="full"):
@@ -105,11 +105,11 @@ def test_a_disk_that_stays_full_ends_the_run_and_the_next_one_accounts_for_every
         disk.grow()
         send(sqlite_database, server, repeat_uncertain=False)
     assert states(sqlite_database) == {"sent": MAILS - 1, "uncertain": 1}
-    assert sorted(got(server)) == sorted(addresses)
+    assert sorted(recipients(server)) == sorted(addresses)
 
 
 def test_a_run_waits_for_room_on_a_full_disk_and_then_sends_the_rest_once(sqlite_database: Database) -> None:
-    addresses = plan(sqlite_database, MAILS)
+    addresses = plan_mails(sqlite_database, MAILS)
     disk = Disk(sqlite_database)
     with ScriptedServer(on_body=wordy) as server, told(disk.grow) as lines:
         send(sqlite_database, server)
@@ -147,7 +147,7 @@ class Locker:
 
 
 def test_a_run_outlasts_another_program_that_locks_the_database(sqlite_database: Database) -> None:
-    addresses = plan(sqlite_database, 4)
+    addresses = plan_mails(sqlite_database, 4)
     event.listen(sqlite_database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout = 20"))
     locker = Locker(sqlite_database)
     with ScriptedServer(on_body=at_mail(2, locker.advisory_lock)) as server, told(locker.unlock) as lines:
@@ -188,7 +188,7 @@ class Door:
 def test_a_run_outlasts_a_database_that_is_gone_for_a_while_and_sends_every_mail_once(
     database: Database, hook: str
 ) -> None:
-    addresses = plan(database, 4)
+    addresses = plan_mails(database, 4)
     door = Door(database)
     at = at_mail(1 if hook == "on_connect" else 2, door.close)
     with ScriptedServer(**{hook: at}) as server, told(door.open_at_the_second_try) as lines:  # type: ignore[arg-type]
@@ -200,7 +200,7 @@ def test_a_run_outlasts_a_database_that_is_gone_for_a_while_and_sends_every_mail
 
 @pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
 def test_a_run_outlasts_a_database_that_can_only_be_read_for_a_while(database: Database) -> None:
-    addresses = plan(database, 4)
+    addresses = plan_mails(database, 4)
     modes = ["off", "on"]
 
     def next_mode(connection: Any, *_: object) -> None:
@@ -229,7 +229,7 @@ def test_a_run_outlasts_a_database_that_can_only_be_read_for_a_while(database: D
 def test_a_mail_that_another_transaction_keeps_is_waited_for_without_asking_all_the_time(
     database: Database,
 ) -> None:
-    plan(database, 1)
+    plan_mails(database, 1)
     asked = itertools.count()
     with ScriptedServer() as server, ThreadPoolExecutor() as other:
         with database.sessions.begin() as session:
@@ -247,18 +247,18 @@ def test_a_database_that_stays_away_ends_the_run_and_what_the_server_took_is_unc
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "PATIENCE", timedelta(0))
-    addresses = plan(database, 4)
+    addresses = plan_mails(database, 4)
     door = Door(database)
     with ScriptedServer(on_body=at_mail(2, door.close)) as server:
         with pytest.raises(OperationalError):
             send(database, server)
-        assert got(server) == addresses[:2]
+        assert recipients(server) == addresses[:2]
         door.open_at_the_second_try()
         door.open_at_the_second_try()
         assert states(database) == {"sent": 1, "sending": 1, "claimed": 2}
         send(database, server, now=NOW + timedelta(minutes=2), repeat_uncertain=False)
     assert states(database) == {"sent": 3, "uncertain": 1}
-    assert got(server) == addresses
+    assert recipients(server) == addresses
 
 
 # --- broken -------------------------------------------------------------------------
@@ -273,7 +273,7 @@ def break_it(database: Database) -> None:
 
 
 def test_a_run_does_not_wait_for_a_table_that_is_missing(database: Database) -> None:
-    plan(database, 4)
+    plan_mails(database, 4)
     broken_at_2 = at_mail(2, lambda: break_it(database))
     with (
         ScriptedServer(on_body=broken_at_2) as server,
@@ -293,9 +293,9 @@ def test_a_person_reads_in_one_line_why_the_database_ended_the_run(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with database.sessions.begin() as session:
-        stored_issue(session, issue_of(2, start=date(2025, 7, 28)), now=NOW - timedelta(days=1))
+        add_issue(session, issue_of(2, start=date(2025, 7, 28)), now=NOW - timedelta(days=1))
         for number in range(3):
-            reader(session, f"reader{number}@example.com")
+            add_subscriber(session, f"reader{number}@example.com")
     with ScriptedServer(on_body=at_mail(2, lambda: break_it(database))) as server:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("PAPERBOY_DATABASE_URL", database_url)
@@ -316,7 +316,7 @@ def test_a_person_reads_in_one_line_why_the_database_ended_the_run(
 
 
 def test_a_second_sender_on_sqlite_says_that_it_waits_for_the_first(sqlite_database: Database) -> None:
-    addresses = plan(sqlite_database, 2)
+    addresses = plan_mails(sqlite_database, 2)
     in_flight, is_told = threading.Event(), threading.Event()
 
     def lease(_message: object) -> None:

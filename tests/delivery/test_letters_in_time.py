@@ -12,17 +12,17 @@ from subscribers import accounts
 from tests.support.account_actions import (
     MINJI,
     act,
-    apply,
-    request_address_change,
     confirm,
-    end,
+    fill_in_form,
     outbox,
     publish,
-    recipients,
+    request_address_change,
     send,
     subscribe,
+    unsubscribe,
 )
 from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
+from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer
 
 # --- letters that are out of date ---------------------------------------------------
@@ -43,7 +43,7 @@ def test_a_letter_that_is_out_of_date_is_not_sent(
     database: Database, server: ScriptedServer, change: str, kind: str, reason: str
 ) -> None:
     if kind == "confirmation":
-        apply(database)
+        fill_in_form(database)
         act(
             database,
             lambda session, known: (
@@ -58,13 +58,13 @@ def test_a_letter_that_is_out_of_date_is_not_sent(
             act(database, lambda session, known: account_mails.write(session, known, kind, IDENTITY, NOW))
             act(database, lambda _, known: accounts.unsubscribe(known, NOW))
         elif kind == "farewell":
-            end(database)
+            unsubscribe(database)
             act(database, lambda session, known: accounts.undo_unsubscribe(session, known, NOW))
         elif kind == "move":
             request_address_change(database, "new@example.com")
             act(database, lambda session, known: accounts.move(session, known, NOW))
         else:
-            apply(database)
+            fill_in_form(database)
             act(database, lambda session, known: accounts.suppress(session, known.email, "returned", NOW))
     send(database, server)
     assert server.messages == []
@@ -87,8 +87,8 @@ def test_letters_and_welcomes_go_out_before_a_digest_that_was_planned_first(
         sending_context_at(database, closed) as context,
     ):
         run_digest(context, "weekly", local_now=NOW, rules=RULES)
-    apply(database)
-    apply(database, "new@example.com")
+    fill_in_form(database)
+    fill_in_form(database, "new@example.com")
     confirm(database, "new@example.com")
     with sending_context_at(database, server) as context:
         report = run_digest(context, "weekly", local_now=NOW, rules=RULES)
@@ -109,10 +109,10 @@ def test_whoever_waits_for_a_letter_does_not_wait_for_other_slots(
         sending_context_at(database, closed) as context,
     ):
         run_digest(context, "weekly", local_now=NOW, rules=RULES)
-    apply(database)
+    fill_in_form(database)
     send(database, server, PRIORITY_QUEUE)
     assert recipients(server) == [MINJI]
-    apply(database, "jihoon@example.com")
+    fill_in_form(database, "jihoon@example.com")
     send(database, server, "daily:2025-08-04")
     assert recipients(server) == [MINJI, "jihoon@example.com"]
     assert [state for to, _, state in outbox(database) if to == "reader@example.com"] == ["planned"]

@@ -6,18 +6,18 @@ from sqlalchemy import func, select, text
 from core.database import Database
 from delivery import planner
 from delivery.models import Delivery
-from tests.support.factories import IDENTITY, NOW, reader
-from tests.support.outbox import deliveries, edition_row, plan
+from tests.support.factories import IDENTITY, NOW, add_subscriber
+from tests.support.outbox import deliveries, edition_row, plan_mails
 
 
 def test_planning_a_slot_twice_plans_it_once_and_moves_the_cursor_once(database: Database) -> None:
     with database.sessions.begin() as session:
-        subscriber = reader(session)
+        subscriber = add_subscriber(session)
         row = edition_row()
         session.add(row)
         session.flush()
         for expected in (1, 0):
-            planned = planner.plan(session, row, cursor=2, domain=IDENTITY.domain, now=NOW)
+            planned = planner.plan_mails(session, row, cursor=2, domain=IDENTITY.domain, now=NOW)
             assert planned.count == expected
         session.refresh(subscriber)
         assert subscriber.cursor == 2
@@ -32,13 +32,13 @@ def test_one_who_changed_since_the_audience_was_read_is_left_for_the_next_run(
     database: Database, field: str, value: object
 ) -> None:
     with database.sessions.begin() as session:
-        subscriber = reader(session)
+        subscriber = add_subscriber(session)
         setattr(subscriber, field, value)
         row = edition_row()
         session.add(row)
         session.flush()
         before = subscriber.cursor
-        assert planner.plan(session, row, cursor=2, domain=IDENTITY.domain, now=NOW).count == 0
+        assert planner.plan_mails(session, row, cursor=2, domain=IDENTITY.domain, now=NOW).count == 0
         session.refresh(subscriber)
         assert subscriber.cursor == before
 
@@ -48,13 +48,13 @@ def test_postgresql_knows_of_many_deliveries_as_soon_as_they_are_planned(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planner, "MANY", 20)
-    plan(database, 20)
+    plan_mails(database, 20)
     with database.sessions() as session:
         assert session.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'deliveries'")) == 20
 
 
 def test_every_delivery_has_a_message_id_of_its_own_at_the_senders_domain(database: Database) -> None:
-    plan(database, 20)
+    plan_mails(database, 20)
     ids = [delivery.message_id for delivery in deliveries(database)]
     assert len(set(ids)) == 20
     assert all(id_.endswith("@paperboy.example") for id_ in ids)

@@ -9,12 +9,12 @@ from delivery import claim_buffer, sender
 from delivery.rate_limit import SendingLimits
 from delivery.sender import send_due
 from tests.support.factories import sending_context_at
-from tests.support.outbox import SLOT, plan, states
+from tests.support.outbox import SLOT, plan_mails, states
 from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer, in_turn
 
 
 def test_whoever_is_told_of_the_progress_holds_up_no_mail(database: Database) -> None:
-    plan(database, 5)
+    plan_mails(database, 5)
     all_sent = threading.Event()
     in_time: list[bool] = []
 
@@ -37,7 +37,7 @@ def test_progress_is_told_from_none_to_all_of_what_is_due(
 ) -> None:
     monkeypatch.setattr(claim_buffer, "BATCH", 3)
     monkeypatch.setattr(sender, "TICK", 0.001)
-    plan(database, 10)
+    plan_mails(database, 10)
     replies = [None, "550 5.1.1 No such user", "451 4.7.1 Later", TAKE_AND_DROP]
     told: list[tuple[int, int]] = []
     with (
@@ -55,7 +55,7 @@ def test_progress_is_told_from_none_to_all_of_what_is_due(
 
 
 def test_a_run_that_stops_tells_how_far_it_came(database: Database) -> None:
-    plan(database, 5)
+    plan_mails(database, 5)
     told: list[tuple[int, int]] = []
     with (
         ScriptedServer(on_mail=in_turn(None, None, "550 5.7.1 Sender refused")) as server,

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from core.database import Database
+from core.rate_storage import DatabaseStorage
 from delivery import claim_buffer, rate_limit
 from delivery.models import DomainPause
 from delivery.rate_limit import (
@@ -23,9 +24,8 @@ from delivery.rate_limit import (
 )
 from delivery.transport.smtp.replies import Phase, SmtpError
 from subscribers import signup_limits
-from subscribers.signup_limits import DatabaseStorage
 from tests.support.factories import NOW
-from tests.support.outbox import deliveries, got, plan, send, states
+from tests.support.outbox import deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer, in_turn
 
 SLOW, OTHER = "minji@slow.example", "minji@other.example"
@@ -95,7 +95,7 @@ def test_a_slow_domain_gets_one_mail_in_its_interval_also_after_a_restart(
     monkeypatch.setattr(
         claim_buffer, "MOST_WAIT", timedelta(0)
     )  # a run ends where it would wait for the turn
-    plan(database, 4, domain="slow.example")
+    plan_mails(database, 4, domain="slow.example")
     sent = []
     with ScriptedServer(on_rcpt=in_turn("451 4.7.1 Too many mails")) as server:
         for seconds in (0, 0.5, 1.5, 1.6, 3):
@@ -111,12 +111,12 @@ def test_a_slow_domain_holds_up_no_mail_to_another(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim_buffer, "MOST_WAIT", timedelta(0))
-    plan(database, 5)
+    plan_mails(database, 5)
     with database.sessions.begin() as session:
         session.add(DomainPause(domain="example2.com", interval=300.0, next_at=NOW + timedelta(seconds=200)))
     with ScriptedServer() as server:
         send(database, server)
-    assert got(server) == [f"reader{number}@example{number}.com" for number in (0, 1, 3, 4)]
+    assert recipients(server) == [f"reader{number}@example{number}.com" for number in (0, 1, 3, 4)]
     assert deliveries(database)[2].state == "planned"
 
 
@@ -124,7 +124,7 @@ def test_a_mail_that_waits_for_its_domain_keeps_what_the_server_said_last(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim_buffer, "MOST_WAIT", timedelta(0))
-    plan(database, 1, domain="slow.example")
+    plan_mails(database, 1, domain="slow.example")
     with ScriptedServer(on_rcpt="451 4.7.1 Too many mails") as server:
         send(database, server)
         with database.sessions.begin() as session:
@@ -158,7 +158,7 @@ def count_hours(monkeypatch: pytest.MonkeyPatch, is_over: Callable[[], bool]) ->
 def test_all_senders_together_send_no_more_in_an_hour_than_its_quota_and_the_rest_in_the_next(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    addresses = plan(database, 10)
+    addresses = plan_mails(database, 10)
     in_first_hour: Counter[str] = Counter()
 
     def is_over() -> bool:
@@ -176,7 +176,7 @@ def test_all_senders_together_send_no_more_in_an_hour_than_its_quota_and_the_res
         for sender in senders:
             sender.join(60)
     assert in_first_hour == {"sent": 6, "planned": 4}
-    assert sorted(got(server)) == sorted(addresses)
+    assert sorted(recipients(server)) == sorted(addresses)
     assert states(database) == {"sent": 10}
 
 
@@ -194,7 +194,7 @@ def test_a_mail_that_only_waited_for_its_domain_uses_up_no_quota(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim_buffer, "MOST_WAIT", timedelta(0))
-    plan(database, 5, domain="slow.example")
+    plan_mails(database, 5, domain="slow.example")
     with database.sessions.begin() as session:
         session.add(DomainPause(domain="slow.example", interval=300.0, next_at=NOW + timedelta(seconds=200)))
     with ScriptedServer() as server:
@@ -217,7 +217,7 @@ def test_a_run_with_nothing_to_send_does_not_wait_for_the_next_hour(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim_buffer, "LOOK_AGAIN", 0.01)
-    plan(database, 3)
+    plan_mails(database, 3)
     with ScriptedServer() as server:
         for _ in range(2):
             assert send(database, server, limits=SendingLimits(per_hour=3)).stopped == ""
@@ -225,7 +225,7 @@ def test_a_run_with_nothing_to_send_does_not_wait_for_the_next_hour(
 
 
 def test_mails_that_no_server_was_there_for_use_up_no_quota(database: Database) -> None:
-    plan(database, 5)
+    plan_mails(database, 5)
     with ScriptedServer(on_connect="554 5.3.2 Closed") as server:
         assert send(database, server, limits=SendingLimits(connections=2, per_hour=20)).stopped
     assert HourlyQuota(DatabaseStorage(database), per_hour=20).take(200) == 20
@@ -245,7 +245,7 @@ def test_no_more_mails_go_out_in_a_second_than_are_allowed(
 
     timer = SimpleNamespace(get_running_loop=lambda: SimpleNamespace(time=lambda: seconds), sleep=sleep)
     monkeypatch.setattr(rate_limit, "asyncio", timer)
-    plan(database, 9)
+    plan_mails(database, 9)
     arrived: list[float] = []
     with ScriptedServer(on_mail=lambda _: arrived.append(seconds)) as server:
         send(database, server, limits=SendingLimits(connections=1, per_second=4))

@@ -7,12 +7,13 @@ from aiosmtpd.controller import Controller
 
 from core.database import Database
 from delivery import planner
+from delivery.context import SendingContext
 from delivery.models import EditionRow
 from delivery.rate_limit import SendingLimits
-from delivery.sender import SendResult, SendingContext, send_due
-from delivery.transport.pool import Transport
-from delivery.transport.smtp.connection import SmtpAddress
-from tests.support.factories import IDENTITY, NOW, content_of_edition, edition_of, issue_of, reader
+from delivery.sender import SendResult, send_due
+from delivery.transport.pool import SmtpPool
+from delivery.transport.smtp.server import SmtpServer
+from tests.support.factories import IDENTITY, NOW, add_subscriber, content_of_edition, edition_of, issue_of
 from tests.support.mail_reader import LANGUAGES
 from tests.support.servers.postfix import IS_AT_HAND, postfix
 
@@ -44,13 +45,13 @@ def planned(database: Database) -> list[str]:
                 domain = "예시.한국" if number % 5 == 0 else "example.com"
                 address = f"minji+{language}{number}@{domain}"
                 name = NAMES[number % len(NAMES)]
-                addresses.append(reader(session, address, language=language, name=name).email)
+                addresses.append(add_subscriber(session, address, language=language, name=name).email)
             planner.plan(session, row, cursor=3, domain=IDENTITY.domain, now=NOW)
     return addresses
 
 
 def send(database: Database, host: str, port: int) -> SendResult:
-    transport = Transport([SmtpAddress(host, port, "none")])
+    transport = SmtpPool([SmtpServer(host, port, "none")])
     return send_due(
         SendingContext(database, transport, IDENTITY, lambda: NOW, SendingLimits(connections=3)),
         None,

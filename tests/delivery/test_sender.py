@@ -10,7 +10,7 @@ from core.database import Database
 from delivery import claim_buffer, planner, sender
 from delivery.models import Delivery
 from delivery.rate_limit import SendingLimits
-from tests.support.outbox import deliveries, got, plan, send, states
+from tests.support.outbox import deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer
 
 
@@ -19,7 +19,7 @@ class Crash(BaseException):
 
 
 def test_two_senders_at_once_send_every_mail_once(database: Database) -> None:
-    addresses = plan(database, 12)
+    addresses = plan_mails(database, 12)
     both_started = threading.Barrier(2, timeout=30)
     with ScriptedServer() as server:
 
@@ -32,7 +32,7 @@ def test_two_senders_at_once_send_every_mail_once(database: Database) -> None:
             thread.start()
         for thread in threads:
             thread.join(30)
-    assert sorted(got(server)) == sorted(addresses)
+    assert sorted(recipients(server)) == sorted(addresses)
     assert states(database) == {"sent": 12}
 
 
@@ -40,7 +40,7 @@ def test_a_second_sender_does_not_take_the_first_ones_mail_in_flight_for_a_dead_
     database: Database,
 ) -> None:
     """While the server is silent about the first mail, another sender starts, and must wait."""
-    plan(database, 2)
+    plan_mails(database, 2)
     in_flight, answer = threading.Event(), threading.Event()
 
     def slowly(_message: object) -> None:
@@ -64,7 +64,7 @@ def test_a_second_sender_does_not_take_the_first_ones_mail_in_flight_for_a_dead_
 
 
 def test_a_mail_that_cannot_be_written_fails_alone(database: Database, server: ScriptedServer) -> None:
-    plan(database, 3)
+    plan_mails(database, 3)
     with database.sessions.begin() as session:
         session.scalars(select(Delivery).order_by(Delivery.id)).all()[
             1
@@ -76,19 +76,19 @@ def test_a_mail_that_cannot_be_written_fails_alone(database: Database, server: S
 def test_a_server_that_takes_fewer_connections_than_we_would_open_gets_every_mail(
     database: Database,
 ) -> None:
-    plan(database, 40)
+    plan_mails(database, 40)
     full = "421 4.7.0 Too many connections"
     with ScriptedServer(on_connect=lambda number: full if number > 2 else None) as server:
         result = send(database, server, limits=SendingLimits(connections=6))
         assert not result.stopped
         assert states(database) == {"sent": 40}
-        assert len(set(got(server))) == len(got(server)) == 40
+        assert len(set(recipients(server))) == len(recipients(server)) == 40
 
 
 def test_a_server_that_refuses_everyone_costs_nobody_their_mail(
     database: Database, server: ScriptedServer
 ) -> None:
-    plan(database, 12)
+    plan_mails(database, 12)
     with ScriptedServer(on_body="554 blocked") as blocking:
         assert "10 mails in a row" in send(database, blocking).stopped
     assert states(database) == {"planned": 12}
@@ -97,7 +97,7 @@ def test_a_server_that_refuses_everyone_costs_nobody_their_mail(
 
 
 def test_no_address_of_a_reader_stands_in_the_reason_of_a_stop(database: Database) -> None:
-    plan(database, 1)
+    plan_mails(database, 1)
     with ScriptedServer(on_rcpt="550 5.7.1 <reader0@example0.com>: Relay access denied") as server:
         stopped = send(database, server).stopped
     assert "5.7.1 <address>: Relay access denied" in stopped
@@ -105,7 +105,7 @@ def test_no_address_of_a_reader_stands_in_the_reason_of_a_stop(database: Databas
 
 
 def test_a_letter_that_waits_does_not_narrow_a_digest_to_one_connection(database: Database) -> None:
-    plan(database, 40)
+    plan_mails(database, 40)
     with database.sessions.begin() as session:
         session.scalars(select(Delivery)).first().queue = planner.PRIORITY_QUEUE  # type: ignore[union-attr]
     with ScriptedServer() as server:
@@ -118,7 +118,7 @@ def test_a_run_that_cannot_keep_its_claims_ends(database: Database, monkeypatch:
     async def renew(_claims: claim_buffer.ClaimBuffer) -> None:
         raise Crash
 
-    plan(database, 40)
+    plan_mails(database, 40)
     monkeypatch.setattr(claim_buffer.ClaimBuffer, "renew", renew)
     monkeypatch.setattr(sender, "TICK", 0.001)
     with ScriptedServer() as server, pytest.raises(Crash):
@@ -127,7 +127,7 @@ def test_a_run_that_cannot_keep_its_claims_ends(database: Database, monkeypatch:
 
 
 def test_lines_that_wait_for_their_second_send_nothing_once_the_run_stops(database: Database) -> None:
-    plan(database, 10)
+    plan_mails(database, 10)
     with ScriptedServer(on_mail="550 5.7.1 You are not welcome") as server:
         assert send(database, server, limits=SendingLimits(connections=3, per_second=2)).stopped
         assert sum(command.startswith("MAIL") for command in server.commands) == 1
@@ -135,7 +135,7 @@ def test_lines_that_wait_for_their_second_send_nothing_once_the_run_stops(databa
 
 
 def test_a_reply_with_control_signs_is_kept_without_them(database: Database) -> None:
-    plan(database, 1)
+    plan_mails(database, 1)
     with ScriptedServer(on_body="250 2.0.0 Ok\0 queued\x1b[2J") as server:
         send(database, server)
     assert [(row.state, row.reply) for row in deliveries(database)] == [("sent", "250 2.0.0 Ok  queued [2J")]

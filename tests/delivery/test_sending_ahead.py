@@ -13,27 +13,29 @@ import pytest
 from sqlalchemy import update
 
 from core.database import Database
+from core.rate_storage import DatabaseStorage
 from delivery import claim_buffer
+from delivery.context import SendingContext
 from delivery.group_commit import GroupCommit
 from delivery.models import Delivery
 from delivery.rate_limit import HourlyQuota
-from delivery.sender import SendingContext, send_due
-from delivery.transport.pool import Transport
+from delivery.sender import send_due
+from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp import connection
-from delivery.transport.smtp.connection import SmtpAddress
-from delivery.transport.smtp.protocol import Channel
+from delivery.transport.smtp.protocol import SmtpProtocol
+from delivery.transport.smtp.server import SmtpServer
 from emails.message import Message as MailMessage
-from subscribers.accounts import find, suppress, unsubscribe
-from subscribers.signup_limits import DatabaseStorage
+from subscribers.accounts import find, unsubscribe
+from subscribers.suppression import suppress
 from tests.support.factories import IDENTITY, NOW
-from tests.support.outbox import deliveries, got, plan, send, states
+from tests.support.outbox import deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import Message, ScriptedServer
 
 PIPELINING = ("8BITMIME", "SIZE 20971520", "PIPELINING")
 
 
 @contextmanager
-def server_that_hears_the_next_mail_first(mails: int) -> Iterator[SmtpAddress]:
+def server_that_hears_the_next_mail_first(mails: int) -> Iterator[SmtpServer]:
     """It answers a text when the next mail's commands are there: whoever waits for the answer waits for ever."""
     listener = socket.create_server(("127.0.0.1", 0))
     finished: list[bool] = []
@@ -59,14 +61,14 @@ def server_that_hears_the_next_mail_first(mails: int) -> Iterator[SmtpAddress]:
     thread = threading.Thread(target=serve)
     thread.start()
     host, port = listener.getsockname()
-    yield SmtpAddress(host, port, "none")
+    yield SmtpServer(host, port, "none")
     thread.join(30)
     listener.close()
     assert finished == [True]
 
 
 @contextmanager
-def server_that_drops_what_comes_with_a_text(mails: int) -> Iterator[tuple[SmtpAddress, list[bytes]]]:
+def server_that_drops_what_comes_with_a_text(mails: int) -> Iterator[tuple[SmtpServer, list[bytes]]]:
     """It takes so many mails, and what each connection said first."""
     listener = socket.create_server(("127.0.0.1", 0))
     hellos: list[bytes] = []
@@ -104,7 +106,7 @@ def server_that_drops_what_comes_with_a_text(mails: int) -> Iterator[tuple[SmtpA
     thread = threading.Thread(target=serve)
     thread.start()
     host, port = listener.getsockname()
-    yield SmtpAddress(host, port, "none"), hellos
+    yield SmtpServer(host, port, "none"), hellos
     thread.join(30)
     listener.close()
     assert len(taken) == mails
@@ -114,10 +116,10 @@ def test_a_server_that_drops_the_commands_behind_a_text_is_waited_for_once_and_n
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "_TIMEOUTS", dict.fromkeys(connection._TIMEOUTS, 0.5))
-    plan(sqlite_database, 5)
+    plan_mails(sqlite_database, 5)
     with server_that_drops_what_comes_with_a_text(5) as (server, hellos):
         send_due(
-            SendingContext(sqlite_database, Transport([server]), IDENTITY, lambda: NOW),
+            SendingContext(sqlite_database, SmtpPool([server]), IDENTITY, lambda: NOW),
             None,
             repeat_uncertain=True,
         )
@@ -126,10 +128,10 @@ def test_a_server_that_drops_the_commands_behind_a_text_is_waited_for_once_and_n
 
 
 def test_the_commands_of_a_mail_come_with_the_text_of_the_one_before(sqlite_database: Database) -> None:
-    plan(sqlite_database, 3)
+    plan_mails(sqlite_database, 3)
     with server_that_hears_the_next_mail_first(3) as server:
         send_due(
-            SendingContext(sqlite_database, Transport([server]), IDENTITY, lambda: NOW),
+            SendingContext(sqlite_database, SmtpPool([server]), IDENTITY, lambda: NOW),
             None,
             repeat_uncertain=True,
         )
@@ -151,7 +153,7 @@ def once(act: Callable[[], None]) -> Callable[[Message], None]:
 def test_a_reader_who_leaves_between_the_commands_and_the_text_gets_no_mail(
     database: Database, way: str
 ) -> None:
-    first, second, third = plan(database, 3)
+    first, second, third = plan_mails(database, 3)
 
     def leave() -> None:
         with database.sessions.begin() as session:
@@ -164,13 +166,13 @@ def test_a_reader_who_leaves_between_the_commands_and_the_text_gets_no_mail(
 
     with ScriptedServer(extensions=PIPELINING, on_body=once(leave)) as server:
         result = send(database, server)
-    assert got(server) == [first, third]
+    assert recipients(server) == [first, third]
     assert [delivery.state for delivery in deliveries(database)] == ["sent", "skipped", "sent"]
     assert result.states == {"sent": 2, "skipped": 1}
 
 
 def test_a_run_that_stops_says_nothing_to_a_server_that_waits_for_a_text(database: Database) -> None:
-    plan(database, 3)
+    plan_mails(database, 3)
     with ScriptedServer(extensions=PIPELINING, on_body="554 5.7.1 You are blocked") as server:
         result = send(database, server)
     assert "You are blocked" in result.stopped
@@ -185,14 +187,14 @@ def test_a_mail_waits_for_a_domain_that_says_later_while_its_commands_are_on_the
     monkeypatch.setattr(
         claim_buffer, "MOST_WAIT", timedelta(0)
     )  # the run ends where it would wait for the turn
-    plan(database, 3, domain="slow.example")
+    plan_mails(database, 3, domain="slow.example")
     with ScriptedServer(extensions=PIPELINING, on_body="451 4.7.1 Too many mails") as server:
         send(database, server)
     assert states(database) == {"deferred": 1, "planned": 2}
 
 
 def test_a_mail_put_back_by_a_line_is_not_taken_twice_before_the_line_knows(database: Database) -> None:
-    plan(database, 2)
+    plan_mails(database, 2)
     group_commit = GroupCommit(database, "sender", lambda: NOW, timedelta(minutes=1))
     quota = HourlyQuota(DatabaseStorage(database), 0)
     claims = claim_buffer.ClaimBuffer(
@@ -223,13 +225,13 @@ def test_a_sender_that_is_cancelled_while_a_server_waits_for_a_text_says_nothing
 ) -> None:
     heard = threading.Event()
     said: list[bytes] = []
-    write = Channel.write
+    write = SmtpProtocol.write
 
-    def write_and_tell(self: Channel, *parts: bytes) -> None:
+    def write_and_tell(self: SmtpProtocol, *parts: bytes) -> None:
         said.extend(parts)
         write(self, *parts)
 
-    monkeypatch.setattr(Channel, "write", write_and_tell)
+    monkeypatch.setattr(SmtpProtocol, "write", write_and_tell)
     mails = [
         MailMessage("b@paperboy.example", f"reader{n}@example.com", (b"Subject: Hi\r\n\r\nHi\r\n",))
         for n in (1, 2)
@@ -240,8 +242,8 @@ def test_a_sender_that_is_cancelled_while_a_server_waits_for_a_text_says_nothing
             heard.set()
             time.sleep(0.2)
 
-    async def send_and_cancel(server: SmtpAddress) -> None:
-        line = Transport([server]).line()
+    async def send_and_cancel(server: SmtpServer) -> None:
+        line = SmtpPool([server]).line()
         await line.send(mails[0], mails[1])
         second = asyncio.create_task(line.send(mails[1]))
         await asyncio.to_thread(heard.wait, 10)
@@ -251,6 +253,6 @@ def test_a_sender_that_is_cancelled_while_a_server_waits_for_a_text_says_nothing
         await line.close()
 
     with ScriptedServer(extensions=PIPELINING, on_data=on_data) as server:
-        asyncio.run(send_and_cancel(SmtpAddress(server.host, server.port, "none")))
+        asyncio.run(send_and_cancel(SmtpServer(server.host, server.port, "none")))
     assert len(server.messages) == 1
     assert b"QUIT\r\n" not in said

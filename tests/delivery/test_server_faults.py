@@ -19,16 +19,18 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from core.database import Base, Database, open_database
-from delivery.sender import SendResult, SendingContext, send_due
-from delivery.transport.pool import Transport
+from core.database import Base, Database
+from core.schema import open_database
+from delivery.context import SendingContext
+from delivery.sender import SendResult, send_due
+from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp import connection
-from delivery.transport.smtp.connection import SmtpAddress
-from delivery.transport.smtp.protocol import Channel
+from delivery.transport.smtp.protocol import SmtpProtocol
 from delivery.transport.smtp.replies import BEFORE_MESSAGE
-from subscribers.accounts import is_suppressed
+from delivery.transport.smtp.server import SmtpServer
+from subscribers.suppression import is_suppressed
 from tests.support.factories import IDENTITY, NOW
-from tests.support.outbox import deliveries, got, plan, states
+from tests.support.outbox import deliveries, plan_mails, recipients, states
 from tests.support.servers.smtp import CLOSE_NOTIFY, DROP, HANG, RESET, Reply, ScriptedServer, in_turn
 
 HOOKS = {
@@ -150,7 +152,7 @@ class Servers:
 
     def send(self, database: Database, server: ScriptedServer, after: timedelta = timedelta()) -> SendResult:
         secure = ("starttls", *LOGIN, self.ca_file) if self.is_secure else ("none",)
-        transport = Transport([SmtpAddress(server.host, server.port, *secure)])
+        transport = SmtpPool([SmtpServer(server.host, server.port, *secure)])
         context = SendingContext(database, transport, IDENTITY, lambda: NOW + after)
         return send_due(context, None, repeat_uncertain=False)
 
@@ -166,25 +168,25 @@ def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the system take little of a text at once."""
-    begin = Channel.connection_made
+    begin = SmtpProtocol.connection_made
 
-    def connection_made(self: Channel, transport: asyncio.Transport) -> None:
+    def connection_made(self: SmtpProtocol, transport: asyncio.SmtpPool) -> None:
         with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as same:
             same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         begin(self, transport)
 
-    monkeypatch.setattr(Channel, "connection_made", connection_made)
+    monkeypatch.setattr(SmtpProtocol, "connection_made", connection_made)
 
 
 def hear_bytewise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every reply comes in pieces of one byte, so in particular cut at every place."""
-    hear = Channel.data_received
+    hear = SmtpProtocol.data_received
 
-    def bytewise(self: Channel, data: bytes) -> None:
+    def bytewise(self: SmtpProtocol, data: bytes) -> None:
         for byte in data:
             hear(self, bytes([byte]))
 
-    monkeypatch.setattr(Channel, "data_received", bytewise)
+    monkeypatch.setattr(SmtpProtocol, "data_received", bytewise)
 
 
 def assert_balance(database: Database, *runs: SendResult) -> None:
@@ -206,7 +208,7 @@ def test_a_fault_costs_the_mail_it_hits_no_more_than_it_must_and_the_others_noth
         be_impatient(monkeypatch)
     if phase == "body":
         narrow(monkeypatch)
-    addresses = plan(database, MAILS, more_text=LONG_TEXT if phase == "body" else "")
+    addresses = plan_mails(database, MAILS, more_text=LONG_TEXT if phase == "body" else "")
     wanted = expected(phase, fault)
     with servers.make(**{HOOKS[phase]: in_turn(reply_of(phase, fault))}) as server:
         result = servers.send(database, server)
@@ -218,12 +220,12 @@ def test_a_fault_costs_the_mail_it_hits_no_more_than_it_must_and_the_others_noth
         assert_balance(database, result)
 
         if wanted.stops:
-            assert got(server) == []
+            assert recipients(server) == []
         monkeypatch.undo()
         servers.send(database, server, after=timedelta(hours=1))  # the server has come to its senses
     final = wanted.state if wanted.state in {"failed", "uncertain"} else "sent"
     assert states(database) == Counter({"sent": MAILS - 1}) + Counter([final])
-    times = Counter(got(server))
+    times = Counter(recipients(server))
     assert all(times[address] == 1 for address in addresses[1:])
     assert times[addresses[0]] == 1 or (times[addresses[0]] == 0 and final != "sent")
     with database.sessions() as session:
@@ -245,7 +247,7 @@ def test_replies_of_many_lines_that_arrive_byte_by_byte_are_understood(
     hear_bytewise(monkeypatch)
     code = GOOD.get(phase, "250")
     long_reply = "\r\n".join([*(f"{code}-{number} of many" for number in range(20)), f"{code} 2.0.0 Ok"])
-    plan(database, 2)
+    plan_mails(database, 2)
     with servers.make(**{HOOKS[phase]: long_reply}) as server:
         result = servers.send(database, server)
     assert (result.stopped, states(database)) == ("", {"sent": 2})
@@ -257,7 +259,7 @@ def test_replies_of_many_lines_that_arrive_byte_by_byte_are_understood(
 def test_of_all_refusals_only_that_of_a_dead_address_suppresses_its_reader(
     database: Database, servers: Servers, phase: str
 ) -> None:
-    dead, alive = plan(database, 2)
+    dead, alive = plan_mails(database, 2)
     with servers.make(**{HOOKS[phase]: in_turn(reply_of(phase, "no such user"))}) as server:
         result = servers.send(database, server)
     assert states(database) == {"failed": 1, "sent": 1}
@@ -284,11 +286,11 @@ def test_a_connection_that_fails_between_two_mails_costs_neither_of_them_a_delay
 ) -> None:
     if fault == "hang":
         be_impatient(monkeypatch)
-    addresses = plan(database, 3)
+    addresses = plan_mails(database, 3)
     with servers.make(**{HOOKS[phase]: in_turn(None, reply_of(phase, fault))}) as server:
         result = servers.send(database, server)
     assert states(database) == {"sent": 3}
-    assert got(server) == addresses
+    assert recipients(server) == addresses
     assert server.sessions == 2
     assert_balance(database, result)
 
@@ -299,11 +301,11 @@ def test_a_connection_that_fails_between_two_mails_costs_neither_of_them_a_delay
 def test_a_refusal_of_commands_sent_ahead_is_that_of_their_own_mail(
     database: Database, servers: Servers, phase: str, fault: str, state: str
 ) -> None:
-    first, _, last = plan(database, 3)
+    first, _, last = plan_mails(database, 3)
     with servers.make(**{HOOKS[phase]: in_turn(None, reply_of(phase, fault))}) as server:
         result = servers.send(database, server)
     assert [delivery.state for delivery in deliveries(database)] == ["sent", state, "sent"]
-    assert got(server) == [first, last]
+    assert recipients(server) == [first, last]
     assert_balance(database, result)
 
 
@@ -313,7 +315,7 @@ SINK = shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 @contextmanager
-def smtp_sink(*switches: str) -> Iterator[SmtpAddress]:
+def smtp_sink(*switches: str) -> Iterator[SmtpServer]:
     """Postfix's server for tests, with its own ways to fail."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -326,7 +328,7 @@ def smtp_sink(*switches: str) -> Iterator[SmtpAddress]:
             assert process.poll() is None
             assert time.monotonic() < ends
             time.sleep(0.01)
-        yield SmtpAddress("127.0.0.1", port, "none")
+        yield SmtpServer("127.0.0.1", port, "none")
     finally:
         process.terminate()
         process.wait(30)
@@ -354,9 +356,9 @@ def _listens(port: int) -> bool:
 def test_what_postfix_s_own_test_server_does_to_every_mail_is_what_the_ledger_says(
     database: Database, switches: list[str], state: str
 ) -> None:
-    plan(database, MAILS)
+    plan_mails(database, MAILS)
     with smtp_sink(*switches) as address:
-        context = SendingContext(database, Transport([address]), IDENTITY, lambda: NOW)
+        context = SendingContext(database, SmtpPool([address]), IDENTITY, lambda: NOW)
         result = send_due(context, None, repeat_uncertain=False)
     assert (result.stopped, states(database)) == ("", {state: MAILS})
     assert_balance(database, result)

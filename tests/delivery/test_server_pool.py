@@ -4,10 +4,11 @@ import socket
 
 import pytest
 
-from delivery.transport.pool import SmtpUrlError, Transport, parse_address, send_one
+from delivery.transport.base import send_one
+from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp import connection
-from delivery.transport.smtp.connection import SmtpAddress
 from delivery.transport.smtp.replies import SmtpError
+from delivery.transport.smtp.server import SmtpServer, SmtpUrlError, parse_smtp_url
 from tests.support.servers.smtp import DROP, Reply, ScriptedServer
 from tests.support.smtp_messages import message, to, url
 
@@ -34,7 +35,7 @@ def test_a_message_that_has_begun_is_never_tried_at_another_server(hook: str, re
 
 def test_servers_get_their_share_of_the_connections_by_their_weight() -> None:
     with ScriptedServer() as large, ScriptedServer() as small:
-        transport = Transport([parse_address(url(large, weight=3)), parse_address(url(small, weight=1))])
+        transport = SmtpPool([parse_smtp_url(url(large, weight=3)), parse_smtp_url(url(small, weight=1))])
         for _ in range(8):
             send_one(transport, message())
         assert (large.sessions, small.sessions) == (6, 2)
@@ -68,16 +69,16 @@ def test_an_address_of_a_server_that_leads_nowhere_leaves_time_for_its_others(
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
-        ("smtp://mail.example", SmtpAddress("mail.example", 25, "if-offered")),
-        ("smtp://mail.example:2525?starttls=never", SmtpAddress("mail.example", 2525, "none")),
-        ("smtp://mail.example?starttls=required", SmtpAddress("mail.example", 25, "starttls")),
-        ("smtp://u:p%40@mail.example", SmtpAddress("mail.example", 587, "starttls", "u", "p@")),
-        ("smtps://u:p@mail.example", SmtpAddress("mail.example", 465, "tls", "u", "p")),
-        (f"smtps://[::1]:4650?ca={__file__}", SmtpAddress("::1", 4650, "tls", ca_file=__file__)),
+        ("smtp://mail.example", SmtpServer("mail.example", 25, "if-offered")),
+        ("smtp://mail.example:2525?starttls=never", SmtpServer("mail.example", 2525, "none")),
+        ("smtp://mail.example?starttls=required", SmtpServer("mail.example", 25, "starttls")),
+        ("smtp://u:p%40@mail.example", SmtpServer("mail.example", 587, "starttls", "u", "p@")),
+        ("smtps://u:p@mail.example", SmtpServer("mail.example", 465, "tls", "u", "p")),
+        (f"smtps://[::1]:4650?ca={__file__}", SmtpServer("::1", 4650, "tls", ca_file=__file__)),
     ],
 )
-def test_an_address_says_where_and_how_to_send(address: str, expected: SmtpAddress) -> None:
-    assert parse_address(address) == expected
+def test_an_address_says_where_and_how_to_send(address: str, expected: SmtpServer) -> None:
+    assert parse_smtp_url(address) == expected
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,6 @@ def test_an_address_says_where_and_how_to_send(address: str, expected: SmtpAddre
 )
 def test_an_address_that_cannot_be_used_is_refused_in_one_line_without_its_password(address: str) -> None:
     with pytest.raises(SmtpUrlError, match="PAPERBOY_SMTP_URL") as caught:
-        parse_address(address)
+        parse_smtp_url(address)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)

@@ -8,17 +8,17 @@ from sqlalchemy import select
 
 from core.database import Database
 from delivery import claim_buffer
-from subscribers.accounts import is_suppressed, suppress
 from subscribers.models import Subscriber
+from subscribers.suppression import is_suppressed, suppress
 from tests.support.factories import NOW
-from tests.support.outbox import deliveries, got, message_ids, plan, send, states
+from tests.support.outbox import deliveries, message_ids, plan_mails, recipients, send, states
 from tests.support.servers.smtp import DROP, Reply, ScriptedServer, in_turn
 
 
 def test_a_mail_taken_is_sent_and_its_reply_and_message_id_are_kept(
     database: Database, server: ScriptedServer
 ) -> None:
-    plan(database, 1)
+    plan_mails(database, 1)
     send(database, server)
     (delivery,) = deliveries(database)
     assert (delivery.state, delivery.reply, delivery.settled_at, delivery.attempts) == (
@@ -34,7 +34,7 @@ def test_a_mail_taken_is_sent_and_its_reply_and_message_id_are_kept(
 
 @pytest.mark.parametrize("reply", ["451 4.7.1 Greylisted", "421 4.3.2 Shutting down", DROP])
 def test_a_temporary_refusal_is_tried_again_when_due_and_not_before(database: Database, reply: Reply) -> None:
-    plan(database, 1)
+    plan_mails(database, 1)
     with ScriptedServer(on_rcpt=in_turn(reply)) as server:
         send(database, server)
         (delivery,) = deliveries(database)
@@ -48,7 +48,7 @@ def test_a_temporary_refusal_is_tried_again_when_due_and_not_before(database: Da
 
 
 def test_pauses_grow_and_after_48_hours_a_delivery_fails(database: Database) -> None:
-    plan(database, 1)
+    plan_mails(database, 1)
     pauses: list[timedelta] = []
     now = NOW
     with ScriptedServer(on_rcpt="451 4.7.1 Greylisted") as server:
@@ -68,10 +68,10 @@ def test_pauses_grow_and_after_48_hours_a_delivery_fails(database: Database) -> 
 
 
 def test_a_dead_address_fails_and_is_never_mailed_again(database: Database) -> None:
-    dead, alive = plan(database, 2)
+    dead, alive = plan_mails(database, 2)
     with ScriptedServer(on_rcpt=in_turn("550 5.1.1 No such user")) as server:
         send(database, server)
-        assert got(server) == [alive]
+        assert recipients(server) == [alive]
     assert [delivery.state for delivery in deliveries(database)] == ["failed", "sent"]
     with database.sessions() as session:
         assert is_suppressed(session, dead)
@@ -83,7 +83,7 @@ def test_a_dead_address_fails_and_is_never_mailed_again(database: Database) -> N
 
 
 def test_a_full_mailbox_fails_without_being_suppressed(database: Database) -> None:
-    (address,) = plan(database, 1)
+    (address,) = plan_mails(database, 1)
     with ScriptedServer(on_rcpt="552 5.2.2 Mailbox full") as server:
         send(database, server)
     assert states(database) == {"failed": 1}
@@ -104,7 +104,7 @@ def test_a_full_mailbox_fails_without_being_suppressed(database: Database) -> No
 def test_a_fault_of_ours_stops_the_run_and_leaves_every_delivery_planned(
     database: Database, server: ScriptedServer, hook: str, reply: str
 ) -> None:
-    plan(database, 3)
+    plan_mails(database, 3)
     with ScriptedServer(**{hook: reply}) as refusing:  # type: ignore[arg-type]
         result = send(database, refusing)
         assert refusing.sessions == 1
@@ -118,7 +118,7 @@ def test_a_fault_of_ours_stops_the_run_and_leaves_every_delivery_planned(
 def test_a_fault_of_ours_that_lasts_for_hours_costs_nobody_their_mail(
     database: Database, server: ScriptedServer
 ) -> None:
-    plan(database, 1)
+    plan_mails(database, 1)
     with ScriptedServer(on_mail="550 5.7.1 Account suspended") as refusing:
         for minutes in range(30):
             send(database, refusing, now=NOW + timedelta(minutes=minutes))
@@ -128,7 +128,7 @@ def test_a_fault_of_ours_that_lasts_for_hours_costs_nobody_their_mail(
 
 
 def test_a_mail_that_is_refused_as_a_fault_of_ours_for_two_days_is_given_up(database: Database) -> None:
-    plan(database, 1)
+    plan_mails(database, 1)
     with ScriptedServer(on_rcpt="550 5.7.1 Blocked") as refusing:
         for hours in (0, 47, 49):
             send(database, refusing, now=NOW + timedelta(hours=hours))
@@ -138,7 +138,7 @@ def test_a_mail_that_is_refused_as_a_fault_of_ours_for_two_days_is_given_up(data
 def test_a_mail_that_was_deferred_days_ago_is_not_given_up_at_the_first_fault_of_ours(
     database: Database,
 ) -> None:
-    plan(database, 1)
+    plan_mails(database, 1)
     with ScriptedServer(on_rcpt="451 4.3.0 Not now") as next_allowed:
         send(database, next_allowed)
     with ScriptedServer(on_mail="550 5.7.1 Account suspended") as refusing:
@@ -147,7 +147,7 @@ def test_a_mail_that_was_deferred_days_ago_is_not_given_up_at_the_first_fault_of
 
 
 def test_ten_refusals_in_a_row_stop_the_run(database: Database) -> None:
-    plan(database, 15)
+    plan_mails(database, 15)
     with ScriptedServer(on_rcpt="451 4.7.1 Too many") as server:
         result = send(database, server)
     assert "10 mails in a row" in result.stopped
@@ -155,7 +155,7 @@ def test_ten_refusals_in_a_row_stop_the_run(database: Database) -> None:
 
 
 def test_refusals_that_are_not_in_a_row_stop_nothing(database: Database) -> None:
-    plan(database, 15)
+    plan_mails(database, 15)
     refusals: list[Reply | None] = ["451 4.7.1 Later"] * 9
     with ScriptedServer(on_rcpt=in_turn(*refusals, None, *refusals)) as server:
         assert send(database, server).stopped == ""
@@ -165,11 +165,11 @@ def test_refusals_that_are_not_in_a_row_stop_nothing(database: Database) -> None
 def test_a_suppressed_address_gets_nothing_although_its_mail_was_planned(
     database: Database, server: ScriptedServer
 ) -> None:
-    first, second = plan(database, 2)
+    first, second = plan_mails(database, 2)
     with database.sessions.begin() as session:
         suppress(session, first, "complained", NOW)
     send(database, server)
-    assert got(server) == [second]
+    assert recipients(server) == [second]
     skipped = deliveries(database)[0]
     assert (skipped.state, skipped.reply) == ("skipped", "suppressed")
 
@@ -178,7 +178,7 @@ def test_more_mails_than_a_batch_are_all_sent(
     database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim_buffer, "BATCH", 2)
-    addresses = plan(database, 5)
+    addresses = plan_mails(database, 5)
     send(database, server)
-    assert got(server) == addresses
+    assert recipients(server) == addresses
     assert server.sessions == 1

@@ -6,7 +6,7 @@ from delivery.transport import pool as transport_module
 from delivery.transport.smtp.replies import Phase, SmtpError, Verdict, judge
 from emails.message import Message
 from tests.support.servers.smtp import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
-from tests.support.smtp_messages import message, refusal_of, to, url
+from tests.support.smtp_messages import error_of, message, to, url
 
 # --- the message --------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ def test_the_next_mail_goes_over_a_new_connection_after_a_drop(drop: Reply) -> N
     ],
 )
 def test_a_refusal_names_the_phase_in_which_it_came(hook: str, reply: Reply, phase: Phase, code: int) -> None:
-    refusal = refusal_of(ScriptedServer(**{hook: reply}))  # type: ignore[arg-type]
+    refusal = error_of(ScriptedServer(**{hook: reply}))  # type: ignore[arg-type]
     assert (refusal.phase, refusal.code) == (phase, code)
     if isinstance(reply, str):
         assert f"{refusal.code} {refusal.text}" == reply

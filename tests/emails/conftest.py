@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from core.database import Database
-from tests.support.factories import NOW, issue_of, stored_issue
+from tests.support.factories import NOW, add_issue, issue_of
 from tests.support.servers.smtp import ScriptedServer
 
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    """A mail server that does as it is told."""
+    """A scripted mail server."""
     with ScriptedServer() as running:
         yield running
 
@@ -21,5 +21,5 @@ def server() -> Iterator[ScriptedServer]:
 def issue(database: Database) -> Database:
     """A database with an issue of four papers, half an hour old."""
     with database.sessions.begin() as session:
-        stored_issue(session, issue_of(4), now=NOW - timedelta(hours=1))
+        add_issue(session, issue_of(4), now=NOW - timedelta(hours=1))
     return database

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from selectolax.lexbor import LexborHTMLParser
 
 from emails.edition import Edition
-from emails.rendering.plaintext import WIDTH
+from emails.rendering.plaintext import MAX_LINE_COLUMNS
 from emails.rendering.width import columns
 from tests.support.factories import edition_of, issue_of, paper
 from tests.support.mail_reader import LANGUAGES, Mail
@@ -38,7 +38,7 @@ def test_headings_begin_with_one_of_the_first_level_and_skip_none(edition: Editi
 def test_a_line_of_the_text_part_is_no_wider_than_the_window_unless_one_word_is(edition: Edition) -> None:
     for line in Mail(edition).text.splitlines():
         assert (
-            columns(line) <= WIDTH
+            columns(line) <= MAX_LINE_COLUMNS
             or len(re.sub(r"^ *([*#]|\d+\.)? *", "", line).split()) == 1
             or line[0] == "["
         )

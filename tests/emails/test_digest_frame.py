@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails.edition import compose, portions
-from emails.message import Reader, personalized
+from emails.choose import editions_of_issue
+from emails.compose import compose
+from emails.message import Recipient, personalized
 from emails.rendering.digest_view import ranges
 from emails.rendering.i18n import translate
 from issues.arrivals import Arrival
@@ -22,13 +23,13 @@ from tests.support.factories import (
     issue_of,
     paper,
 )
-from tests.support.mail_reader import Mail, bare, languages, squeezed, webs_of
+from tests.support.mail_reader import Mail, languages, on_one_line, permalinks_of, without_spaces
 
 
 def days_of(papers: list[Arrival], language: str, frequency: str = "daily") -> list[Mail]:
     """The mails in which the papers come, two a day."""
     slot = f"{frequency}:2025-08-04"
-    editions = portions(papers, slot=slot, language=language, frequency=frequency, daily_papers=2)
+    editions = editions_of_issue(papers, slot=slot, language=language, frequency=frequency, daily_papers=2)
     return [Mail(edition) for edition in editions]
 
 
@@ -38,7 +39,7 @@ def days_of(papers: list[Arrival], language: str, frequency: str = "daily") -> l
 @languages
 def test_the_links_to_read_on_the_web_and_to_unsubscribe_stand_above_the_first_heading(language: str) -> None:
     content = content_of_edition(edition_of(issue_of(), language=language))
-    html, text = personalized(content, Reader("reader@example.org", "", "0" * 16, language), IDENTITY, NOW)
+    html, text = personalized(content, Recipient("reader@example.org", "", "0" * 16, language), IDENTITY, NOW)
     for above in (
         html.partition("<h1")[0].rpartition("</title>")[2],
         text.partition(translate(language, "brand"))[0],
@@ -58,18 +59,18 @@ def test_both_bodies_end_with_how_to_change_pause_and_stop_and_with_why_the_mail
         "frequency": translate(language, "daily"),
     }
     wanted = [translate(language, name) for name in ("change", "pause", "web", "unsubscribe", "source")]
-    for body in (mail.seen, mail.text):
-        end = bare(body)[-1500:]
+    for body in (mail.visible_text, mail.text):
+        end = without_spaces(body)[-1500:]
         for words in (*wanted, translate(language, "why", **names)):
-            assert bare(words) in end
+            assert without_spaces(words) in end
 
 
 @languages
 def test_the_contents_list_each_paper_with_a_link_to_its_place_in_the_archive(language: str) -> None:
     papers = [paper(number, anchor=f"p-1-owl-{number}") for number in (1, 2, 3)]
     mail = Mail(edition_of(issue_of(papers), language=language))
-    listed = [(squeezed(node.text()), node.attributes["href"]) for node in mail.tree.css("ol > li > a")]
-    webs = webs_of(mail.edition.issues[0], language)[1:]
+    listed = [(on_one_line(node.text()), node.attributes["href"]) for node in mail.tree.css("ol > li > a")]
+    webs = permalinks_of(mail.edition.issues[0], language)[1:]
     assert listed == [(unit.title, web) for unit, web in zip(mail.edition.papers, webs, strict=True)]
     assert len({web for _, web in listed}) == 3
     numbered = {found[1]: found[2] for found in re.finditer(r"(?m)^\[(\d+)\] (.+)$", mail.text)}
@@ -91,16 +92,18 @@ def test_a_daily_mail_says_which_of_how_many_papers_it_brings_and_which_come_tom
         line = translate(
             language, "portion", positions=positions, total=5, start_month_name=f"{week.start:%B}", **edges
         )
-        assert line in mail.seen
-        assert bare(line) in bare(mail.text)
+        assert line in mail.visible_text
+        assert without_spaces(line) in without_spaces(mail.text)
     for mail, after in pairwise(mails):
         following = mail.tree.css("h2:not([lang]) ~ ul a[lang]")
         assert [node.text() for node in following] == after.titles
         assert {unit.forum for unit in after.edition.papers} <= mail.hrefs
         told = mail.text.rpartition(f"# {translate(language, 'following')}")[2]
         assert all(title in told for title in after.titles)
-        assert translate(language, "remaining", count=mail.edition.remaining) in mail.seen
-        assert bare(translate(language, "remaining", count=mail.edition.remaining)) in bare(mail.text)
+        assert translate(language, "remaining", count=mail.edition.remaining) in mail.visible_text
+        assert without_spaces(
+            translate(language, "remaining", count=mail.edition.remaining)
+        ) in without_spaces(mail.text)
 
 
 @languages
@@ -117,14 +120,14 @@ def test_a_weekly_mail_of_a_whole_issue_has_no_need_to_say_which_papers_it_bring
         "en", "portion", positions="\x00", total=3, start_month_name="July", start_day=28
     ).split("\x00")
     (mail,) = days_of(arrivals_of(issue_of(3)), "en", "weekly")
-    assert words[1] not in mail.seen + squeezed(mail.text)
+    assert words[1] not in mail.visible_text + on_one_line(mail.text)
 
 
 def test_a_mail_of_one_paper_does_not_speak_of_papers() -> None:
     for frequency in ("weekly", "daily"):
         mail = Mail(edition_of(issue_of(1), language="en", frequency=frequency))
         assert "papers" not in mail.rendered.subject
-        assert not re.search(r"\b(1|One|one) papers", mail.seen + mail.text)
+        assert not re.search(r"\b(1|One|one) papers", mail.visible_text + mail.text)
 
 
 @given(st.sets(st.integers(1, 30)))
@@ -147,9 +150,9 @@ def test_a_late_and_a_corrected_paper_are_marked_in_both_bodies(language: str) -
     chosen = [replace(second, corrected=True), third, replace(fourth, late=True)]
     mail = Mail(compose(chosen, first.number, slot="x", language=language, frequency="weekly"))
     marks = {2: translate(language, "corrected"), 4: translate(language, "late")}
-    kickers = [squeezed(node.text()) for node in mail.tree.css("p") if re.match(r"\d / 4", node.text())]
+    kickers = [on_one_line(node.text()) for node in mail.tree.css("p") if re.match(r"\d / 4", node.text())]
     assert [re.sub(r"^\d / 4 ?", "", kicker) for kicker in kickers] == [marks[2], "", marks[4]]
-    contents = [squeezed(node.text()) for node in mail.tree.css("ol > li")]
+    contents = [on_one_line(node.text()) for node in mail.tree.css("ol > li")]
     for line, unit in zip(contents, mail.edition.papers, strict=True):
         assert line == unit.title + (f" ({marks[unit.number]})" if unit.number in marks else "")
     assert re.findall(r"(?m)^(\d) / 4(?: · (.*))?$", mail.text) == [
@@ -159,7 +162,7 @@ def test_a_late_and_a_corrected_paper_are_marked_in_both_bodies(language: str) -
     ]
     for number, mark in marks.items():
         (title,) = (unit.title for unit in mail.edition.papers if unit.number == number)
-        assert re.search(rf"{title} \[\d+\] \({mark}\)", squeezed(mail.text))
+        assert re.search(rf"{title} \[\d+\] \({mark}\)", on_one_line(mail.text))
 
 
 @languages
@@ -171,9 +174,9 @@ def test_a_mail_of_additions_only_says_so_in_subject_and_heading(language: str, 
     heading = translate(language, "heading_late", count=2)
     opening = translate(language, "opening_late", count=2)
     assert mail.tree.css_first("h1").text() == heading  # type: ignore[union-attr]
-    assert bare(heading) in bare(mail.text)
-    assert opening in mail.seen
-    assert bare(opening) in bare(mail.text)
+    assert without_spaces(heading) in without_spaces(mail.text)
+    assert opening in mail.visible_text
+    assert without_spaces(opening) in without_spaces(mail.text)
     assert heading not in usual.seen
     assert mail.rendered.subject != usual.rendered.subject
 
@@ -183,10 +186,10 @@ def test_a_mail_of_additions_only_says_so_in_subject_and_heading(language: str, 
 def test_a_welcome_says_what_was_subscribed_to(language: str, frequency: str) -> None:
     papers = arrivals_of(issue_of(5))
     mail = Mail(
-        portions(papers, slot="x", language=language, frequency=frequency, daily_papers=2, purpose="welcome")[
-            0
-        ]
+        editions_of_issue(
+            papers, slot="x", language=language, frequency=frequency, daily_papers=2, purpose="welcome"
+        )[0]
     )
-    assert translate(language, f"opening_welcome_{frequency}") in mail.seen
-    assert bare(translate(language, f"opening_welcome_{frequency}")) in bare(mail.text)
+    assert translate(language, f"opening_welcome_{frequency}") in mail.visible_text
+    assert without_spaces(translate(language, f"opening_welcome_{frequency}")) in without_spaces(mail.text)
     assert mail.tree.css_first("h1").text() == translate(language, "heading_welcome")  # type: ignore[union-attr]

@@ -5,11 +5,10 @@ from hypothesis import given, settings
 
 from emails.edition import Edition
 from emails.rendering.i18n import translate
-from issues.parse.outline import Picture
-from issues.parse.post import Link
+from issues.parse.content import Link, Picture
 from issues.parse.text import has_hangul
 from tests.support.factories import blocks, edition_of, issue_of, paper
-from tests.support.mail_reader import Mail, bare, languages, squeezed, webs_of
+from tests.support.mail_reader import Mail, languages, on_one_line, permalinks_of, without_spaces
 from tests.support.random_posts import editions
 
 
@@ -42,8 +41,8 @@ def test_what_a_languages_mail_lacks_is_said_in_one_line_that_leads_to_the_web(e
         names = {*issue.elsewhere, *(name for unit in issue.papers for name in unit.elsewhere)}
         assert all(translate(edition.language, name) in line.text() for name in names)
         other = "ko" if edition.language == "en" else "en"
-        assert line.css_first("a").attributes["href"] == webs_of(issue, other)[0]  # type: ignore[union-attr]
-        assert bare(line.text()) in bare(mail.text)
+        assert line.css_first("a").attributes["href"] == permalinks_of(issue, other)[0]  # type: ignore[union-attr]
+        assert without_spaces(line.text()) in without_spaces(mail.text)
 
 
 def test_an_english_mail_names_the_papers_whose_introductions_are_in_korean_only() -> None:
@@ -51,7 +50,7 @@ def test_an_english_mail_names_the_papers_whose_introductions_are_in_korean_only
     papers = [paper(number, intro_en=translated.get(number, ())) for number in range(1, 6)]
     mail = Mail(edition_of(issue_of(papers), language="en"))
     what = f"{translate('en', 'overview')}, {translate('en', 'intro')} (1–2, 4–5)"
-    assert translate("en", "elsewhere", what=what) in mail.seen
+    assert translate("en", "elsewhere", what=what) in mail.visible_text
 
 
 @pytest.mark.parametrize("frequency", ["weekly", "daily"])
@@ -83,4 +82,4 @@ def test_an_english_mail_with_only_korean_titles_still_has_a_subject_and_heading
     mail = Mail(edition_of(issue_of([paper(1, title_en="")]), language="en"))
     assert mail.titles == [translate("en", "untitled")]
     assert mail.rendered.subject.strip(" :")
-    assert all(squeezed(node.text()) for node in mail.tree.css("h1, h2, h3, a, li"))
+    assert all(on_one_line(node.text()) for node in mail.tree.css("h1, h2, h3, a, li"))

@@ -5,13 +5,12 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails.edition import MAX_PICTURED, MIN_PICTURE
-from emails.rendering.digest_view import PICTURE_WIDTH
+from emails.compose import MAX_PAPERS_WITH_PICTURES, MIN_PICTURE_WIDTH
 from emails.rendering.i18n import translate
-from issues.parse.outline import Picture
-from issues.parse.post import Link
+from emails.rendering.paper_links import COLUMN_WIDTH
+from issues.parse.content import Link, Picture
 from tests.support.factories import blocks, edition_of, issue_of, paper
-from tests.support.mail_reader import Mail, languages, squeezed
+from tests.support.mail_reader import Mail, languages, on_one_line
 
 # --- pictures -----------------------------------------------------------------------
 
@@ -27,11 +26,11 @@ def test_a_picture_fits_the_column_keeps_its_shape_and_serves_the_text(
     tree = Mail(edition_of(issue_of([pictured]))).tree
     for node in tree.css("img"):
         shown = int(node.attributes["width"] or 0), int(node.attributes["height"] or 0)
-        assert MIN_PICTURE <= shown[0] <= min(width, PICTURE_WIDTH)
+        assert MIN_PICTURE_WIDTH <= shown[0] <= min(width, COLUMN_WIDTH)
         assert 0 < shown[1] <= height
         assert abs(shown[0] * height / width - shown[1]) <= 1 + height / width
         assert node.attributes["src"] == "https://a.example/p.png"
-    if sentences >= 300 and MIN_PICTURE <= width <= 4 * height and height <= width:
+    if sentences >= 300 and MIN_PICTURE_WIDTH <= width <= 4 * height and height <= width:
         assert tree.css("img"), "a long text has room for its picture"
 
 
@@ -57,7 +56,7 @@ def test_a_picture_of_unknown_size_or_in_a_mail_of_many_papers_is_not_shown() ->
 
     assert shown(2, 690, 388) == 2
     assert shown(2, 0, 0) == 0
-    assert shown(MAX_PICTURED + 1, 690, 388) == 0
+    assert shown(MAX_PAPERS_WITH_PICTURES + 1, 690, 388) == 0
 
 
 # --- links --------------------------------------------------------------------------
@@ -86,14 +85,14 @@ def test_every_link_of_a_paper_says_what_is_there(language: str) -> None:
     numbers = {url: number for number, url in re.findall(r"(?m)^\[(\d+)\] (.+)$", mail.text)}
     at_html = at_text = 0
     for kind, label, url in wanted:
-        at_html = mail.seen.index(f"{translate(language, kind)}: {label}", at_html)
+        at_html = mail.visible_text.index(f"{translate(language, kind)}: {label}", at_html)
         at_text = mail.text.index(f"{translate(language, kind)}: {label} [{numbers[url]}]", at_text)
-        assert label in {squeezed(node.text()) for node in mail.tree.css(f'a[href="{url}"]')}
+        assert label in {on_one_line(node.text()) for node in mail.tree.css(f'a[href="{url}"]')}
 
 
 def test_a_link_is_called_by_its_korean_label_only_where_korean_is_read() -> None:
     labelled = paper(links=(Link("https://blog.example/글", "설명 글"),))
     for language, label in (("ko", "설명 글"), ("both", "설명 글"), ("en", "blog.example")):
         mail = Mail(edition_of(issue_of([labelled]), language=language))
-        assert f"{translate(language, 'link_more')}: {label}" in mail.seen
+        assert f"{translate(language, 'link_more')}: {label}" in mail.visible_text
         assert f"{translate(language, 'link_more')}: {label}" in mail.text

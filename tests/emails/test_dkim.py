@@ -9,12 +9,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from emails.message import Reader, build
+from emails.message import Recipient, build_message
 from emails.mime.dkim_signing import DkimKeyError, load_signer
-from tests.support.factories import IDENTITY, NOW, content_of_edition, edition_of, hand_over, issue_of
+from tests.support.factories import IDENTITY, NOW, content_of_edition, edition_of, issue_of, send_messages
 from tests.support.servers.smtp import ScriptedServer
 
-MINJI = Reader("minji@example.com", "김민지", "0123456789abcdef", "ko")
+MINJI = Recipient("minji@example.com", "김민지", "0123456789abcdef", "ko")
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -31,7 +31,9 @@ def arrived(key_file: Path) -> bytes:
     identity = replace(IDENTITY, signer=load_signer("mail", key_file))
     content = content_of_edition(edition_of(issue_of()))
     with ScriptedServer() as server:
-        hand_over(server, [build(content, MINJI, identity, message_id="0f0f@paperboy.example", now=NOW)])
+        send_messages(
+            server, [build_message(content, MINJI, identity, message_id="0f0f@paperboy.example", now=NOW)]
+        )
     return server.messages[0].data
 
 

@@ -6,33 +6,22 @@ from datetime import UTC, date, datetime
 from itertools import pairwise
 
 import pytest
+from emails.next_edition import MAX_PAPERS, edition_to_resend, editions_of_issue, next_edition, portion
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails.edition import (
-    MAX_LINKS,
-    MAX_PAPERS,
-    MAX_PICTURED,
-    Edition,
-    EmptyIssueError,
-    Purpose,
-    choose,
-    compose,
-    copy_of,
-    portion,
-    portions,
-    slot_of,
-)
+from emails.compose import MAX_LINKS, MAX_PAPERS_WITH_PICTURES, compose
+from emails.edition import Edition, EmptyIssueError, slot_of
+from emails.kinds import MailKind
 from issues.arrivals import Arrival
-from issues.parse.outline import Picture
-from issues.parse.post import IssueContent, Link
+from issues.parse.content import IssueContent, Link, Picture
 from tests.support.factories import arrivals_of, blocks, edition_of, issue_of, paper
 
 AUGUST = date(2025, 8, 4)
 
 
 def daily(arrived: list[Arrival], cursor: int, daily_papers: int = 2) -> Edition | None:
-    return choose(
+    return next_edition(
         arrived,
         cursor,
         slot="daily:2025-08-04",
@@ -96,10 +85,10 @@ PURPOSES = st.sampled_from(["digest", "welcome"])
 
 @given(ISSUES, LANGUAGES, FREQUENCIES, st.integers(0, 50), PURPOSES)
 def test_the_portions_of_an_issue_bring_each_paper_once_and_name_those_that_come_next(
-    issue: IssueContent, language: str, frequency: str, daily_papers: int, purpose: Purpose
+    issue: IssueContent, language: str, frequency: str, daily_papers: int, purpose: MailKind
 ) -> None:
     papers = arrivals_of(issue)
-    days = portions(
+    days = editions_of_issue(
         papers,
         slot="preview:x",
         language=language,
@@ -122,7 +111,7 @@ def test_the_portions_of_an_issue_are_what_a_reader_gets_day_by_day(
     issue: IssueContent, daily_papers: int
 ) -> None:
     papers = arrivals_of(issue)
-    days = portions(
+    days = editions_of_issue(
         papers, slot="daily:2025-08-04", language="ko", frequency="daily", daily_papers=daily_papers
     )
     assert days == list(mails(papers, daily_papers))
@@ -133,13 +122,13 @@ def test_a_weekly_mail_names_no_papers_of_tomorrow() -> None:
 
 
 def test_a_copy_of_a_large_issue_is_one_mail_of_all_its_papers() -> None:
-    whole = copy_of(arrivals_of(issue_of(45)), slot="resend:9001", language="ko", purpose="copy")
+    whole = edition_to_resend(arrivals_of(issue_of(45)), slot="resend:9001", language="ko", purpose="copy")
     assert (len(whole.papers), whole.remaining) == (45, 0)
 
 
 def test_an_issue_without_a_paper_in_force_makes_no_mail() -> None:
     with pytest.raises(EmptyIssueError, match="no paper in force"):
-        copy_of([], slot="resend:9001", language="ko", purpose="copy")
+        edition_to_resend([], slot="resend:9001", language="ko", purpose="copy")
 
 
 def test_a_weekly_mail_brings_everything_since_the_last_one() -> None:
@@ -259,7 +248,7 @@ def test_a_paper_shows_its_first_picture_that_tells_its_size_and_is_no_badge(
 
 def test_a_mail_of_many_papers_keeps_its_room_for_texts_and_shows_no_pictures() -> None:
     picture = Picture("https://a.example/1.png", 690, 388)
-    papers = [paper(number, pictures=(picture,)) for number in range(1, MAX_PICTURED + 2)]
+    papers = [paper(number, pictures=(picture,)) for number in range(1, MAX_PAPERS_WITH_PICTURES + 2)]
     assert all(unit.picture for unit in edition_of(issue_of(papers[:-1])).papers)
     assert not any(unit.picture for unit in edition_of(issue_of(papers)).papers)
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from emails.edition import Edition
 from emails.mime.body import Body
-from emails.rendering.fit import NOTHING, ORDINARY, RANKS, FittedBlocks, Piece, HtmlSize, fit, size_of
+from emails.rendering.fit import MAX_ORDINARY_BYTES, RANKS, BlockRef, FittedBlocks, fit
+from emails.rendering.size import NO_SIZE, HtmlSize, size_of
 from issues.parse.text import Block
 from tests.support.factories import blocks, edition_of, issue_of, paper
 
@@ -41,7 +42,7 @@ def editions(draw: st.DrawFn) -> Edition:
     return edition_of(issue, language=draw(st.sampled_from(["ko", "en", "both"])))
 
 
-def sizes_of(edition: Edition, draw: st.DataObject, most: int = 9_000) -> dict[Piece, HtmlSize]:
+def sizes_of(edition: Edition, draw: st.DataObject, most: int = 9_000) -> dict[BlockRef, HtmlSize]:
     def size() -> HtmlSize:
         plain = draw.draw(st.integers(1, most))
         return HtmlSize(plain, draw.draw(st.integers(plain, 3 * plain)))
@@ -49,28 +50,30 @@ def sizes_of(edition: Edition, draw: st.DataObject, most: int = 9_000) -> dict[P
     return {piece: size() for piece in pieces_of(edition)}
 
 
-def pieces_of(edition: Edition) -> list[Piece]:
+def pieces_of(edition: Edition) -> list[BlockRef]:
     return [
-        Piece(index, place) for index, part in enumerate(edition.parts) for place in range(len(part.blocks))
+        BlockRef(index, place)
+        for index, part in enumerate(edition.parts)
+        for place in range(len(part.blocks))
     ]
 
 
 def laid_out(
-    edition: Edition, sizes: dict[Piece, HtmlSize], limit: int, note: HtmlSize = NOTE
+    edition: Edition, sizes: dict[BlockRef, HtmlSize], limit: int, note: HtmlSize = NOTE
 ) -> FittedBlocks:
     return fit(edition.units, FRAME, sizes, [note] * len(edition.units), limit)
 
 
-def taken(edition: Edition, sizes: dict[Piece, HtmlSize], shown: Sequence[int]) -> int:
+def taken(edition: Edition, sizes: dict[BlockRef, HtmlSize], shown: Sequence[int]) -> int:
     """What the mail takes: its frame, all blocks shown, and a note below each unit that was cut."""
     total = FRAME
     kept = iter(enumerate(shown))
     for unit in edition.units:
         is_cut = False
         for part, (index, count) in zip(unit, kept, strict=False):
-            total += sum((sizes[Piece(index, place)] for place in range(count)), NOTHING)
+            total += sum((sizes[BlockRef(index, place)] for place in range(count)), NO_SIZE)
             is_cut |= count < len(part.blocks)
-        total += NOTE if is_cut else NOTHING
+        total += NOTE if is_cut else NO_SIZE
     return total.most
 
 
@@ -90,7 +93,7 @@ def test_every_text_left_out_is_explained_by_a_block_that_was_larger_than_the_ro
 ) -> None:
     fitted = laid_out(edition, sizes_of(edition, data), limit)
     cut = {
-        Piece(index, shown)
+        BlockRef(index, shown)
         for index, (part, shown) in enumerate(zip(edition.parts, fitted.shown, strict=True))
         if shown < len(part.blocks)
     }
@@ -130,7 +133,7 @@ def test_a_mail_that_fits_as_a_whole_needs_no_room_for_notes(edition: Edition, d
 @given(editions(), st.integers(8_000, 60_000), st.integers(100, 4_000))
 def test_papers_of_the_same_sizes_are_treated_alike(edition: Edition, limit: int, size: int) -> None:
     sizes = dict.fromkeys(pieces_of(edition), HtmlSize(size, size))
-    fitted = laid_out(edition, sizes, limit, note=NOTHING)
+    fitted = laid_out(edition, sizes, limit, note=NO_SIZE)
     for rank in ("intro", "abstract"):
         shown = [
             (kept, len(part.blocks))
@@ -150,7 +153,7 @@ def test_papers_of_the_same_sizes_are_treated_alike(edition: Edition, limit: int
 @given(editions(), st.integers(6_000, 40_000))
 def test_no_abstract_stands_where_an_equally_long_opening_was_left_out(edition: Edition, limit: int) -> None:
     sizes = dict.fromkeys(pieces_of(edition), HtmlSize(1_500, 2_000))
-    fitted = laid_out(edition, sizes, limit, note=NOTHING)
+    fitted = laid_out(edition, sizes, limit, note=NO_SIZE)
     pairs = list(zip(edition.parts, fitted.shown, strict=True))
     if any(part.opens and kept == 0 for part, kept in pairs):
         assert fitted.lacks_openings
@@ -171,7 +174,7 @@ def test_in_an_english_mail_no_paper_stands_without_a_text_while_another_has_two
 
 def test_an_opening_of_a_length_that_nobody_writes_does_not_hold_back_a_paper() -> None:
     edition = edition_of(issue_of(2, overview=()))
-    for size, holds_back in ((ORDINARY // 2, True), (3 * ORDINARY, False)):
+    for size, holds_back in ((MAX_ORDINARY_BYTES // 2, True), (3 * MAX_ORDINARY_BYTES, False)):
         sizes = dict.fromkeys(pieces_of(edition), HtmlSize(size, size))
         fitted = laid_out(edition, sizes, FRAME.plain + 4_000)
         assert fitted.lacks_openings == holds_back

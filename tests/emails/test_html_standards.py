@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.all_mails import every_kind, summary
-from tests.support.programs import MAIL_CHECKS, answer_of, node_module
+from tests.support.programs import MAIL_CHECKS, node_module, output_of
 
 # What some client lacks, and what its readers get instead.
 ALLOWED = {
@@ -24,7 +24,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the two tools say of all mails, from one process."""
     node_module("html-validate")
     mails = json.dumps({kind.name: kind.html for kind in every_kind()})
-    answer = answer_of(
+    answer = output_of(
         "node", MAIL_CHECKS / "check.mjs", question=mails.encode(), home=tmp_path_factory.mktemp("node")
     )
     found: dict[str, Any] = json.loads(answer)

@@ -10,17 +10,17 @@ import pytest
 
 from emails.edition import Edition
 from emails.rendering import i18n
-from emails.rendering.i18n import day_values, phrases, translate
+from emails.rendering.i18n import date_values, phrases, translate
 from emails.rendering.placeholders import greeting
 from issues.arrivals import Arrival
-from issues.parse.outline import Picture
+from issues.parse.content import Picture
 from issues.parse.text import has_hangul
 from monitoring.previews import issue_previews, letter_previews
 from tests.support.all_mails import edited_papers, large_issue
 from tests.support.factories import IDENTITY, NOW, arrivals_of, blocks, edition_of, issue_of, paper, rendered
 
 SINGULAR = "_one"
-DAYS = day_values(date(2025, 7, 28), date(2025, 8, 3))
+DAYS = date_values(date(2025, 7, 28), date(2025, 8, 3))
 
 
 class Recorded(dict[str, str]):

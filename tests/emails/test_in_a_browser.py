@@ -7,7 +7,13 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tests.support.all_mails import every_kind, summary
-from tests.support.programs import SWITCHES, TOO_WIDE, VIOLATIONS, node_module, program
+from tests.support.programs import (
+    ACCESSIBILITY_VIOLATIONS,
+    CHROMIUM_SWITCHES,
+    TOO_WIDE_ELEMENTS,
+    node_module,
+    program,
+)
 
 WIDTHS = (375, 700)
 # What dark modes do that turn all colours around, but leave pictures alone.
@@ -27,7 +33,7 @@ def looks(request: pytest.FixtureRequest) -> dict[str, Look]:
     chromium, axe = program("chromium"), node_module("axe-core/axe.min.js").read_text()
     # Closed before the first test: while it is open, its event loop is in the way of others.
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_SWITCHES)
         page = browser.new_page()
         page.route("**/*", lambda route: route.abort())
         page.evaluate(axe)
@@ -35,10 +41,10 @@ def looks(request: pytest.FixtureRequest) -> dict[str, Look]:
         for kind in every_kind():
             page.set_viewport_size({"width": WIDTHS[0], "height": 800})
             page.set_content(kind.html)
-            look = looks[kind.name] = Look(page.evaluate(VIOLATIONS), [])
+            look = looks[kind.name] = Look(page.evaluate(ACCESSIBILITY_VIOLATIONS), [])
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 800})
-                look.too_wide.extend(f"at {width}: {found}" for found in page.evaluate(TOO_WIDE))
+                look.too_wide.extend(f"at {width}: {found}" for found in page.evaluate(TOO_WIDE_ELEMENTS))
             _picture(page, kind.name, request.config.getoption("pictures"))
         browser.close()
     return looks

@@ -12,45 +12,48 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from emails.letters import READER_LETTERS, LANGUAGES_SPOKEN, Letter, Notice, operator_notice, reader_letter
-from emails.message import LINK_PATHS, Content, Reader, build, personalized
+from emails.content import Content
+from emails.identity import LINK_PATHS
+from emails.kinds import SUBSCRIBER_LETTERS
+from emails.letters import LANGUAGES_SPOKEN, OperatorNotice, operator_letter, subscriber_letter
+from emails.message import Recipient, build_message, personalized
 from emails.rendering.i18n import translate
 from emails.rendering.width import columns
 from issues.parse.text import has_hangul
-from monitoring.previews import NOTICE, letter_previews
+from monitoring.previews import SAMPLE_NOTICE, letter_previews
 from subscribers.tokens import read_token
 from tests.support.factories import IDENTITY, NOW
-from tests.support.mail_reader import bare, squeezed
+from tests.support.mail_reader import on_one_line, without_spaces
 
 HANDLE = "0123456789abcdef"
-MINJI = Reader("minji@example.com", "김민지", HANDLE, "ko")
-KINDS = list(product(READER_LETTERS, LANGUAGES_SPOKEN, ("weekly", "daily")))
+MINJI = Recipient("minji@example.com", "김민지", HANDLE, "ko")
+KINDS = list(product(SUBSCRIBER_LETTERS, LANGUAGES_SPOKEN, ("weekly", "daily")))
 letters = pytest.mark.parametrize(("kind", "language", "frequency"), KINDS)
 
 
-def content_of(letter: Letter) -> Content:
+def content_of(letter: Content) -> Content:
     return Content(letter.kind, letter.language, "", letter.subject, letter.html, letter.text, letter.nonce)
 
 
-def mail_of(letter: Letter, reader: Reader = MINJI) -> tuple[str, str, EmailMessage]:
+def mail_of(letter: Content, reader: Recipient = MINJI) -> tuple[str, str, EmailMessage]:
     content = content_of(letter)
-    data = build(content, reader, IDENTITY, message_id="0f@paperboy.example", now=NOW).data
+    data = build_message(content, reader, IDENTITY, message_id="0f@paperboy.example", now=NOW).data
     return *personalized(content, reader, IDENTITY, NOW), message_from_bytes(data, policy=modern_policy)
 
 
-def every_letter() -> list[Letter]:
-    made = [reader_letter(*kind) for kind in KINDS]
-    return [*made, *(operator_notice(NOTICE, language) for language in LANGUAGES_SPOKEN)]
+def every_letter() -> list[Content]:
+    made = [subscriber_letter(*kind) for kind in KINDS]
+    return [*made, *(operator_letter(SAMPLE_NOTICE, language) for language in LANGUAGES_SPOKEN)]
 
 
 @letters
 def test_the_button_of_a_letter_is_the_readers_own_link_in_both_bodies(
     kind: str, language: str, frequency: str
 ) -> None:
-    html, text, _ = mail_of(reader_letter(kind, language, frequency))
-    purpose = READER_LETTERS[kind]
+    html, text, _ = mail_of(subscriber_letter(kind, language, frequency))
+    purpose = SUBSCRIBER_LETTERS[kind]
     buttons = [node for node in LexborHTMLParser(html).css("a") if node.text() != ""]
-    assert [squeezed(node.text()) for node in buttons] == [
+    assert [on_one_line(node.text()) for node in buttons] == [
         translate(spoken, f"{kind}.button") for spoken in LANGUAGES_SPOKEN[language]
     ]
     in_text = re.findall(r"https://paperboy\.example/\S+", text)
@@ -66,20 +69,20 @@ def test_the_button_of_a_letter_is_the_readers_own_link_in_both_bodies(
 def test_a_letter_says_which_language_and_frequency_it_is_about(
     kind: str, language: str, frequency: str
 ) -> None:
-    html, text, _ = mail_of(reader_letter(kind, language, frequency))
+    html, text, _ = mail_of(subscriber_letter(kind, language, frequency))
     for spoken in LANGUAGES_SPOKEN[language]:
         names = {
             "language": translate(spoken, f"language_{language}"),
             "frequency": translate(spoken, frequency),
         }
         told = translate(spoken, f"{kind}.text", **names)
-        assert told in squeezed(LexborHTMLParser(html).body.text())  # type: ignore[union-attr]
-        assert bare(told) in bare(text)
+        assert told in on_one_line(LexborHTMLParser(html).body.text())  # type: ignore[union-attr]
+        assert without_spaces(told) in without_spaces(text)
 
 
 @pytest.mark.parametrize("language", LANGUAGES_SPOKEN)
 def test_a_confirmation_names_nobody_since_whoever_signed_up_wrote_the_name(language: str) -> None:
-    html, text, mail = mail_of(reader_letter("confirmation", language, "weekly"))
+    html, text, mail = mail_of(subscriber_letter("confirmation", language, "weekly"))
     assert "김민지" not in html + text
     assert "김민지" not in str(mail["To"])
     assert str(mail["To"]) == "minji@example.com"
@@ -88,13 +91,13 @@ def test_a_confirmation_names_nobody_since_whoever_signed_up_wrote_the_name(lang
 @pytest.mark.parametrize("language", LANGUAGES_SPOKEN)
 @pytest.mark.parametrize("kind", ["preferences_link", "farewell"])
 def test_a_letter_to_a_known_reader_greets_them_once(kind: str, language: str) -> None:
-    for body in mail_of(reader_letter(kind, language, "weekly"))[:2]:
+    for body in mail_of(subscriber_letter(kind, language, "weekly"))[:2]:
         assert body.count("김민지") == 1
 
 
 def test_a_name_in_a_letter_is_never_markup() -> None:
     hostile = replace(MINJI, name="<script>alert(1)</script>")
-    html, _, _ = mail_of(reader_letter("farewell", "ko", "weekly"), hostile)
+    html, _, _ = mail_of(subscriber_letter("farewell", "ko", "weekly"), hostile)
     assert not LexborHTMLParser(html).css("script")
 
 
@@ -108,9 +111,9 @@ def test_a_letter_is_no_mail_of_a_list_and_says_that_a_program_wrote_it() -> Non
 
 
 def test_a_letter_in_both_languages_says_everything_in_korean_and_then_in_english() -> None:
-    for kind in READER_LETTERS:
-        single = {spoken: mail_of(reader_letter(kind, spoken, "weekly")) for spoken in ("ko", "en")}
-        html, text, _ = mail_of(reader_letter(kind, "both", "weekly"))
+    for kind in SUBSCRIBER_LETTERS:
+        single = {spoken: mail_of(subscriber_letter(kind, spoken, "weekly")) for spoken in ("ko", "en")}
+        html, text, _ = mail_of(subscriber_letter(kind, "both", "weekly"))
         sections = LexborHTMLParser(html).css("div[lang]:not([role])")
         assert [node.attributes["lang"] for node in sections] == ["ko", "en"]
         at = 0
@@ -123,20 +126,20 @@ def test_a_letter_in_both_languages_says_everything_in_korean_and_then_in_englis
 
 
 def test_an_english_letter_has_no_korean_and_a_korean_one_no_other_language_mark() -> None:
-    for kind in READER_LETTERS:
+    for kind in SUBSCRIBER_LETTERS:
         anonymous = replace(MINJI, name="")
-        html, text, mail = mail_of(reader_letter(kind, "en", "daily"), anonymous)
+        html, text, mail = mail_of(subscriber_letter(kind, "en", "daily"), anonymous)
         assert not has_hangul(html + text + str(mail["Subject"]))
-        korean, _, _ = mail_of(reader_letter(kind, "ko", "daily"), anonymous)
+        korean, _, _ = mail_of(subscriber_letter(kind, "ko", "daily"), anonymous)
         assert {node.attributes["lang"] for node in LexborHTMLParser(korean).css("[lang]")} == {"ko"}
 
 
 def test_both_bodies_of_a_letter_say_the_same_in_the_same_order() -> None:
     for letter in every_letter():
         html, text, _ = mail_of(letter)
-        read, at = bare(text), 0
+        read, at = without_spaces(text), 0
         for node in LexborHTMLParser(html).css("h1, h2, h3, div[lang]:not([role]) p, a"):
-            at = read.index(bare(node.text(separator=" ")), at)
+            at = read.index(without_spaces(node.text(separator=" ")), at)
 
 
 def test_an_inbox_shows_of_a_letter_a_subject_and_a_preheader_that_fit() -> None:
@@ -147,8 +150,8 @@ def test_an_inbox_shows_of_a_letter_a_subject_and_a_preheader_that_fit() -> None
             for node in LexborHTMLParser(preview.html).css("div[style]")
             if "display:none" in (node.attributes["style"] or "").replace(" ", "")
         ]
-        assert 85 <= len(squeezed(hidden)) <= 130
-        assert squeezed(hidden) not in preview.text
+        assert 85 <= len(on_one_line(hidden)) <= 130
+        assert on_one_line(hidden) not in preview.text
 
 
 def test_the_headings_of_a_letter_begin_with_one_of_the_first_level_and_skip_none() -> None:
@@ -160,7 +163,7 @@ def test_the_headings_of_a_letter_begin_with_one_of_the_first_level_and_skip_non
 
 
 def test_every_letter_is_among_the_previews_in_every_language() -> None:
-    kinds = [kind.replace("_", "-") for kind in (*READER_LETTERS, "notice")]
+    kinds = [kind.replace("_", "-") for kind in (*SUBSCRIBER_LETTERS, "notice")]
     names = [preview.name for preview in letter_previews(IDENTITY, NOW)]
     assert sorted(names) == sorted(f"{kind}-{language}" for kind in kinds for language in LANGUAGES_SPOKEN)
 
@@ -178,12 +181,12 @@ LINES = st.text(alphabet=st.sampled_from("ab 한<>&\"'{}%/:"), min_size=1, max_s
 def test_a_notice_tells_what_happened_what_to_do_and_every_detail_and_none_is_markup(
     what: str, cause: str, remedy: str, facts: dict[str, str], language: str
 ) -> None:
-    letter = operator_notice(Notice(what, cause, remedy, facts), language)
+    letter = operator_letter(OperatorNotice(what, cause, remedy, facts), language)
     html, text, mail = mail_of(letter)
     body = LexborHTMLParser(html).body
     assert body
     for words in (cause, remedy, *(f"{name}: {value}" for name, value in facts.items())):
-        assert bare(words) in bare(body.text())
-        assert bare(words) in bare(text)
+        assert without_spaces(words) in without_spaces(body.text())
+        assert without_spaces(words) in without_spaces(text)
     assert columns(str(mail["Subject"])) <= 60
     assert "\n" not in letter.subject

@@ -11,15 +11,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from delivery.editions import content_of
 from delivery.models import EditionRow
-from emails.message import Content, Message, Reader, build, content_of, personalized
+from emails.content import Content
+from emails.message import Message, Recipient, build_message, personalized
 from emails.mime.body import Body
-from emails.rendering.placeholders import PARTS, placeholder
+from emails.rendering.placeholders import NAMES, placeholder
 from subscribers.tokens import read_token
 from tests.support.factories import IDENTITY, NOW, content_of_edition, edition_of, issue_of
 
 HANDLE = "0123456789abcdef"
-MINJI = Reader("minji@example.com", "김민지", HANDLE, "ko")
+MINJI = Recipient("minji@example.com", "김민지", HANDLE, "ko")
 MESSAGE_ID = "0f0f@paperboy.example"
 
 
@@ -39,8 +41,8 @@ def english() -> Content:
     return content_of_edition(edition_of(issue_of(), language="en", frequency="daily"))
 
 
-def mail_of(content: Content, reader: Reader = MINJI) -> Message:
-    return build(content, reader, IDENTITY, message_id=MESSAGE_ID, now=NOW)
+def mail_of(content: Content, reader: Recipient = MINJI) -> Message:
+    return build_message(content, reader, IDENTITY, message_id=MESSAGE_ID, now=NOW)
 
 
 def parsed(message: Message) -> EmailMessage:
@@ -91,7 +93,7 @@ def test_the_envelope_names_the_reader_by_a_token_that_only_a_bounce_can_use(kor
 
 
 def test_nothing_that_providers_collect_names_the_reader(korean: Content) -> None:
-    others = Reader("jihoon@example.com", "박지훈", "f" * 16, "ko")
+    others = Recipient("jihoon@example.com", "박지훈", "f" * 16, "ko")
     for name in ("Feedback-ID", "List-Id", "List-Archive", "List-Owner", "List-Help"):
         assert raw_field(mail_of(korean), name) == raw_field(mail_of(korean, others), name)
 
@@ -112,7 +114,7 @@ def test_both_bodies_arrive_exactly_as_they_were_written(korean: Content, englis
 
 def test_each_reader_has_their_own_name_and_links_in_both_bodies(korean: Content) -> None:
     html, text = personalized(korean, MINJI, IDENTITY, NOW)
-    jihoon = Reader("j@example.com", "박지훈", "f" * 16, "ko")
+    jihoon = Recipient("j@example.com", "박지훈", "f" * 16, "ko")
     other_html, other_text = personalized(korean, jihoon, IDENTITY, NOW)
     for mine, theirs in ((html, other_html), (text, other_text)):
         assert "김민지 님" in mine
@@ -186,7 +188,7 @@ PIECES = st.text(alphabet=st.sampled_from("ab 한😀=.\n"), max_size=200)
 
 
 @given(
-    st.lists(st.tuples(PIECES, st.sampled_from(PARTS)), max_size=6),
+    st.lists(st.tuples(PIECES, st.sampled_from(NAMES)), max_size=6),
     PIECES,
     st.lists(PIECES, min_size=5, max_size=5),
 )
@@ -194,7 +196,7 @@ def test_every_gap_is_filled_where_it_stands_whatever_lies_around_it(
     pieces: list[tuple[str, str]], end: str, values: list[str]
 ) -> None:
     text = "".join(piece + placeholder("n0nce", name) for piece, name in pieces) + end
-    personalized = {name: value.replace("\n", " ") for name, value in zip(PARTS, values, strict=True)}
+    personalized = {name: value.replace("\n", " ") for name, value in zip(NAMES, values, strict=True)}
     body = Body(text, "n0nce")
     encoded = b"".join(body.personalized({name: value.encode() for name, value in personalized.items()}))
     assert encoded == b"".join(
@@ -210,7 +212,7 @@ def test_every_gap_is_filled_where_it_stands_whatever_lies_around_it(
 def test_a_korean_sender_and_reader_domain_go_out_in_ascii(korean: Content) -> None:
     identity = replace(IDENTITY, sender="논문 소식 <news@소식.한국>")
     reader = replace(MINJI, email="minji@xn--vv4b11d.xn--3e0b707e")
-    message = build(korean, reader, identity, message_id=f"0f@{identity.domain}", now=NOW)
+    message = build_message(korean, reader, identity, message_id=f"0f@{identity.domain}", now=NOW)
     assert identity.domain.startswith("xn--")
     assert message.envelope_from.endswith(f"@{identity.domain}")
     assert message.envelope_from.isascii()

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails.rendering.fit import NOTHING, size_of
-from emails.rendering.optional_sections import cut, sizes
+from emails.rendering.optional_sections import keep_sections, section_sizes
+from emails.rendering.size import NO_SIZE, size_of
 
 HTML = st.text(alphabet=st.sampled_from("ab한😀=<>&/-!\n"), max_size=30).filter(
     lambda text: "<!--" not in text
@@ -22,7 +22,7 @@ def test_of_a_mail_stays_what_has_no_name_or_one_that_is_kept(
     pieces: list[tuple[str | None, str]], kept: set[str]
 ) -> None:
     expected = "".join(html for name, html in pieces if name is None or name in kept)
-    assert cut(joined(pieces), kept.__contains__) == expected
+    assert keep_sections(joined(pieces), kept.__contains__) == expected
 
 
 @given(PIECES)
@@ -30,10 +30,10 @@ def test_all_pieces_of_a_name_together_are_what_keeping_it_costs(
     pieces: list[tuple[str | None, str]],
 ) -> None:
     html = joined(pieces)
-    measured = sizes(html)
+    measured = section_sizes(html)
     assert set(measured) == {name for name, _ in pieces if name}
-    frame = size_of(cut(html, lambda _: False))
+    frame = size_of(keep_sections(html, lambda _: False))
     for name, size in measured.items():
-        assert frame + size == size_of(cut(html, {name}.__contains__))
-    assert sum(measured.values(), frame) == size_of(cut(html, lambda _: True))
-    assert measured["no such name"] == NOTHING
+        assert frame + size == size_of(keep_sections(html, {name}.__contains__))
+    assert sum(measured.values(), frame) == size_of(keep_sections(html, lambda _: True))
+    assert measured["no such name"] == NO_SIZE

@@ -8,17 +8,18 @@ import pytest
 from hypothesis import given, settings
 
 from emails.edition import Edition
-from emails.rendering.fit import ORDINARY
+from emails.rendering.fit import MAX_ORDINARY_BYTES
 from emails.rendering.i18n import translate
 from emails.rendering.render import MAX_HTML_BYTES, RenderError
-from issues.parse.post import IssueContent, Link, parse
-from issues.parse.readable import inline_html
+from issues.parse.content import IssueContent, Link
+from issues.parse.inline_html import inline_html
+from issues.parse.post import parse
 from issues.parse.text import Block
 from paperboy.demo.sample.cook import cook_week
 from paperboy.demo.sample.data import weeks
 from tests.support.all_mails import large_issue
 from tests.support.factories import blocks, edition_of, issue_of, paper, rendered
-from tests.support.mail_reader import Mail, bare, squeezed
+from tests.support.mail_reader import Mail, on_one_line, without_spaces
 from tests.support.random_posts import editions
 
 SHAPES = list(product((0, 1, 2), ("ko", "en", "both"), ("weekly", "daily")))
@@ -28,8 +29,8 @@ FULL = 0.85  # of the limit, where something had to be left out
 def check_whole(edition: Edition) -> Mail:
     """What holds for every mail, whatever is in its texts."""
     mail = Mail(edition)
-    assert mail.biggest <= MAX_HTML_BYTES
-    assert mail.hrefs == mail.addresses
+    assert mail.max_html_bytes <= MAX_HTML_BYTES
+    assert mail.hrefs == mail.listed_urls
     assert not re.search(r"<(script|think)\b|<!--/?[a-z]\d", mail.html)
     assert mail.content.nonce not in mail.html + mail.text
     _check_papers(mail)
@@ -41,13 +42,13 @@ def check_whole(edition: Edition) -> Mail:
 def _check_papers(mail: Mail) -> None:
     """Every paper has its title and links, in order and in both bodies."""
     language = mail.edition.language
-    titles = [squeezed(unit.title) or translate(language, "untitled") for unit in mail.edition.papers]
+    titles = [on_one_line(unit.title) or translate(language, "untitled") for unit in mail.edition.papers]
     assert [title.removesuffix("…") for title in mail.titles] == [
         title[: len(shown) - shown.endswith("…")] for title, shown in zip(titles, mail.titles, strict=True)
     ]
     at = 0
     for title in mail.titles:
-        at = bare(mail.text).index(f"#{bare(title)}", at)
+        at = without_spaces(mail.text).index(f"#{bare(title)}", at)
     for unit in mail.edition.papers:
         assert {unit.url, unit.forum, *(link.url for link in unit.links)} <= mail.hrefs
 
@@ -58,13 +59,13 @@ def _check_texts(mail: Mail) -> None:
         (
             text.part.language,
             translate(text.part.language, text.part.name),
-            [bare(block.text) for block in text.blocks],
+            [without_spaces(block.text) for block in text.blocks],
         )
-        for text in mail.shown
+        for text in mail.parts
         if text.blocks
     ]
     assert mail.texts == expected
-    read, at = bare(mail.text), 0
+    read, at = without_spaces(mail.text), 0
     for _, heading, paragraphs in expected:
         for words in (f"##{bare(heading)}", *paragraphs):
             at = read.index(words, at) + len(words)
@@ -77,11 +78,11 @@ def _check_left_out(mail: Mail) -> None:
     assert [web for _, web in mail.left_out] == [web for web, _ in cut]
     for (line, _), (_, texts) in zip(mail.left_out, cut, strict=True):
         assert all(translate(mail.edition.language, text.part.name) in line for text in texts)
-        assert bare(line) in bare(mail.text)
+        assert without_spaces(line) in without_spaces(mail.text)
     fitted = mail.rendered.fitted
-    if fitted.cuts and max(entry.needed for entry in fitted.cuts) < ORDINARY:
-        assert mail.biggest >= FULL * MAX_HTML_BYTES
-    openings = [text for text in mail.shown if text.part.opens]
+    if fitted.cuts and max(entry.needed for entry in fitted.cuts) < MAX_ORDINARY_BYTES:
+        assert mail.max_html_bytes >= FULL * MAX_HTML_BYTES
+    openings = [text for text in mail.parts if text.part.opens]
     sizes = [len(inline_html(text.part.blocks[0]).encode()) for text in openings]
     if sum(sizes) < 30_000 and len(mail.titles) <= 15:
         assert all(text.blocks for text in openings), "every paper is introduced"
@@ -118,8 +119,8 @@ def test_a_weekly_post_of_every_period_makes_a_whole_mail(number: int, language:
 def test_where_something_is_left_out_the_room_is_used(language: str, papers: int) -> None:
     mail = check_whole(edition_of(large_issue(papers), language=language))
     assert mail.rendered.fitted.cuts
-    assert mail.biggest >= 0.95 * MAX_HTML_BYTES
-    assert 0 <= mail.rendered.fill_placeholders - mail.biggest / MAX_HTML_BYTES < 0.03, (
+    assert mail.max_html_bytes >= 0.95 * MAX_HTML_BYTES
+    assert 0 <= mail.rendered.fill_placeholders - mail.max_html_bytes / MAX_HTML_BYTES < 0.03, (
         "what is reported never promises too little"
     )
 
@@ -128,7 +129,7 @@ def test_where_something_is_left_out_the_room_is_used(language: str, papers: int
 def test_papers_of_one_size_are_shown_alike_and_openings_before_all_else(language: str) -> None:
     mail = Mail(edition_of(large_issue(), language=language))
     by_text: dict[tuple[str, str], list[int]] = {}
-    for text in mail.shown:
+    for text in mail.parts:
         if text.part.name in {"intro", "abstract"}:
             by_text.setdefault((text.part.name, text.part.language), []).append(len(text.blocks))
     for (name, _), counts in by_text.items():
@@ -182,7 +183,7 @@ def test_a_paper_of_60_kilobytes_leaves_the_others_their_introductions_and_the_m
     assert first[0].blocks
     assert not [text for texts in others for text in texts if text.part.name == "intro" and text.left]
     assert mail.rendered.fitted.cuts
-    assert mail.biggest >= FULL * MAX_HTML_BYTES
+    assert mail.max_html_bytes >= FULL * MAX_HTML_BYTES
 
 
 def test_papers_without_any_text_make_a_mail_of_titles_and_links() -> None:

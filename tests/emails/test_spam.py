@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.support.all_mails import every_kind, summary
-from tests.support.factories import hand_over
-from tests.support.programs import answer_of, program
+from tests.support.factories import send_messages
+from tests.support.programs import output_of, program
 from tests.support.servers.smtp import Message, ScriptedServer
 
 # What speaks neither for nor against a mail, or for it. Any other rule that fires is a finding.
@@ -47,7 +47,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
         for name, message in _relayed().items():
             received.add(f"X-Kind: {name}\n".encode() + _received(message))
     # One run for all: SpamAssassin takes two seconds to start.
-    judged = answer_of(
+    judged = output_of(
         "spamassassin",
         "--local",
         "--nocreate-prefs",
@@ -86,7 +86,7 @@ def _relayed() -> dict[str, Message]:
         if not re.match(r"(sample|shared)-\d+-(daily|weekly-(ko|en))|large|edited-welcome", kind.name)
     ]
     with ScriptedServer() as relay:
-        hand_over(relay, (kind.message for kind in kinds))
+        send_messages(relay, (kind.message for kind in kinds))
         return {kind.name: message for kind, message in zip(kinds, relay.messages, strict=True)}
 
 

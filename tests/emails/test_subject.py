@@ -9,13 +9,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from emails.edition import Edition, Purpose, compose, subject_week
-from emails.message import Content, Reader, build
+from emails.compose import compose
+from emails.content import Content
+from emails.edition import Edition, subject_week
+from emails.kinds import MailKind
+from emails.message import Recipient, build_message
 from emails.rendering.digest_view import digest_view
 from emails.rendering.i18n import translate
-from emails.rendering.subject import dates, days, name_of, preheader_of, subject_of
+from emails.rendering.subject import full_dates, preheader_of, short_dates, short_name, subject_of
 from emails.rendering.width import columns
-from issues.parse.post import IssueContent
+from issues.parse.content import IssueContent
 from issues.parse.text import clean
 from tests.support.factories import IDENTITY, NOW, arrivals_of, blocks, edition_of, issue_of, paper
 from tests.support.random_posts import editions
@@ -64,7 +67,7 @@ def phrase(edition: Edition) -> str:
     return translate(
         edition.language,
         f"subject_{edition.occasion}",
-        dates=dates(edition.language, start, end),
+        short_dates=short_dates(edition.language, start, end),
         count=len(edition.papers),
         names="",
     )
@@ -86,7 +89,7 @@ def test_a_subject_fits_sixty_columns_and_no_word_of_it_is_cut(edition: Edition)
 @given(editions(titled_issues()))
 def test_a_subject_names_the_first_paper_wherever_its_first_word_has_room(edition: Edition) -> None:
     subject, said = digest_view(edition, IDENTITY.archive).subject, phrase(edition)
-    first = next(iter(name_of(edition.papers[0]).split()), "").strip(MARKS + "-")
+    first = next(iter(short_name(edition.papers[0]).split()), "").strip(MARKS + "-")
     if first and columns(said) + columns(first) < WIDTH - 2:
         assert first in words(subject)
 
@@ -95,7 +98,7 @@ def test_a_subject_names_the_first_paper_wherever_its_first_word_has_room(editio
 def test_names_left_out_of_a_subject_are_announced_by_an_ellipsis(edition: Edition) -> None:
     subject = digest_view(edition, IDENTITY.archive).subject
     named = subject.removeprefix(phrase(edition).rstrip(" :"))
-    whole = [unit for unit in edition.papers if unit.title and name_of(unit) in named]
+    whole = [unit for unit in edition.papers if unit.title and short_name(unit) in named]
     if len(whole) < len(edition.papers) and words(named) - {""}:
         assert subject.endswith("…")
 
@@ -113,7 +116,7 @@ def test_the_preheader_does_not_repeat_the_papers_that_the_subject_names(edition
     subject, named = subject_of(edition)
     preheader = preheader_of(edition, named)
     assert PREHEADER[0] <= len(preheader) <= PREHEADER[1]
-    assert len(named) <= 1 or all(name_of(unit) in subject for unit in named)
+    assert len(named) <= 1 or all(short_name(unit) in subject for unit in named)
     assert not [unit.title for unit in named if unit.title in preheader]
 
 
@@ -163,10 +166,10 @@ def test_where_the_subject_names_all_papers_the_preheader_begins_with_the_first_
 )
 def test_a_paper_is_called_by_the_short_form_that_its_title_begins_with(title: str, name: str) -> None:
     (unit,) = edition_of(issue_of([paper(title_en=title)]), language="en").papers
-    assert name_of(unit) == name
+    assert short_name(unit) == name
 
 
-PURPOSES: tuple[Purpose, ...] = ("digest", "welcome", "copy", "correction")
+PURPOSES: tuple[MailKind, ...] = ("digest", "welcome", "copy", "correction")
 
 
 @pytest.mark.parametrize("language", ["ko", "en", "both"])
@@ -188,7 +191,7 @@ def test_a_subject_names_the_days_of_all_its_issues() -> None:
     edition = edition_of(issue_of(1), issue_of(1, start=date(2025, 8, 4)))
     assert subject_week(edition.issues) == (date(2025, 7, 28), date(2025, 8, 10))
     assert (
-        dates("en", date(2025, 7, 28), date(2025, 8, 10))
+        short_dates("en", date(2025, 7, 28), date(2025, 8, 10))
         in digest_view(
             edition_of(issue_of(1), issue_of(1, start=date(2025, 8, 4)), language="en"), IDENTITY.archive
         ).subject
@@ -197,8 +200,8 @@ def test_a_subject_names_the_days_of_all_its_issues() -> None:
 
 def test_a_week_around_new_year_is_clear_without_years_and_a_long_time_is_not() -> None:
     for language in ("ko", "en"):
-        assert "2025" not in dates(language, date(2025, 12, 29), date(2026, 1, 4))
-        long = dates(language, date(2025, 7, 28), date(2026, 8, 3))
+        assert "2025" not in short_dates(language, date(2025, 12, 29), date(2026, 1, 4))
+        long = short_dates(language, date(2025, 7, 28), date(2026, 8, 3))
         assert "2025" in long
         assert "2026" in long
 
@@ -212,8 +215,8 @@ def test_any_title_arrives_in_the_subject_line_as_it_was_written(title: str) -> 
         edition_of(issue_of([paper(title_en=title)]), language="en"), IDENTITY.archive
     ).subject
     content = Content("weekly:2025-W32", "en", "weekly", subject, "<p>x</p>", "x", "0" * 20)
-    reader = Reader("reader@example.org", "", "0" * 16, "en")
-    message = build(content, reader, IDENTITY, message_id="0f@paperboy.example", now=NOW)
+    reader = Recipient("reader@example.org", "", "0" * 16, "en")
+    message = build_message(content, reader, IDENTITY, message_id="0f@paperboy.example", now=NOW)
     parsed = message_from_bytes(message.data, policy=modern_policy)
     assert parsed["Subject"] == subject
     assert parsed["To"].addresses[0].addr_spec == "reader@example.org"
@@ -226,4 +229,4 @@ def test_a_paper_added_to_an_older_issue_does_not_stretch_the_days_that_a_mail_i
     edition = compose(late, 8, slot="weekly:2026-W11", language="ko", frequency="weekly")
     page = digest_view(edition, IDENTITY.archive)
     assert page.subject.startswith("3/2~3/8 ")
-    assert page.kicker.startswith(days("ko", date(2026, 3, 2), date(2026, 3, 8)))
+    assert page.kicker.startswith(full_dates("ko", date(2026, 3, 2), date(2026, 3, 8)))

@@ -17,17 +17,18 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
-from core.database import DatabaseError, migrate, open_database, open_engine
+from core.database import DatabaseError, migrate, open_engine
+from core.errors import RunFailedError
+from core.schema import open_database
 from flows.digest import digest
 from flows.ingest import ingest
 from flows.read_bounces import bounces
 from flows.resend import resend
-from flows.runtime import RunFailedError
 from flows.upkeep import upkeep
-from issues.feed import FeedError
+from issues.fetch import FeedError
 from paperboy.demo.sample.forum import Forum
 from paperboy.doctor import prefect_server
-from tests.support.factories import NOW, reader
+from tests.support.factories import NOW, add_subscriber
 from tests.support.servers.smtp import ScriptedServer, in_turn
 
 OPERATOR = "op@paperboy.example"
@@ -58,8 +59,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted
         monkeypatch.setenv("PAPERBOY_SETTLE_MINUTES", "0")
         assert len(ingest(now=NOW)["new"]) == 3
         with open_database(url).sessions.begin() as session:
-            reader(session, "minji@example.com", language="ko", frequency="weekly")
-            reader(session, "bob@example.com", language="en", frequency="daily")
+            add_subscriber(session, "minji@example.com", language="ko", frequency="weekly")
+            add_subscriber(session, "bob@example.com", language="en", frequency="daily")
         yield running
 
 

@@ -13,7 +13,7 @@ from issues.parse.text import has_hangul
 from paperboy.demo.sample.cook import cook_week
 from paperboy.demo.sample.data import SamplePaper, SampleWeek, weeks
 from tests.support.parsed_posts import parsed_paper
-from tests.support.post_html import ADDRESS, TITLE, heading, paper_html, post_html
+from tests.support.post_html import TITLE, URL, heading, paper_html, post_html
 
 # --- hostile HTML -------------------------------------------------------------------
 
@@ -46,7 +46,7 @@ WEEK_OF_LINES = heading("올빼미 / Owl", 2) + heading("논문 소개") + "<p>�
 )
 def test_hostile_html_never_raises_and_is_quick(html: str) -> None:
     begun = time.process_time()
-    content = parse(TITLE, html, ADDRESS)
+    content = parse(TITLE, html, URL)
     assert time.process_time() - begun < 5
     assert content.problems
 
@@ -116,7 +116,7 @@ def written(lines: Sequence[str]) -> list[str]:
 @settings(max_examples=60)
 @given(_weeks())
 def test_every_week_that_can_be_written_is_read_back_with_the_same_texts(week: SampleWeek) -> None:
-    content = parse(week.title, cook_week(week, "https://forum.example"), ADDRESS)
+    content = parse(week.title, cook_week(week, "https://forum.example"), URL)
     assert content.problems == ()
     assert [block.text for block in content.overview] == written(week.overview)
     assert [block.text for block in content.summary] == written(week.summary)
@@ -136,4 +136,4 @@ def test_every_week_that_can_be_written_is_read_back_with_the_same_texts(week: S
 @settings(max_examples=200)
 @given(st.text(alphabet=st.sampled_from('<>/="&; \n가aph123논문소개링크'), max_size=300))
 def test_any_characters_at_all_are_read_without_an_error(html: str) -> None:
-    parse(TITLE, post_html() + html, ADDRESS)
+    parse(TITLE, post_html() + html, URL)

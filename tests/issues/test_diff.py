@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issues.diff import IssueDiff, diff
-from issues.parse.outline import Picture
-from issues.parse.post import IssueContent, Link, PaperContent
+from issues.parse.content import IssueContent, Link, PaperContent, Picture
 from issues.parse.text import Block, TextRun
 from tests.support.factories import blocks, issue_of, paper
 

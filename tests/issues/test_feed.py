@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from issues import feed
-from issues.feed import FeedError, Fetched, Validators, fetch, read_feed, read_topic, topic_address
+from issues.feed import read_feed, read_topic, topic_json_url
+from issues.fetch import FeedError, Fetched, Validators, fetch
 from paperboy.demo.sample.data import weeks
 from paperboy.demo.sample.forum import Forum
 from paperboy.demo.sample.topics import NEWS_TOPIC_ID
@@ -55,7 +56,7 @@ def test_a_post_ends_without_the_lines_that_the_feed_adds(forum: Forum) -> None:
 def test_a_topic_brings_the_same_post_as_the_feed(forum: Forum) -> None:
     posts = read_feed(fetch(forum.feed_url, UNKNOWN, ALLOWED))
     for post in posts:
-        assert read_topic(fetch(topic_address(post.url), UNKNOWN, ALLOWED)) == post
+        assert read_topic(fetch(topic_json_url(post.url), UNKNOWN, ALLOWED)) == post
 
 
 def test_an_unchanged_feed_is_asked_for_conditionally_and_not_sent_again(forum: Forum) -> None:
@@ -226,13 +227,13 @@ def test_a_topic_brings_nothing_that_a_database_or_a_header_would_choke_on() -> 
     ],
 )
 def test_a_topic_is_found_by_any_of_its_addresses(address: str, found: str) -> None:
-    assert topic_address(address) == found
+    assert topic_json_url(address) == found
 
 
 @pytest.mark.parametrize("address", ["https://forum.example/c/news/14.rss", "file:///t/a/1", "12", ""])
 def test_an_address_that_is_no_topic_is_refused(address: str) -> None:
     with pytest.raises(FeedError, match="no topic's address"):
-        topic_address(address)
+        topic_json_url(address)
 
 
 # --- where from ---------------------------------------------------------------------

@@ -95,7 +95,13 @@ def test_details_and_tables_keep_their_words_and_polls_are_dropped() -> None:
         '<div class="poll-outer"><div class="poll"><ul><li>찬성</li></ul></div></div>'
     )
     paper = parsed_paper(paper_html(intro=extras))
-    assert simplified_texts(paper.intro_ko) == ["결과입니다.", "자세히", "숨은 설명.", "모델 · 점수", "Owl-7B · 41.2"]
+    assert simplified_texts(paper.intro_ko) == [
+        "결과입니다.",
+        "자세히",
+        "숨은 설명.",
+        "모델 · 점수",
+        "Owl-7B · 41.2",
+    ]
     assert paper.intro_en == ()
 
 
@@ -149,7 +155,9 @@ def test_leftover_stars_become_bold_or_vanish_and_powers_stay() -> None:
 )
 def test_noise_is_shown_as_text_and_breaks_nothing(noise: str) -> None:
     escaped = noise.replace("<", "&lt;").replace(">", "&gt;")
-    assert parsed_paper(paper_html(intro=f"<p>{escaped} 끝</p>")).intro_ko[0].text == " ".join(f"{noise} 끝".split())
+    assert parsed_paper(paper_html(intro=f"<p>{escaped} 끝</p>")).intro_ko[0].text == " ".join(
+        f"{noise} 끝".split()
+    )
 
 
 @pytest.mark.parametrize(

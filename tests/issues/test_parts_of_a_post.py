@@ -16,7 +16,7 @@ from tests.support.parsed_posts import (
     simplified_truth,
     types_and_texts,
 )
-from tests.support.post_html import ADDRESS, FOOTER, GREETING, TITLE, heading, onebox, paper_html
+from tests.support.post_html import FOOTER, GREETING, TITLE, URL, heading, onebox, paper_html
 
 # --- the sample weeks ---------------------------------------------------------------
 
@@ -25,7 +25,7 @@ from tests.support.post_html import ADDRESS, FOOTER, GREETING, TITLE, heading, o
 @pytest.mark.parametrize("topic_id", [week.topic_id for week in weeks()])
 def test_a_sample_week_is_read_as_it_was_written(topic_id: int, edited: bool) -> None:
     week = next(week for week in weeks(edited=edited) if week.topic_id == topic_id)
-    content = parse(week.title, cook_week(week, "https://forum.example"), ADDRESS)
+    content = parse(week.title, cook_week(week, "https://forum.example"), URL)
     assert as_truth(content) == simplified_truth(expected(topic_id, edited))
     assert content.problems == ()
     assert [paper.notes for paper in content.papers if paper.notes] == []
@@ -38,7 +38,7 @@ def test_a_post_that_feedparser_has_sanitised_reads_the_same(topic_id: int) -> N
     bare = re.sub(r'\s(data-[\w-]+|aria-label|loading|srcset)="[^"]*"', "", html)
     assert 'href="#p-' in bare
     resolved = bare.replace('href="#p-', 'href="https://forum.example/c/news/14.rss#p-')
-    assert parse(week.title, resolved, ADDRESS) == parse(week.title, html, ADDRESS)
+    assert parse(week.title, resolved, URL) == parse(week.title, html, URL)
 
 
 # --- papers and labels --------------------------------------------------------------
@@ -209,7 +209,9 @@ def test_both_languages_are_told_apart_quoted_or_bare_in_tight_or_loose_lists(
         + "<p>끝.</p>"
     )
     english = "<p>Key points:</p>" + items("<strong>First</strong> – text", "Compared") + "<p>Closing.</p>"
-    paper = parsed_paper(paper_html(intro=korean + (f"<blockquote>{english}</blockquote>" if quoted else english)))
+    paper = parsed_paper(
+        paper_html(intro=korean + (f"<blockquote>{english}</blockquote>" if quoted else english))
+    )
     assert [(block.type, block.text) for block in paper.intro_ko] == [
         ("p", "핵심은 다음과 같습니다:"),
         ("li", "첫째 - 설명"),
@@ -225,5 +227,10 @@ def test_both_languages_are_told_apart_quoted_or_bare_in_tight_or_loose_lists(
 
 
 def test_a_formula_between_the_languages_stays_with_the_korean_text() -> None:
-    paper = parsed_paper(paper_html(abstract='<p>식은 이렇습니다.</p><div class="math">abc</div><p>English.</p>'))
-    assert [simplified_texts(paper.abstract_ko), simplified_texts(paper.abstract_en)] == [["식은 이렇습니다.", "abc"], ["English."]]
+    paper = parsed_paper(
+        paper_html(abstract='<p>식은 이렇습니다.</p><div class="math">abc</div><p>English.</p>')
+    )
+    assert [simplified_texts(paper.abstract_ko), simplified_texts(paper.abstract_en)] == [
+        ["식은 이렇습니다.", "abc"],
+        ["English."],
+    ]

@@ -6,14 +6,14 @@ from selectolax.lexbor import LexborHTMLParser
 from issues.parse.post import parse
 from paperboy.demo.sample.cook import cook_week
 from paperboy.demo.sample.data import weeks
-from tests.support.post_html import ADDRESS, TITLE, heading, paper_html, post_html
+from tests.support.post_html import TITLE, URL, heading, paper_html, post_html
 
 
 @pytest.mark.parametrize("topic_id", [week.topic_id for week in weeks()])
 def test_each_paper_knows_its_place_on_the_posts_page(topic_id: int) -> None:
     week = next(week for week in weeks() if week.topic_id == topic_id)
     html = cook_week(week, "https://forum.example")
-    papers = parse(week.title, html, ADDRESS).papers
+    papers = parse(week.title, html, URL).papers
     assert len({paper.anchor for paper in papers}) == len(papers)
     for paper in papers:
         (link,) = LexborHTMLParser(html).css(f'a.anchor[name="{paper.anchor}"]')
@@ -27,11 +27,11 @@ def test_each_paper_knows_its_place_on_the_posts_page(topic_id: int) -> None:
 )
 def test_a_place_whose_name_is_none_of_the_forums_is_not_linked(name: str) -> None:
     html = post_html(paper_html()).replace("p-1-h-1", name)
-    (paper,) = parse(TITLE, html, ADDRESS).papers
+    (paper,) = parse(TITLE, html, URL).papers
     assert (paper.title_en, paper.anchor) == ("Owl", "")
 
 
 def test_a_paper_whose_title_is_no_heading_has_no_place_of_its_own() -> None:
     html = post_html(paper_html().replace(heading("올빼미 / Owl", 2), "<p>올빼미 / Owl</p>"))
-    (paper,) = parse(TITLE, html, ADDRESS).papers
+    (paper,) = parse(TITLE, html, URL).papers
     assert (paper.title_en, paper.anchor) == ("Owl", "")

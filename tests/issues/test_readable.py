@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from issues.parse.readable import inline_html, readable_blocks, readable
+from issues.parse.inline_html import inline_html
+from issues.parse.readable import readable, readable_blocks
 from issues.parse.text import Block, TextRun
 from tests.support.random_posts import SNIPPETS
 

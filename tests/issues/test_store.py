@@ -9,22 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from issues.arrivals import arrivals_after, papers_in_issue
-from issues.feed import Post
 from issues.models import Issue, Paper
-from issues.serialize import content_of, paper_content
-from issues.store import (
-    ApplyResult,
-    StoreError,
-    apply,
-    all_issues,
-    find,
-    is_quiet,
-    problems_of,
-    release,
-    shown_content,
-)
-from tests.support.post_html import ADDRESS, TITLE, paper_html, post_html
+from issues.posts import Post
+from issues.queries import all_issues, arrivals_after, hold_reasons, is_quiet, papers_in_issue, shown_content
+from issues.serialize import paper_content
+from issues.store import ApplyResult, StoreError, apply, find, release
+from tests.support.post_html import TITLE, URL, paper_html, post_html
 
 NOW = datetime(2025, 6, 9, 0, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -41,7 +31,7 @@ def session(database: Database) -> Iterator[Session]:
 
 
 def post(*papers: str, topic_id: int = 7001, title: str = TITLE) -> Post:
-    return Post(topic_id, title, ADDRESS, post_html(*papers), NOW - HOUR)
+    return Post(topic_id, title, URL, post_html(*papers), NOW - HOUR)
 
 
 def take(session: Session, *papers: str, at: datetime = NOW, topic_id: int = 7001) -> ApplyResult:
@@ -134,7 +124,7 @@ def test_the_raw_html_of_every_revision_is_kept(session: Session) -> None:
 def test_a_stored_revision_reads_back_as_it_was_parsed(session: Session) -> None:
     issue = take(session, OWL, HAWK).issue
     session.expire_all()
-    content = content_of(issue.revisions[0])
+    content = paper_content(issue.revisions[0])
     assert [paper.title_en for paper in content.papers] == ["Owl", "Hawk"]
     assert content.papers == tuple(paper_content(row) for row in issue.papers)
     assert shown_content(issue) == content
@@ -148,7 +138,7 @@ def test_an_edit_that_fails_the_checks_is_held_and_what_was_in_force_stays(sessi
     assert held.problems == ("paper 2 (Swift) has no Korean abstract",)
     assert rows(session) == before
     assert (held.issue.revision, held.issue.held_revision, held.issue.changed_at) == (1, 2, NOW)
-    assert problems_of(held.issue) == list(held.problems)
+    assert hold_reasons(held.issue) == list(held.problems)
     assert [paper.title_en for paper in shown_content(held.issue).papers] == ["Owl"]
 
 
@@ -165,7 +155,7 @@ def test_a_release_puts_the_held_edit_in_force(session: Session) -> None:
     release(session, issue, NOW + 2 * HOUR)
     session.commit()
     assert rows(session) == [(1, "Owl", 0, False, False), (2, "Swift", 1, True, False)]
-    assert (issue.revision, issue.held_revision, problems_of(issue)) == (2, None, [])
+    assert (issue.revision, issue.held_revision, hold_reasons(issue)) == (2, None, [])
     assert issue.revisions[1].released_at == NOW + 2 * HOUR
     assert take(session, OWL, BROKEN, at=NOW + 3 * HOUR).outcome == "unchanged"
 

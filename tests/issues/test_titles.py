@@ -6,7 +6,7 @@ import pytest
 
 from issues.parse.post import parse
 from issues.parse.titles import comparable_url, parse_week, split_title
-from tests.support.post_html import ADDRESS
+from tests.support.post_html import URL
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_week_of_a_title_is_read_in_each_way_of_writing_it(week: str, start:
 def test_a_topic_without_a_week_of_papers_in_its_title_is_no_weekly_post(title: str) -> None:
     assert parse_week(title) is None
     with pytest.raises(ValueError, match="names no week"):
-        parse(title, "", ADDRESS)
+        parse(title, "", URL)
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,17 @@ from subscribers.tokens import TokenError, read_token
 from tests.support.account_actions import (
     DAY,
     act,
-    request_address_change,
     bodies,
     handle_of,
     links,
     outbox,
     publish,
-    recipients,
+    request_address_change,
     send,
     subscribe,
 )
 from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
+from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer
 
 

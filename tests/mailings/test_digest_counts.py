@@ -11,13 +11,13 @@ from core.database import Database
 from delivery.models import Delivery
 from delivery.report import DigestReport
 from mailings import account_mails, digest_run
-from mailings.digest_run import preview_digest, retry, run_digest
+from mailings.digest_run import preview_digest, run_digest, send_retries
 from subscribers.accounts import find, pause, sign_up, unsubscribe
 from subscribers.models import Subscriber
 from tests.support.account_actions import cursor_of, publish, subscribe
 from tests.support.digests import digest, stopped_digest
 from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
-from tests.support.outbox import got, states
+from tests.support.outbox import recipients, states
 from tests.support.servers.smtp import DROP, RESET, Reply, ScriptedServer, in_turn
 
 
@@ -44,7 +44,7 @@ def test_only_active_readers_get_a_digest_and_the_others_are_counted_with_the_re
                 unsubscribe(subscriber, NOW)
         sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
     report = digest(database, server)
-    assert got(server) == ["active@example.com"]
+    assert recipients(server) == ["active@example.com"]
     assert (report.candidates, report.reasons) == (3, {"paused": 1, "unsubscribed": 1})
 
 
@@ -63,7 +63,7 @@ def test_a_reader_who_is_forgotten_during_the_run_is_accounted_for(
     with sending_context_at(database, server) as context:
         report = run_digest(context, "weekly", local_now=NOW, rules=RULES, call_others=forget_minji)
     assert (report.balances, report.sent, report.reasons) == (True, 1, {"forgotten": 1})
-    assert got(server) == ["bob@example.com"]
+    assert recipients(server) == ["bob@example.com"]
 
 
 def test_one_who_leaves_while_the_digest_is_planned_is_accounted_for(
@@ -82,7 +82,7 @@ def test_one_who_leaves_while_the_digest_is_planned_is_accounted_for(
 
     monkeypatch.setattr(digest_run, "_plan_group", leave_first)
     report = digest(database, server)
-    assert got(server) == ["stays@example.com"]
+    assert recipients(server) == ["stays@example.com"]
     assert (report.candidates, report.sent) == (2, 1)
     assert report.reasons == {"changed while planning": 1}
 
@@ -110,7 +110,7 @@ def test_an_uncertain_mail_repeated_by_upkeep_is_counted_once(database: Database
     subscribe(database, "a@example.com")
     stopped_digest(database)
     with ScriptedServer(on_body=in_turn(DROP)) as fickle, sending_context_at(database, fickle) as context:
-        report = retry(context, rules=RULES)
+        report = send_retries(context, rules=RULES)
     assert report.balances
     assert (report.candidates, report.sent, report.uncertain) == (1, 1, 0)
     assert len(fickle.messages) == 1
@@ -152,7 +152,7 @@ def test_two_digests_of_a_slot_started_at_once_send_it_once_and_account_for_ever
     subscribe(database, *readers[:10], language="ko")
     subscribe(database, *readers[10:], language="both")
     reports = run_at_once(database, server, 2)
-    assert sorted(got(server)) == sorted(readers)
+    assert sorted(recipients(server)) == sorted(readers)
     for report in reports:
         assert report.fault == ""
         assert report.candidates == 20

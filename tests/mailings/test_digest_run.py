@@ -4,27 +4,27 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
+from mailings.run_upkeep import run_upkeep
 from sqlalchemy import select
 
 from core.database import Database
 from delivery.models import EditionRow
-from issues.parse.post import Link
-from mailings.digest_run import retry, run_digest
-from mailings.upkeep import upkeep
+from issues.parse.content import Link
+from mailings.digest_run import run_digest, send_retries
 from subscribers.accounts import change, find
 from tests.support.account_actions import DAY, PUBLISHED, WEEK, cursor_of, publish, subscribe
 from tests.support.digests import bodies_of, digest
 from tests.support.factories import (
     NOW,
     RULES,
+    add_issue,
+    add_subscriber,
     blocks,
     issue_of,
-    sending_context_at,
     paper,
-    reader,
-    stored_issue,
+    sending_context_at,
 )
-from tests.support.outbox import got
+from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer
 
 # --- once, and in order -------------------------------------------------------------
@@ -36,7 +36,7 @@ def test_every_reader_gets_the_digest_once_however_often_it_is_run(
     publish(database)
     subscribe(database, "a@example.com", "b@example.com")
     first, second = digest(database, server), digest(database, server)
-    assert got(server) == ["a@example.com", "b@example.com"]
+    assert recipients(server) == ["a@example.com", "b@example.com"]
     assert (first.candidates, first.sent) == (2, 2)
     assert (second.candidates, second.sent, second.reasons) == (2, 0, {"planned earlier in this slot": 2})
     assert cursor_of(database, "a@example.com") == 3
@@ -103,7 +103,7 @@ def test_a_deferred_mail_is_followed_by_the_next_digest_only_once_it_has_arrived
     waiting = digest(database, server, "daily", after=DAY)
     assert waiting.reasons == {"an earlier mail is still under way": 1}
     with sending_context_at(database, server, NOW + DAY) as context:
-        assert retry(context, rules=RULES).sent == 1
+        assert send_retries(context, rules=RULES).sent == 1
     assert digest(database, server, "daily", after=2 * DAY).sent == 1
     first, second = bodies_of(server, "a@example.com")
     assert "1번째 논문의 초록입니다." in first
@@ -118,12 +118,12 @@ def test_papers_still_settling_wait_and_upkeep_sends_them_later_the_same_day(
 ) -> None:
     subscribe(database, "a@example.com", frequency="daily")
     with database.sessions.begin() as session:
-        stored_issue(session, now=NOW - timedelta(minutes=10))
+        add_issue(session, now=NOW - timedelta(minutes=10))
     report = digest(database, server, "daily")
     assert (report.waiting, report.reasons) == (True, {"new papers still settle": 1})
     for after, sent in ((timedelta(minutes=15), 0), (timedelta(minutes=25), 1), (timedelta(minutes=40), 1)):
         with sending_context_at(database, server, NOW + after) as context:
-            upkeep(context, local_now=NOW + after, rules=RULES)
+            run_upkeep(context, local_now=NOW + after, rules=RULES)
         assert len(server.messages) == sent
 
 
@@ -131,7 +131,7 @@ def test_upkeep_starts_no_digest_of_its_own(database: Database, server: Scripted
     publish(database)
     subscribe(database, "a@example.com")
     with sending_context_at(database, server) as context:
-        report = upkeep(context, local_now=NOW, rules=RULES)
+        report = run_upkeep(context, local_now=NOW, rules=RULES)
     assert (report.late, server.messages) == ([], [])
 
 
@@ -158,7 +158,7 @@ def test_papers_that_do_not_fit_one_mail_come_in_several(database: Database, ser
     links = tuple(Link(f"https://a.example/{'x' * 450}{number}") for number in range(20))
     crowded = [paper(number, links=links) for number in range(1, 16)]
     with database.sessions.begin() as session:
-        stored_issue(session, issue_of(crowded), now=PUBLISHED)
+        add_issue(session, issue_of(crowded), now=PUBLISHED)
     subscribe(database, "a@example.com")
     for week in range(5):
         digest(database, server, after=week * WEEK)
@@ -178,8 +178,8 @@ def test_of_more_papers_than_fit_as_many_go_out_as_can_be_opened_and_the_rest_co
         for n in range(1, 36)
     ]
     with database.sessions.begin() as session:
-        stored_issue(session, issue_of(papers), now=PUBLISHED)
-        reader(session, "minji@example.com", language="both", frequency="weekly")
+        add_issue(session, issue_of(papers), now=PUBLISHED)
+        add_subscriber(session, "minji@example.com", language="both", frequency="weekly")
     for week in range(10):
         digest(database, server, after=week * WEEK)
     opened: list[str] = []

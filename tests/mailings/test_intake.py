@@ -13,10 +13,10 @@ from sqlalchemy import select, update
 
 from core.database import Base, Database
 from issues import feed
-from issues.feed import FeedError
+from issues.fetch import FeedError
 from issues.models import Feed, Issue, Paper, Revision
+from issues.queries import feed_read_at, shown_content
 from issues.serialize import paper_content
-from issues.store import feed_read_at, shown_content
 from mailings.intake import IngestReport, ingest
 from paperboy.demo.sample.data import weeks
 from paperboy.demo.sample.forum import Forum, ForumPage

@@ -7,31 +7,32 @@ import pytest
 from sqlalchemy import func, select
 
 from core.database import Database
+from core.rate_storage import RateLimitCount
 from delivery.models import Delivery
 from delivery.sender import send_due
 from mailings import account_mails
 from mailings.digest_run import run_digest
 from subscribers import accounts
-from subscribers.models import AccountEvent, RateLimitCount, Subscriber
+from subscribers.models import AccountEvent, Subscriber
 from tests.support.account_actions import (
     DAY,
     HOUR,
     MINJI,
     act,
-    apply,
     confirm,
-    end,
+    fill_in_form,
     handle_of,
-    keep_up,
     links,
     outbox,
     publish,
-    recipients,
     send,
     status_of,
     subscribe,
+    unsubscribe,
+    upkeep,
 )
 from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
+from tests.support.outbox import recipients
 from tests.support.servers.smtp import Message, ScriptedServer
 
 # --- leaving ------------------------------------------------------------------------
@@ -41,8 +42,8 @@ def test_one_who_leaves_is_told_once_with_a_link_that_takes_it_back(
     database: Database, server: ScriptedServer
 ) -> None:
     subscribe(database)
-    end(database, reason="too many mails")
-    end(database)
+    unsubscribe(database, reason="too many mails")
+    unsubscribe(database)
     assert outbox(database) == [(MINJI, "farewell", "planned")]
     assert status_of(database) == "unsubscribed"
     send(database, server)
@@ -51,8 +52,8 @@ def test_one_who_leaves_is_told_once_with_a_link_that_takes_it_back(
 
 
 def test_one_who_never_confirmed_leaves_without_a_mail(database: Database) -> None:
-    apply(database)
-    end(database)
+    fill_in_form(database)
+    unsubscribe(database)
     assert [kind for _, kind, _ in outbox(database)] == ["confirmation"]
     assert status_of(database) == "unsubscribed"
 
@@ -60,7 +61,7 @@ def test_one_who_never_confirmed_leaves_without_a_mail(database: Database) -> No
 def test_leaving_back_and_forth_sends_one_farewell_a_day(database: Database) -> None:
     subscribe(database)
     for after in (timedelta(), HOUR, DAY):
-        end(database, after=after)
+        unsubscribe(database, after=after)
         act(database, lambda session, known: accounts.undo_unsubscribe(session, known, NOW))
     assert [kind for _, kind, _ in outbox(database)] == ["farewell", "farewell"]
 
@@ -73,9 +74,9 @@ def test_one_who_is_forgotten_leaves_no_delivery_and_gets_none(
 ) -> None:
     publish(database)
     subscribe(database, "jihoon@example.com")
-    apply(database)
+    fill_in_form(database)
     confirm(database)
-    end(database)
+    unsubscribe(database)
     act(database, lambda session, known: account_mails.forget(session, known, IDENTITY, NOW))
     assert status_of(database) == "unknown"
     with sending_context_at(database, server) as context:
@@ -92,7 +93,7 @@ def test_one_who_is_forgotten_leaves_no_delivery_and_gets_none(
 def test_one_who_was_forgotten_can_sign_up_again_by_themselves(database: Database) -> None:
     subscribe(database)
     act(database, lambda session, known: account_mails.forget(session, known, IDENTITY, NOW))
-    assert apply(database) == ["invited"]
+    assert fill_in_form(database) == ["invited"]
     confirm(database)
     assert status_of(database) == "active"
 
@@ -127,6 +128,6 @@ def test_counts_of_sign_ups_that_have_run_out_do_not_pile_up(
     with database.sessions.begin() as session:
         session.add(RateLimitCount(key="over", count=3, expires_at=1.0))
         session.add(RateLimitCount(key="running", count=3, expires_at=time.time() + 3600))
-    keep_up(database, server)
+    upkeep(database, server)
     with database.sessions() as session:
         assert session.scalars(select(RateLimitCount.key)).all() == ["running"]

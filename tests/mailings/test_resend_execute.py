@@ -9,23 +9,23 @@ from sqlalchemy import select, update
 
 from core.database import Database
 from delivery.models import Delivery, Resend
-from mailings.digest_run import retry
+from mailings.digest_run import send_retries
 from mailings.resend.eligibility import SENT_BEFORE
 from mailings.resend.execute import execute
-from mailings.resend.plan import Request
+from mailings.resend.request import ResendRequest
 from subscribers.accounts import find
 from tests.support.account_actions import subscribe
 from tests.support.factories import NOW, sending_context_at
 from tests.support.resends import (
-    HOLD,
+    CORRECTION,
+    HOLD_UNCERTAIN,
     ISSUE,
     LATER,
     MONDAY,
-    RIGHT,
-    copies,
-    correct,
+    correct_paper,
     deliver_to_each_group,
     digest,
+    mails_by_recipient,
     papers_of,
     planned,
     resend,
@@ -40,7 +40,7 @@ def test_the_same_request_sends_nothing_the_second_time(issue: Database, server:
     request = replace(ISSUE, groups=("everyone",))
     assert resend(issue, server, request).sent == 2
     again = planned(issue, request)
-    assert (again.copies, again.is_empty) == (0, True)
+    assert (again.mails_by_recipient, again.is_empty) == (0, True)
     assert again.found.left_out[SENT_BEFORE] == 2
     assert resend(issue, server, request).sent == 0
     assert len(server.messages) == 2
@@ -51,7 +51,7 @@ def test_two_who_approve_the_same_plan_at_once_send_it_once(issue: Database, ser
     request = replace(ISSUE, groups=("everyone",))
     plans = [planned(issue, request), planned(issue, request)]
     with sending_context_at(issue, server, LATER) as context:
-        reports = [execute(context, made, asked_by="x", rules=HOLD, now=LATER) for made in plans]
+        reports = [execute(context, made, asked_by="x", rules=HOLD_UNCERTAIN, now=LATER) for made in plans]
     assert [report.sent for report in reports] == [1, 0]
     assert all(report.balances for report in reports)
     assert len(server.messages) == 1
@@ -64,7 +64,7 @@ def test_two_requests_for_different_reasons_that_are_approved_at_once_reach_each
     asked = [replace(ISSUE, groups=("failed",), reason=reason) for reason in ("a trial", "another")]
     plans = [planned(issue, request) for request in asked]
     with sending_context_at(issue, server, LATER) as context:
-        reports = [execute(context, made, asked_by="x", rules=HOLD, now=LATER) for made in plans]
+        reports = [execute(context, made, asked_by="x", rules=HOLD_UNCERTAIN, now=LATER) for made in plans]
     assert [report.sent for report in reports] == [1, 0]
 
 
@@ -74,7 +74,7 @@ def test_the_same_readers_can_be_sent_it_again_for_another_reason(
     subscribe(issue, "one@a.example")
     for reason in ("a trial", "another trial"):
         assert resend(issue, server, replace(ISSUE, to="one@a.example", reason=reason)).sent == 1
-    (_, first), (_, second) = copies(server)
+    (_, first), (_, second) = mails_by_recipient(server)
     assert first["Message-ID"] != second["Message-ID"]
     with issue.sessions() as session:
         kept = [(row.reason, row.asked_by, row.asked_at) for row in session.scalars(select(Resend))]
@@ -89,7 +89,7 @@ def test_copies_that_a_stopped_run_left_are_sent_by_the_same_request(
     with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
         assert resend(issue, refusing, request).planned == 2
     made = planned(issue, request)
-    assert (made.copies, made.waiting, made.is_empty) == (0, 2, False)
+    assert (made.mails_by_recipient, made.waiting, made.is_empty) == (0, 2, False)
     assert resend(issue, server, request).sent == 2
 
 
@@ -112,7 +112,7 @@ def test_a_daily_reader_whose_portion_failed_gets_that_portion_only(
         session.execute(update(Delivery).values(state="failed", due_at=None))
     assert digest(issue, server, "daily", MONDAY + timedelta(days=1)).sent == 1
     assert resend(issue, server, replace(ISSUE, groups=("failed",))).sent == 1
-    assert [papers_of(mail) for _, mail in copies(server)] == [[3, 4], [1, 2]]
+    assert [papers_of(mail) for _, mail in mails_by_recipient(server)] == [[3, 4], [1, 2]]
 
 
 def test_a_delivery_is_sent_again_as_it_was_under_a_new_message_id(
@@ -120,14 +120,14 @@ def test_a_delivery_is_sent_again_as_it_was_under_a_new_message_id(
 ) -> None:
     subscribe(issue, "minji@a.example")
     digest(issue, server)
-    correct(issue, 1, NOW)
+    correct_paper(issue, 1, NOW)
     with issue.sessions() as session:
         (id_,) = session.scalars(select(Delivery.id))
-    request = Request(delivery=id_, reason="lost")
+    request = ResendRequest(delivery=id_, reason="lost")
     assert resend(issue, server, request).sent == 1
-    (_, first), (_, second) = copies(server)
+    (_, first), (_, second) = mails_by_recipient(server)
     assert texts_of(first) == texts_of(second)
-    assert RIGHT not in str(texts_of(second))
+    assert CORRECTION not in str(texts_of(second))
     assert first["Message-ID"] != second["Message-ID"]
     assert planned(issue, request).is_empty
 
@@ -151,23 +151,27 @@ def test_a_correction_goes_to_those_who_got_the_old_text_as_a_reply_to_that_mail
     subscribe(issue, "daily@c.example", frequency="daily")
     digest(issue, server, "weekly")
     digest(issue, server, "daily")  # papers 1 and 2
-    originals = {address: mail["Message-ID"] for address, mail in copies(server)}
-    correct(issue, 2, NOW + timedelta(days=1))
-    correct(issue, 4, NOW + timedelta(days=1))
+    originals = {address: mail["Message-ID"] for address, mail in mails_by_recipient(server)}
+    correct_paper(issue, 2, NOW + timedelta(days=1))
+    correct_paper(issue, 4, NOW + timedelta(days=1))
     subscribe(issue, "late@d.example")
     digest(issue, server, "weekly", NOW + timedelta(days=2))  # "late" gets the text in force
     server.messages.clear()
-    request = Request(issue="2025-07-28", is_correction=True, reason="wrong figures")
+    request = ResendRequest(issue="2025-07-28", is_correction=True, reason="wrong figures")
     assert resend(issue, server, request).sent == 3
-    got = {address: (papers_of(mail), mail["In-Reply-To"]) for address, mail in copies(server)}
+    got = {address: (papers_of(mail), mail["In-Reply-To"]) for address, mail in mails_by_recipient(server)}
     assert got == {
         "daily@c.example": ([2], originals["daily@c.example"]),
         "english@b.example": ([2, 4], originals["english@b.example"]),
         "weekly@a.example": ([2, 4], originals["weekly@a.example"]),
     }
-    assert all(str(mail["Subject"]).startswith("정정") for _, mail in copies(server))
-    assert [str(texts_of(mail)).count(RIGHT) for _, mail in copies(server)] == [2, 4, 4], "in text and HTML"
-    assert planned(issue, replace(request, reason="once more")).copies == 0, "they have the new text now"
+    assert all(str(mail["Subject"]).startswith("정정") for _, mail in mails_by_recipient(server))
+    assert [str(texts_of(mail)).count(CORRECTION) for _, mail in mails_by_recipient(server)] == [2, 4, 4], (
+        "in text and HTML"
+    )
+    assert planned(issue, replace(request, reason="once more")).mails_by_recipient == 0, (
+        "they have the new text now"
+    )
 
 
 def test_a_paper_corrected_twice_is_sent_twice_by_the_same_request(
@@ -175,11 +179,11 @@ def test_a_paper_corrected_twice_is_sent_twice_by_the_same_request(
 ) -> None:
     subscribe(issue, "minji@a.example")
     digest(issue, server)
-    request = Request(issue="2025-07-28", is_correction=True, reason="wrong figures")
+    request = ResendRequest(issue="2025-07-28", is_correction=True, reason="wrong figures")
     for day in (1, 2):
-        correct(issue, 2, NOW + timedelta(days=day))
+        correct_paper(issue, 2, NOW + timedelta(days=day))
         assert resend(issue, server, request, NOW + timedelta(days=day, hours=1)).sent == 1
-        assert planned(issue, request, LATER).copies == 0
+        assert planned(issue, request, LATER).mails_by_recipient == 0
 
 
 def test_a_correction_replies_to_the_mail_that_brought_that_paper(
@@ -188,12 +192,12 @@ def test_a_correction_replies_to_the_mail_that_brought_that_paper(
     subscribe(issue, "daily@a.example", frequency="daily")
     for day in (0, 1):
         digest(issue, server, "daily", MONDAY + timedelta(days=day))
-    first, second = (mail["Message-ID"] for _, mail in copies(server))
+    first, second = (mail["Message-ID"] for _, mail in mails_by_recipient(server))
     for number in (1, 4):
-        correct(issue, number, LATER)
-        request = Request(issue="2025-07-28", is_correction=True, reason=f"paper {number}")
+        correct_paper(issue, number, LATER)
+        request = ResendRequest(issue="2025-07-28", is_correction=True, reason=f"paper {number}")
         resend(issue, server, request, LATER + timedelta(hours=number))
-    *_, of_first, of_fourth = (mail["In-Reply-To"] for _, mail in copies(server))
+    *_, of_first, of_fourth = (mail["In-Reply-To"] for _, mail in mails_by_recipient(server))
     assert (of_first, of_fourth) == (first, second)
 
 
@@ -204,8 +208,8 @@ def test_a_copy_that_waits_with_an_old_text_gives_way_to_one_with_the_new(
     request = replace(ISSUE, groups=("everyone",))
     with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
         assert resend(issue, refusing, request).planned == 1
-    correct(issue, 2, LATER + timedelta(minutes=1))
+    correct_paper(issue, 2, LATER + timedelta(minutes=1))
     assert resend(issue, server, request, LATER + timedelta(hours=1)).sent == 1
     with sending_context_at(issue, server, LATER + timedelta(hours=2)) as context:
-        assert retry(context, rules=HOLD).sent == 0
+        assert send_retries(context, rules=HOLD_UNCERTAIN).sent == 0
     assert len(server.messages) == 1

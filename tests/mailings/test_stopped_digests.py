@@ -1,14 +1,14 @@
 """A digest that stops before all is sent: the rest goes out later, once, to those who still read."""
 
 import pytest
+from mailings.run_upkeep import run_upkeep
 
 from core.database import Database
-from mailings.upkeep import upkeep
 from subscribers.accounts import find, pause, unsubscribe
 from tests.support.account_actions import WEEK, cursor_of, publish, subscribe
 from tests.support.digests import bodies_of, digest, stopped_digest
 from tests.support.factories import NOW, RULES, sending_context_at
-from tests.support.outbox import got
+from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer, in_turn
 
 
@@ -23,7 +23,7 @@ def test_a_refused_sender_stops_the_run_and_the_next_run_sends_everything(
     assert "3 deliveries stay planned" in report.fault
     again = digest(database, server)
     assert (again.candidates, again.sent, again.fault) == (3, 3, "")
-    assert sorted(got(server)) == ["a@example.com", "b@example.com", "c@example.com"]
+    assert sorted(recipients(server)) == ["a@example.com", "b@example.com", "c@example.com"]
 
 
 def test_an_unreachable_server_stops_the_run_and_upkeep_sends_once_it_is_back(
@@ -37,10 +37,10 @@ def test_an_unreachable_server_stops_the_run_and_upkeep_sends_once_it_is_back(
     assert (report.planned, report.sent) == (2, 0)
     assert report.fault
     with sending_context_at(database, server) as context:
-        kept = upkeep(context, local_now=NOW, rules=RULES)
+        kept = run_upkeep(context, local_now=NOW, rules=RULES)
     assert kept.fault == ""
     assert kept.retries.sent == 2
-    assert got(server) == ["a@example.com", "b@example.com"]
+    assert recipients(server) == ["a@example.com", "b@example.com"]
 
 
 def test_a_run_that_stops_midway_sends_the_rest_next_time_and_nothing_twice(
@@ -50,10 +50,10 @@ def test_a_run_that_stops_midway_sends_the_rest_next_time_and_nothing_twice(
     subscribe(database, *(f"{name}@example.com" for name in "abcd"))
     with ScriptedServer(on_mail=in_turn(None, None, "530 5.7.0 Authentication required")) as fickle:
         report = digest(database, fickle)
-        assert got(fickle) == ["a@example.com", "b@example.com"]
+        assert recipients(fickle) == ["a@example.com", "b@example.com"]
     assert (report.sent, report.planned, report.candidates) == (2, 2, 4)
     assert digest(database, server).sent == 2
-    assert got(server) == ["d@example.com", "c@example.com"], "the one that stopped the run comes last"
+    assert recipients(server) == ["d@example.com", "c@example.com"], "the one that stopped the run comes last"
 
 
 @pytest.mark.parametrize("leave", [pause, unsubscribe])
@@ -70,7 +70,7 @@ def test_one_who_leaves_between_plan_and_send_gets_nothing_and_the_papers_wait(
         leave(known, NOW)  # type: ignore[operator]
         expected = known.status
     report = digest(database, server)
-    assert got(server) == ["b@example.com"]
+    assert recipients(server) == ["b@example.com"]
     assert (report.candidates, report.reasons) == (2, {expected: 1})
     assert (cursor_of(database, "a@example.com"), cursor_of(database, "b@example.com")) == (0, 3)
 

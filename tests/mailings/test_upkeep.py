@@ -6,7 +6,7 @@ from core.database import Database
 from mailings.digest_run import run_digest
 from subscribers import accounts
 from subscribers.accounts import SIGNUP_LIFETIME
-from subscribers.models import SignupRequest, Forgotten
+from subscribers.models import ForgottenAddress, SignupRequest
 from tests.support.account_actions import (
     DAY,
     HOUR,
@@ -14,29 +14,29 @@ from tests.support.account_actions import (
     SECOND,
     WEEK,
     act,
-    apply,
     cursor_of,
+    fill_in_form,
     handle_of,
-    keep_up,
     links,
     outbox,
     publish,
-    recipients,
     send,
     status_of,
     subscribe,
+    upkeep,
 )
 from tests.support.factories import NOW, RULES, sending_context_at
+from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer
 
 
 def test_upkeep_answers_what_the_form_left_and_sends_it(database: Database, server: ScriptedServer) -> None:
     with database.sessions.begin() as session:
         session.add(SignupRequest(email=MINJI, language="en", frequency="daily", network="", received_at=NOW))
-    keep_up(database, server)
+    upkeep(database, server)
     assert recipients(server) == [MINJI]
     assert links(server, 0) == {("confirm", handle_of(database))}
-    keep_up(database, server, after=HOUR)
+    upkeep(database, server, after=HOUR)
     assert len(server.messages) == 1
 
 
@@ -44,21 +44,21 @@ def test_upkeep_resumes_pauses_that_end_today(database: Database, server: Script
     subscribe(database)
     until = NOW.date() + DAY
     act(database, lambda _, known: accounts.pause(known, NOW, until=until))
-    keep_up(database, server)
+    upkeep(database, server)
     assert status_of(database) == "paused"
-    keep_up(database, server, after=DAY)
+    upkeep(database, server, after=DAY)
     assert status_of(database) == "active"
 
 
 def test_upkeep_drops_sign_ups_that_nobody_confirmed_with_all_that_belongs_to_them(
     database: Database, server: ScriptedServer
 ) -> None:
-    apply(database)
+    fill_in_form(database)
     send(database, server)
-    apply(database, "later@example.com", after=HOUR)
+    fill_in_form(database, "later@example.com", after=HOUR)
     subscribe(database, "reader@example.com")
-    assert keep_up(database, server, after=SIGNUP_LIFETIME).expired == 0
-    assert keep_up(database, server, after=SIGNUP_LIFETIME + SECOND).expired == 1
+    assert upkeep(database, server, after=SIGNUP_LIFETIME).expired == 0
+    assert upkeep(database, server, after=SIGNUP_LIFETIME + SECOND).expired == 1
     assert [status_of(database, to) for to in (MINJI, "later@example.com", "reader@example.com")] == [
         "unknown",
         "pending",
@@ -66,7 +66,7 @@ def test_upkeep_drops_sign_ups_that_nobody_confirmed_with_all_that_belongs_to_th
     ]
     assert [to for to, *_ in outbox(database)] == ["later@example.com"]
     with database.sessions() as session:
-        assert session.scalar(select(func.count(Forgotten.digest))) == 0, "they may sign up again"
+        assert session.scalar(select(func.count(ForgottenAddress.digest))) == 0, "they may sign up again"
 
 
 def test_a_former_reader_whose_sign_up_expires_keeps_their_place_and_is_not_said_farewell_to(
@@ -77,7 +77,7 @@ def test_a_former_reader_whose_sign_up_expires_keeps_their_place_and_is_not_said
     with sending_context_at(database, server) as context:
         run_digest(context, "weekly", local_now=NOW, rules=RULES)
     act(database, lambda _, known: accounts.unsubscribe(known, NOW))
-    apply(database, after=DAY)
-    assert keep_up(database, server, after=WEEK).expired == 1
+    fill_in_form(database, after=DAY)
+    assert upkeep(database, server, after=WEEK).expired == 1
     assert (status_of(database), cursor_of(database)) == ("unsubscribed", 3)
     assert [kind for _, kind, _ in outbox(database)] == ["weekly", "confirmation"]

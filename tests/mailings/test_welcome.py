@@ -9,7 +9,8 @@ from core.database import Database
 from emails.rendering.i18n import translate
 from mailings.digest_run import run_digest
 from subscribers import accounts
-from subscribers.accounts import SIGNUP_LIFETIME, AccountError
+from subscribers.accounts import SIGNUP_LIFETIME
+from subscribers.addresses import AccountError
 from subscribers.models import AccountEvent
 from tests.support.account_actions import (
     DAY,
@@ -18,20 +19,20 @@ from tests.support.account_actions import (
     SECOND,
     WEEK,
     act,
-    apply,
     bodies,
     confirm,
     cursor_of,
+    fill_in_form,
     handle_of,
     links,
     outbox,
     publish,
-    recipients,
     send,
     status_of,
     subscribe,
 )
-from tests.support.factories import NOW, RULES, issue_of, sending_context_at, stored_issue
+from tests.support.factories import NOW, RULES, add_issue, issue_of, sending_context_at
+from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer
 
 
@@ -40,7 +41,7 @@ def test_a_new_reader_gets_the_latest_issue_at_once_and_the_next_digest_goes_on_
     database: Database, server: ScriptedServer, frequency: str, count: int
 ) -> None:
     publish(database, 5)
-    apply(database, frequency=frequency)
+    fill_in_form(database, frequency=frequency)
     send(database, server)
     confirm(database, after=HOUR)
     assert cursor_of(database) == count
@@ -64,7 +65,7 @@ def _papers(text: str) -> list[int]:
 
 def test_the_welcome_says_welcome(database: Database, server: ScriptedServer) -> None:
     publish(database)
-    apply(database)
+    fill_in_form(database)
     confirm(database)
     subscribe(database, "old@example.com")
     send(database, server)
@@ -83,8 +84,8 @@ def test_without_papers_to_send_a_new_reader_gets_a_letter_and_the_papers_when_t
 ) -> None:
     if why == "the issue still settles":
         with database.sessions.begin() as session:
-            stored_issue(session, issue_of(3), now=NOW)
-    apply(database)
+            add_issue(session, issue_of(3), now=NOW)
+    fill_in_form(database)
     confirm(database)
     assert outbox(database)[1:] == [(MINJI, "welcome", "planned")]
     assert cursor_of(database) == 0
@@ -99,7 +100,7 @@ def test_without_papers_to_send_a_new_reader_gets_a_letter_and_the_papers_when_t
 
 def test_one_who_confirms_twice_is_welcomed_once(database: Database) -> None:
     publish(database)
-    apply(database)
+    fill_in_form(database)
     for after in (HOUR, HOUR + SECOND, DAY):
         confirm(database, after=after)
     assert [kind for _, kind, _ in outbox(database)] == ["confirmation", "welcome"]
@@ -110,7 +111,7 @@ def test_one_who_confirms_twice_is_welcomed_once(database: Database) -> None:
 
 def test_the_record_names_the_wording_that_was_agreed_to(database: Database) -> None:
     for address, language in ((MINJI, "ko"), ("a@example.com", "ko"), ("b@example.com", "en")):
-        apply(database, address, language=language)
+        fill_in_form(database, address, language=language)
         confirm(database, address)
     with database.sessions() as session:
         rows = select(AccountEvent).where(AccountEvent.what == "confirmed").order_by(AccountEvent.id)
@@ -121,8 +122,8 @@ def test_the_record_names_the_wording_that_was_agreed_to(database: Database) -> 
 
 
 def test_a_confirmation_is_good_for_two_days(database: Database) -> None:
-    apply(database)
-    apply(database, "slow@example.com")
+    fill_in_form(database)
+    fill_in_form(database, "slow@example.com")
     confirm(database, after=SIGNUP_LIFETIME)
     with pytest.raises(AccountError, match="sign up again"):
         confirm(database, "slow@example.com", after=SIGNUP_LIFETIME + SECOND)
@@ -133,7 +134,7 @@ def test_a_welcome_to_one_who_pauses_first_waits_with_the_papers(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
-    apply(database)
+    fill_in_form(database)
     confirm(database)
     act(database, lambda _, known: accounts.pause(known, NOW))
     send(database, server)

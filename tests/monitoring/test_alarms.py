@@ -9,11 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
-from delivery.models import Delivery, BounceMail
-from monitoring.alarms import send_alarms
-from monitoring.alarms import FEW_RETURNED, Alarm, failed_run_alarm, bounce_alarms, issue_alarms
-from tests.support.factories import NOW, issue_of, sending_context_at, stored_issue
-from tests.support.outbox import SLOT, plan, send
+from delivery.models import BounceMail, Delivery
+from monitoring.alarms import MIN_BOUNCES, Alarm, bounce_alarms, failed_run_alarm, issue_alarms, send_alarms
+from tests.support.factories import NOW, add_issue, issue_of, sending_context_at
+from tests.support.outbox import SLOT, plan_mails, send
 from tests.support.servers.smtp import ScriptedServer
 
 OPERATOR = "op@paperboy.example"
@@ -94,7 +93,7 @@ def test_a_held_issue_is_a_trouble_with_its_reason_until_it_is_released_or_old(
     sqlite_database: Database,
 ) -> None:
     with sqlite_database.sessions.begin() as session:
-        issue = stored_issue(session, issue_of(2))
+        issue = add_issue(session, issue_of(2))
         assert causes(issue_alarms(session, NOW)) == []
         issue.revisions[0].problems, issue.held_revision = ["paper 2 has no abstract"], 1
         session.flush()
@@ -111,25 +110,25 @@ def test_a_forum_that_is_silent_for_ten_days_is_a_trouble(
 ) -> None:
     with sqlite_database.sessions.begin() as session:
         assert causes(issue_alarms(session, NOW)) == [], "nothing was ever published"
-        stored_issue(session)
+        add_issue(session)
         assert causes(issue_alarms(session, NOW + days * DAY)) == expected
 
 
 @pytest.mark.parametrize(
     ("returned", "kind", "limit", "age", "is_told"),
     [
-        (FEW_RETURNED, "bounce", 5, 1, True),
-        (FEW_RETURNED, "bounce", 60, 1, False),
-        (FEW_RETURNED - 1, "bounce", 5, 1, False),
-        (FEW_RETURNED, "complaint", 5, 1, False),
-        (FEW_RETURNED, "bounce", 5, 8, False),
+        (MIN_BOUNCES, "bounce", 5, 1, True),
+        (MIN_BOUNCES, "bounce", 60, 1, False),
+        (MIN_BOUNCES - 1, "bounce", 5, 1, False),
+        (MIN_BOUNCES, "complaint", 5, 1, False),
+        (MIN_BOUNCES, "bounce", 5, 8, False),
     ],
 )
 def test_many_returned_mails_of_a_digest_are_a_trouble_and_few_or_old_ones_are_none(
     database: Database, returned: int, kind: str, limit: int, age: int, is_told: bool
 ) -> None:
     with ScriptedServer() as server:
-        plan(database, 40)
+        plan_mails(database, 40)
         send(database, server)
     now: datetime = NOW + age * DAY
     with database.sessions.begin() as session:

@@ -3,19 +3,29 @@
 from datetime import timedelta
 
 import pytest
+from mailings.resend.plan_resend import plan_resend
 
 from core.database import Database
-from core.run_log import record
+from core.run_log import record_run
 from delivery.models import BounceMail
 from delivery.report import DigestReport
 from issues.models import Issue, Revision
 from issues.store import find as find_issue
 from mailings.digest_run import run_digest
 from mailings.resend.execute import execute
-from mailings.resend.plan import Request, plan
+from mailings.resend.request import ResendRequest
 from monitoring import attention, history
-from subscribers.accounts import change, find, suppress
-from tests.support.factories import IDENTITY, NOW, RULES, issue_of, sending_context_at, reader, stored_issue
+from subscribers.accounts import change, find
+from subscribers.suppression import suppress
+from tests.support.factories import (
+    IDENTITY,
+    NOW,
+    RULES,
+    add_issue,
+    add_subscriber,
+    issue_of,
+    sending_context_at,
+)
 from tests.support.servers.smtp import ScriptedServer
 
 DAY = timedelta(days=1)
@@ -25,10 +35,10 @@ DAY = timedelta(days=1)
 def sent(sqlite_database: Database) -> Database:
     """A weekly digest that one reader was refused, and one got in English."""
     with sqlite_database.sessions.begin() as session:
-        stored_issue(session, issue_of(3), now=NOW - DAY)
-        reader(session, "ko@a.example")
-        reader(session, "refused@b.example")
-        reader(session, "en@c.example", language="en")
+        add_issue(session, issue_of(3), now=NOW - DAY)
+        add_subscriber(session, "ko@a.example")
+        add_subscriber(session, "refused@b.example")
+        add_subscriber(session, "en@c.example", language="en")
     refuse = {"refused@b.example": "550 5.2.1 Mailbox is off"}
     with ScriptedServer(on_rcpt=refuse.get) as server, sending_context_at(sqlite_database, server) as context:
         assert run_digest(context, "weekly", local_now=NOW, rules=RULES).sent == 2
@@ -102,7 +112,7 @@ def test_mails_that_failed_need_attention_until_a_copy_or_a_week_later(sent: Dat
     assert failed not in attention_items(sent, 9 * DAY)
     with ScriptedServer() as server, sending_context_at(sent, server, NOW + DAY) as context:
         with sent.sessions() as session:
-            made = plan(session, Request(issue="2025-07-28", groups=("failed",)), IDENTITY, NOW)
+            made = plan_resend(session, ResendRequest(issue="2025-07-28", groups=("failed",)), IDENTITY, NOW)
         assert execute(context, made, asked_by="a test", rules=RULES, now=NOW).sent == 1
     assert attention_items(sent) == []
 
@@ -111,8 +121,8 @@ def test_a_stopped_run_comes_first_and_one_that_does_not_balance_is_named(sent: 
     stopped = DigestReport("daily:2025-08-05", candidates=5, planned=5, stopped="login refused")
     crooked = DigestReport("retries", candidates=2, sent=1)
     with sent.sessions.begin() as session:
-        record(session, "digest", stopped.as_json(), NOW, slot=stopped.slot)
-        record(session, "upkeep", crooked.as_json(), NOW)
+        record_run(session, "digest", stopped.as_json(), NOW, slot=stopped.slot)
+        record_run(session, "upkeep", crooked.as_json(), NOW)
     first, second, *_ = attention_items(sent)
     assert (first, second) == (
         "the accounts of upkeep do not balance (mails left: 0)",
@@ -136,8 +146,8 @@ def test_held_issues_and_a_feed_gone_quiet_need_attention(sent: Database) -> Non
 
 def test_mails_that_nobody_sends_need_attention(sqlite_database: Database) -> None:
     with sqlite_database.sessions.begin() as session:
-        stored_issue(session, issue_of(3), now=NOW - DAY)
-        reader(session)
+        add_issue(session, issue_of(3), now=NOW - DAY)
+        add_subscriber(session)
     refusing = ScriptedServer(on_mail="550 5.7.1 no")
     with refusing as server, sending_context_at(sqlite_database, server) as context:
         run_digest(context, "weekly", local_now=NOW, rules=RULES)

@@ -6,19 +6,11 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from core.database import Database
-from subscribers.accounts import (
-    MAX_NAME_LENGTH,
-    AccountError,
-    change,
-    confirm,
-    pause,
-    resume,
-    sign_up,
-    unsubscribe,
-)
+from subscribers.accounts import change, confirm, pause, resume, sign_up, unsubscribe
+from subscribers.addresses import MAX_NAME_LENGTH, AccountError
 from subscribers.models import Subscriber
 from subscribers.tokens import make_token, read_token
-from tests.support.factories import NOW, issue_of, reader, stored_issue
+from tests.support.factories import NOW, add_issue, add_subscriber, issue_of
 
 LATER = NOW + timedelta(days=40)
 
@@ -38,7 +30,7 @@ def test_nobody_is_a_reader_before_they_confirmed(database: Database) -> None:
 
 def test_signing_up_again_changes_nothing_for_an_active_reader(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session, language="ko", frequency="weekly", name="김민지")
+        known = add_subscriber(session, language="ko", frequency="weekly", name="김민지")
         sign_up(session, known.email, language="en", frequency="daily", name="Mallory", now=LATER)
         assert (known.language, known.frequency, known.name, known.status) == (
             "ko",
@@ -59,10 +51,10 @@ def test_signing_up_twice_leaves_the_link_of_the_first_mail_valid(database: Data
 
 def test_the_links_of_old_mails_still_work_for_one_who_came_back(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         handle = known.handle
         unsubscribe(known, NOW)
-        assert reader(session).handle == handle
+        assert add_subscriber(session).handle == handle
 
 
 @pytest.mark.parametrize(("language", "frequency"), [("fr", "weekly"), ("ko", "hourly"), ("", "")])
@@ -75,7 +67,7 @@ def test_an_unknown_language_or_frequency_is_refused(
 
 def test_a_name_is_kept_short_and_without_line_breaks_or_markup(database: Database) -> None:
     with database.sessions() as session:
-        named = reader(session, name='  <b>"김\r\nBcc: x\u2028민지  ' + "지" * 200)
+        named = add_subscriber(session, name='  <b>"김\r\nBcc: x\u2028민지  ' + "지" * 200)
         assert named.name.startswith("b 김 Bcc: x 민지 지")
         assert len(named.name) == MAX_NAME_LENGTH
 
@@ -85,38 +77,38 @@ def test_a_name_is_kept_short_and_without_line_breaks_or_markup(database: Databa
 
 def test_the_first_digest_begins_with_the_latest_issue(database: Database) -> None:
     with database.sessions() as session:
-        assert reader(session, "early@example.com").cursor == 0
-        stored_issue(session, issue_of(3), topic_id=1)
-        stored_issue(session, issue_of(4, start=date(2025, 8, 4)), topic_id=2)
-        assert reader(session, "late@example.com").cursor == 3
+        assert add_subscriber(session, "early@example.com").cursor == 0
+        add_issue(session, issue_of(3), topic_id=1)
+        add_issue(session, issue_of(4, start=date(2025, 8, 4)), topic_id=2)
+        assert add_subscriber(session, "late@example.com").cursor == 3
 
 
 def test_an_older_issue_that_was_stored_last_is_not_the_latest(database: Database) -> None:
     with database.sessions() as session:
-        stored_issue(session, issue_of(3, start=date(2025, 8, 4)), topic_id=1)
-        stored_issue(session, issue_of(3, start=date(2025, 7, 28)), topic_id=2)
-        assert reader(session).cursor == 0
+        add_issue(session, issue_of(3, start=date(2025, 8, 4)), topic_id=1)
+        add_issue(session, issue_of(3, start=date(2025, 7, 28)), topic_id=2)
+        assert add_subscriber(session).cursor == 0
 
 
 def test_an_issue_still_held_is_not_the_first_digest_of_a_new_reader(database: Database) -> None:
     with database.sessions() as session:
-        stored_issue(session, issue_of(3), topic_id=1)
-        held = stored_issue(session, issue_of(0, start=date(2025, 8, 4)), topic_id=2)
+        add_issue(session, issue_of(3), topic_id=1)
+        held = add_issue(session, issue_of(0, start=date(2025, 8, 4)), topic_id=2)
         held.revision, held.held_revision = 0, 1
         session.flush()
-        assert reader(session).cursor == 0
+        assert add_subscriber(session).cursor == 0
 
 
 def test_one_who_comes_back_gets_no_paper_twice_and_no_old_issue(database: Database) -> None:
     with database.sessions() as session:
-        stored_issue(session, issue_of(3), topic_id=1)
-        known = reader(session)
+        add_issue(session, issue_of(3), topic_id=1)
+        known = add_subscriber(session)
         known.cursor = 2
         unsubscribe(known, NOW)
-        assert reader(session).cursor == 2
+        assert add_subscriber(session).cursor == 2
         unsubscribe(known, NOW)
-        stored_issue(session, issue_of(3, start=date(2025, 8, 4)), topic_id=2)
-        assert reader(session, now=LATER).cursor == 3
+        add_issue(session, issue_of(3, start=date(2025, 8, 4)), topic_id=2)
+        assert add_subscriber(session, now=LATER).cursor == 3
 
 
 # --- changing, pausing, leaving -----------------------------------------------------
@@ -124,7 +116,7 @@ def test_one_who_comes_back_gets_no_paper_twice_and_no_old_issue(database: Datab
 
 def test_a_change_of_language_or_frequency_keeps_what_was_read(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session, language="ko", frequency="weekly")
+        known = add_subscriber(session, language="ko", frequency="weekly")
         known.cursor = 7
         change(session, known, NOW, language="both")
         assert (known.language, known.frequency, known.cursor) == ("both", "weekly", 7)
@@ -137,7 +129,7 @@ def test_a_change_of_language_or_frequency_keeps_what_was_read(database: Databas
 
 def test_a_pause_keeps_the_papers_waiting(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         known.cursor = 5
         pause(known, NOW)
         pause(known, NOW)
@@ -155,7 +147,7 @@ def test_only_a_reader_can_pause_or_resume(
         pending = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
         with pytest.raises(AccountError, match="is pending"):
             act(pending, NOW)
-        known = reader(session, "gone@example.com")
+        known = add_subscriber(session, "gone@example.com")
         unsubscribe(known, NOW)
         with pytest.raises(AccountError, match="is unsubscribed"):
             act(known, NOW)
@@ -163,7 +155,7 @@ def test_only_a_reader_can_pause_or_resume(
 
 def test_leaving_ends_at_once_and_leaving_twice_changes_nothing(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         unsubscribe(known, NOW)
         unsubscribe(known, LATER)
         assert (known.status, known.ended_at) == ("unsubscribed", NOW)
@@ -171,7 +163,7 @@ def test_leaving_ends_at_once_and_leaving_twice_changes_nothing(database: Databa
 
 def test_an_old_confirmation_does_not_bring_back_one_who_left(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         unsubscribe(known, NOW)
         with pytest.raises(AccountError, match="sign up again"):
             confirm(session, known, LATER)
@@ -180,7 +172,7 @@ def test_an_old_confirmation_does_not_bring_back_one_who_left(database: Database
 
 def test_confirming_twice_changes_nothing(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         known.cursor = 9
         confirm(session, known, LATER)
         assert (known.confirmed_at, known.cursor) == (NOW, 9)

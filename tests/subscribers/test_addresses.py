@@ -7,17 +7,11 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
-from subscribers.accounts import (
-    AccountError,
-    confirm,
-    find,
-    is_suppressed,
-    normal_address,
-    sign_up,
-    suppress,
-)
+from subscribers.accounts import confirm, find, sign_up
+from subscribers.addresses import AccountError, normal_address
 from subscribers.models import Subscriber
-from tests.support.factories import NOW, reader
+from subscribers.suppression import is_suppressed, suppress
+from tests.support.factories import NOW, add_subscriber
 
 LATER = NOW + timedelta(days=40)
 
@@ -56,7 +50,7 @@ def test_what_is_no_address_is_refused_in_one_line(address: str) -> None:
 
 def test_one_address_is_one_reader_whatever_its_case(database: Database) -> None:
     with database.sessions() as session:
-        first = reader(session, "Minji@Example.com")
+        first = add_subscriber(session, "Minji@Example.com")
         again = sign_up(session, "minji@example.COM", language="en", frequency="daily", now=NOW)
         assert again is first
         assert find(session, "MINJI@example.com") is first
@@ -68,7 +62,7 @@ def test_one_address_is_one_reader_whatever_its_case(database: Database) -> None
 
 def test_a_suppressed_address_ends_its_subscription_and_cannot_be_confirmed(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session, "Minji@example.com")
+        known = add_subscriber(session, "Minji@example.com")
         suppress(session, "minji@EXAMPLE.com", "returned", NOW)
         suppress(session, "minji@example.com", "returned again", LATER)
         assert known.status == "bounced"

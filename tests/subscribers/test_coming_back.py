@@ -6,24 +6,24 @@ import pytest
 
 from core.database import Database
 from subscribers.accounts import (
-    AccountError,
-    request_address_change,
+    change_address,
     find,
-    move,
     pause,
+    request_address_change,
     sign_up,
-    suppress,
     undo_unsubscribe,
     unsubscribe,
 )
-from tests.support.factories import NOW, issue_of, reader, stored_issue
+from subscribers.addresses import AccountError
+from subscribers.suppression import suppress
+from tests.support.factories import NOW, add_issue, add_subscriber, issue_of
 
 # --- coming back --------------------------------------------------------------------
 
 
 def test_one_who_left_by_mistake_goes_on_where_they_were(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session, language="both", frequency="daily")
+        known = add_subscriber(session, language="both", frequency="daily")
         known.cursor, handle = 5, known.handle
         unsubscribe(known, NOW)
         undo_unsubscribe(session, known, NOW)
@@ -38,19 +38,19 @@ def test_one_who_takes_it_back_after_a_month_begins_with_the_latest_issue(
     database: Database, away: timedelta, cursor: int
 ) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         known.cursor = 1
         unsubscribe(known, NOW)
         for week in range(3):
             issue = issue_of(4, start=date(2025, 8, 4) + timedelta(weeks=week))
-            stored_issue(session, issue, topic_id=week + 1)
+            add_issue(session, issue, topic_id=week + 1)
         undo_unsubscribe(session, known, NOW + away)
         assert (known.status, known.cursor) == ("active", cursor)
 
 
 def test_one_who_left_during_a_pause_and_takes_it_back_is_still_paused(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         pause(known, NOW, until=date(2025, 9, 1))
         unsubscribe(known, NOW)
         undo_unsubscribe(session, known, NOW)
@@ -69,7 +69,7 @@ def test_nobody_becomes_a_reader_by_taking_back_what_they_never_had(database: Da
 
 def test_one_whose_mail_was_returned_does_not_come_back_by_a_link(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         unsubscribe(known, NOW)
         suppress(session, known.email, "returned", NOW)
         known.status = "unsubscribed"
@@ -83,11 +83,11 @@ def test_one_whose_mail_was_returned_does_not_come_back_by_a_link(database: Data
 
 def test_a_reader_moves_when_the_new_address_says_so_and_not_before(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session, "minji@example.com")
+        known = add_subscriber(session, "minji@example.com")
         known.cursor, handle = 4, known.handle
         request_address_change(session, known, " Minji@예시.한국 ", NOW)
         assert (known.email, known.new_email) == ("minji@example.com", "Minji@xn--vv4b11d.xn--3e0b707e")
-        move(session, known, NOW)
+        change_address(session, known, NOW)
         assert (known.email, known.new_email) == ("Minji@xn--vv4b11d.xn--3e0b707e", "")
         assert known.handle != handle, "links in the old mailbox end"
         assert (known.status, known.cursor) == ("active", 4)
@@ -98,31 +98,34 @@ def test_a_reader_moves_when_the_new_address_says_so_and_not_before(database: Da
 
 def test_a_link_to_move_is_good_once(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         with pytest.raises(AccountError, match="used already"):
-            move(session, known, NOW)
+            change_address(session, known, NOW)
         request_address_change(session, known, "new@example.com", NOW)
-        move(session, known, NOW)
+        change_address(session, known, NOW)
         with pytest.raises(AccountError, match="used already"):
-            move(session, known, NOW)
+            change_address(session, known, NOW)
         assert known.email == "new@example.com"
 
 
 def test_nobody_moves_to_an_address_that_has_a_subscription(database: Database) -> None:
     with database.sessions() as session:
-        known, other = reader(session, "minji@example.com"), reader(session, "Jihoon@example.com")
+        known, other = (
+            add_subscriber(session, "minji@example.com"),
+            add_subscriber(session, "Jihoon@example.com"),
+        )
         request_address_change(session, known, "jihoon@EXAMPLE.com", NOW)
         with pytest.raises(AccountError, match="subscription of its own"):
-            move(session, known, NOW)
+            change_address(session, known, NOW)
         session.flush()
         assert (known.email, other.email) == ("minji@example.com", "Jihoon@example.com")
 
 
 def test_an_address_can_be_written_in_another_case(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session, "minji@example.com")
+        known = add_subscriber(session, "minji@example.com")
         request_address_change(session, known, "Minji@example.com", NOW)
-        move(session, known, NOW)
+        change_address(session, known, NOW)
         session.flush()
         assert known.email == "Minji@example.com"
 
@@ -130,7 +133,7 @@ def test_an_address_can_be_written_in_another_case(database: Database) -> None:
 @pytest.mark.parametrize("address", ["", "nobody", "민지@example.com"])
 def test_nobody_asks_to_move_to_what_cannot_be_mailed(database: Database, address: str) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         with pytest.raises(AccountError):
             request_address_change(session, known, address, NOW)
         assert (known.new_email, [event.what for event in known.events]) == ("", ["signed up", "confirmed"])

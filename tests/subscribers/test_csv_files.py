@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subscribers.csv_files import MAX_LINE_CHARACTERS, SURPLUS, CsvError, read_rows, format_row, write_private
+from subscribers.csv_files import MAX_LINE_CHARACTERS, SURPLUS, CsvError, format_row, read_rows, write_private
 
 NEEDED = ("email", "language")
 RISKY = "=+-@\t\r＝＋－＠"

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from core.database import Database, open_database
+from core.database import Database
+from core.schema import open_database
 from subscribers import transfer
 from subscribers.accounts import pause, sign_up, unsubscribe
 from subscribers.csv_files import write_private
 from subscribers.models import Subscriber
 from subscribers.transfer import COLUMNS, ImportReport, export_lines
-from tests.support.csv_transfer import Take, delete_everybody, everybody
-from tests.support.factories import NOW, reader
+from tests.support.csv_transfer import ImportText, all_subscribers, delete_all_subscribers
+from tests.support.factories import NOW, add_subscriber
 
 
 def export(database: Database, *, everyone: bool = False) -> str:
@@ -22,13 +23,13 @@ def export(database: Database, *, everyone: bool = False) -> str:
 
 
 def test_what_is_exported_can_be_imported_and_is_the_same_again(
-    database: Database, take: Take, new_database_url: Callable[[], str]
+    database: Database, import_text: ImportText, new_database_url: Callable[[], str]
 ) -> None:
     names = ["김민지", "=HYPERLINK(1)", "'=1", "'t Hooft", 'a, "b"; c', "-", "@home", ""]
     with database.sessions.begin() as session:
         for number, name in enumerate(names):
             language, frequency = ("ko", "en", "both")[number % 3], ("weekly", "daily")[number % 2]
-            reader(
+            add_subscriber(
                 session,
                 f"reader{number}@example.com",
                 language=language,
@@ -36,13 +37,13 @@ def test_what_is_exported_can_be_imported_and_is_the_same_again(
                 name=name,
                 now=NOW - timedelta(days=number, microseconds=1),
             )
-        reader(session, "=cmd+x@example.com")
-        pause(reader(session, "-paused@example.com"), NOW, until=date(2025, 9, 1))
+        add_subscriber(session, "=cmd+x@example.com")
+        pause(add_subscriber(session, "-paused@example.com"), NOW, until=date(2025, 9, 1))
     text = export(database)
     assert not [line for line in text.splitlines() if line.startswith(("=", "+", "-", "@"))]
     other = open_database(new_database_url())
-    assert take(text, into=other) == (ImportReport(added=10), [])
-    assert everybody(other) == everybody(database)
+    assert import_text(text, into=other) == (ImportReport(added=10), [])
+    assert all_subscribers(other) == all_subscribers(database)
     assert export(other).count("2025-09-01") == 1
 
     def agreed(of: Database) -> list[datetime | None]:
@@ -53,27 +54,31 @@ def test_what_is_exported_can_be_imported_and_is_the_same_again(
     other.engine.dispose()
 
 
-def test_only_those_who_read_are_exported_unless_all_are_asked_for(database: Database, take: Take) -> None:
+def test_only_those_who_read_are_exported_unless_all_are_asked_for(
+    database: Database, import_text: ImportText
+) -> None:
     with database.sessions.begin() as session:
-        reader(session, "active@example.com")
-        pause(reader(session, "paused@example.com"), NOW)
-        unsubscribe(reader(session, "left@example.com"), NOW)
+        add_subscriber(session, "active@example.com")
+        pause(add_subscriber(session, "paused@example.com"), NOW)
+        unsubscribe(add_subscriber(session, "left@example.com"), NOW)
         sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
     lines = export(database).splitlines()
     assert lines[0].split(",") == list(COLUMNS)
     assert [line.partition(",")[0] for line in lines[1:]] == ["active@example.com", "paused@example.com"]
     everyone = export(database, everyone=True)
     assert len(everyone.splitlines()) == 5
-    delete_everybody(database)
-    report, told = take(everyone)
+    delete_all_subscribers(database)
+    report, told = import_text(everyone)
     assert report == ImportReport(added=2, refused=2)
     assert {rejected.line for rejected in told} == {4, 5}, "nobody becomes a reader again who had left"
 
 
 def test_the_empty_row_of_one_who_is_forgotten_is_not_exported(database: Database) -> None:
     with database.sessions.begin() as session:
-        reader(session, "minji@example.com").status = "forgotten"  # while a mail on its way refers to it
-        reader(session, "jihoon@example.com")
+        add_subscriber(
+            session, "minji@example.com"
+        ).status = "forgotten"  # while a mail on its way refers to it
+        add_subscriber(session, "jihoon@example.com")
     for everyone in (False, True):
         assert [line.partition(",")[0] for line in export(database, everyone=everyone).splitlines()] == [
             "email",
@@ -86,16 +91,16 @@ def test_readers_are_exported_page_by_page_each_once(
 ) -> None:
     monkeypatch.setattr(transfer, "BATCH", 2)
     with database.sessions.begin() as session:
-        addresses = [reader(session, f"reader{number}@example.com").email for number in range(5)]
+        addresses = [add_subscriber(session, f"reader{number}@example.com").email for number in range(5)]
     assert [line.partition(",")[0] for line in export(database).splitlines()[1:]] == addresses
 
 
 def test_a_slow_reader_of_an_export_holds_nobody_up(database: Database, tmp_path: Path) -> None:
     with database.sessions.begin() as session:
-        reader(session, "a@example.com")
+        add_subscriber(session, "a@example.com")
     lines = export_lines(database.sessions, everyone=False)
     next(lines)
     assert next(lines).startswith("a@example.com")
     with database.sessions.begin() as session:
-        reader(session, "b@example.com")
+        add_subscriber(session, "b@example.com")
     assert write_private(tmp_path / "rest.csv", lines) == 1

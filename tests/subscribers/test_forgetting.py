@@ -9,20 +9,20 @@ from sqlalchemy.orm import Session
 from core.database import Database
 from subscribers.accounts import (
     SIGNUP_LIFETIME,
-    request_address_change,
     by_handle,
     expire,
     expired_sign_ups,
     forget,
-    is_forgotten,
+    request_address_change,
     revoke_links,
     sign_up,
-    suppress,
     unsubscribe,
 )
-from subscribers.models import AccountEvent, SignupRequest, Forgotten, Subscriber
+from subscribers.erasure import is_forgotten
+from subscribers.models import AccountEvent, ForgottenAddress, SignupRequest, Subscriber
+from subscribers.suppression import suppress
 from subscribers.tokens import make_token, read_token
-from tests.support.factories import NOW, reader
+from tests.support.factories import NOW, add_subscriber
 
 LATER = NOW + timedelta(days=40)
 
@@ -36,7 +36,7 @@ TODAY = NOW.date()
 
 def test_revoking_ends_every_link_sent_so_far(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         handles = [known.handle]
         for _ in range(2):
             revoke_links(known, NOW)
@@ -62,9 +62,9 @@ def everything_stored(session: Session) -> str:
 
 def test_of_one_who_is_forgotten_only_a_keyed_hash_is_left(database: Database) -> None:
     with database.sessions.begin() as session:
-        known = reader(session, "Minji@example.com", name="김민지")
+        known = add_subscriber(session, "Minji@example.com", name="김민지")
         request_address_change(session, known, "minji@elsewhere.example", NOW, origin="198.51.100.7")
-        reader(session, "jihoon@example.com")
+        add_subscriber(session, "jihoon@example.com")
         forget(session, known, KEY, NOW)
     with database.sessions() as session:
         left = everything_stored(session)
@@ -73,7 +73,7 @@ def test_of_one_who_is_forgotten_only_a_keyed_hash_is_left(database: Database) -
         assert {event.subscriber_id for event in session.scalars(select(AccountEvent))} == set(
             session.scalars(select(Subscriber.id))
         )
-        (kept,) = session.scalars(select(Forgotten))
+        (kept,) = session.scalars(select(ForgottenAddress))
         assert kept.forgotten_at == NOW
         assert len(kept.digest) == 64
 
@@ -82,7 +82,7 @@ def test_a_forgotten_address_is_known_again_by_whoever_has_the_key_and_by_nobody
     database: Database,
 ) -> None:
     with database.sessions.begin() as session:
-        forget(session, reader(session, "Minji@예시.한국"), KEY, NOW)
+        forget(session, add_subscriber(session, "Minji@예시.한국"), KEY, NOW)
         assert is_forgotten(session, "minji@예시.한국", KEY)
         assert not is_forgotten(session, "minji@예시.한국", KEY + b"!")
         assert not is_forgotten(session, "jihoon@예시.한국", KEY)
@@ -90,16 +90,16 @@ def test_a_forgotten_address_is_known_again_by_whoever_has_the_key_and_by_nobody
 
 def test_one_who_is_forgotten_can_sign_up_and_be_forgotten_again(database: Database) -> None:
     with database.sessions.begin() as session:
-        forget(session, reader(session), KEY, NOW)
-        again = reader(session, now=LATER)
+        forget(session, add_subscriber(session), KEY, NOW)
+        again = add_subscriber(session, now=LATER)
         assert [event.at for event in again.events] == [LATER, LATER]
         forget(session, again, KEY, LATER)
-        assert [row.forgotten_at for row in session.scalars(select(Forgotten))] == [LATER]
+        assert [row.forgotten_at for row in session.scalars(select(ForgottenAddress))] == [LATER]
 
 
 def test_forgetting_takes_with_it_what_else_names_the_address(database: Database) -> None:
     with database.sessions.begin() as session:
-        known = reader(session, "Minji@example.com")
+        known = add_subscriber(session, "Minji@example.com")
         for address in ("minji@EXAMPLE.com", "jihoon@example.com"):
             session.add(
                 SignupRequest(
@@ -124,7 +124,7 @@ def test_a_stranger_who_said_no_to_a_sign_up_is_forgotten_like_one_who_said_noth
     with database.sessions() as session:
         stranger = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
         unsubscribe(stranger, NOW)
-        unsubscribe(reader(session, "left@example.com"), NOW)
+        unsubscribe(add_subscriber(session, "left@example.com"), NOW)
         session.flush()
         assert expired_sign_ups(session, NOW + SIGNUP_LIFETIME) == []
         assert expired_sign_ups(session, LATER) == [stranger]
@@ -133,7 +133,7 @@ def test_a_stranger_who_said_no_to_a_sign_up_is_forgotten_like_one_who_said_noth
 def test_a_sign_up_that_nobody_confirms_is_forgotten_after_two_days(database: Database) -> None:
     with database.sessions() as session:
         pending = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
-        reader(session, "active@example.com")
+        add_subscriber(session, "active@example.com")
         assert expired_sign_ups(session, NOW + SIGNUP_LIFETIME) == []
         late = NOW + SIGNUP_LIFETIME + timedelta(seconds=1)
         assert expired_sign_ups(session, late) == [pending]
@@ -144,7 +144,7 @@ def test_a_sign_up_that_nobody_confirms_is_forgotten_after_two_days(database: Da
 
 def test_a_former_reader_who_never_confirmed_again_keeps_their_place(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         known.cursor = 6
         unsubscribe(known, NOW)
         sign_up(session, known.email, language="en", frequency="daily", now=NOW)

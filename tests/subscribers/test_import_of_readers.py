@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from core.database import Database
 from delivery.models import Delivery
 from subscribers import transfer
-from subscribers.accounts import find, forget, pause, sign_up, suppress, unsubscribe
+from subscribers.accounts import find, forget, pause, sign_up, unsubscribe
 from subscribers.csv_files import CsvError
 from subscribers.models import AccountEvent, Subscriber
+from subscribers.suppression import suppress
 from subscribers.tokens import make_token, read_token
-from subscribers.transfer import ImportReport, import_readers
-from tests.support.csv_transfer import KEY, SEOUL, Take, delete_everybody, everybody
-from tests.support.factories import NOW, issue_of, reader, stored_issue
+from subscribers.transfer import ImportReport, import_subscribers
+from tests.support.csv_transfer import KEY, SEOUL, ImportText, all_subscribers, delete_all_subscribers
+from tests.support.factories import NOW, add_issue, add_subscriber, issue_of
 
 LATER = NOW + timedelta(days=1)
 HEADER = "email,language,frequency,name,confirmed_at\n"
@@ -32,19 +33,19 @@ def rows_of(count: int, first: int = 0) -> str:
 
 
 def test_those_who_agreed_elsewhere_are_readers_from_the_latest_issue_on(
-    database: Database, take: Take
+    database: Database, import_text: ImportText
 ) -> None:
     with database.sessions.begin() as session:
-        stored_issue(session, issue_of(3), topic_id=1)
-        stored_issue(session, issue_of(4, start=date(2025, 8, 4)), topic_id=2)
-    report, told = take(
+        add_issue(session, issue_of(3), topic_id=1)
+        add_issue(session, issue_of(4, start=date(2025, 8, 4)), topic_id=2)
+    report, told = import_text(
         HEADER
         + "Minji@Example.com,ko,weekly,김민지,2025-01-02T10:00\n"
         + " jihoon@예시.한국 , BOTH ,Daily,,2024-12-31T23:00:00+00:00\n"
         + "seoyeon@example.com,en,weekly,,\n"
     )
     assert (report, told) == (ImportReport(added=3), [])
-    assert everybody(database) == [
+    assert all_subscribers(database) == [
         ("Minji@example.com", "ko", "weekly", "김민지", "active"),
         ("jihoon@xn--vv4b11d.xn--3e0b707e", "both", "daily", "", "active"),
         ("seoyeon@example.com", "en", "weekly", "", "active"),
@@ -61,8 +62,8 @@ def test_those_who_agreed_elsewhere_are_readers_from_the_latest_issue_on(
         assert session.scalar(select(func.count(Delivery.id))) == 0, "nobody is mailed by an import"
 
 
-def test_the_record_says_from_which_file_somebody_came(database: Database, take: Take) -> None:
-    take(HEADER + "minji@example.com,ko,weekly,,2025-01-02\njihoon@example.com,en,daily,,\n")
+def test_the_record_says_from_which_file_somebody_came(database: Database, import_text: ImportText) -> None:
+    import_text(HEADER + "minji@example.com,ko,weekly,,2025-01-02\njihoon@example.com,en,daily,,\n")
     with database.sessions() as session:
         minji, jihoon = (find(session, f"{name}@example.com") for name in ("minji", "jihoon"))
         assert minji
@@ -82,8 +83,8 @@ def test_the_record_says_from_which_file_somebody_came(database: Database, take:
         ]
 
 
-def test_each_one_has_links_of_their_own(database: Database, take: Take) -> None:
-    take(HEADER + rows_of(50))
+def test_each_one_has_links_of_their_own(database: Database, import_text: ImportText) -> None:
+    import_text(HEADER + rows_of(50))
     with database.sessions() as session:
         handles = session.scalars(select(Subscriber.handle)).all()
     assert len(set(handles)) == 50
@@ -93,8 +94,8 @@ def test_each_one_has_links_of_their_own(database: Database, take: Take) -> None
     ] == handles
 
 
-def test_one_who_paused_comes_in_paused(database: Database, take: Take) -> None:
-    take(
+def test_one_who_paused_comes_in_paused(database: Database, import_text: ImportText) -> None:
+    import_text(
         "email,language,frequency,status,paused_until\n"
         "a@example.com,ko,weekly,paused,2025-09-01\n"
         "b@example.com,ko,weekly,Paused,\n"
@@ -135,67 +136,69 @@ def test_one_who_paused_comes_in_paused(database: Database, take: Take) -> None:
     ],
 )
 def test_a_row_that_cannot_be_taken_is_named_with_its_reason_and_the_others_are_taken(
-    database: Database, take: Take, row: str, reason: str
+    database: Database, import_text: ImportText, row: str, reason: str
 ) -> None:
     with database.sessions.begin() as session:
         suppress(session, "returned@example.com", "returned", NOW)
-        forget(session, reader(session, "forgotten@example.com"), KEY, NOW)
+        forget(session, add_subscriber(session, "forgotten@example.com"), KEY, NOW)
     header = "email,language,frequency,name,confirmed_at,status,paused_until\n"
-    report, (rejected,) = take(f"{header}first@example.com,ko,weekly\n{row}\nlast@example.com,ko,weekly\n")
+    report, (rejected,) = import_text(
+        f"{header}first@example.com,ko,weekly\n{row}\nlast@example.com,ko,weekly\n"
+    )
     assert rejected.line == 3
     assert reason in rejected.reason
     assert "\n" not in rejected.reason
     assert report == ImportReport(added=2, refused=1)
-    assert [each[0] for each in everybody(database)] == ["first@example.com", "last@example.com"]
+    assert [each[0] for each in all_subscribers(database)] == ["first@example.com", "last@example.com"]
 
 
-def test_refused_rows_are_told_in_the_order_of_the_file(database: Database, take: Take) -> None:
+def test_refused_rows_are_told_in_the_order_of_the_file(database: Database, import_text: ImportText) -> None:
     with database.sessions.begin() as session:
         suppress(session, "returned@example.com", "returned", NOW)
-        forget(session, reader(session, "forgotten@example.com"), KEY, NOW)
+        forget(session, add_subscriber(session, "forgotten@example.com"), KEY, NOW)
     names = ("nobody", "forgotten@example.com", "", "returned@example.com", "a@example.com", "nobody")
-    _, told = take(HEADER + "".join(f"{name},ko,weekly,,\n" for name in names))
+    _, told = import_text(HEADER + "".join(f"{name},ko,weekly,,\n" for name in names))
     assert [rejected.line for rejected in told] == [2, 3, 4, 5, 7]
 
 
-def test_whoever_has_a_subscription_keeps_it_as_it_is(database: Database, take: Take) -> None:
+def test_whoever_has_a_subscription_keeps_it_as_it_is(database: Database, import_text: ImportText) -> None:
     with database.sessions.begin() as session:
-        reader(session, "Active@example.com", language="ko", frequency="weekly", name="김민지")
-        pause(reader(session, "paused@example.com"), NOW)
-        unsubscribe(reader(session, "left@example.com"), NOW)
+        add_subscriber(session, "Active@example.com", language="ko", frequency="weekly", name="김민지")
+        pause(add_subscriber(session, "paused@example.com"), NOW)
+        unsubscribe(add_subscriber(session, "left@example.com"), NOW)
         sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
-        reader(session, "bounced@example.com")
+        add_subscriber(session, "bounced@example.com")
         suppress(session, "bounced@example.com", "returned", NOW)
-        forget(session, reader(session, "back@example.com"), KEY, NOW)
-        reader(session, "back@example.com")
-    before = everybody(database)
+        forget(session, add_subscriber(session, "back@example.com"), KEY, NOW)
+        add_subscriber(session, "back@example.com")
+    before = all_subscribers(database)
     names = ("ACTIVE", "paused", "left", "pending", "bounced", "back")
     text = HEADER + "".join(f"{name}@example.com,en,daily,Mallory,\n" for name in names)
-    assert take(text, now=LATER) == (ImportReport(known=6), [])
-    assert everybody(database) == before
+    assert import_text(text, now=LATER) == (ImportReport(known=6), [])
+    assert all_subscribers(database) == before
     with database.sessions() as session:
         assert "imported" not in set(session.scalars(select(AccountEvent.what)))
 
 
 def test_a_row_that_was_refused_does_not_stand_in_the_way_of_a_right_one(
-    database: Database, take: Take
+    database: Database, import_text: ImportText
 ) -> None:
-    report, (rejected,) = take(HEADER + "a@example.com,fr,weekly\na@example.com,en,weekly\n")
+    report, (rejected,) = import_text(HEADER + "a@example.com,fr,weekly\na@example.com,en,weekly\n")
     assert (report, rejected.line) == (ImportReport(added=1, refused=1), 2)
-    assert everybody(database) == [("a@example.com", "en", "weekly", "", "active")]
+    assert all_subscribers(database) == [("a@example.com", "en", "weekly", "", "active")]
 
 
 def test_one_who_signs_up_while_an_import_runs_is_left_as_they_are(
-    database: Database, take: Take, monkeypatch: pytest.MonkeyPatch
+    database: Database, import_text: ImportText, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def meanwhile(session: Session, *_: object) -> Iterator[tuple[str, str]]:
         sign_up(session, "a@example.com", language="ko", frequency="weekly", now=NOW, origin="form")
         return iter(())
 
     monkeypatch.setattr(transfer, "_barred", meanwhile)
-    report, _ = take(HEADER + "a@example.com,en,daily,,\nb@example.com,en,daily,,\n")
+    report, _ = import_text(HEADER + "a@example.com,en,daily,,\nb@example.com,en,daily,,\n")
     assert report == ImportReport(added=1, known=1)
-    assert [row[1:] for row in everybody(database)] == [
+    assert [row[1:] for row in all_subscribers(database)] == [
         ("ko", "weekly", "", "pending"),
         ("en", "daily", "", "active"),
     ]
@@ -204,24 +207,24 @@ def test_one_who_signs_up_while_an_import_runs_is_left_as_they_are(
 # --- large files, stops and repeats -------------------------------------------------
 
 
-def test_a_repeat_adds_nobody(database: Database, take: Take) -> None:
+def test_a_repeat_adds_nobody(database: Database, import_text: ImportText) -> None:
     text = HEADER + rows_of(30) + "nobody,ko,weekly\n" + rows_of(1)
-    assert take(text)[0] == ImportReport(added=30, refused=2)
-    before = everybody(database)
-    assert take(text, now=LATER)[0] == ImportReport(known=30, refused=2)
-    assert everybody(database) == before
+    assert import_text(text)[0] == ImportReport(added=30, refused=2)
+    before = all_subscribers(database)
+    assert import_text(text, now=LATER)[0] == ImportReport(known=30, refused=2)
+    assert all_subscribers(database) == before
 
 
 def test_what_stands_twice_is_found_however_far_apart(
-    database: Database, take: Take, monkeypatch: pytest.MonkeyPatch
+    database: Database, import_text: ImportText, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "BATCH", 10)
-    report, told = take(HEADER + rows_of(25) + rows_of(5) + rows_of(1, first=25))
+    report, told = import_text(HEADER + rows_of(25) + rows_of(5) + rows_of(1, first=25))
     assert report == ImportReport(added=26, refused=5)
     assert [(rejected.line, rejected.reason[-9:]) for rejected in told] == [
         (line, f"{line - 25:>2} already"[-9:]) for line in range(27, 32)
     ]
-    assert len(everybody(database)) == 26
+    assert len(all_subscribers(database)) == 26
 
 
 class Crash(BaseException):
@@ -242,16 +245,16 @@ class Fuse:
 
 
 def test_a_stop_at_any_step_stores_nobody_by_halves_and_a_repeat_stores_the_rest(
-    database: Database, take: Take, monkeypatch: pytest.MonkeyPatch
+    database: Database, import_text: ImportText, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "BATCH", 4)
     text, fuse = HEADER + rows_of(10), Fuse(database)
     seen: set[int] = set()
     for at in range(1, 100):
-        delete_everybody(database)
+        delete_all_subscribers(database)
         fuse.remaining = at
         try:
-            take(text)
+            import_text(text)
         except Crash:
             fuse.remaining = 0
         else:
@@ -261,12 +264,14 @@ def test_a_stop_at_any_step_stores_nobody_by_halves_and_a_repeat_stores_the_rest
             stored = session.scalar(select(func.count(Subscriber.id))) or 0
             assert session.scalar(select(func.count(AccountEvent.id))) == stored
         seen.add(stored)
-        assert take(text)[0] == ImportReport(added=10 - stored, known=stored)
-        assert len(everybody(database)) == 10
+        assert import_text(text)[0] == ImportReport(added=10 - stored, known=stored)
+        assert len(all_subscribers(database)) == 10
     pytest.fail("no run came to its end")
 
 
-def test_the_number_of_statements_does_not_grow_with_the_readers(database: Database, take: Take) -> None:
+def test_the_number_of_statements_does_not_grow_with_the_readers(
+    database: Database, import_text: ImportText
+) -> None:
     counted = []
     for count in (10, 1000):
         statements: list[str] = []
@@ -277,7 +282,7 @@ def test_the_number_of_statements_does_not_grow_with_the_readers(database: Datab
             into.append(statement)
 
         event.listen(database.engine, "before_cursor_execute", note)
-        assert take(HEADER + rows_of(count, first=count))[0].added == count
+        assert import_text(HEADER + rows_of(count, first=count))[0].added == count
         event.remove(database.engine, "before_cursor_execute", note)
         counted.append(len(statements))
     assert counted[1] <= counted[0] + 1
@@ -287,19 +292,21 @@ def test_the_number_of_statements_does_not_grow_with_the_readers(database: Datab
     "end", [b"\xff\xfe,ko,weekly\n", b'"unclosed@example.com,ko,weekly\n', b"x" * 70_000]
 )
 def test_a_file_that_is_wrong_only_at_its_end_stores_nobody(
-    database: Database, take: Take, monkeypatch: pytest.MonkeyPatch, end: bytes
+    database: Database, import_text: ImportText, monkeypatch: pytest.MonkeyPatch, end: bytes
 ) -> None:
     monkeypatch.setattr(transfer, "BATCH", 5)
     with pytest.raises(CsvError):
-        take((HEADER + rows_of(50)).encode() + end)
-    assert everybody(database) == []
+        import_text((HEADER + rows_of(50)).encode() + end)
+    assert all_subscribers(database) == []
 
 
 def test_a_file_that_is_not_there_or_lacks_columns_stores_nobody(
-    database: Database, take: Take, tmp_path: Path
+    database: Database, import_text: ImportText, tmp_path: Path
 ) -> None:
     with pytest.raises(CsvError, match="frequency"):
-        take("email,language\nminji@example.com,ko\n")
+        import_text("email,language\nminji@example.com,ko\n")
     with pytest.raises(CsvError, match="No such file"):
-        import_readers(database.sessions, tmp_path / "no.csv", key=KEY, now=NOW, zone=SEOUL, on_refusal=print)
-    assert everybody(database) == []
+        import_subscribers(
+            database.sessions, tmp_path / "no.csv", key=KEY, now=NOW, zone=SEOUL, on_refusal=print
+        )
+    assert all_subscribers(database) == []

@@ -9,7 +9,7 @@ from subscribers.accounts import (
     resume_due,
     unsubscribe,
 )
-from tests.support.factories import NOW, reader
+from tests.support.factories import NOW, add_subscriber
 
 LATER = NOW + timedelta(days=40)
 
@@ -17,7 +17,7 @@ LATER = NOW + timedelta(days=40)
 def test_a_pause_ends_on_its_day_and_not_before(database: Database) -> None:
     until = date(2025, 9, 1)
     with database.sessions() as session:
-        known, longer, endless = (reader(session, f"{name}@example.com") for name in "abc")
+        known, longer, endless = (add_subscriber(session, f"{name}@example.com") for name in "abc")
         pause(known, NOW, until=until)
         pause(longer, NOW, until=until + timedelta(days=1))
         pause(endless, NOW)
@@ -34,7 +34,7 @@ def test_a_pause_ends_on_its_day_and_not_before(database: Database) -> None:
 
 def test_a_pause_can_be_made_longer_and_a_new_one_forgets_the_old_end(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         pause(known, NOW, until=date(2025, 9, 1))
         pause(known, NOW, until=date(2025, 10, 1))
         assert known.paused_until == date(2025, 10, 1)
@@ -47,7 +47,7 @@ def test_a_pause_can_be_made_longer_and_a_new_one_forgets_the_old_end(database: 
 
 def test_one_who_left_while_paused_is_not_brought_back_when_the_pause_ends(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         pause(known, NOW, until=date(2025, 9, 1))
         unsubscribe(known, NOW)
         session.flush()

@@ -6,22 +6,22 @@ from sqlalchemy import select
 
 from core.database import Database
 from subscribers.accounts import (
-    REASON_LENGTH,
-    request_address_change,
+    MAX_REASON_LENGTH,
     change,
+    change_address,
     confirm,
-    move,
     pause,
+    request_address_change,
     resume,
     resume_due,
     revoke_links,
     sign_up,
-    suppress,
     undo_unsubscribe,
     unsubscribe,
 )
 from subscribers.models import Subscriber
-from tests.support.factories import NOW, reader
+from subscribers.suppression import suppress
+from tests.support.factories import NOW, add_subscriber
 
 LATER = NOW + timedelta(days=40)
 
@@ -45,7 +45,7 @@ def test_every_change_is_on_record_with_when_and_where_from(database: Database) 
         unsubscribe(known, times[6], origin="one-click", reason="too  many\r\nmails")
         undo_unsubscribe(session, known, times[7], origin="farewell")
         request_address_change(session, known, "new@example.com", times[8], origin="settings")
-        move(session, known, times[9], origin="203.0.113.9")
+        change_address(session, known, times[9], origin="203.0.113.9")
         revoke_links(known, times[10], origin="settings")
     with database.sessions() as session:
         kept = session.scalars(select(Subscriber)).one()
@@ -68,7 +68,7 @@ def test_every_change_is_on_record_with_when_and_where_from(database: Database) 
 
 def test_a_pause_that_ended_by_itself_says_so(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         pause(known, NOW, until=date(2025, 9, 1))
         session.flush()
         resume_due(session, LATER, date(2025, 9, 1))
@@ -77,7 +77,7 @@ def test_a_pause_that_ended_by_itself_says_so(database: Database) -> None:
 
 def test_nothing_is_on_record_for_what_changed_nothing(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         confirm(session, known, LATER, origin="again")
         resume(known, LATER, origin="again")
         change(session, known, LATER, language="ko", frequency="weekly", origin="again")
@@ -90,7 +90,7 @@ def test_nothing_is_on_record_for_what_changed_nothing(database: Database) -> No
 
 def test_an_address_that_cannot_be_reached_is_on_record_once(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         unsubscribe(known, NOW)
         for at in (LATER, LATER + timedelta(days=1)):
             suppress(session, known.email, "returned", at)
@@ -101,11 +101,11 @@ def test_an_address_that_cannot_be_reached_is_on_record_once(database: Database)
 
 def test_a_reason_given_later_is_kept_without_leaving_twice(database: Database) -> None:
     with database.sessions() as session:
-        known = reader(session)
+        known = add_subscriber(session)
         unsubscribe(known, NOW)
         unsubscribe(known, LATER, reason="<b>" + "long " * 500)
         assert known.ended_at == NOW
         what, detail = noted(known)[-1]
-        assert (what, len(detail["reason"]) <= REASON_LENGTH) == ("said why", True)
+        assert (what, len(detail["reason"]) <= MAX_REASON_LENGTH) == ("said why", True)
         assert detail["reason"].startswith("b long long")
         assert [what for what, _ in noted(known)].count("unsubscribed") == 1

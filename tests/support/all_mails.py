@@ -1,4 +1,4 @@
-"""Every kind of mail that goes out, made once for all tests that judge finished mails."""
+"""Every kind of mail, rendered once for all tests that check finished mails."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -7,32 +7,32 @@ from pathlib import Path
 
 from issues.arrivals import Arrival
 from issues.diff import diff
-from issues.feed import Fetched, Post, Validators, read_feed
-from issues.parse.outline import Picture
-from issues.parse.post import IssueContent, Link, PaperContent, parse
+from issues.feed import read_feed
+from issues.fetch import Fetched, Validators
+from issues.parse.content import IssueContent, Link, PaperContent, Picture
+from issues.parse.post import parse
 from issues.parse.text import Block, TextRun
 from issues.parse.titles import parse_week
+from issues.posts import Post
 from monitoring.previews import Preview, issue_previews, letter_previews
 from paperboy.demo.sample.topics import ForumState, feed_xml, published_topics
 from tests.support.factories import IDENTITY, NOW, arrivals_of, blocks, issue_of, paper
 
 HOME = "https://forum.example"
 SHARED_FEED = Path(__file__).resolve().parents[2] / "shared/forum/site/base/c/news/14.rss"
-EDITED = 9140  # the sample post that an edit corrects, and adds a paper to
-
-
+EDITED = 9140  # an edit corrects a paper of this sample post and adds another one
 RARE = ("welcome", "late", "copy", "correction")
 
 
 @cache
 def every_kind() -> tuple[Preview, ...]:
-    """The letters, and digests: each post's, and those of two made for these tests with all that is rare."""
+    """All letters, the digests of each sample post, and those of two issues that have everything rare."""
     samples = [mail for post in sample_posts() for mail in _digests(f"sample-{post.topic_id}", post)]
     shared = [mail for post in _shared_posts() for mail in _digests(f"shared-{post.topic_id}", post)]
     edited, large = _mails("edited", edited_papers()), _mails("large", arrivals_of(large_issue()))
     return (
         *letter_previews(IDENTITY, NOW),
-        # The daily ones bring parts of the weekly one.
+        # The daily editions have the same texts as the weekly one.
         *(mail for mail in samples if "weekly" in mail.name or f"-{EDITED}-" in mail.name),
         *(mail for mail in shared if "weekly" in mail.name),
         *edited,
@@ -41,7 +41,7 @@ def every_kind() -> tuple[Preview, ...]:
 
 
 def summary(findings: Mapping[str, Iterable[str]]) -> str:
-    """The findings on each mail, as a report: a line for each finding, with the mails it is about."""
+    """A report of what was found in each mail: one line for each finding, with the names of the mails."""
     mails: dict[str, list[str]] = {}
     for name, found in findings.items():
         for finding in found:
@@ -50,31 +50,30 @@ def summary(findings: Mapping[str, Iterable[str]]) -> str:
 
 
 def sample_posts(*, edited: bool = False) -> list[Post]:
-    """The weekly posts of the sample forum, before or after its edit."""
+    """The weekly posts of the sample forum, before or after the edit."""
     return _weekly(feed_xml(published_topics(ForumState(edited=edited), HOME), HOME).encode())
 
 
 def edited_papers() -> list[Arrival]:
-    """The papers of an issue after its edit: one was corrected, one came late."""
+    """The papers of an issue after the edit: one was corrected, and one was added late."""
     before, after = (
         _read(next(post for post in sample_posts(edited=edited) if post.topic_id == EDITED))
         for edited in (False, True)
     )
     changes = diff(before, after)
-    touched = {change.paper for change in (*changes.corrected, *changes.retitled)}
     return [
-        replace(arrival, late=place is None, corrected=arrival.paper.title_en in touched)
-        for arrival, place in zip(arrivals_of(after), changes.pairs, strict=True)
+        replace(arrival, late=index_before is None, corrected=index_before in changes.touched)
+        for arrival, index_before in zip(arrivals_of(after), changes.pairs, strict=True)
     ]
 
 
 def large_issue(papers: int = 15) -> IssueContent:
-    """Papers with more text than a mail holds, and with all that a paper can have."""
+    """An issue with more text than fits into a mail. Its papers have everything that a paper can have."""
     return issue_of([_large_paper(number) for number in range(1, papers + 1)], summary=_items("요약", 6))
 
 
 def _large_paper(number: int) -> PaperContent:
-    looks = (
+    formats = (
         TextRun("굵은 말", bold=True),
         TextRun("과 "),
         TextRun("코드", code=True),
@@ -88,7 +87,7 @@ def _large_paper(number: int) -> PaperContent:
         title_en=f"Lighthouse {number}: Retrieval Heads That Keep Their Bearings",
         intro_ko=(
             *_sentences("추론의 낭비를 줄이는 방법을 소개합니다. ", 3),
-            Block("p", looks),
+            Block("p", formats),
             *_items("특징", 4),
         ),
         intro_en=(*_sentences("We introduce a way to waste less reasoning. ", 3), *_items("It is fast", 4)),
@@ -114,13 +113,13 @@ def _items(text: str, count: int) -> tuple[Block, ...]:
 
 
 def _digests(name: str, post: Post) -> Iterator[Preview]:
-    """A post's ordinary mails."""
+    """The ordinary mails of a post."""
     mails = _mails(name, arrivals_of(_read(post)))
     return (mail for mail in mails if not mail.name.removeprefix(f"{name}-").startswith(RARE))
 
 
 def _mails(name: str, papers: Sequence[Arrival]) -> Iterator[Preview]:
-    """Of an issue's mails: each weekly one, the first daily ones, the last, and all that is rare."""
+    """The mails of an issue: all but the daily ones between the first and the last day."""
     mails = {mail.name: mail for mail in issue_previews(papers, IDENTITY, NOW, daily_papers=2)}
     last = [kind for kind in mails if kind.startswith("daily-ko")][-1]
     for kind, mail in mails.items():

@@ -14,7 +14,7 @@ from delivery.states import DeliveryKind, DeliveryState
 from emails.message import Message, Recipient, build_message
 from subscribers import accounts
 from subscribers.models import Subscriber
-from tests.support.factories import IDENTITY, NOW, reader
+from tests.support.factories import IDENTITY, NOW, add_subscriber
 from tests.support.outbox import edition_row
 
 MINJI = "minji@example.com"
@@ -29,7 +29,7 @@ def sent_mail(
 ) -> Message:
     """A mail that a server has accepted for a subscriber, who is created if they do not exist yet."""
     with database.sessions.begin() as session:
-        found = accounts.find(session, address) or reader(session, address)
+        found = accounts.find(session, address) or add_subscriber(session, address)
         edition = session.scalar(select(EditionRow)) or edition_row()
         session.add(edition)
         session.flush()

@@ -1,7 +1,7 @@
-"""Fuses: named points of the way of a mail at which a process kills itself, planted from outside.
+"""Fault injection: named points in the sending of a mail at which a process kills itself.
 
-A process that wants to die somewhere calls `plant`; it wraps the functions of the way in this process
-only. Points on the wire are exact: what comes before the point has left for the server, nothing else has.
+`inject` wraps functions of the product, in the calling process only. The points on the wire are exact: everything
+before the point has left for the server, and nothing else has.
 """
 
 import os
@@ -16,101 +16,106 @@ from core.bulk_update import CombinedUpdate
 from delivery import events, outbox, planner, settlement
 from delivery.rate_limit import DomainThrottle
 from delivery.transport import pool
-from delivery.transport.pool import Client
+from delivery.transport.pool import SmtpClient
 from delivery.transport.smtp import connection
-from delivery.transport.smtp.connection import Connection
-from delivery.transport.smtp.protocol import Channel
+from delivery.transport.smtp.connection import SmtpConnection
+from delivery.transport.smtp.protocol import SmtpProtocol
 from emails.message import Message
 
-CONNECTIONS = 4  # of each sender; half of them are offered PIPELINING
-MAX_BATCH = 20  # mails: about so many pass between two events that do not come with every mail
+CONNECTIONS = 4  # of each sender; the server offers PIPELINING on half of them
+MAX_BATCH = 20  # mails; about this many pass between two events that do not happen with every mail
 
 
 @dataclass(frozen=True)
-class Point:
-    """A place to die: about every so many mails it is passed once (0: once in a run).
+class CrashPoint:
+    """A point that a process passes about once for every `mails_per_pass` mails; 0 means once in a run.
 
-    What is `slow` comes once in a while, however many mails there are. What is about the death of another
-    needs a kill before, and what is about the end of a run an interruption.
+    A point that `is_slow` is passed once in a while, however many mails there are. Some points are only passed
+    after another process was killed, or when the run is interrupted.
     """
 
     name: str
-    all_issues: int = 1
-    slow: bool = False
-    needs_dead: bool = False
+    mails_per_pass: int = 1
+    is_slow: bool = False
+    needs_killed_sender: bool = False
     needs_interruption: bool = False
 
 
 @dataclass(frozen=True)
-class Fuse:
-    """To die when the point is passed for the `nth` time; at a random moment, after so many milliseconds."""
+class Crash:
+    """A process dies when it passes the point for the `nth` time.
 
-    point: Point
+    For the random point, `nth` is the number of milliseconds after the start of the process.
+    """
+
+    point: CrashPoint
     nth: int
 
 
-def _around(name: str, **traits: Any) -> list[Point]:
-    return [Point(f"{when} {name}", **traits) for when in ("before", "after")]
+def _around(name: str, **fields: Any) -> list[CrashPoint]:
+    return [CrashPoint(f"{when} {name}", **fields) for when in ("before", "after")]
 
 
-FINAL_DOT = Point("after the final dot")
-RANDOM = Point("at a random moment")  # it is for the parent to kill then
-_STEPS = ("MAIL", "RCPT", "DATA")
-_CUTS = ("before the body", "within the body", "before the final dot", "within the final dot")
-POINTS: tuple[Point, ...] = (
-    *_around("the commit of a plan", all_issues=MAX_BATCH),
-    *_around("the commit of erasing", all_issues=0),
-    *_around("the commit of a claim", all_issues=MAX_BATCH),
-    *_around("the commit of a take-over", all_issues=0, needs_dead=True),
-    *_around("the commit of announcing", all_issues=2 * MAX_BATCH),
-    *_around("the commit of settling", all_issues=2 * MAX_BATCH),
-    *_around("the commit of settling and announcing", all_issues=CONNECTIONS),
-    *_around("the commit of renewing", all_issues=0, slow=True),
-    *_around("the commit of paces", all_issues=MAX_BATCH),
+FINAL_DOT = CrashPoint("after the final dot")
+RANDOM = CrashPoint("at a random moment")  # the parent process kills
+_VERBS = ("MAIL", "RCPT", "DATA")
+_POINTS_IN_TEXT = ("before the body", "within the body", "before the final dot", "within the final dot")
+POINTS: tuple[CrashPoint, ...] = (
+    *_around("the commit of a plan", mails_per_pass=MAX_BATCH),
+    *_around("the commit of erasing", mails_per_pass=0),
+    *_around("the commit of a claim", mails_per_pass=MAX_BATCH),
+    *_around("the commit of taking over", mails_per_pass=0, needs_killed_sender=True),
+    *_around("the commit of marking as sending", mails_per_pass=2 * MAX_BATCH),
+    *_around("the commit of settling", mails_per_pass=2 * MAX_BATCH),
+    *_around("the commit of settling and marking", mails_per_pass=CONNECTIONS),
+    *_around("the commit of renewing", mails_per_pass=0, is_slow=True),
+    *_around("the commit of domain pauses", mails_per_pass=MAX_BATCH),
     *_around("the commit of putting back", needs_interruption=True),
-    Point("before connecting", all_issues=MAX_BATCH),
-    *_around("the greeting", all_issues=MAX_BATCH),
-    *_around("EHLO", all_issues=MAX_BATCH),
-    *(point for verb in _STEPS for point in _around(verb, all_issues=2)),
-    *(point for verb in _STEPS for point in _around(f"{verb} in a pipeline", all_issues=2)),
-    *(Point(name) for name in _CUTS),
+    CrashPoint("before connecting", mails_per_pass=MAX_BATCH),
+    *_around("the greeting", mails_per_pass=MAX_BATCH),
+    *_around("EHLO", mails_per_pass=MAX_BATCH),
+    *(point for verb in _VERBS for point in _around(verb, mails_per_pass=2)),
+    *(point for verb in _VERBS for point in _around(f"{verb} in a pipeline", mails_per_pass=2)),
+    *(CrashPoint(name) for name in _POINTS_IN_TEXT),
     FINAL_DOT,
-    Point("before the answer is judged"),
-    Point("after the answer is judged"),
-    *_around("QUIT", all_issues=MAX_BATCH),
+    CrashPoint("before the reply is handled"),
+    CrashPoint("after the reply is handled"),
+    *_around("QUIT", mails_per_pass=MAX_BATCH),
 )
 
 
-class _Burning:
-    def __init__(self, fuse: Fuse) -> None:
-        self.name = fuse.point.name
-        self._left = 1 if fuse.point.needs_interruption else fuse.nth
-        self._mails_left = fuse.nth if fuse.point.needs_interruption else 0
+class _Countdown:
+    """Counts how often the process passes its crash point."""
 
-    def ends_at(self, name: str) -> bool:
+    def __init__(self, crash: Crash) -> None:
+        self.name = crash.point.name
+        self._passes_left = 1 if crash.point.needs_interruption else crash.nth
+        self._mails_left = crash.nth if crash.point.needs_interruption else 0
+
+    def is_over_at(self, name: str) -> bool:
         if name != self.name:
             return False
-        self._left -= 1
-        return self._left == 0
+        self._passes_left -= 1
+        return self._passes_left == 0
 
-    def at(self, name: str) -> None:
-        if self.ends_at(name):
+    def pass_point(self, name: str) -> None:
+        if self.is_over_at(name):
             _die()
 
-    def interrupt(self) -> None:
-        """Press Ctrl-C, if it is time to."""
+    def pass_mail(self) -> None:
+        """Interrupt the process as Ctrl-C does, after the number of mails that was asked for."""
         self._mails_left -= 1
         if self._mails_left == 0:
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def plant(fuse: Fuse, engine: Engine) -> None:
-    """Let this process die at the fuse's point."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever forked us may not listen to it
-    burning = _Burning(fuse)
-    _watch_commits(engine, burning)
-    _watch_connections(burning)
-    _watch_dialogue(burning)
+def inject(crash: Crash, engine: Engine) -> None:
+    """Make this process die at the point of the crash."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent process may have ignored it
+    countdown = _Countdown(crash)
+    _wrap_commits(engine, countdown)
+    _wrap_connecting(countdown)
+    _wrap_dialogue(countdown)
 
 
 def _die() -> None:
@@ -119,131 +124,132 @@ def _die() -> None:
 
 # --- commits ------------------------------------------------------------------------
 
-# What a transaction has called tells what its commit is about.
-_DEEDS: tuple[tuple[Any, str, str], ...] = (
-    (planner, "plan", "a plan"),
-    (events, "erase_forgotten", "erasing"),
+# The functions that a transaction has called tell what its commit is for.
+_ACTIONS: tuple[tuple[Any, str, str], ...] = (
+    (planner, "plan_digest", "a plan"),
+    (events, "erase_forgotten_subscribers", "erasing"),
     (outbox, "_claim_of", "a claim"),
-    (outbox, "mark_uncertain", "a take-over"),
-    (settlement, "_announcements", "announcing"),
-    (settlement, "_settlements", "settling"),
+    (outbox, "mark_uncertain", "taking over"),
+    (settlement, "_mark_rows", "marking as sending"),
+    (settlement, "_settle_rows", "settling"),
     (outbox, "renew", "renewing"),
     (outbox, "put_back", "putting back"),
-    (DomainThrottle, "write", "paces"),
+    (DomainThrottle, "save", "domain pauses"),
 )
 
 
-def _watch_commits(engine: Engine, burning: _Burning) -> None:
+def _wrap_commits(engine: Engine, countdown: _Countdown) -> None:
     done: set[str] = set()
-    for owner, name, deed in _DEEDS:
-        setattr(owner, name, _noting(getattr(owner, name), deed, done))
+    for owner, name, action in _ACTIONS:
+        setattr(owner, name, _recording(getattr(owner, name), action, done))
 
-    def watched(real: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(real: Callable[..., Any]) -> Callable[..., Any]:
         def commit(*args: Any) -> Any:
-            names = [f"the commit of {deed}" for deed in _joined(done)]
+            names = [f"the commit of {action}" for action in _joined(done)]
             done.clear()
             for name in names:
-                burning.at(f"before {name}")
-            answer = real(*args)
+                countdown.pass_point(f"before {name}")
+            result = real(*args)
             for name in names:
-                burning.at(f"after {name}")
-            return answer
+                countdown.pass_point(f"after {name}")
+            return result
 
         return commit
 
-    engine.dialect.do_commit = watched(engine.dialect.do_commit)  # type: ignore[method-assign]
-    CombinedUpdate._ask = watched(CombinedUpdate._ask)  # type: ignore[method-assign]  # commits by itself
+    engine.dialect.do_commit = wrapped(engine.dialect.do_commit)  # type: ignore[method-assign]
+    # Its connection commits every statement by itself.
+    CombinedUpdate._run_on_postgresql = wrapped(CombinedUpdate._run_on_postgresql)  # type: ignore[method-assign]
 
 
-def _noting(real: Callable[..., Any], deed: str, done: set[str]) -> Callable[..., Any]:
-    def noting(*args: Any, **kwargs: Any) -> Any:
+def _recording(real: Callable[..., Any], action: str, done: set[str]) -> Callable[..., Any]:
+    def recording(*args: Any, **kwargs: Any) -> Any:
         has_no_deliveries = [] in args[:2]
-        has_no_paces = isinstance(args[0], DomainThrottle) and not args[0].has_changed
-        if not (has_no_deliveries or has_no_paces):
-            done.add(deed)
+        has_no_pauses = isinstance(args[0], DomainThrottle) and not args[0].has_changed
+        if not (has_no_deliveries or has_no_pauses):
+            done.add(action)
         return real(*args, **kwargs)
 
-    return noting
+    return recording
 
 
 def _joined(done: set[str]) -> Sequence[str]:
-    both = {"settling", "announcing"}
-    return [*(done - both), "settling and announcing"] if both <= done else list(done)
+    both = {"settling", "marking as sending"}
+    return [*(done - both), "settling and marking"] if both <= done else list(done)
 
 
 # --- the wire -----------------------------------------------------------------------
 
 
-def _watch_connections(burning: _Burning) -> None:
-    connect, greet = connection.connect, Connection.greet
+def _wrap_connecting(countdown: _Countdown) -> None:
+    connect, greet = connection.connect, SmtpConnection.greet
 
-    async def connect_or_die(*args: Any) -> Connection:
-        burning.at("before connecting")
+    async def connect_or_die(*args: Any) -> SmtpConnection:
+        countdown.pass_point("before connecting")
         return await connect(*args)
 
-    async def greet_or_die(self: Connection) -> None:
-        burning.at("before the greeting")
+    async def greet_or_die(self: SmtpConnection) -> None:
+        countdown.pass_point("before the greeting")
         await greet(self)
 
     pool.connect = connect_or_die  # type: ignore[attr-defined, assignment]
-    Connection.greet = greet_or_die  # type: ignore[method-assign]
+    SmtpConnection.greet = greet_or_die  # type: ignore[method-assign]
 
 
-def _watch_dialogue(burning: _Burning) -> None:
-    write, write_text = Channel.write, Channel.write_text
-    check, send = Connection._check, Client.send
+def _wrap_dialogue(countdown: _Countdown) -> None:
+    write, write_text = SmtpProtocol.write, SmtpProtocol.write_text
+    check, send = SmtpConnection._check, SmtpClient.send
 
-    def write_or_die(self: Channel, *parts: bytes) -> None:
-        _die_at_verb(self, burning, b"", b"".join(parts))
+    def write_or_die(self: SmtpProtocol, *parts: bytes) -> None:
+        _die_at_verb(self, countdown, b"", b"".join(parts))
         write(self, *parts)
 
-    def write_text_or_die(self: Channel, *parts: bytes, commands: bytes = b"") -> None:
+    def write_text_or_die(self: SmtpProtocol, *parts: bytes, commands: bytes = b"") -> None:
         text = b"".join(parts)
-        _die_in_text(self, burning, text)
-        _die_at_verb(self, burning, text, commands)
+        _die_in_text(self, countdown, text)
+        _die_at_verb(self, countdown, text, commands)
         write_text(self, *parts, commands=commands)
 
-    def check_or_die(self: Connection, phase: Any, *args: Any) -> None:
+    def check_or_die(self: SmtpConnection, phase: Any, *args: Any) -> None:
         if phase == "connect":
-            burning.at("after the greeting")
+            countdown.pass_point("after the greeting")
         elif phase == "ack":
-            burning.at("before the answer is judged")
+            countdown.pass_point("before the reply is handled")
         check(self, phase, *args)
 
-    async def send_or_die(self: Client, *messages: Message | None) -> str:
-        answer = await send(self, *messages)  # type: ignore[arg-type]
-        burning.interrupt()
-        burning.at("after the answer is judged")
-        return answer
+    async def send_or_die(self: SmtpClient, *messages: Message | None) -> str:
+        reply = await send(self, *messages)  # type: ignore[arg-type]
+        countdown.pass_mail()
+        countdown.pass_point("after the reply is handled")
+        return reply
 
-    Channel.write = write_or_die  # type: ignore[method-assign]
-    Channel.write_text = write_text_or_die  # type: ignore[method-assign]
-    Connection._check = check_or_die  # type: ignore[method-assign, assignment]
-    Client.send = send_or_die  # type: ignore[method-assign, assignment]
+    SmtpProtocol.write = write_or_die  # type: ignore[method-assign]
+    SmtpProtocol.write_text = write_text_or_die  # type: ignore[method-assign]
+    SmtpConnection._check = check_or_die  # type: ignore[method-assign, assignment]
+    SmtpClient.send = send_or_die  # type: ignore[method-assign, assignment]
 
 
-def _die_in_text(channel: Channel, burning: _Burning, text: bytes) -> None:
+def _die_in_text(protocol: SmtpProtocol, countdown: _Countdown, text: bytes) -> None:
     length = len(text)
-    cuts = (0, length // 2, length - 3, length - 2, length)  # it ends with a dot on a line of its own
-    for name, cut in zip((*_CUTS, FINAL_DOT.name), cuts, strict=True):
-        if burning.ends_at(name):
-            _die_with(channel, text[:cut])
+    ends = (0, length // 2, length - 3, length - 2, length)  # the text ends with a dot on a line of its own
+    for name, end in zip((*_POINTS_IN_TEXT, FINAL_DOT.name), ends, strict=True):
+        if countdown.is_over_at(name):
+            _die_after_sending(protocol, text[:end])
 
 
-def _die_at_verb(channel: Channel, burning: _Burning, text: bytes, commands: bytes) -> None:
-    """Die at a command, which may have left together with others and with a text before."""
-    when, _, verb = burning.name.removesuffix(" in a pipeline").partition(" ")
+def _die_at_verb(protocol: SmtpProtocol, countdown: _Countdown, text: bytes, commands: bytes) -> None:
+    """Die at a command, which may be sent together with others and after a text."""
+    when, _, verb = countdown.name.removesuffix(" in a pipeline").partition(" ")
     place = b"\r\n".join((b"", commands)).find(f"\r\n{verb}".encode()) if verb.isupper() else -1
     is_pipeline = commands.count(b"\r\n") > 1
-    if place >= 0 and burning.ends_at(f"{when} {verb}{' in a pipeline' if is_pipeline else ''}"):
+    if place >= 0 and countdown.is_over_at(f"{when} {verb}{' in a pipeline' if is_pipeline else ''}"):
         end = commands.index(b"\r\n", place) + 2
-        _die_with(channel, text + commands[: place if when == "before" else end])
+        _die_after_sending(protocol, text + commands[: place if when == "before" else end])
 
 
-def _die_with(channel: Channel, last_words: bytes) -> None:
-    """Die when exactly these bytes have left for the server; an event loop would keep them for later."""
-    line = channel.transport.get_extra_info("socket").fileno()
-    os.set_blocking(line, True)
-    while last_words:
-        last_words = last_words[os.write(line, last_words) :]
+def _die_after_sending(protocol: SmtpProtocol, data: bytes) -> None:
+    """Die when exactly these bytes have left for the server. An event loop would keep some of them for later."""
+    socket = protocol.transport.get_extra_info("socket").fileno()
+    os.set_blocking(socket, True)
+    while data:
+        data = data[os.write(socket, data) :]
     _die()

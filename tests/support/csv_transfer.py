@@ -1,4 +1,4 @@
-"""What tests of import and export share: a key and a zone, what an import gives back, and all readers."""
+"""What tests of import and export share: a key, a time zone, and reading and deleting all subscribers."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -11,17 +11,18 @@ from subscribers.transfer import ImportReport, RejectedRow
 
 KEY = b"a key for tests only"
 SEOUL = ZoneInfo("Asia/Seoul")
-Take = Callable[..., tuple[ImportReport, list[RejectedRow]]]
+ImportText = Callable[..., tuple[ImportReport, list[RejectedRow]]]
 
 
-def everybody(database: Database) -> list[tuple[str, ...]]:
-    """What matters of all subscribers, in order of address."""
+def all_subscribers(database: Database) -> list[tuple[str, ...]]:
+    """Address, language, frequency, name and status of all subscribers, in the order of addresses."""
     with database.sessions() as session:
         rows = session.scalars(select(Subscriber))
         return sorted((row.email, row.language, row.frequency, row.name, row.status) for row in rows)
 
 
-def delete_everybody(database: Database) -> None:
+def delete_all_subscribers(database: Database) -> None:
+    """Delete all subscribers and their events."""
     with database.sessions.begin() as session:
         session.query(AccountEvent).delete()
         session.query(Subscriber).delete()

@@ -1,10 +1,11 @@
-"""What tests of digests share: digests, one that stopped, and what each reader got."""
+"""What tests of digests share: running a digest, stopping one, and reading the mails of a subscriber."""
 
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default as modern_policy
 
 from core.database import Database
+from core.slots import Frequency
 from delivery.report import DigestReport
 from mailings.digest_run import run_digest
 from tests.support.factories import NOW, RULES, sending_context_at
@@ -12,8 +13,13 @@ from tests.support.servers.smtp import ScriptedServer
 
 
 def digest(
-    database: Database, server: ScriptedServer, frequency: str = "weekly", *, after: timedelta = timedelta()
+    database: Database,
+    server: ScriptedServer,
+    frequency: Frequency = Frequency.WEEKLY,
+    *,
+    after: timedelta = timedelta(),
 ) -> DigestReport:
+    """Run a digest whose numbers balance."""
     now = NOW + after
     with sending_context_at(database, server, now) as context:
         report = run_digest(context, frequency, local_now=now, rules=RULES)
@@ -22,13 +28,13 @@ def digest(
 
 
 def stopped_digest(database: Database) -> DigestReport:
-    """A digest that is planned, and then stops as the server refuses the sender."""
+    """Plan a digest that stops because the server refuses the sender."""
     with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
         return digest(database, refusing)
 
 
 def bodies_of(server: ScriptedServer, address: str) -> list[str]:
-    """The text parts that one reader got, in order."""
+    """The text parts of the mails to one subscriber, in order."""
     texts = []
     for message in server.messages:
         if message.rcpt == [address]:

@@ -1,4 +1,4 @@
-"""What tests of several packages make: papers and issues, parsed or stored, and readers."""
+"""Makes what tests of several packages need: papers, issues and editions, as values or stored, and subscribers."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,26 +11,30 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from delivery.sender import SendingContext
-from delivery.transport.pool import Transport
-from delivery.transport.smtp.connection import SmtpAddress
-from emails.edition import Edition, choose
-from emails.message import Content, MailIdentity, Message, longest_placeholders
+from core.languages import Language
+from core.slots import Frequency, digest_slot
+from delivery.context import SendingContext
+from delivery.transport.pool import SmtpPool
+from delivery.transport.smtp.server import SmtpServer
+from emails.choose import next_edition
+from emails.content import Content, MailSpec
+from emails.edition import Edition
+from emails.identity import MailIdentity
+from emails.message import Message, longest_placeholders
 from emails.rendering.render import Rendered, render
 from issues.arrivals import Arrival, IssueFacts
 from issues.models import Issue, Paper, Revision
-from issues.parse.post import IssueContent, PaperContent
+from issues.parse.content import IssueContent, PaperContent
 from issues.parse.text import Block, TextRun, to_json
 from issues.parse.titles import Week
-from issues.serialize import content_to_json, paper_to_json
-from mailings.context import clock_from
-from mailings.digest_run import MailingRules
+from issues.serialize import issue_to_json, paper_to_json
+from mailings.context import MailingRules, clock_from
 from subscribers.accounts import confirm, sign_up
 from subscribers.models import Subscriber
 from tests.support.servers.smtp import ScriptedServer
 
 NOW = datetime(2025, 8, 4, 8, 0, tzinfo=UTC)  # a Monday
-RULES = MailingRules(settle=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
+RULES = MailingRules(quiet_period=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
 IDENTITY = MailIdentity(
     sender="Paperboy <news@paperboy.example>",
     base_url="https://paperboy.example",
@@ -39,15 +43,15 @@ IDENTITY = MailIdentity(
 
 
 def blocks(*texts: str) -> tuple[Block, ...]:
-    """A paragraph for each text; a list item where it begins with `- `."""
+    """One paragraph for each text, or a list item if the text begins with `- `."""
     return tuple(
         Block("li" if text.startswith("- ") else "p", (TextRun(text.removeprefix("- ")),)) for text in texts
     )
 
 
-def paper(number: int = 1, **parts: Any) -> PaperContent:
-    """A paper with a Korean introduction and abstract and an English abstract; `parts` replaces some."""
-    made = PaperContent(
+def paper(number: int = 1, **fields: Any) -> PaperContent:
+    """A paper with a Korean introduction and abstract and an English abstract; `fields` replaces some of them."""
+    ordinary = PaperContent(
         title_ko=f"{number}번째 논문의 제목",
         title_en=f"The title of paper {number}",
         intro_ko=blocks(f"{number}번째 논문을 소개합니다."),
@@ -55,7 +59,7 @@ def paper(number: int = 1, **parts: Any) -> PaperContent:
         abstract_en=blocks(f"This is the abstract of paper {number}."),
         url=f"https://arxiv.org/abs/2508.{number:05}",
     )
-    return replace(made, **parts)
+    return replace(ordinary, **fields)
 
 
 def issue_of(
@@ -65,21 +69,21 @@ def issue_of(
     overview: Sequence[Block] | None = None,
     summary: Sequence[Block] = (),
 ) -> IssueContent:
-    """A parsed issue of the papers, or of so many ordinary ones."""
-    made = [paper(number) for number in range(1, papers + 1)] if isinstance(papers, int) else papers
+    """A parsed issue with these papers, or with this many ordinary ones."""
+    contents = [paper(number) for number in range(1, papers + 1)] if isinstance(papers, int) else papers
     end = start + timedelta(days=6)
     return IssueContent(
         title=f"[{start:%Y/%m/%d} ~ {end:%m/%d}] 이번 주에 살펴볼 만한 AI/ML 논문 모음",
         week=Week(start, end),
         overview=blocks("이번 주의 흐름입니다.") if overview is None else tuple(overview),
         summary=tuple(summary),
-        papers=tuple(made),
+        papers=tuple(contents),
     )
 
 
 def arrivals_of(*issues: IssueContent, total: int | None = None) -> list[Arrival]:
-    """The papers of the issues as they arrived, numbered from 1; `total` overrides an issue's own count."""
-    arrived: list[Arrival] = []
+    """The papers of the issues in the order of arrival, numbered from 1; `total` overrides an issue's own count."""
+    arrivals: list[Arrival] = []
     for topic_id, issue in enumerate(issues, start=9001):
         facts = IssueFacts(
             topic_id=topic_id,
@@ -87,14 +91,20 @@ def arrivals_of(*issues: IssueContent, total: int | None = None) -> list[Arrival
             url=f"https://forum.example/t/{topic_id}",
             overview=issue.overview,
             summary=issue.summary,
-            first_number=len(arrived) + 1,
+            first_number=len(arrivals) + 1,
             papers=total or len(issue.papers),
         )
-        arrived += [
-            Arrival(facts.first_number + place, place + 1, facts, content, late=False)
-            for place, content in enumerate(issue.papers)
+        arrivals += [
+            Arrival(facts.first_number + index, index + 1, facts, content, late=False)
+            for index, content in enumerate(issue.papers)
         ]
-    return arrived
+    return arrivals
+
+
+def digest_spec(language: str = "ko", frequency: str = "weekly") -> MailSpec:
+    """The digest of the slot of NOW."""
+    slot = digest_slot(Frequency(frequency), NOW)
+    return MailSpec(slot, Language(language), Frequency(frequency))
 
 
 def edition_of(
@@ -104,47 +114,27 @@ def edition_of(
     cursor: int = 0,
     daily_papers: int = 2,
 ) -> Edition:
-    """The next edition of the issues for readers at `cursor`."""
-    slot = "weekly:2025-W32" if frequency == "weekly" else "daily:2025-08-04"
-    edition = choose(
-        arrivals_of(*issues),
-        cursor,
-        slot=slot,
-        language=language,
-        frequency=frequency,
-        daily_papers=daily_papers,
-    )
+    """The next edition of the issues for subscribers at `cursor`."""
+    spec = digest_spec(language, frequency)
+    edition = next_edition(arrivals_of(*issues), cursor, spec, daily_papers=daily_papers)
     assert edition is not None, "nothing is unread"
     return edition
 
 
 def rendered(edition: Edition) -> Rendered:
-    """The edition's mail, with room for any reader."""
-    return render(edition, archive=IDENTITY.archive, longest_placeholders=longest_placeholders(IDENTITY))
+    """The edition as a mail that fits any subscriber."""
+    return render(edition, archive=IDENTITY.archive, longest=longest_placeholders(IDENTITY))
 
 
 def content_of_edition(edition: Edition) -> Content:
-    """The edition's mail as it is stored."""
-    return stored(edition, rendered(edition))
+    """What the mail of the edition says."""
+    return rendered(edition).content
 
 
-def stored(edition: Edition, mail: Rendered) -> Content:
-    """A rendered mail as it is stored."""
-    return Content(
-        edition.slot,
-        edition.language,
-        edition.frequency,
-        mail.subject,
-        mail.html,
-        mail.text,
-        mail.nonce,
-    )
-
-
-def stored_issue(
+def add_issue(
     session: Session, issue: IssueContent | None = None, *, topic_id: int = 9001, now: datetime = NOW
 ) -> Issue:
-    """An issue in force since `now`, its papers last in the order of arrival. Does not commit."""
+    """Store an issue that was published at `now` and is in force. Its papers arrive last. Does not commit."""
     issue = issue or issue_of()
     row = Issue(
         topic_id=topic_id,
@@ -159,28 +149,28 @@ def stored_issue(
         changed_at=now,
         revision=1,
     )
-    last = session.scalar(select(func.max(Paper.number))) or 0
+    last_number = session.scalar(select(func.max(Paper.number))) or 0
     row.revisions = [
         Revision(
             number=1,
             title=issue.title,
             raw_html="",
-            content=content_to_json(issue),
+            content=issue_to_json(issue),
             changes={},
             problems=[],
             seen_at=now,
         )
     ]
     row.papers = [
-        Paper(number=last + place + 1, position=place, content=paper_to_json(content))
-        for place, content in enumerate(issue.papers)
+        Paper(number=last_number + position, position=position, content=paper_to_json(content))
+        for position, content in enumerate(issue.papers, start=1)
     ]
     session.add(row)
     session.flush()
     return row
 
 
-def reader(
+def add_subscriber(
     session: Session,
     address: str = "minji@example.com",
     *,
@@ -189,29 +179,35 @@ def reader(
     name: str = "",
     now: datetime = NOW,
 ) -> Subscriber:
-    """A confirmed reader. Does not commit."""
-    subscriber = sign_up(session, address, language=language, frequency=frequency, name=name, now=now)
+    """Sign up and confirm a subscriber. Does not commit."""
+    subscriber = sign_up(
+        session, address, language=Language(language), frequency=Frequency(frequency), name=name, now=now
+    )
     confirm(session, subscriber, now)
     session.flush()
     return subscriber
 
 
+def transport_to(*servers: ScriptedServer) -> SmtpPool:
+    """A transport over these servers, without encryption."""
+    return SmtpPool([SmtpServer(server.host, server.port, "none") for server in servers])
+
+
 @contextmanager
 def sending_context_at(
-    database: Database, server: ScriptedServer, now: datetime = NOW, **terms: Any
+    database: Database, server: ScriptedServer, now: datetime = NOW, **fields: Any
 ) -> Iterator[SendingContext]:
-    """All that sending needs, by one connection to the server, with a clock that starts at `now`."""
-    transport = Transport([SmtpAddress(server.host, server.port, "none")])
-    yield SendingContext(database, transport, IDENTITY, clock_from(now), **terms)
+    """A sending context over the server, with a clock that starts at `now`."""
+    yield SendingContext(database, transport_to(server), IDENTITY, clock_from(now), **fields)
 
 
-def hand_over(server: ScriptedServer, messages: Iterable[Message]) -> None:
-    """Send messages to the server, one after the other."""
+def send_messages(server: ScriptedServer, messages: Iterable[Message]) -> None:
+    """Send messages to the server, one after the other, over one connection."""
 
     async def send_all() -> None:
-        line = Transport([SmtpAddress(server.host, server.port, "none")]).line()
+        client = transport_to(server).client()
         for message in messages:
-            await line.send(message)
-        await line.close()
+            await client.send(message)
+        await client.close()
 
     asyncio.run(send_all())

@@ -1,7 +1,7 @@
-"""Stories of senders that are killed and replaced until all is sent, and the account of what arrived.
+"""Kills senders and replaces them until all mails are sent, and compares the outbox with what the server stored.
 
-Senders and the mail server are real processes, forked from one that has everything imported: a kill
-costs milliseconds. Whoever tells a story keeps no database open meanwhile.
+Senders and the mail server are real processes. They are forked from one that has imported everything, so a kill
+costs milliseconds. The caller must have no database open meanwhile.
 """
 
 import multiprocessing
@@ -24,115 +24,122 @@ from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.orm import sessionmaker
 
 from core.database import Database, open_engine
+from core.languages import Language
+from core.slots import Frequency
 from delivery import claim_buffer, planner, sender
-from delivery.models import Delivery, EditionRow, DomainPause
+from delivery.context import SendingContext
+from delivery.models import Delivery, DomainPause, EditionRow
 from delivery.rate_limit import SendingLimits
-from delivery.sender import SendingContext, send_due
+from delivery.sender import send_due
+from delivery.states import DeliveryState
 from delivery.transport import pool
-from delivery.transport.pool import Transport
-from delivery.transport.smtp.connection import SmtpAddress
-from emails.edition import Edition
-from emails.rendering.render import Rendered
+from delivery.transport.pool import SmtpPool
+from delivery.transport.smtp.server import SmtpServer
 from mailings import digest_run
-from subscribers.audience import Group
+from mailings.next_mail import NextMail
+from subscribers.audience import AudienceGroup
 from subscribers.models import AccountEvent, Subscriber, Suppression
-from tests.support.crash_points import MAX_BATCH, CONNECTIONS, FINAL_DOT, RANDOM, Fuse, Point, plant
+from subscribers.status import SubscriberStatus
+from tests.support.crash_points import CONNECTIONS, FINAL_DOT, MAX_BATCH, RANDOM, Crash, CrashPoint, inject
 from tests.support.factories import IDENTITY, edition_of, issue_of, rendered
 from tests.support.servers.smtp_sink import UNKNOWN, Sink
 
-PATIENCE = 60  # seconds without the end of any sender: something hangs
-INTERRUPTED = 2  # the exit code of a sender that was, and had nothing to put back where it was to die
-MOST_STORIES = 20  # until each point has had its kill
-LATEST = 1000  # milliseconds after its start a sender is killed at a random moment
+TIMEOUT_SECONDS = 60  # if no sender ends for this long, something hangs
+INTERRUPTED = (
+    2  # the exit code of an interrupted sender that did not pass the point at which it should have died
+)
+MAX_SCENARIOS = 20  # until there was a kill at each point
+MAX_RANDOM_MILLISECONDS = 1000  # after its start, a sender is killed at a random moment
 
 
 @dataclass
-class StateCounts:
-    """What became of the readers of one story, or of several.
+class KillReport:
+    """What happened to the mails of one scenario or several.
 
-    `repeated` counts mails that arrived twice; `uncertain` those that were marked so, and `unknown` those
-    of them that a second kill has left so for good. Each fault is a sentence.
+    `repeated` counts mails that arrived twice, `uncertain` those that were marked so, and `unknown` those of them
+    that a second kill has left so for good. Each fault is a sentence.
     """
 
-    kills: Counter[Point] = field(default_factory=Counter)
+    kills: Counter[CrashPoint] = field(default_factory=Counter)
     lost: int = 0
     repeated: int = 0
     uncertain: int = 0
     unknown: int = 0
     faults: Counter[str] = field(default_factory=Counter)
 
-    def __add__(self, other: Self) -> "StateCounts":
-        return StateCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+    def __add__(self, other: Self) -> "KillReport":
+        return KillReport(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-def kill_at(url: str, points: Sequence[Point], *, readers: int, workers: int, seed: int) -> StateCounts:
-    """Tell stories of so many readers and of senders at work at once until each point has had its kill."""
+def kill_at(
+    url: str, points: Sequence[CrashPoint], *, subscribers: int, senders: int, seed: int
+) -> KillReport:
+    """Run scenarios with this many subscribers and senders until a sender was killed at each point."""
     random = Random(seed)  # noqa: S311  no secret
-    reconcile_counts, missing = StateCounts(), Counter(points)
-    mails = readers // (len(points) * workers)  # between two kills, about
-    for _ in range(MOST_STORIES):
-        reconcile_counts += Story(
-            url, readers, workers, _fuses(list(missing.elements()), mails, random)
-        ).tell()
-        missing = Counter(points) - reconcile_counts.kills
+    report, missing = KillReport(), Counter(points)
+    mails_per_kill = subscribers // (len(points) * senders)  # about
+    for _ in range(MAX_SCENARIOS):
+        crashes = _crashes(list(missing.elements()), mails_per_kill, random)
+        report += Scenario(url, subscribers, senders, crashes).run()
+        missing = Counter(points) - report.kills
         if not missing:
-            return reconcile_counts
-    reconcile_counts.faults["nobody came to: " + ", ".join(point.name for point in missing)] += 1
-    return reconcile_counts
+            return report
+    report.faults["no sender passed: " + ", ".join(point.name for point in missing)] += 1
+    return report
 
 
-def _fuses(points: list[Point], mails: int, random: Random) -> list[Fuse]:
-    """A fuse for each point, of a length that lets all of them burn down."""
+def _crashes(points: list[CrashPoint], mails_per_kill: int, random: Random) -> list[Crash]:
+    """A crash for each point, early enough that there are mails left for all of them."""
     random.shuffle(points)
-    found: list[Fuse] = []
-    # The mails of the dead are the last that are due.
-    for point in sorted(points, key=lambda point: point.needs_dead):
-        most = mails // point.all_issues if point.all_issues else 1
-        if point.needs_dead:
-            found.append(Fuse(FINAL_DOT, random.randint(1, 2)))
+    crashes: list[Crash] = []
+    # The mails of a killed sender are the last that become due.
+    for point in sorted(points, key=lambda point: point.needs_killed_sender):
+        max_passes = mails_per_kill // point.mails_per_pass if point.mails_per_pass else 1
+        if point.needs_killed_sender:
+            crashes.append(Crash(FINAL_DOT, random.randint(1, 2)))
         elif point.needs_interruption:
-            most = MAX_BATCH // 2  # so that there is something to put back
+            max_passes = MAX_BATCH // 2  # so that the sender has something to put back
         elif point == RANDOM:
-            most = LATEST
-        found.append(Fuse(point, random.randint(1, max(most, 1))))
-    return found
+            max_passes = MAX_RANDOM_MILLISECONDS
+        crashes.append(Crash(point, random.randint(1, max(max_passes, 1))))
+    return crashes
 
 
 @dataclass(frozen=True)
-class Story:
-    """So many readers, and senders at work at once; each dies by the next of the fuses."""
+class Scenario:
+    """Several senders send to all subscribers at once. Each new sender gets the next of the crashes."""
 
     url: str
-    readers: int
-    workers: int
-    fuses: Sequence[Fuse]
+    subscribers: int
+    senders: int
+    crashes: Sequence[Crash]
 
     @property
     def lease(self) -> timedelta:
-        """Short; but two that live must not take each other for dead."""
-        return timedelta(seconds=0.2 if self.workers == 1 else 2)
+        """A short lease, but two senders that live must not take over each other's mails."""
+        return timedelta(seconds=0.2 if self.senders == 1 else 2)
 
-    def limits(self, fuse: Fuse | None) -> SendingLimits:
-        """As fast as possible, unless those who are to die wait for what happens once in a while."""
-        is_slow = fuse and any(fuse.point.slow for fuse in self.fuses)
+    def limits(self, crash: Crash | None) -> SendingLimits:
+        """As fast as possible, unless a crash waits for something that only happens once in a while."""
+        is_slow = crash and any(planned.point.is_slow for planned in self.crashes)
         return SendingLimits(CONNECTIONS, per_second=int(40 / self.lease.total_seconds()) if is_slow else 0)
 
-    def tell(self) -> StateCounts:
-        """Send, kill and replace until all is drained."""
-        reconcile_counts = StateCounts()
-        _mail()  # made before anyone is forked
+    def run(self) -> KillReport:
+        """Send, kill and replace until no mail is left."""
+        report = KillReport()
+        _mail()  # rendered before any process is forked
         with opened(self.url) as database:
-            _seed(database, self.readers)
+            _seed(database, self.subscribers)
         with Sink() as sink:
-            _Crew(self, sink, reconcile_counts).work()
+            _Supervisor(self, sink, report).run()
         with opened(self.url) as database:
-            _take_stock(self, database, sink.stored, reconcile_counts)
-        return reconcile_counts
+            _compare(self, database, sink.stored, report)
+        return report
 
 
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
-    """The database, open for a while; its tables are there."""
+    """The database, whose tables exist already."""
     engine = open_engine(url)
     try:
         yield Database(engine, sessionmaker(engine, expire_on_commit=False))
@@ -140,27 +147,31 @@ def opened(url: str) -> Iterator[Database]:
         engine.dispose()
 
 
-# --- the readers --------------------------------------------------------------------
+# --- the subscribers ----------------------------------------------------------------
 
 
 def _seed(database: Database, count: int) -> None:
-    """New readers in place of all that was; some are unknown to the server, some suppressed, some live
-    where mails have to go slowly. And one who is forgotten."""
+    """Replace all rows by new subscribers.
+
+    Some are unknown to the server, some are suppressed, and some are at throttled domains. One is forgotten.
+    """
     now = datetime.now(UTC)
     numbers = range(count)
     with database.sessions.begin() as session:
         for table in (Delivery, EditionRow, AccountEvent, Subscriber, Suppression, DomainPause):
             session.execute(delete(table))
-        readers = [_reader(number, "active", now) for number in numbers]
-        session.execute(insert(Subscriber), [*readers, _reader(count, "forgotten", now)])
+        subscribers = [_subscriber(number, SubscriberStatus.ACTIVE, now) for number in numbers]
+        forgotten = _subscriber(count, SubscriberStatus.FORGOTTEN, now)
+        session.execute(insert(Subscriber), [*subscribers, forgotten])
         suppressed = [_address(number) for number in numbers if number % 50 == 13]
         session.execute(
             insert(Suppression),
             [{"email": email, "reason": "complained", "created_at": now} for email in suppressed],
         )
-        slow = [_address(number).partition("@")[2] for number in numbers if number % 10 == 0]
+        throttled = [_address(number).partition("@")[2] for number in numbers if number % 10 == 0]
         session.execute(
-            insert(DomainPause), [{"domain": domain, "interval": 0.1, "next_at": now} for domain in slow]
+            insert(DomainPause),
+            [{"domain": domain, "interval": 0.1, "next_at": now} for domain in throttled],
         )
 
 
@@ -168,11 +179,11 @@ def _address(number: int) -> str:
     return f"{UNKNOWN if number % 50 == 7 else 'reader'}{number}@example{number}.com"
 
 
-def _reader(number: int, status: str, now: datetime) -> dict[str, object]:
+def _subscriber(number: int, status: SubscriberStatus, now: datetime) -> dict[str, object]:
     return {
         "email": _address(number),
-        "language": "ko",
-        "frequency": "weekly",
+        "language": Language.KO,
+        "frequency": Frequency.WEEKLY,
         "status": status,
         "handle": f"{number:016x}",
         "created_at": now,
@@ -181,28 +192,28 @@ def _reader(number: int, status: str, now: datetime) -> dict[str, object]:
 
 
 @cache
-def _mail() -> tuple[Edition, Rendered]:
+def _mail() -> NextMail:
     edition = edition_of(issue_of(2))
-    return edition, rendered(edition)
+    return NextMail(edition, rendered(edition))
 
 
 # --- the senders --------------------------------------------------------------------
 
 
 class _Sender:
-    """A process that plans and sends until nothing is left, or it dies."""
+    """A process that plans and sends until no mail is left, or until it dies."""
 
-    def __init__(self, story: Story, server: SmtpAddress, fuse: Fuse | None) -> None:
-        self.point = fuse.point if fuse else None
-        self._dies_at = time.monotonic() + fuse.nth / 1000 if fuse and fuse.point == RANDOM else inf
+    def __init__(self, scenario: Scenario, server: SmtpServer, crash: Crash | None) -> None:
+        self.point = crash.point if crash else None
+        self._killed_at = time.monotonic() + crash.nth / 1000 if crash and crash.point == RANDOM else inf
         self._process = multiprocessing.get_context("fork").Process(
-            target=_plan_and_send, args=(story, server, fuse)
+            target=_plan_and_send, args=(scenario, server, crash)
         )
         self._process.start()
         self.sentinel = self._process.sentinel
 
     def time_left(self) -> float:
-        return max(self._dies_at - time.monotonic(), 0)
+        return max(self._killed_at - time.monotonic(), 0)
 
     def kill(self) -> None:
         self._process.kill()
@@ -212,21 +223,21 @@ class _Sender:
         return self._process.exitcode
 
 
-def _plan_and_send(story: Story, server: SmtpAddress, fuse: Fuse | None) -> None:
+def _plan_and_send(scenario: Scenario, server: SmtpServer, crash: Crash | None) -> None:
     planner.MAX_SUBSCRIBERS_PER_TRANSACTION = claim_buffer.MAX_BATCH = MAX_BATCH
     pool.MAX_MESSAGES_PER_CONNECTION = MAX_BATCH // 2
-    sender.WATCH_INTERVAL_SECONDS = story.lease.total_seconds() / 10
-    with opened(story.url) as database:
-        if fuse and fuse.point != RANDOM:
-            plant(fuse, database.engine)
-        edition, _ = _mail()
-        group = Group(edition.language, cursor=0, readers=story.readers)
+    sender.WATCH_INTERVAL_SECONDS = scenario.lease.total_seconds() / 10
+    with opened(scenario.url) as database:
+        if crash and crash.point != RANDOM:
+            inject(crash, database.engine)
+        spec = _mail().edition.spec
+        group = AudienceGroup(spec.language, cursor=0, readers=scenario.subscribers)
         digest_run._plan_group(database.sessions, group, _mail(), IDENTITY, _now())
         context = SendingContext(
-            database, Transport([server]), IDENTITY, _now, story.limits(fuse), story.lease
+            database, SmtpPool([server]), IDENTITY, _now, scenario.limits(crash), scenario.lease
         )
         try:
-            send_due(context, edition.slot, repeat_uncertain=True)
+            send_due(context, spec.slot, repeat_uncertain=True)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
 
@@ -235,64 +246,63 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class _Crew:
-    """The senders at work; whoever is killed is replaced."""
+class _Supervisor:
+    """Starts the senders of a scenario, and replaces each one that is killed."""
 
-    def __init__(self, story: Story, sink: Sink, reconcile_counts: StateCounts) -> None:
-        self._story, self._account = story, reconcile_counts
-        self._server = SmtpAddress(sink.host, sink.port, "none")
-        self._fuses = deque(story.fuses)
-        self._crew: list[_Sender] = []
+    def __init__(self, scenario: Scenario, sink: Sink, report: KillReport) -> None:
+        self._scenario, self._report = scenario, report
+        self._server = SmtpServer(sink.host, sink.port, "none")
+        self._crashes = deque(scenario.crashes)
+        self._running: list[_Sender] = []
 
-    def work(self) -> None:
+    def run(self) -> None:
         try:
-            for _ in range(self._story.workers):
-                self._hire()
-            while self._crew:
-                self._attend()
+            for _ in range(self._scenario.senders):
+                self._start_sender()
+            while self._running:
+                self._wait_for_an_end()
         finally:
-            for sender in self._crew:
-                sender.kill()
+            for process in self._running:
+                process.kill()
 
-    def _hire(self) -> None:
-        fuse = self._fuses.popleft() if self._fuses else None
-        self._crew.append(_Sender(self._story, self._server, fuse))
+    def _start_sender(self) -> None:
+        crash = self._crashes.popleft() if self._crashes else None
+        self._running.append(_Sender(self._scenario, self._server, crash))
 
-    def _attend(self) -> None:
-        """Wait for the next end of a sender, or bring it about."""
-        next_kill = min(sender.time_left() for sender in self._crew)
-        ended = wait([sender.sentinel for sender in self._crew], min(next_kill, PATIENCE))
-        if not ended and next_kill > PATIENCE:
-            raise TimeoutError(f"no sender came to an end within {PATIENCE} seconds")
-        for sender in [sender for sender in self._crew if sender.sentinel in ended]:
-            self._crew.remove(sender)
-            self._replace(sender)
-        for sender in self._crew:
-            if not sender.time_left():
-                sender.kill()
+    def _wait_for_an_end(self) -> None:
+        """Wait until a sender ends, or kill one whose time has come."""
+        next_kill = min(process.time_left() for process in self._running)
+        ended = wait([process.sentinel for process in self._running], min(next_kill, TIMEOUT_SECONDS))
+        if not ended and next_kill > TIMEOUT_SECONDS:
+            raise TimeoutError(f"no sender ended within {TIMEOUT_SECONDS} seconds")
+        for process in [process for process in self._running if process.sentinel in ended]:
+            self._running.remove(process)
+            self._replace(process)
+        for process in self._running:
+            if not process.time_left():
+                process.kill()
 
-    def _replace(self, sender: _Sender) -> None:
-        code = sender.exit_code()
-        if code == -signal.SIGKILL and sender.point:
-            self._account.kills[sender.point] += 1
+    def _replace(self, process: _Sender) -> None:
+        code = process.exit_code()
+        if code == -signal.SIGKILL and process.point:
+            self._report.kills[process.point] += 1
         elif code not in {0, INTERRUPTED}:
-            self._account.faults[f"a sender ended with {code}"] += 1
+            self._report.faults[f"a sender ended with {code}"] += 1
             return
         if code:
-            self._hire()
+            self._start_sender()
 
 
-# --- the account --------------------------------------------------------------------
+# --- the report ---------------------------------------------------------------------
+
+_Row = tuple[str, str, DeliveryState, int, datetime | None, str]
 
 
-_Row = tuple[str, str, str, int, datetime | None, str]
-
-
-def _take_stock(
-    story: Story, database: Database, stored: Counter[tuple[str, str]], reconcile_counts: StateCounts
+def _compare(
+    scenario: Scenario, database: Database, stored: Counter[tuple[str, str]], report: KillReport
 ) -> None:
-    """Hold the ledger against what the server has stored."""
-    delivery = (
+    """Compare the outbox with what the server has stored."""
+    fields = (
         Delivery.message_id,
         Subscriber.email,
         Delivery.state,
@@ -300,39 +310,40 @@ def _take_stock(
         Delivery.due_at,
         Delivery.reply,
     )
+    is_forgotten = Subscriber.status == SubscriberStatus.FORGOTTEN
     with database.sessions() as session:
-        rows = session.execute(select(*delivery).join(Subscriber)).all()
-        forgotten = session.scalar(select(func.count()).where(Subscriber.status == "forgotten"))
-    reconcile_counts.lost = story.readers - len({row.email for row in rows})
+        rows = session.execute(select(*fields).join(Subscriber)).all()
+        forgotten = session.scalar(select(func.count()).where(is_forgotten))
+    report.lost = scenario.subscribers - len({row.email for row in rows})
     for row in rows:
-        _judge(row, stored.pop((row.message_id, row.email), 0), reconcile_counts)
+        _check(row, stored.pop((row.message_id, row.email), 0), report)
     if stored:
-        reconcile_counts.faults[f"{len(stored)} mails are stored that the ledger does not know"] += 1
-    if reconcile_counts.repeated > reconcile_counts.kills.total() * CONNECTIONS:
-        reconcile_counts.faults[
-            f"{reconcile_counts.repeated} mails were repeated by {reconcile_counts.kills.total()} kills"
-        ] += 1
-    if len(rows) > story.readers or forgotten:
-        reconcile_counts.faults[f"{len(rows)} deliveries, {forgotten} who should be forgotten"] += 1
+        report.faults[f"the server has {len(stored)} mails that the outbox does not know"] += 1
+    if report.repeated > report.kills.total() * CONNECTIONS:
+        report.faults[f"{report.kills.total()} kills repeated {report.repeated} mails"] += 1
+    if len(rows) > scenario.subscribers or forgotten:
+        report.faults[f"{len(rows)} deliveries, and {forgotten} subscribers are not erased"] += 1
 
 
-def _judge(row: Row[_Row], copies: int, reconcile_counts: StateCounts) -> None:
-    is_unknown = row.state == "uncertain" and row.repeats == 1 and row.due_at is None
-    reconcile_counts.uncertain += row.repeats > 0
-    reconcile_counts.unknown += is_unknown
-    reconcile_counts.repeated += max(copies - 1, 0)
-    if row.state == "sent" and not copies:
-        reconcile_counts.lost += 1
-    if not (is_unknown or row.state == _expected(row.email)):
-        reconcile_counts.faults[f"a delivery is left {row.state}, {row.reply}"] += 1
-    if copies > (1 + row.repeats if row.state in {"sent", "uncertain"} else 0):
-        reconcile_counts.faults[
-            f"a mail {row.state}, marked {row.repeats} times, is stored {copies} times"
+def _check(row: Row[_Row], copies: int, report: KillReport) -> None:
+    is_unknown = row.state == DeliveryState.UNCERTAIN and row.repeats == 1 and row.due_at is None
+    report.uncertain += row.repeats > 0
+    report.unknown += is_unknown
+    report.repeated += max(copies - 1, 0)
+    if row.state == DeliveryState.SENT and not copies:
+        report.lost += 1
+    if not (is_unknown or row.state == _expected_state(row.email)):
+        report.faults[f"a delivery ended as {row.state}, {row.reply}"] += 1
+    may_be_stored = row.state in {DeliveryState.SENT, DeliveryState.UNCERTAIN}
+    if copies > (1 + row.repeats if may_be_stored else 0):
+        report.faults[
+            f"a mail that is {row.state} and was marked {row.repeats} times is stored {copies} times"
         ] += 1
     if row.repeats > 1:
-        reconcile_counts.faults[f"a mail was repeated {row.repeats} times"] += 1
+        report.faults[f"a mail was repeated {row.repeats} times"] += 1
 
 
-def _expected(email: str) -> str:
+def _expected_state(email: str) -> DeliveryState:
     number = int(email.partition("@")[0].lstrip(ascii_letters))
-    return {7: "failed", 13: "skipped"}.get(number % 50, "sent")
+    ends = {7: DeliveryState.FAILED, 13: DeliveryState.SKIPPED}
+    return ends.get(number % 50, DeliveryState.SENT)

@@ -1,4 +1,4 @@
-"""A rendered mail as its reader finds it: what both bodies say, link and leave out."""
+"""Reads a rendered mail back: what both bodies say, link and leave out."""
 
 import re
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from emails.edition import Edition, IssueUnit, Part
-from emails.message import Reader, build, personalized
+from emails.message import PREVIEW_RECIPIENT, Recipient, build_message, personalized
 from emails.rendering.i18n import translate
-from emails.rendering.plaintext import WIDTH
+from emails.rendering.plaintext import MAX_LINE_COLUMNS
 from emails.rendering.render import Rendered
 from issues.parse.text import Block
-from tests.support.factories import IDENTITY, NOW, rendered, stored
+from tests.support.factories import IDENTITY, NOW, rendered
 
 LANGUAGES = ("ko", "en", "both")
 languages = pytest.mark.parametrize("language", LANGUAGES)
@@ -26,47 +26,46 @@ WIDEST_NAMES = ("😀" * 80, "&" * 80, "한" * 80)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One text of an edition: its blocks in the mail, and those left out."""
+class ShownPart:
+    """A part of an edition: its blocks that the mail shows, and those that it leaves out."""
 
     part: Part
     blocks: tuple[Block, ...]
-    left: tuple[Block, ...]
+    left_out: tuple[Block, ...]
 
 
 class Mail:
-    """The mail of an edition, read by somebody without a name."""
+    """The mail of an edition, as a subscriber without a name gets it."""
 
     def __init__(self, edition: Edition) -> None:
         self.edition = edition
         self.rendered: Rendered = rendered(edition)
-        self.content = stored(edition, self.rendered)
-        reader = Reader("reader@example.org", "", "0" * 16, edition.language)
-        self.html, self.text = personalized(self.content, reader, IDENTITY, NOW)
+        self.content = self.rendered.content
+        self.html, self.text = personalized(edition.spec, self.content, PREVIEW_RECIPIENT, IDENTITY, NOW)
         self.tree = LexborHTMLParser(self.html)
 
     @cached_property
-    def seen(self) -> str:
-        """What the HTML shows, on one line."""
+    def visible_text(self) -> str:
+        """The text that the HTML shows, on one line."""
         body = self.tree.body
         assert body
         return " ".join(body.text(separator=" ").split())
 
     @cached_property
     def hrefs(self) -> set[str]:
-        """The addresses that the HTML links."""
+        """The URLs that the HTML links to."""
         return {unquote(node.attributes["href"] or "") for node in self.tree.css("a")}
 
     @cached_property
-    def addresses(self) -> set[str]:
-        """The addresses that the text lists."""
-        listed = self.text.rpartition("=" * WIDTH)[2]
+    def listed_urls(self) -> set[str]:
+        """The URLs that the text lists at its end."""
+        listed = self.text.rpartition("=" * MAX_LINE_COLUMNS)[2]
         return {unquote(found) for found in re.findall(r"(?m)^\[\d+\] (.+)$", listed)}
 
     @cached_property
     def titles(self) -> list[str]:
         """The headings of papers, in order."""
-        return [squeezed(node.text()) for node in self.tree.css("h2[lang]")]
+        return [on_one_line(node.text()) for node in self.tree.css("h2[lang]")]
 
     @cached_property
     def texts(self) -> list[tuple[str, str, list[str]]]:
@@ -74,73 +73,74 @@ class Mail:
         return [
             (
                 node.attributes["lang"] or "",
-                next(squeezed(heading.text()) for heading in node.css("h2, h3")),
-                [bare(block.text()) for block in node.css("p, li")],
+                next(on_one_line(heading.text()) for heading in node.css("h2, h3")),
+                [without_spaces(block.text()) for block in node.css("p, li")],
             )
             for node in self.tree.css("div[lang]:not([role]), td[lang]")
         ]
 
     @cached_property
     def left_out(self) -> list[tuple[str, str]]:
-        """The lines about what was left out, each with where it leads."""
-        words = translate(self.edition.language, "left_out")
+        """The lines about what was left out, each with the URL that it links to."""
+        words = translate(self.edition.spec.language, "left_out")
         lines = [node for node in self.tree.css("p") if node.text().startswith(words)]
-        return [(squeezed(line.text()), line.css_first("a").attributes["href"] or "") for line in lines]  # type: ignore[union-attr]
+        return [(on_one_line(line.text()), line.css_first("a").attributes["href"] or "") for line in lines]  # type: ignore[union-attr]
 
     @cached_property
-    def units(self) -> list[tuple[str, list[Shown]]]:
-        """Each issue's opening and each paper: its place in the archive, and its texts."""
+    def units(self) -> list[tuple[str, list[ShownPart]]]:
+        """The overview of each issue and each paper: its permalink in the archive, and its parts."""
         counts = iter(self.rendered.fitted.shown)
-        webs = [web for issue in self.edition.issues for web in webs_of(issue, self.edition.language)]
+        language = self.edition.spec.language
+        permalinks = [link for issue in self.edition.issues for link in permalinks_of(issue, language)]
         return [
             (
-                web,
+                permalink,
                 [
-                    Shown(part, part.blocks[:count], part.blocks[count:])
+                    ShownPart(part, part.blocks[:count], part.blocks[count:])
                     for part in unit
                     for count in [next(counts)]
                 ],
             )
-            for web, unit in zip(webs, self.edition.units, strict=True)
+            for permalink, unit in zip(permalinks, self.edition.units, strict=True)
         ]
 
     @property
-    def shown(self) -> Iterator[Shown]:
-        """Each text, in order."""
-        for _, texts in self.units:
-            yield from texts
+    def parts(self) -> Iterator[ShownPart]:
+        """All parts, in order."""
+        for _, parts in self.units:
+            yield from parts
 
     @cached_property
-    def biggest(self) -> int:
-        """The most that the HTML part takes, decoded or encoded, for any reader."""
+    def max_html_bytes(self) -> int:
+        """The size of the HTML part in bytes, decoded or encoded, whichever is larger, for any recipient."""
         sizes = []
         for name in WIDEST_NAMES:
-            reader = Reader("reader@example.org", name, "0" * 16, "ko")
-            html, _ = personalized(self.content, reader, IDENTITY, NOW)
-            sizes += [
-                len(html.replace("\n", "\r\n").encode()),
-                len(sent_html(build(self.content, reader, IDENTITY, message_id="0@x", now=NOW).data)),
-            ]
+            recipient = Recipient("reader@example.org", name, "0" * 16)
+            spec = self.edition.spec
+            html, _ = personalized(spec, self.content, recipient, IDENTITY, NOW)
+            message = build_message(spec, self.content, recipient, IDENTITY, message_id="0@x", now=NOW)
+            sizes += [len(html.replace("\n", "\r\n").encode()), len(encoded_html(message.data))]
         return max(sizes)
 
 
-def sent_html(data: bytes) -> str:
+def encoded_html(data: bytes) -> str:
     """The HTML part of a message as it goes over the wire, encoded."""
     page = message_from_bytes(data).get_payload(1)
     assert isinstance(page, Message)
     return str(page.get_payload())
 
 
-def webs_of(issue: IssueUnit, language: str) -> list[str]:
-    """Where an issue and each of its papers stand in the archive."""
-    web = f"{IDENTITY.archive}/{issue.topic_id}?text={language}"
-    return [web, *(f"{web}#paper-{paper.number}" for paper in issue.papers)]
+def permalinks_of(issue: IssueUnit, language: str) -> list[str]:
+    """The permalinks of an issue and of each of its papers in the archive."""
+    permalink = f"{IDENTITY.archive}/{issue.topic_id}?text={language}"
+    return [permalink, *(f"{permalink}#paper-{paper.number}" for paper in issue.papers)]
 
 
-def squeezed(text: str) -> str:
+def on_one_line(text: str) -> str:
+    """The text with single spaces."""
     return " ".join(text.split())
 
 
-def bare(text: str) -> str:
-    """A text without spaces and numbers of links: the same in both bodies, wherever lines are broken."""
+def without_spaces(text: str) -> str:
+    """The text without spaces and numbers of links, so that it is the same in both bodies."""
     return "".join(re.sub(r"\[\d+\]", "", text).split())

@@ -7,12 +7,12 @@ from typing import Any
 from issues.parse.content import IssueContent, PaperContent
 from issues.parse.post import parse
 from issues.parse.text import Block, strip_emoji
-from tests.support.post_html import ADDRESS, TITLE, post_html
+from tests.support.post_html import TITLE, URL, post_html
 
 
 def parsed_post(*papers: str, **parts: str) -> IssueContent:
     """The content of a post with the HTML of these papers. `parts` are passed on to `post_html`."""
-    return parse(TITLE, post_html(*papers, **parts), ADDRESS)
+    return parse(TITLE, post_html(*papers, **parts), URL)
 
 
 def parsed_paper(html: str, **parts: str) -> PaperContent:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from core.schema import open_database
 from paperboy.doctor import smtp_servers
 from tests.support.installation import DKIM, DMARC, LOGIN, SENDS_FROM, SPF, Installation, public_key
-from tests.support.outbox import plan
+from tests.support.outbox import plan_mails
 from tests.support.servers.smtp import HANG
 
 MX, PTR, A = (
@@ -26,7 +26,7 @@ CLOSED_PORT_URL = "http://127.0.0.1:1"
 def _make_mail_overdue(installation: Installation, state: str) -> None:
     """Add a mail in a state that should have gone out long ago."""
     opened = open_database(f"sqlite:///{installation.database}")
-    plan(opened, 1)
+    plan_mails(opened, 1)
     opened.engine.dispose()
     installation.execute_sql(f"UPDATE deliveries SET state = '{state}', due_at = planned_at")  # noqa: S608
 

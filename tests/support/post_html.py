@@ -1,7 +1,7 @@
-"""Small weekly posts as HTML, part by part, for the tests of the parser and the store."""
+"""Builds small weekly posts as HTML, part by part, for tests of the parser and the store."""
 
 TITLE = "[2025/06/02 ~ 06/08] 이번 주에 살펴볼 만한 AI/ML 논문 모음"
-ADDRESS = "https://forum.example/t/2025-06-02-08-ai-ml/7001"
+URL = "https://forum.example/t/2025-06-02-08-ai-ml/7001"
 GREETING = "<h3>PyTorchKR🔥🇰🇷 🤔💭</h3>\n<p>이번 주에는 작은 모델을 다룬 논문이 많습니다.</p>\n"
 FOOTER = (
     '<p><a href="https://pytorch.kr/">🔥파이토치 한국 사용자 모임🇰🇷</a>에서 준비한 글이 도움이 되셨나요? '
@@ -11,7 +11,7 @@ FOOTER = (
 
 
 def heading(text: str, level: int = 3) -> str:
-    """A heading with its empty anchor, as Discourse cooks it."""
+    """A heading with its empty anchor, as Discourse renders it."""
     return (
         f'<h{level}><a name="p-1-h-1" class="anchor" href="#p-1-h-1" aria-label="Heading link"></a>'
         f"{text}</h{level}>\n"
@@ -19,7 +19,7 @@ def heading(text: str, level: int = 3) -> str:
 
 
 def onebox(url: str) -> str:
-    """A onebox with a heading and an excerpt of its own."""
+    """A onebox, which has a heading and an excerpt of its own."""
     return (
         f'<aside class="onebox allowlistedgeneric" data-onebox-src="{url}"><header class="source">'
         f'<img src="https://forum.example/icon.png" class="site-icon"><a href="{url}">arXiv.org</a></header>'
@@ -36,7 +36,7 @@ def paper_html(
     link: str | None = None,
     more: str = "",
 ) -> str:
-    """One paper in the shape of 2025; `link` and `more` are the HTML under their labels."""
+    """One paper in the format of 2025. `link` and `more` are the HTML under their labels."""
     address = f"https://arxiv.org/abs/2506.{sum(name.encode()) % 100_000:05}"
     parts = [
         heading(name, 2),
@@ -49,5 +49,5 @@ def paper_html(
 
 
 def post_html(*papers: str, front: str = GREETING, ending: str = "<hr>\n" + FOOTER) -> str:
-    """A weekly post of the papers."""
+    """A weekly post with these papers."""
     return front + "<hr>\n".join(papers or (paper_html(),)) + ending

@@ -1,4 +1,4 @@
-"""The tools from outside that judge finished mails and pages: where they are, and what their absence means."""
+"""External programs that check finished mails and pages, and what happens where they are not installed."""
 
 import os
 import shutil
@@ -10,8 +10,7 @@ from typing import NoReturn
 import pytest
 
 MAIL_CHECKS = Path(__file__).parent / "mail_checks"
-# What Chromium runs with, and what it is asked about a page.
-SWITCHES = (
+CHROMIUM_SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -20,9 +19,9 @@ SWITCHES = (
     "--no-first-run",
     "--disable-quic",
 )
-VIOLATIONS = """async () => (await axe.run()).violations.map(
+ACCESSIBILITY_VIOLATIONS = """async () => (await axe.run()).violations.map(
     ({id, impact, help, nodes}) => `${impact} ${id}: ${help}, at ${nodes[0].html.slice(0, 150)}`)"""
-TOO_WIDE = """() => {
+TOO_WIDE_ELEMENTS = """() => {
     const elements = [...document.querySelectorAll("body *")].filter(
         (element) => element.getBoundingClientRect().right > innerWidth);
     const page = document.documentElement.scrollWidth > innerWidth ? ["the page scrolls"] : [];
@@ -31,16 +30,16 @@ TOO_WIDE = """() => {
 
 
 def program(name: str) -> str:
-    """The path of a program: of the project's own environment, or of the machine."""
+    """The path of a program in the project's own environment, or on the machine."""
     places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return shutil.which(name, path=places) or missing(f"{name} is not installed")
 
 
-def answer_of(name: str, *arguments: str | Path, question: bytes, home: Path) -> bytes:
-    """What a program prints when it reads the question; it finds and leaves settings in `home`."""
-    return subprocess.run(  # noqa: S603 (the tests name the program)
+def output_of(name: str, *arguments: str | Path, standard_input: bytes, home: Path) -> bytes:
+    """The standard output of a program, which keeps its settings in `home`."""
+    return subprocess.run(  # noqa: S603  the tests name the program
         [program(name), *arguments],
-        input=question,
+        input=standard_input,
         env=os.environ | {"HOME": str(home)},
         check=True,
         stdout=subprocess.PIPE,
@@ -48,13 +47,13 @@ def answer_of(name: str, *arguments: str | Path, question: bytes, home: Path) ->
 
 
 def node_module(path: str) -> Path:
-    """A file of the packages that `make test` installs in mail_checks."""
+    """A file of the Node packages that `make test` installs in mail_checks."""
     file = MAIL_CHECKS / "node_modules" / path
     return file if file.exists() else missing("mail_checks has no node_modules: make test installs them")
 
 
 def missing(reason: str) -> NoReturn:
-    """Skip the test; where everything must be judged, in CI, fail it."""
+    """Skip the test. In CI, where nothing may be skipped, fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{reason}, and CI must have it")
     pytest.skip(reason)

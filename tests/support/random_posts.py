@@ -1,18 +1,23 @@
-"""Posts that no editor wrote yet: strategies for issues and editions of any texts."""
+"""Hypothesis strategies for issues and editions with any texts."""
 
 from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
-from emails.edition import Edition, compose, portions
-from issues.parse.outline import Picture
-from issues.parse.post import IssueContent, Link, PaperContent
+from core.languages import Language
+from core.slots import Frequency
+from emails.choose import editions_of_issue
+from emails.compose import compose
+from emails.content import MailSpec
+from emails.edition import Edition
+from emails.kinds import WITH_PAPERS
+from issues.parse.content import IssueContent, Link, PaperContent, Picture
 from issues.parse.text import Block, TextRun, tidy
 from tests.support.factories import arrivals_of, blocks, issue_of, paper
 
-LANGUAGES = st.sampled_from(["ko", "en", "both"])
-FREQUENCIES = st.sampled_from(["weekly", "daily"])
+LANGUAGES = st.sampled_from(Language)
+FREQUENCIES = st.sampled_from(Frequency)
 SNIPPETS = st.sampled_from(
     [
         "추론 모델은 답을 찾은 뒤에도 다른 풀이를 계속 시도합니다. ",
@@ -37,10 +42,10 @@ TITLES_EN = st.sampled_from(["Title", "Owl (2025): A <b>title</b> & more", "T" *
 
 
 @st.composite
-def texts(draw: st.DrawFn, most: int = 4) -> tuple[Block, ...]:
+def texts(draw: st.DrawFn, max_blocks: int = 4) -> tuple[Block, ...]:
     """Some paragraphs and list items, some bold or linked."""
-    made = []
-    for text in draw(st.lists(TEXTS, max_size=most)):
+    found = []
+    for text in draw(st.lists(TEXTS, max_size=max_blocks)):
         runs = tidy(
             [
                 TextRun(
@@ -51,13 +56,13 @@ def texts(draw: st.DrawFn, most: int = 4) -> tuple[Block, ...]:
             ]
         )
         if runs:
-            made.append(Block(draw(st.sampled_from(["p", "li"])), runs))
-    return tuple(made)
+            found.append(Block(draw(st.sampled_from(["p", "li"])), runs))
+    return tuple(found)
 
 
 @st.composite
 def papers(draw: st.DrawFn, number: int) -> PaperContent:
-    """A paper of arbitrary texts, perhaps without any."""
+    """A paper with any texts, or with none."""
     more: dict[str, Any] = {}
     if draw(st.integers(0, 9)) == 0:
         sentence = draw(st.sampled_from(["아주 긴 소개입니다. ", "A very long introduction. "]))
@@ -85,17 +90,17 @@ def papers(draw: st.DrawFn, number: int) -> PaperContent:
 
 @st.composite
 def issues(draw: st.DrawFn) -> IssueContent:
-    """An issue of arbitrary texts, some huge, some empty; sometimes of forty papers."""
+    """An issue with any texts, some of them very long or empty. Some issues have forty papers."""
     if draw(st.integers(0, 9)) == 0:
         short = [paper(number, title_ko=f"{number}번 {draw(TITLES_KO)[:40]}") for number in range(1, 41)]
         return issue_of(short, overview=draw(texts()))
-    made = [draw(papers(number)) for number in range(1, draw(st.integers(1, 6)) + 1)]
-    return issue_of(made, overview=draw(texts()), summary=draw(texts()))
+    contents = [draw(papers(number)) for number in range(1, draw(st.integers(1, 6)) + 1)]
+    return issue_of(contents, overview=draw(texts()), summary=draw(texts()))
 
 
 @st.composite
-def editions(draw: st.DrawFn, issues: st.SearchStrategy[IssueContent] = issues()) -> Edition:  # noqa: B008 (a strategy is a value)
-    """Any mail of an issue, in any language: weekly, a day's, a welcome, what was added late."""
+def editions(draw: st.DrawFn, issues: st.SearchStrategy[IssueContent] = issues()) -> Edition:  # noqa: B008  a strategy is immutable
+    """Any edition of an issue in any language: weekly, daily, a welcome digest, a copy, or late papers."""
     language, frequency = draw(LANGUAGES), draw(FREQUENCIES)
     arrived = [
         replace(arrival, late=draw(st.booleans()), corrected=draw(st.booleans()))
@@ -103,13 +108,6 @@ def editions(draw: st.DrawFn, issues: st.SearchStrategy[IssueContent] = issues()
     ]
     late = [arrival for arrival in arrived if arrival.late]
     if draw(st.booleans()) and late:
-        return compose(late, len(arrived), slot="weekly:2025-W32", language=language, frequency=frequency)
-    days = portions(
-        arrived,
-        slot="daily:2025-08-04",
-        language=language,
-        frequency=frequency,
-        daily_papers=draw(st.integers(0, 4)),
-        purpose=draw(st.sampled_from(["digest", "welcome", "copy", "correction"])),
-    )
-    return draw(st.sampled_from(days))
+        return compose(late, len(arrived), MailSpec("weekly:2025-W32", language, frequency))
+    spec = MailSpec("daily:2025-08-04", language, frequency, draw(st.sampled_from(WITH_PAPERS)))
+    return draw(st.sampled_from(editions_of_issue(arrived, spec, daily_papers=draw(st.integers(0, 4)))))

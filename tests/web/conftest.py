@@ -1,4 +1,4 @@
-"""Fixtures for the pages: the app at work, with and without issues, and a browser."""
+"""Fixtures for the pages: the running pages, with and without issues, and a browser."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from core.database import Database, open_database
+from core.database import Database
+from core.schema import open_database
 from mailings.intake import ingest
 from paperboy.demo.sample.forum import Forum
-from tests.support.programs import SWITCHES, program
+from tests.support.programs import CHROMIUM_SWITCHES, program
 from tests.support.servers.redis import RedisServer
 from tests.support.site import Site, open_site
 
 
 @pytest.fixture(scope="session")
 def sample_file(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with the sample forum's issues, one of them corrected, to copy."""
+    """An SQLite file to copy, with the issues of the sample forum. One of them is corrected."""
     path = tmp_path_factory.mktemp("sample") / "paperboy.db"
     shutil.copy(sqlite_template, path)
     database = open_database(f"sqlite:///{path}")
@@ -40,20 +41,20 @@ def sample_file(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def sample_database(sample_file: Path, tmp_path: Path) -> Iterator[Database]:
-    """A fresh SQLite database with the sample's issues."""
+    """A fresh SQLite database with the sample issues."""
     yield from _opened(sample_file, tmp_path)
 
 
 @pytest.fixture
 def sample_site(sample_database: Database, tmp_path: Path) -> Iterator[Site]:
-    """The app at work with the sample's issues."""
+    """The running pages with the sample issues."""
     with open_site(sample_database, tmp_path) as site:
         yield site
 
 
 @pytest.fixture(scope="module")
-def still_site(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The app at work with the sample's issues, for all tests of a file: they must not be in each other's way."""
+def shared_sample_site(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The running pages with the sample issues, for all tests of a file. No test may disturb another."""
     folder = tmp_path_factory.mktemp("site")
     for database in _opened(sample_file, folder):
         with open_site(database, folder) as site:
@@ -62,24 +63,24 @@ def still_site(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def site(database: Database, tmp_path: Path) -> Iterator[Site]:
-    """The app at work with a database of each kind, without issues."""
+    """The running pages with a database of each kind, without issues."""
     with open_site(database, tmp_path) as site:
         yield site
 
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
-    """A Redis of the test's own."""
+    """A Redis server for one test."""
     with RedisServer() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, for the tests of one file: while it is open, its event loop is in the way of others."""
+    """Chromium, for the tests of one file. While it is open, its event loop disturbs other tests."""
     path = program("chromium")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=SWITCHES)
+        opened = playwright.chromium.launch(executable_path=path, args=CHROMIUM_SWITCHES)
         yield opened
         opened.close()
 

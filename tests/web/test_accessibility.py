@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from core.database import Database, open_database
+from core.database import Database
+from core.schema import open_database
 from tests.support.all_mails import EDITED, summary
-from tests.support.programs import TOO_WIDE, VIOLATIONS, node_module
+from tests.support.programs import ACCESSIBILITY_VIOLATIONS, TOO_WIDE_ELEMENTS, node_module
 from tests.support.site import CHOICE, Site, open_site, path_in
 
 WIDTHS = (375, 1280)
@@ -30,14 +31,14 @@ Asked = str | tuple[str, dict[str, str]]  # a page's address, or the address and
 
 
 @pytest.fixture
-def pages(still_site: Site, strict_site: Site, away_site: Site) -> dict[str, Asked]:
+def pages(shared_sample_site: Site, strict_site: Site, away_site: Site) -> dict[str, Asked]:
     """Every page by name, in both languages; some can be seen only once, so each language has its readers."""
     return {
         f"{name}-{language}": _in(language, asked)
         for language in ("ko", "en")
         for name, asked in {
-            **_of_everybody(still_site),
-            **_of_readers(still_site, language),
+            **_of_everybody(shared_sample_site),
+            **_of_readers(shared_sample_site, language),
             "too-many": (f"{strict_site.url}/subscribe", {"email": "late@example.com", **CHOICE}),
             "away": f"{away_site.url}/",
         }.items()
@@ -146,7 +147,7 @@ def _in(language: str, asked: Asked) -> Asked:
 
 
 def test_axe_finds_no_barrier_and_nothing_is_wider_than_a_phone_or_a_desk(
-    still_site: Site, browser: Browser, pages: dict[str, Asked], request: pytest.FixtureRequest
+    shared_sample_site: Site, browser: Browser, pages: dict[str, Asked], request: pytest.FixtureRequest
 ) -> None:
     pictures: Path | None = request.config.getoption("pictures")
     axe = node_module("axe-core/axe.min.js").read_text()
@@ -157,15 +158,15 @@ def test_axe_finds_no_barrier_and_nothing_is_wider_than_a_phone_or_a_desk(
             page.goto(asked)
         else:
             answer = page.request.post(asked[0], form={**asked[1]})
-            page.goto(still_site.url)
+            page.goto(shared_sample_site.url)
             page.set_content(answer.text())
         page.evaluate(axe)
         assert page.get_attribute("html", "lang") == name[-2:]
         headings[name] = page.inner_text("h1")
-        found[name] = [*page.evaluate(VIOLATIONS)]
+        found[name] = [*page.evaluate(ACCESSIBILITY_VIOLATIONS)]
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
-            found[name] += page.evaluate(TOO_WIDE)
+            found[name] += page.evaluate(TOO_WIDE_ELEMENTS)
             if pictures:
                 page.screenshot(path=pictures / f"page-{name}-{width}.png", full_page=True)
         page.set_viewport_size({"width": WIDTHS[0], "height": 800})

@@ -13,14 +13,15 @@ from sqlalchemy.orm import Session
 
 from core.database import Database
 from issues import store
-from issues.arrivals import Arrival, papers_in_issue
-from issues.diff import IssueDiff, FieldChange
+from issues.arrivals import Arrival
+from issues.diff import FieldChange, IssueDiff
 from issues.models import Revision
 from issues.parse.readable import readable_blocks
 from issues.parse.text import has_hangul
+from issues.queries import papers_in_issue
 from issues.serialize import diff_to_json
 from tests.support.all_mails import EDITED
-from tests.support.factories import blocks, issue_of, paper, stored_issue
+from tests.support.factories import add_issue, blocks, issue_of, paper
 from tests.support.site import Site, links_of, open_site
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -46,11 +47,13 @@ def tree(site: Site, path: str) -> LexborHTMLParser:
 
 
 @pytest.mark.parametrize("text", LANGUAGES_SPOKEN)
-def test_an_issue_has_every_text_in_its_language_and_none_in_another(still_site: Site, text: str) -> None:
-    issues = list(papers_of(still_site))
+def test_an_issue_has_every_text_in_its_language_and_none_in_another(
+    shared_sample_site: Site, text: str
+) -> None:
+    issues = list(papers_of(shared_sample_site))
     assert len(issues) == 3
     for topic_id, papers in issues:
-        page = tree(still_site, f"/archive/{topic_id}?text={text}")
+        page = tree(shared_sample_site, f"/archive/{topic_id}?text={text}")
         assert len(page.css("article")) == len(papers)
         for arrival in papers:
             article = page.css_first(f"#paper-{arrival.number}")
@@ -74,10 +77,12 @@ def texts_without(page: LexborHTMLParser, tag: str) -> list[str]:
     ]
 
 
-def test_corrections_are_shown_before_and_after_and_the_paper_points_to_them(still_site: Site) -> None:
-    page = tree(still_site, f"/archive/{EDITED}?text=ko")
+def test_corrections_are_shown_before_and_after_and_the_paper_points_to_them(
+    shared_sample_site: Site,
+) -> None:
+    page = tree(shared_sample_site, f"/archive/{EDITED}?text=ko")
     before, after = (texts_without(page, tag) for tag in ("ins", "del"))
-    with still_site.database.sessions() as session:
+    with shared_sample_site.database.sessions() as session:
         changes = store.find(session, f"{EDITED}").revisions[-1].changes
     corrected = [*changes.get("retitled", ()), *changes.get("corrected", ())]
     assert corrected
@@ -91,7 +96,7 @@ def test_corrections_are_shown_before_and_after_and_the_paper_points_to_them(sti
 
 def edited(session: Session, seen_at: datetime, *changes: FieldChange) -> None:
     """An issue of two papers and an edit of it."""
-    issue = stored_issue(session, issue_of(2))
+    issue = add_issue(session, issue_of(2))
     retitled = [change for change in changes if change.field.startswith("title")]
     corrected = [change for change in changes if change not in retitled]
     content = issue.revisions[0].content
@@ -174,12 +179,12 @@ def test_every_link_of_a_digest_into_the_archive_leads_to_its_place(sample_site:
 
 @pytest.mark.parametrize("path", ["/", "/archive", f"/archive/{EDITED}", f"/archive/{EDITED}?text=both"])
 @pytest.mark.parametrize("language", ["ko", "en"])
-def test_no_link_within_the_pages_leads_nowhere(still_site: Site, path: str, language: str) -> None:
+def test_no_link_within_the_pages_leads_nowhere(shared_sample_site: Site, path: str, language: str) -> None:
     sign = "&" if "?" in path else "?"
-    page = tree(still_site, f"{path}{sign}lang={language}")
+    page = tree(shared_sample_site, f"{path}{sign}lang={language}")
     links = [node.attributes["href"] or "" for node in page.css("a, link")]
     for link in {link for link in links if link.startswith("/")}:
-        answer = still_site.client.get(link)
+        answer = shared_sample_site.client.get(link)
         assert answer.status_code == 200, link
         assert "amp;" not in link
         asked = re.search(r"text=(\w+)", link)
@@ -188,8 +193,8 @@ def test_no_link_within_the_pages_leads_nowhere(still_site: Site, path: str, lan
     assert all(page.css(link) for link in links if link.startswith("#"))
 
 
-def test_the_feed_has_an_entry_for_each_issue_the_newest_first(still_site: Site) -> None:
-    answer = still_site.client.get("/archive.atom")
+def test_the_feed_has_an_entry_for_each_issue_the_newest_first(shared_sample_site: Site) -> None:
+    answer = shared_sample_site.client.get("/archive.atom")
     assert answer.headers["content-type"].startswith("application/atom+xml")
     feed = ET.fromstring(answer.content)  # noqa: S314 (our own)
     assert feed.tag == f"{ATOM}feed"
@@ -204,8 +209,8 @@ def test_the_feed_has_an_entry_for_each_issue_the_newest_first(still_site: Site)
         assert re.fullmatch(r"[\d-]+T[\d:.]+\+00:00", entry.findtext(f"{ATOM}updated") or "")
         link = entry.find(f"{ATOM}link")
         assert link is not None
-        assert still_site.client.get(link.attrib["href"]).status_code == 200
-    assert ids == sorted(ids, key=lambda name: _week(still_site, name), reverse=True)
+        assert shared_sample_site.client.get(link.attrib["href"]).status_code == 200
+    assert ids == sorted(ids, key=lambda name: _week(shared_sample_site, name), reverse=True)
 
 
 def test_what_a_title_or_text_holds_is_shown_and_never_obeyed(site: Site) -> None:
@@ -213,7 +218,7 @@ def test_what_a_title_or_text_holds_is_shown_and_never_obeyed(site: Site) -> Non
         1, title_ko=HOSTILE, title_en=HOSTILE, intro_ko=blocks(HOSTILE), url="https://a.example/?a=1&b=2"
     )
     with site.database.sessions.begin() as session:
-        stored_issue(session, issue_of([hostile]), now=site.clock() - timedelta(days=1))
+        add_issue(session, issue_of([hostile]), now=site.clock() - timedelta(days=1))
     for path in ("/", "/archive", "/archive/9001?text=both"):
         page = tree(site, path)
         assert not page.css("script")
@@ -225,7 +230,7 @@ def test_what_a_title_or_text_holds_is_shown_and_never_obeyed(site: Site) -> Non
 
 def test_a_held_issue_is_in_no_list(site: Site) -> None:
     with site.database.sessions.begin() as session:
-        stored_issue(session).revision = 0
+        add_issue(session).revision = 0
     assert site.client.get("/archive/9001").status_code == 404
     assert "9001" not in site.client.get("/archive").text + site.client.get("/archive.atom").text
 

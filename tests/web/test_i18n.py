@@ -11,7 +11,7 @@ from jinja2 import Environment, nodes
 
 from core.i18n import load_phrases
 from issues.parse.text import has_hangul
-from paperboy.web.i18n import spell_day
+from paperboy.web.i18n import format_day
 from tests.support.site import Site
 
 WEB = files("paperboy.web")
@@ -82,7 +82,7 @@ def pattern_of(phrase: nodes.Expr, some_word: str) -> str:
 
 @pytest.mark.parametrize(("language", "spelled"), [("ko", "2026년 3월 2일"), ("en", "March 2, 2026")])
 def test_a_day_is_spelled_as_people_write_it(language: str, spelled: str) -> None:
-    assert spell_day(language, date(2026, 3, 2)) == spelled
+    assert format_day(language, date(2026, 3, 2)) == spelled
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_a_day_is_spelled_as_people_write_it(language: str, spelled: str) -> Non
     [("", "ko"), ("fr", "ko"), ("en-GB,ko;q=0.5", "en"), ("en;q=0.5,ko;q=0.6", "ko"), ("en;q=nan", "ko")],
 )
 def test_a_page_is_korean_unless_the_browser_likes_english_better(
-    still_site: Site, header: str, language: str
+    shared_sample_site: Site, header: str, language: str
 ) -> None:
-    answer = still_site.client.get("/sent", headers={"Accept-Language": header})
+    answer = shared_sample_site.client.get("/sent", headers={"Accept-Language": header})
     assert answer.headers["content-language"] == language
     assert f'<html lang="{language}">' in answer.text

@@ -25,9 +25,9 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module")
-def described(still_site: Site) -> schemathesis.BaseSchema:
+def described(shared_sample_site: Site) -> schemathesis.BaseSchema:
     """The description that the running app gives of itself."""
-    return schemathesis.openapi.from_url(f"{still_site.url}/api/openapi.json")
+    return schemathesis.openapi.from_url(f"{shared_sample_site.url}/api/openapi.json")
 
 
 @pytest.mark.parametrize("mode", GenerationMode)
@@ -47,16 +47,18 @@ def test_no_answer_is_a_server_error_or_not_in_the_description(
 @pytest.mark.parametrize(
     "email", ["\ud800@example.com", "a\x00@example.com", "nobody", "x" * 500, "김@example.com"]
 )
-def test_an_address_that_cannot_be_mailed_is_refused_as_described(still_site: Site, email: str) -> None:
+def test_an_address_that_cannot_be_mailed_is_refused_as_described(
+    shared_sample_site: Site, email: str
+) -> None:
     body = json.dumps({"email": email, **CHOICE})
-    answer = still_site.client.post(
+    answer = shared_sample_site.client.post(
         "/api/subscribers", content=body, headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["body", "email"]
 
 
-def test_a_sign_up_by_json_is_answered_by_the_same_mail_as_one_by_the_form(still_site: Site) -> None:
-    answer = still_site.client.post("/api/subscribers", json={"email": "json@example.com", **CHOICE})
+def test_a_sign_up_by_json_is_answered_by_the_same_mail_as_one_by_the_form(shared_sample_site: Site) -> None:
+    answer = shared_sample_site.client.post("/api/subscribers", json={"email": "json@example.com", **CHOICE})
     assert answer.status_code == 202
-    assert still_site.mail("json@example.com")["Feedback-ID"].startswith("confirmation")
+    assert shared_sample_site.mail("json@example.com")["Feedback-ID"].startswith("confirmation")

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.database import Database
-from delivery.models import Delivery, DomainPause, BounceMail
+from delivery.models import BounceMail, Delivery, DomainPause
 from paperboy.web import metrics
 from tests.support.site import Site, open_site
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.database import Database
-from emails.message import LINK_PATHS
+from emails.identity import LINK_PATHS
 from issues.parse.text import has_hangul
 from subscribers.accounts import find
 from tests.support.site import CHOICE, Site, open_site
@@ -38,13 +38,15 @@ JSON = {"email": "minji@example.com", **CHOICE}
     ],
 )
 def test_a_form_of_another_site_is_refused_and_changes_nothing(
-    still_site: Site, headers: dict[str, str], status: int
+    shared_sample_site: Site, headers: dict[str, str], status: int
 ) -> None:
-    before = still_site.rows(but=("attempts",))
-    answer = still_site.client.post("/subscribe", data={"email": "x@example.com", **CHOICE}, headers=headers)
+    before = shared_sample_site.rows(without=("attempts",))
+    answer = shared_sample_site.client.post(
+        "/subscribe", data={"email": "x@example.com", **CHOICE}, headers=headers
+    )
     assert answer.status_code == status
     if status == 403:
-        assert still_site.rows(but=("attempts",)) == before
+        assert shared_sample_site.rows(without=("attempts",)) == before
 
 
 def test_other_sites_scripts_reach_the_json_interface_only_from_the_origins_set(
@@ -71,18 +73,18 @@ def test_other_sites_scripts_reach_the_json_interface_only_from_the_origins_set(
     ],
 )
 def test_a_body_over_64_kb_is_refused_whether_or_not_it_says_so_in_the_readers_language(
-    still_site: Site, path: str, said: str
+    shared_sample_site: Site, path: str, said: str
 ) -> None:
     def piecemeal() -> Iterator[bytes]:
         for _ in range(MAX_HTML_BYTES // 1024 + 1):
             yield b"x" * 1024
 
     kind = "application/json" if path.startswith("/api/") else "application/x-www-form-urlencoded"
-    answer = still_site.client.post(path, content=piecemeal(), headers={"Content-Type": kind})
+    answer = shared_sample_site.client.post(path, content=piecemeal(), headers={"Content-Type": kind})
     assert answer.status_code == 413
     assert said in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
-    with closing(HTTPConnection(urlsplit(still_site.url).netloc)) as connection:
+    with closing(HTTPConnection(urlsplit(shared_sample_site.url).netloc)) as connection:
         connection.putrequest("POST", path)
         connection.putheader("Content-Length", f"{MAX_HTML_BYTES + 1}")
         connection.endheaders()  # refused before any of the body is sent
@@ -91,13 +93,17 @@ def test_a_body_over_64_kb_is_refused_whether_or_not_it_says_so_in_the_readers_l
         assert said in refusal.read().decode()
 
 
-def test_every_answer_carries_its_guard_and_pages_with_tokens_are_kept_by_nobody(still_site: Site) -> None:
-    address = still_site.add("headers@example.com")
-    links = [still_site.link(what, address) for what in ("confirm", "move", "preferences", "unsubscribe")]
-    old = still_site.link("preferences", address, days_ago=40)
+def test_every_answer_carries_its_guard_and_pages_with_tokens_are_kept_by_nobody(
+    shared_sample_site: Site,
+) -> None:
+    address = shared_sample_site.add("headers@example.com")
+    links = [
+        shared_sample_site.link(what, address) for what in ("confirm", "move", "preferences", "unsubscribe")
+    ]
+    old = shared_sample_site.link("preferences", address, days_ago=40)
     private = [*links, old, f"{links[2]}/data.json", "/sent", "/p/wrong"]
     for path in [*private, "/", "/archive", "/archive.atom", "/style.css", "/nothing", "/api/openapi.json"]:
-        headers = still_site.client.get(path).headers
+        headers = shared_sample_site.client.get(path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "script-src" not in policy
@@ -109,12 +115,12 @@ def test_every_answer_carries_its_guard_and_pages_with_tokens_are_kept_by_nobody
         assert ("noindex" in headers.get("x-robots-tag", "")) == (path in private)
 
 
-def test_whoever_fills_the_trap_sees_the_usual_answer_and_nothing_is_kept(still_site: Site) -> None:
-    before = still_site.rows()
-    answer = still_site.sign_up("robot@example.com", website="https://spam.example")
+def test_whoever_fills_the_trap_sees_the_usual_answer_and_nothing_is_kept(shared_sample_site: Site) -> None:
+    before = shared_sample_site.rows()
+    answer = shared_sample_site.sign_up("robot@example.com", website="https://spam.example")
     assert (answer.status_code, answer.headers["location"]) == (303, "/sent")
-    still_site.settle()
-    assert still_site.rows() == before
+    shared_sample_site.wait_until_idle()
+    assert shared_sample_site.rows() == before
 
 
 WILD = st.one_of(
@@ -153,7 +159,7 @@ KINDS = (
     language=st.sampled_from(["ko", "en"]),
 )
 def test_a_form_with_anything_in_it_is_answered_with_one_clear_message_in_the_readers_language(
-    still_site: Site, form: str, fields: list[tuple[str, str]], as_file: bool, language: str
+    shared_sample_site: Site, form: str, fields: list[tuple[str, str]], as_file: bool, language: str
 ) -> None:
     """Fields that are missing, huge, repeated or unknown, with control characters, and files in their place."""
     raw = [(name, text.encode("utf-8", "surrogatepass")) for name, text in fields]
@@ -164,7 +170,10 @@ def test_a_form_with_anything_in_it_is_answered_with_one_clear_message_in_the_re
             "content": urlencode(raw),
             "headers": {"Content-Type": "application/x-www-form-urlencoded"},
         }
-    assert_clear(still_site.client.post(f"{_filled(still_site, form)}?lang={language}", **body), language)
+    assert_clear(
+        shared_sample_site.client.post(f"{_filled(shared_sample_site, form)}?lang={language}", **body),
+        language,
+    )
 
 
 @settings(max_examples=200)
@@ -184,12 +193,12 @@ def test_a_form_with_anything_in_it_is_answered_with_one_clear_message_in_the_re
     language=st.sampled_from(["ko", "en"]),
 )
 def test_a_body_that_is_no_form_is_told_of_in_the_readers_language(
-    still_site: Site, form: str, kind: str, body: bytes, language: str
+    shared_sample_site: Site, form: str, kind: str, body: bytes, language: str
 ) -> None:
     """Broken multipart, bytes that are no UTF-8, and types that no form has."""
     headers = {"Content-Type": kind} if kind else {}
-    path = f"{_filled(still_site, form)}?lang={language}"
-    assert_clear(still_site.client.post(path, content=body, headers=headers), language)
+    path = f"{_filled(shared_sample_site, form)}?lang={language}"
+    assert_clear(shared_sample_site.client.post(path, content=body, headers=headers), language)
 
 
 def assert_clear(answer: httpx.Response, language: str) -> None:
@@ -205,8 +214,8 @@ def assert_clear(answer: httpx.Response, language: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["abc", "1?text=fr", "0", "-1", "9" * 30, "1%00", "٣"])
-def test_an_issue_that_nobody_can_have_is_a_page_not_found(still_site: Site, path: str) -> None:
-    answer = still_site.client.get(f"/archive/{path}", headers={"Accept-Language": "en"})
+def test_an_issue_that_nobody_can_have_is_a_page_not_found(shared_sample_site: Site, path: str) -> None:
+    answer = shared_sample_site.client.get(f"/archive/{path}", headers={"Accept-Language": "en"})
     assert (answer.status_code, "Page not found" in answer.text) == (404, True)
 
 
@@ -218,7 +227,7 @@ def test_no_line_of_the_log_names_a_reader(site: Site, caplog: pytest.LogCapture
         "550 5.1.1 <bad.reader@example.com> unknown" if "bad" in address else None
     )
     site.sign_up("bad.reader@example.com")
-    site.settle()
+    site.wait_until_idle()
     site.sign_up("good.reader@example.com")
     site.mail("good.reader@example.com")
     settings_link = site.link("preferences", "good.reader@example.com")

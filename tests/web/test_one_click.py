@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from delivery.models import Delivery
-from tests.support.factories import stored_issue
+from tests.support.factories import add_issue
 from tests.support.site import Site
 
 ADDRESS = "minji@example.com"
@@ -22,7 +22,7 @@ FORMS = {
 def unsubscribe(site: Site) -> str:
     """The address in the header of a digest that a reader got."""
     with site.database.sessions.begin() as session:
-        stored_issue(session)
+        add_issue(session)
     site.add(ADDRESS)
     assert site.digest().sent == 1
     mail = site.mail(ADDRESS)
@@ -42,13 +42,13 @@ def test_one_click_ends_the_subscription_at_once(site: Site, unsubscribe: str, f
     answer = post(unsubscribe, form)
     assert (answer.status_code, answer.text) == (200, "unsubscribed\n")
     assert not {"location", "set-cookie"} & set(answer.headers)
-    assert site.known(ADDRESS).status == "unsubscribed"
+    assert site.subscriber(ADDRESS).status == "unsubscribed"
 
 
 def test_the_next_digest_skips_the_reader_with_the_reason(site: Site, unsubscribe: str) -> None:
     post(unsubscribe, "urlencoded")
     with site.database.sessions.begin() as session:
-        stored_issue(session, topic_id=9002)
+        add_issue(session, topic_id=9002)
     site.clock.ahead = timedelta(days=6)
     report = site.digest()
     assert (report.candidates, report.sent, report.reasons) == (1, 0, {"unsubscribed": 1})
@@ -58,7 +58,7 @@ def test_the_next_digest_skips_the_reader_with_the_reason(site: Site, unsubscrib
 
 def test_a_digest_that_waits_is_skipped_with_the_reason(site: Site, unsubscribe: str) -> None:
     with site.database.sessions.begin() as session:
-        stored_issue(session, topic_id=9002)
+        add_issue(session, topic_id=9002)
     site.clock.ahead = monday = timedelta(days=7 - site.settings.local(site.clock()).weekday())
     site.server.on_rcpt = "451 4.2.1 come again later"
     assert site.digest().deferred == 1
@@ -77,10 +77,10 @@ def test_a_digest_that_waits_is_skipped_with_the_reason(site: Site, unsubscribe:
 def test_a_second_click_changes_nothing_and_no_second_farewell_goes_out(site: Site, unsubscribe: str) -> None:
     post(unsubscribe, "urlencoded")
     site.mail(ADDRESS, 2)
-    site.settle()
+    site.wait_until_idle()
     before = site.rows()
     assert post(unsubscribe, "multipart").status_code == 200
-    site.settle()
+    site.wait_until_idle()
     assert site.rows() == before
     assert len(site.mails(ADDRESS)) == 2
 
@@ -90,7 +90,7 @@ def test_a_link_of_years_ago_still_unsubscribes(site: Site) -> None:
     old = site.link("unsubscribe", ADDRESS, days_ago=4000)
     assert site.client.get(old).status_code == 200
     assert post(site.url + old, "urlencoded").status_code == 200
-    assert site.known(ADDRESS).status == "unsubscribed"
+    assert site.subscriber(ADDRESS).status == "unsubscribed"
 
 
 def test_a_token_of_nobody_or_of_another_purpose_is_not_found_and_changes_nothing(site: Site) -> None:

@@ -24,7 +24,7 @@ def test_an_old_link_shows_nothing_and_brings_a_fresh_one_by_mail_once_a_day(sit
         assert site.client.post(f"{old}/{path}", data={"sure": "1"}).status_code == 404
     for _ in range(3):
         assert site.client.post(f"{old}/fresh").headers["location"] == "/sent"
-        site.settle()
+        site.wait_until_idle()
     assert len(site.mails()) == 1
     assert site.client.get(path_in(site.mail(ADDRESS), "p")).status_code == 200
 
@@ -35,7 +35,7 @@ def test_ending_all_links_ends_each_and_goes_on_under_a_new_one(site: Site, sett
     assert [site.client.get(link).status_code for link in old] == [404, 404, 404]
     assert site.client.post(old[2]).status_code == 404
     assert site.client.get(fresh).status_code == 200
-    assert site.known(ADDRESS).status == "active"
+    assert site.subscriber(ADDRESS).status == "active"
 
 
 def test_nothing_is_erased_before_the_box_is_ticked(site: Site, settings: str) -> None:
@@ -50,7 +50,7 @@ def test_a_reader_who_is_forgotten_is_in_no_row_of_any_table(site: Site, setting
     site.mail(ADDRESS)
     site.client.post(f"{settings}/move", data={"email": NEXT})
     site.mail(NEXT)
-    site.settle()
+    site.wait_until_idle()
     stored = repr(site.rows())
     assert ADDRESS in stored
     assert NEXT in stored
@@ -68,10 +68,10 @@ def test_the_download_holds_what_is_stored_and_what_was_mailed(site: Site, setti
     site.client.post(f"{settings}/move", data={"email": NEXT})
     site.sign_up(ADDRESS)
     site.mail(ADDRESS)
-    site.settle()
+    site.wait_until_idle()
     answer = site.client.get(f"{settings}/data.json")
     assert answer.headers["content-disposition"].startswith("attachment")
-    data, row = answer.json(), site.known(ADDRESS)
+    data, row = answer.json(), site.subscriber(ADDRESS)
     kept = {name: data[name] for name in ("email", "name", "language", "frequency", "status", "new_email")}
     assert kept == {name: getattr(row, name) for name in kept}
     assert [event["what"] for event in data["events"]] == [event["what"] for event in site.events(ADDRESS)]
@@ -84,9 +84,9 @@ def test_the_download_holds_what_is_stored_and_what_was_mailed(site: Site, setti
 def test_an_address_changes_once_the_new_one_is_confirmed_there(site: Site, settings: str) -> None:
     site.client.post(f"{settings}/move", data={"email": NEXT})
     link = path_in(site.mail(NEXT), "m")
-    assert site.known(ADDRESS).email == ADDRESS
+    assert site.subscriber(ADDRESS).email == ADDRESS
     assert site.client.post(link).status_code == 200
-    assert site.known(NEXT).name == NAME
+    assert site.subscriber(NEXT).name == NAME
     assert [site.client.post(old).status_code for old in (link, f"{settings}/save")] == [404, 404]
 
 
@@ -94,10 +94,10 @@ def test_an_address_that_is_taken_gets_no_mail_and_the_page_does_not_tell(site: 
     site.add(NEXT)
     free = site.client.post(f"{settings}/move", data={"email": "free@example.com"})
     site.mail("free@example.com")
-    site.settle()
+    site.wait_until_idle()
     taken = site.client.post(f"{settings}/move", data={"email": NEXT})
     assert (free.status_code, free.headers["location"]) == (taken.status_code, taken.headers["location"])
-    site.settle()
+    site.wait_until_idle()
     assert site.mails(NEXT) == []
 
 
@@ -106,4 +106,4 @@ def test_a_link_sent_to_one_address_does_not_confirm_another(site: Site, setting
     link = path_in(site.mail("own@example.com"), "m")
     site.client.post(f"{settings}/move", data={"email": "victim@example.com"})
     assert site.client.post(link).status_code == 404
-    assert site.known(ADDRESS).email == ADDRESS
+    assert site.subscriber(ADDRESS).email == ADDRESS

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from paperboy.web.i18n import spell_day
-from tests.support.programs import TOO_WIDE
+from paperboy.web.i18n import format_day
+from tests.support.programs import TOO_WIDE_ELEMENTS
 from tests.support.site import Site, links_of, path_in
 
 WIDTHS = (375, 1280)
@@ -64,7 +64,9 @@ class Visit:
         self.seen.append(self.page.inner_text("h1"))
         for width in WIDTHS:
             self.page.set_viewport_size({"width": width, "height": 800})
-            self.too_wide += [f"{self.seen[-1]} at {width}: {wide}" for wide in self.page.evaluate(TOO_WIDE)]
+            self.too_wide += [
+                f"{self.seen[-1]} at {width}: {wide}" for wide in self.page.evaluate(TOO_WIDE_ELEMENTS)
+            ]
             if self._pictures:
                 file = self._pictures / f"web-{self._name}-{len(self.seen):02}-{width}.png"
                 self.page.screenshot(path=file, full_page=True)
@@ -105,24 +107,24 @@ def test_a_reader_subscribes_chooses_pauses_leaves_and_comes_back(visit: tuple[s
     reader.page.check("input[value=daily]")
     reader.press("form[action*=save] button")
     assert reader.said == saved
-    row = site.known(address)
+    row = site.subscriber(address)
     assert (row.language, row.frequency, row.status) == ("both", "daily", "active")
 
     until = site.clock().date() + timedelta(days=9)
     reader.page.fill("#until", f"{until}")
     reader.press("form[action*=pause] button")
     assert reader.said == paused
-    assert (site.known(address).status, site.known(address).paused_until) == ("paused", until)
-    assert spell_day(language, until) in reader.page.inner_text("main")
+    assert (site.subscriber(address).status, site.subscriber(address).paused_until) == ("paused", until)
+    assert format_day(language, until) in reader.page.inner_text("main")
     reader.press("form[action*=resume] button")
     assert reader.said == resumed
-    assert site.known(address).status == "active"
+    assert site.subscriber(address).status == "active"
     assert reader.seen[-1] == settings
 
     reader.press("main a[href^='/u/']")
     reader.press("main button")
     assert reader.seen[-2:] == [leaving, gone]
-    assert site.known(address).status == "unsubscribed"
+    assert site.subscriber(address).status == "unsubscribed"
     farewell = site.mail(address, 3)
     reader.page.fill("#reason", "메일이 너무 많아요")
     reader.press("form:has(textarea) button")
@@ -131,7 +133,7 @@ def test_a_reader_subscribes_chooses_pauses_leaves_and_comes_back(visit: tuple[s
     reader.go(path_in(farewell, "u"))
     reader.press("form[action*=undo] button")
     assert reader.seen[-1] == again
-    assert site.known(address).status == "active"
+    assert site.subscriber(address).status == "active"
     assert not reader.too_wide, "\n".join(reader.too_wide)
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from mailings.account_mails import forget
 from mailings.context import identity_from
-from subscribers.accounts import pause, sign_up, suppress, unsubscribe
-from tests.support.factories import reader
+from subscribers.accounts import pause, sign_up, unsubscribe
+from subscribers.suppression import suppress
+from tests.support.factories import add_subscriber
 from tests.support.site import CHOICE, Site
 
 KINDS = ("new", "active", "paused", "pending", "gone", "suppressed", "forgotten")
@@ -38,7 +39,7 @@ def bring_about(site: Site, kind: str, address: str) -> None:
         elif kind == "pending":
             sign_up(session, address, language="ko", frequency="weekly", now=now)
         elif kind != "new":
-            known = reader(session, address, now=now)
+            known = add_subscriber(session, address, now=now)
             session.flush()
             if kind == "paused":
                 pause(known, now)
@@ -127,7 +128,7 @@ def _times(site: Site, attempt: int) -> dict[str, list[float]]:
         for kind in kinds[turn:] + kinds[:turn]:
             address = f"{kind.replace(' ', '-')}-{attempt}-{number}@example.com"
             bring_about(site, kind.partition(" ")[0], address)
-            site.settle()
+            site.wait_until_idle()
             begin = time.perf_counter()
             assert site.sign_up(address).status_code == 303
             times[kind].append(time.perf_counter() - begin)

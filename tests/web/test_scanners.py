@@ -16,7 +16,7 @@ def links(sample_site: Site) -> list[str]:
     site.add("active@example.com")
     site.digest()
     site.add("quiet@example.com", language="en")
-    site.write("preferences_link", "quiet@example.com")
+    site.send_letter("preferences_link", "quiet@example.com")
     site.sign_up("quiet@example.com")
     site.client.post(
         site.link("preferences", "quiet@example.com") + "/move", data={"email": "next@example.com"}
@@ -25,7 +25,7 @@ def links(sample_site: Site) -> list[str]:
     site.client.post(site.link("unsubscribe", "gone@example.com"))
     for address, count in {"new": 2, "active": 1, "quiet": 2, "next": 1, "gone": 1}.items():
         site.mail(f"{address}@example.com", count)
-    site.settle()
+    site.wait_until_idle()
     found = {link.partition("#")[0] for mail in site.mails() for link in links_of(mail)}
     return sorted(link for link in found if link.startswith(site.url))
 
@@ -37,7 +37,7 @@ def test_a_scanner_with_scripts_changes_nothing(
     assert {"c", "m", "p", "u", "archive"} <= pages
     before = sample_site.rows()
     statuses = _open_all(browser, links)
-    sample_site.settle()
+    sample_site.wait_until_idle()
     assert set(statuses) == {200}
     assert sample_site.rows() == before
 
@@ -60,7 +60,7 @@ def test_asking_for_the_head_of_a_page_changes_nothing_and_is_answered_as_the_pa
     for link in links:
         answer = sample_site.client.head(link)
         assert (answer.status_code, answer.content) == (200, b""), link
-    sample_site.settle()
+    sample_site.wait_until_idle()
     assert sample_site.rows() == before
 
 

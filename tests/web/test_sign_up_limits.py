@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import pytest
 
 from core.database import Database
-from subscribers.signup_limits import SignupRates, SignupLimits, open_storage
+from core.rate_storage import open_rate_storage
+from subscribers.signup_limits import SignupLimits, SignupRates
 from tests.support.servers.redis import RedisServer
 from tests.support.site import Site, open_site, until
 
@@ -54,7 +55,7 @@ def test_a_network_is_a_24th_of_ipv4_or_a_64th_of_ipv6(
     with site_with(sign_ups_per_network="2 per hour") as site:
         assert statuses(site, same) == [303, 303, 429]
         assert site.sign_up("other@example.com", other).status_code == 303
-        site.settle()
+        site.wait_until_idle()
         assert len(site.mails()) == 3
 
 
@@ -81,7 +82,7 @@ def test_the_limit_in_all_tells_the_operator_once_a_day_and_names_no_reader(site
         assert statuses(site, networks) == [303, 303, 429, 429, 429]
         notice = site.mail("op@paperboy.example")
         until(lambda: len(site.mails()) == 3, "two confirmations and the notice")
-        site.settle()
+        site.wait_until_idle()
         assert len(site.mails("op@paperboy.example")) == 1
         assert "PAPERBOY_SIGN_UPS_IN_ALL" in str(notice.get_body(("plain",)).get_content())  # type: ignore[union-attr]
         assert "reader" not in str(notice.get_body(("plain",)).get_content())  # type: ignore[union-attr]
@@ -107,7 +108,7 @@ def test_sign_ups_at_the_same_time_lose_no_count(
 ) -> None:
     url = request.getfixturevalue("redis_server").url if counted_in == "Redis" else ""
     allowances = SignupRates("50 per hour", "1000 per hour", "1000 per hour")
-    limits = SignupLimits(open_storage(url, database), allowances)
+    limits = SignupLimits(open_rate_storage(url, database), allowances)
     with ThreadPoolExecutor(8) as threads:
         taken = list(threads.map(lambda _: limits.take("198.51.100.0/24", "example.com"), range(120)))
     assert (taken.count(""), taken.count("network")) == (50, 70)
@@ -118,7 +119,7 @@ def test_many_sign_ups_at_once_for_one_address_bring_one_mail_and_one_row(site_w
         with ThreadPoolExecutor(8) as threads:
             answers = list(threads.map(lambda _: site.sign_up("minji@example.com"), range(60)))
         assert {answer.status_code for answer in answers} == {303}
-        site.settle()
+        site.wait_until_idle()
         assert len(site.mails("minji@example.com")) == 1
         assert [event["what"] for event in site.events("minji@example.com")] == ["signed up"]
         site.clock.ahead = timedelta(days=1, minutes=1)

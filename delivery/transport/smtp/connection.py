@@ -81,9 +81,7 @@ class SmtpConnection:
         if self._opened_ahead is None:
             return not (self._protocol.closed_because or self._protocol.replies)
         has_expected_replies = len(self._protocol.replies) <= len(_OPENING)
-        return (
-            message is self._opened_ahead and not self._protocol.closed_because and has_expected_replies
-        )
+        return message is self._opened_ahead and not self._protocol.closed_because and has_expected_replies
 
     def is_opened_ahead(self, message: Message) -> bool:
         """Whether the opening commands of the message have been sent already."""
@@ -153,7 +151,9 @@ class SmtpConnection:
         """
         try:
             return await self._send(message, following)
-        except asyncio.CancelledError:  # in the middle of a dialogue, the server would misunderstand what follows
+        except (
+            asyncio.CancelledError
+        ):  # in the middle of a dialogue, the server would misunderstand what follows
             self.abort()
             raise
 
