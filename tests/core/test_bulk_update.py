@@ -59,7 +59,7 @@ def closed(engine: Engine) -> list[int]:
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXTS, min_size=4, max_size=4))
-def test_every_text_arrives_as_it_is(engine: Engine, given_texts: list[str | None]) -> None:
+def test_every_text_is_stored_as_it_is(engine: Engine, given_texts: list[str | None]) -> None:
     with open_update_connection(engine) as connection:
         BOTH.run(connection, list(enumerate(given_texts)), [])
     assert texts(engine) == given_texts
@@ -68,13 +68,13 @@ def test_every_text_arrives_as_it_is(engine: Engine, given_texts: list[str | Non
 @pytest.mark.parametrize(
     "text", ['"', "\\", '\\"', "{a,b}", ",", "NULL", "", " a ", "'; DROP TABLE notes", "%s", "한글"]
 )
-def test_no_sign_of_a_text_is_taken_for_one_of_the_database(engine: Engine, text: str) -> None:
+def test_special_characters_in_a_text_are_stored_as_text(engine: Engine, text: str) -> None:
     with open_update_connection(engine) as connection:
         BOTH.run(connection, [(1, text)], [])
     assert texts(engine) == ["", text, "", ""]
 
 
-def test_it_counts_the_rows_that_the_last_change_met(engine: Engine) -> None:
+def test_the_result_counts_the_rows_that_the_last_update_changed(engine: Engine) -> None:
     with open_update_connection(engine) as connection:
         assert BOTH.run(connection, [(0, "new"), (1, "new")], [("done", 2), ("done", 3), ("done", 99)]) == 2
         assert BOTH.run(connection, [(2, "too late")], [("done", 1), ("done", 2)]) == 1
@@ -83,7 +83,7 @@ def test_it_counts_the_rows_that_the_last_change_met(engine: Engine) -> None:
     assert closed(engine) == [1, 2, 3]
 
 
-def test_of_changes_that_fail_none_is_made_and_the_connection_goes_on(engine: Engine) -> None:
+def test_a_failed_update_changes_nothing_and_leaves_the_connection_usable(engine: Engine) -> None:
     with open_update_connection(engine) as connection:
         with pytest.raises(DBAPIError):
             BOTH.run(connection, [(0, "half done")], [("done", 1), ("done", {"no": "number"})])
@@ -92,7 +92,7 @@ def test_of_changes_that_fail_none_is_made_and_the_connection_goes_on(engine: En
     assert closed(engine) == [1]
 
 
-def test_within_a_transaction_of_another_it_ends_with_that(engine: Engine) -> None:
+def test_an_update_within_another_transaction_is_rolled_back_with_it(engine: Engine) -> None:
     with engine.open_update_connection() as connection:
         REWRITE.run(connection, [(0, "new")])
         connection.rollback()

@@ -35,7 +35,7 @@ def lines(written: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
-def test_a_line_is_one_object_with_its_ids_as_fields(written: io.StringIO, sqlite_database: Database) -> None:
+def test_a_log_line_is_one_json_object_with_ids_as_fields(written: io.StringIO, sqlite_database: Database) -> None:
     logs.set_up("json")
     with sqlite_database.sessions.begin() as session:
         record_run(session, "digest", {}, NOW, slot=SLOT)
@@ -57,7 +57,7 @@ def test_a_line_is_one_object_with_its_ids_as_fields(written: io.StringIO, sqlit
     assert "ValueError" in broken["exc_info"]
 
 
-def test_a_refused_mail_is_named_by_its_ids_and_not_by_its_address(
+def test_a_refused_mail_is_logged_with_its_ids_and_without_its_address(
     written: io.StringIO, sqlite_database: Database
 ) -> None:
     logs.set_up("json")
@@ -70,7 +70,7 @@ def test_a_refused_mail_is_named_by_its_ids_and_not_by_its_address(
     assert line["message"] == "a mail is failed: rcpt: 550 5.1.1 <address> unknown"
 
 
-def test_a_mail_that_was_tried_often_enough_is_logged_as_failed_though_the_server_says_later(
+def test_a_mail_that_was_refused_for_the_last_time_is_logged_as_failed(
     written: io.StringIO, sqlite_database: Database
 ) -> None:
     logs.set_up("json")
@@ -83,7 +83,7 @@ def test_a_mail_that_was_tried_often_enough_is_logged_as_failed_though_the_serve
     assert line["message"] == "a mail is failed: rcpt: 451 4.2.2 Mailbox full"
 
 
-def test_text_leaves_logging_as_it_is(written: io.StringIO) -> None:
+def test_the_text_format_leaves_logging_as_it_is(written: io.StringIO) -> None:
     logs.set_up("text")
     logging.getLogger("emails").warning("plain")
     logging.getLogger("emails").info("too much")

@@ -53,7 +53,7 @@ def test_an_older_database_is_refused_until_it_is_migrated_and_keeps_its_rows(da
         assert session.scalars(select(subscribers.models.Subscriber.email)).all() == ["minji@example.com"]
 
 
-def test_a_database_of_a_newer_paperboy_is_left_alone(database: Database) -> None:
+def test_the_database_of_a_newer_paperboy_is_refused(database: Database) -> None:
     with database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     for act in (ensure_current, migrate):

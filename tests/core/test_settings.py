@@ -6,7 +6,7 @@ from core.settings import SettingsError, load_settings
 
 
 @pytest.mark.parametrize("address", ["http://counts.example", "memory://", "redis:", "soon"])
-def test_an_address_for_counting_sign_ups_that_is_no_redis_is_told_in_one_line(
+def test_a_limits_address_that_is_not_redis_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("PAPERBOY_LIMITS_URL", address)

@@ -1,4 +1,4 @@
-"""The form of a digest of any texts: no title is markup, headings skip no level, and no line is too wide."""
+"""The form of digests with any texts: titles are never markup, headings skip no level, no line is too wide."""
 
 import re
 from itertools import pairwise
@@ -6,27 +6,28 @@ from itertools import pairwise
 from hypothesis import given, settings
 from selectolax.lexbor import LexborHTMLParser
 
+from core.languages import Language
 from emails.edition import Edition
 from emails.rendering.plaintext import MAX_LINE_COLUMNS
 from emails.rendering.width import columns
 from tests.support.factories import edition_of, issue_of, paper
-from tests.support.mail_reader import LANGUAGES, Mail
+from tests.support.mail_reader import Mail
 from tests.support.random_posts import editions
 
 
 def test_titles_from_the_forum_are_never_markup() -> None:
     hostile = paper(title_ko='<script>alert("제목")</script>', title_en="</h2><img src=x onerror=alert(1)>")
-    for language in LANGUAGES:
+    for language in Language:
         mail = Mail(edition_of(issue_of([hostile]), language=language))
         assert not mail.tree.css("script, img[src=x]")
         title = mail.tree.css_first("title")
         assert title
-        assert title.text().strip() == mail.rendered.subject
+        assert title.text().strip() == mail.content.subject
 
 
 @settings(max_examples=40)
 @given(editions())
-def test_headings_begin_with_one_of_the_first_level_and_skip_none(edition: Edition) -> None:
+def test_headings_begin_at_the_first_level_and_skip_none(edition: Edition) -> None:
     levels = [int((node.tag or "")[1]) for node in LexborHTMLParser(Mail(edition).html).css("h1, h2, h3, h4")]
     assert levels.count(1) == 1
     assert levels[0] == 1
@@ -35,7 +36,7 @@ def test_headings_begin_with_one_of_the_first_level_and_skip_none(edition: Editi
 
 @settings(max_examples=40)
 @given(editions())
-def test_a_line_of_the_text_part_is_no_wider_than_the_window_unless_one_word_is(edition: Edition) -> None:
+def test_no_line_of_the_text_part_is_too_wide_unless_one_word_is(edition: Edition) -> None:
     for line in Mail(edition).text.splitlines():
         assert (
             columns(line) <= MAX_LINE_COLUMNS

@@ -1,10 +1,11 @@
-"""Pictures and links of a paper in a digest: shown where they serve, and each says what it is."""
+"""Pictures and links of a paper in a digest: which are shown, how large, and under which label."""
 
 import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.languages import Language
 from emails.compose import MAX_PAPERS_WITH_PICTURES, MIN_PICTURE_WIDTH
 from emails.rendering.i18n import translate
 from emails.rendering.paper_links import COLUMN_WIDTH
@@ -16,9 +17,7 @@ from tests.support.mail_reader import Mail, languages, on_one_line
 
 
 @given(st.integers(1, 99_999), st.integers(1, 99_999), st.integers(0, 400))
-def test_a_picture_fits_the_column_keeps_its_shape_and_serves_the_text(
-    width: int, height: int, sentences: int
-) -> None:
+def test_a_picture_fits_the_column_and_keeps_its_proportions(width: int, height: int, sentences: int) -> None:
     pictured = paper(
         intro_ko=blocks("등대는 길을 비춥니다. " * sentences),
         pictures=(Picture("https://a.example/p.png", width, height),),
@@ -31,11 +30,11 @@ def test_a_picture_fits_the_column_keeps_its_shape_and_serves_the_text(
         assert abs(shown[0] * height / width - shown[1]) <= 1 + height / width
         assert node.attributes["src"] == "https://a.example/p.png"
     if sentences >= 300 and MIN_PICTURE_WIDTH <= width <= 4 * height and height <= width:
-        assert tree.css("img"), "a long text has room for its picture"
+        assert tree.css("img"), "a long text leaves room for its picture"
 
 
 @languages
-def test_a_picture_has_a_text_in_its_place_and_the_text_part_needs_none(language: str) -> None:
+def test_a_picture_has_an_alternative_text_and_is_not_in_the_text_part(language: Language) -> None:
     long = blocks("등대는 길을 비춥니다. " * 200)
     pictured = paper(
         intro_ko=long, abstract_en=long, pictures=(Picture("https://a.example/p.png", 690, 388),)
@@ -51,8 +50,8 @@ def test_a_picture_of_unknown_size_or_in_a_mail_of_many_papers_is_not_shown() ->
 
     def shown(papers: int, *size: int) -> int:
         picture = (Picture("https://a.example/p.png", *size),)
-        made = [paper(number, intro_ko=long, pictures=picture) for number in range(1, papers + 1)]
-        return len(Mail(edition_of(issue_of(made, overview=()))).tree.css("img"))
+        pictured = [paper(number, intro_ko=long, pictures=picture) for number in range(1, papers + 1)]
+        return len(Mail(edition_of(issue_of(pictured, overview=()))).tree.css("img"))
 
     assert shown(2, 690, 388) == 2
     assert shown(2, 0, 0) == 0
@@ -63,7 +62,7 @@ def test_a_picture_of_unknown_size_or_in_a_mail_of_many_papers_is_not_shown() ->
 
 
 @languages
-def test_every_link_of_a_paper_says_what_is_there(language: str) -> None:
+def test_every_link_of_a_paper_has_a_kind_and_a_label(language: Language) -> None:
     linked = paper(
         anchor="p-1-owl-3",
         links=(
@@ -74,7 +73,7 @@ def test_every_link_of_a_paper_says_what_is_there(language: str) -> None:
         ),
     )
     mail = Mail(edition_of(issue_of([linked]), language=language))
-    wanted = [
+    expected = [
         ("link_paper", "arxiv.org/abs/2508.00001", linked.url),
         ("link_code", "github.com/owl/nest", linked.links[0].url),
         ("link_project", "owl.github.io", linked.links[1].url),
@@ -84,15 +83,16 @@ def test_every_link_of_a_paper_says_what_is_there(language: str) -> None:
     ]
     numbers = {url: number for number, url in re.findall(r"(?m)^\[(\d+)\] (.+)$", mail.text)}
     at_html = at_text = 0
-    for kind, label, url in wanted:
+    for kind, label, url in expected:
         at_html = mail.visible_text.index(f"{translate(language, kind)}: {label}", at_html)
         at_text = mail.text.index(f"{translate(language, kind)}: {label} [{numbers[url]}]", at_text)
         assert label in {on_one_line(node.text()) for node in mail.tree.css(f'a[href="{url}"]')}
 
 
-def test_a_link_is_called_by_its_korean_label_only_where_korean_is_read() -> None:
+def test_a_korean_link_label_appears_only_in_mails_with_korean() -> None:
     labelled = paper(links=(Link("https://blog.example/글", "설명 글"),))
-    for language, label in (("ko", "설명 글"), ("both", "설명 글"), ("en", "blog.example")):
+    labels = {Language.KO: "설명 글", Language.BOTH: "설명 글", Language.EN: "blog.example"}
+    for language, label in labels.items():
         mail = Mail(edition_of(issue_of([labelled]), language=language))
         assert f"{translate(language, 'link_more')}: {label}" in mail.visible_text
         assert f"{translate(language, 'link_more')}: {label}" in mail.text

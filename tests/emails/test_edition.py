@@ -1,40 +1,38 @@
-"""What a digest holds: which papers, in which order, and which of their texts in which language."""
+"""The content of editions: which papers, in which order, and which of their texts in which language."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import pairwise
 
 import pytest
-from emails.next_edition import MAX_PAPERS, edition_to_resend, editions_of_issue, next_edition, portion
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.languages import Language
+from core.slots import Frequency, preview_slot, resend_edition_slot
+from emails.choose import MAX_PAPERS, edition_to_resend, editions_of_issue, next_edition, portion
 from emails.compose import MAX_LINKS, MAX_PAPERS_WITH_PICTURES, compose
-from emails.edition import Edition, EmptyIssueError, slot_of
+from emails.content import MailSpec
+from emails.edition import Edition, EmptyIssueError
 from emails.kinds import MailKind
 from issues.arrivals import Arrival
 from issues.parse.content import IssueContent, Link, Picture
-from tests.support.factories import arrivals_of, blocks, edition_of, issue_of, paper
+from tests.support.factories import arrivals_of, blocks, digest_spec, edition_of, issue_of, paper
 
 AUGUST = date(2025, 8, 4)
+DAILY, WEEKLY = digest_spec(frequency="daily"), digest_spec()
+COPY = MailSpec(resend_edition_slot(9001), Language.KO, Frequency.WEEKLY, MailKind.COPY)
 
 
-def daily(arrived: list[Arrival], cursor: int, daily_papers: int = 2) -> Edition | None:
-    return next_edition(
-        arrived,
-        cursor,
-        slot="daily:2025-08-04",
-        language="ko",
-        frequency="daily",
-        daily_papers=daily_papers,
-    )
+def next_daily(arrived: list[Arrival], cursor: int, daily_papers: int = 2) -> Edition | None:
+    return next_edition(arrived, cursor, DAILY, daily_papers=daily_papers)
 
 
-def mails(arrived: list[Arrival], daily_papers: int = 2) -> Iterator[Edition]:
-    """All daily editions of one who begins before the first paper."""
+def all_daily(arrived: list[Arrival], daily_papers: int = 2) -> Iterator[Edition]:
+    """All daily editions of a subscriber who has read nothing."""
     cursor = 0
-    while edition := daily(arrived, cursor, daily_papers):
+    while edition := next_daily(arrived, cursor, daily_papers):
         yield edition
         cursor = edition.papers[-1].number
 
@@ -44,91 +42,83 @@ def numbers(edition: Edition) -> list[int]:
 
 
 def shown_parts(edition: Edition) -> list[list[tuple[str, str]]]:
-    """Name and language of each paper's parts, all of which hold some text."""
+    """Name and language of the parts of each paper. Every part has some text."""
     assert all(part.blocks for part in edition.parts)
     return [[(part.name, part.language) for part in unit.parts] for unit in edition.papers]
 
 
-def test_an_issue_of_ten_is_read_at_two_a_day_in_five_days() -> None:
-    days = list(mails(arrivals_of(issue_of(10))))
+def test_an_issue_of_ten_papers_comes_in_five_days_at_two_a_day() -> None:
+    days = list(all_daily(arrivals_of(issue_of(10))))
     assert [numbers(day) for day in days] == [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]
     assert [day.remaining for day in days] == [8, 6, 4, 2, 0]
 
 
 @given(st.integers(0, 300), st.integers(0, 100))
-def test_nobody_falls_behind_by_more_than_five_days_a_mail_can_hold(unread: int, daily_papers: int) -> None:
-    today = portion(unread, "daily", daily_papers)
+def test_nobody_is_more_than_about_five_days_behind(unread: int, daily_papers: int) -> None:
+    today = portion(unread, Frequency.DAILY, daily_papers)
     assert min(unread, 1) <= today <= min(unread, MAX_PAPERS)
     assert today in {unread, MAX_PAPERS} or (today >= daily_papers and today * 5 >= unread)
 
 
-def test_a_portion_of_none_means_all_at_once() -> None:
-    (whole,) = mails(arrivals_of(issue_of(10)), daily_papers=0)
+def test_zero_daily_papers_means_all_at_once() -> None:
+    (whole,) = all_daily(arrivals_of(issue_of(10)), daily_papers=0)
     assert numbers(whole) == list(range(1, 11))
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.integers(0, 6))
-def test_a_daily_reader_gets_each_paper_and_each_overview_once_and_in_order(
+def test_a_daily_subscriber_gets_each_paper_and_each_overview_once_and_in_order(
     sizes: list[int], daily_papers: int
 ) -> None:
-    days = list(mails(arrivals_of(*(issue_of(size) for size in sizes)), daily_papers))
+    days = list(all_daily(arrivals_of(*(issue_of(size) for size in sizes)), daily_papers))
     assert [number for day in days for number in numbers(day)] == list(range(1, sum(sizes) + 1))
-    begun = [unit.topic_id for day in days for unit in day.issues if unit.parts]
-    assert begun == [9001 + index for index in range(len(sizes))]
+    with_overview = [unit.topic_id for day in days for unit in day.issues if unit.parts]
+    assert with_overview == [9001 + index for index in range(len(sizes))]
 
 
 ISSUES = st.builds(issue_of, st.integers(1, 45), summary=st.sampled_from([(), blocks("요약")]))
-LANGUAGES = st.sampled_from(["ko", "en", "both"])
-FREQUENCIES = st.sampled_from(["weekly", "daily"])
-PURPOSES = st.sampled_from(["digest", "welcome"])
+LANGUAGES = st.sampled_from(Language)
+FREQUENCIES = st.sampled_from(Frequency)
+KINDS = st.sampled_from([MailKind.DIGEST, MailKind.WELCOME_DIGEST])
 
 
-@given(ISSUES, LANGUAGES, FREQUENCIES, st.integers(0, 50), PURPOSES)
-def test_the_portions_of_an_issue_bring_each_paper_once_and_name_those_that_come_next(
-    issue: IssueContent, language: str, frequency: str, daily_papers: int, purpose: MailKind
+@given(ISSUES, LANGUAGES, FREQUENCIES, st.integers(0, 50), KINDS)
+def test_the_editions_of_an_issue_bring_each_paper_once_and_announce_the_next_ones(
+    issue: IssueContent, language: Language, frequency: Frequency, daily_papers: int, kind: MailKind
 ) -> None:
     papers = arrivals_of(issue)
-    days = editions_of_issue(
-        papers,
-        slot="preview:x",
-        language=language,
-        frequency=frequency,
-        daily_papers=daily_papers,
-        purpose=purpose,
-    )
+    spec = MailSpec(preview_slot("x"), language, frequency, kind)
+    days = editions_of_issue(papers, spec, daily_papers=daily_papers)
     assert [number for day in days for number in numbers(day)] == list(range(1, len(papers) + 1))
     for day, after in pairwise(days):
         assert [unit.number for unit in day.following] == numbers(after)
     assert days[-1].following == ()
     assert [day.remaining for day in days] == [len(papers) - numbers(day)[-1] for day in days]
-    is_there = [bool(unit.parts or unit.elsewhere) for day in days for unit in day.issues]
-    assert is_there == [True] + [False] * (len(days) - 1), "the overview comes with the first portion only"
+    has_overview = [bool(unit.parts or unit.elsewhere) for day in days for unit in day.issues]
+    assert has_overview == [True] + [False] * (len(days) - 1), "only the first edition has the overview"
     assert frequency == "daily" or len(days) == 1
 
 
 @given(ISSUES, st.integers(0, 50))
-def test_the_portions_of_an_issue_are_what_a_reader_gets_day_by_day(
+def test_the_editions_of_an_issue_are_what_a_subscriber_gets_day_by_day(
     issue: IssueContent, daily_papers: int
 ) -> None:
     papers = arrivals_of(issue)
-    days = editions_of_issue(
-        papers, slot="daily:2025-08-04", language="ko", frequency="daily", daily_papers=daily_papers
-    )
-    assert days == list(mails(papers, daily_papers))
+    days = editions_of_issue(papers, DAILY, daily_papers=daily_papers)
+    assert days == list(all_daily(papers, daily_papers))
 
 
-def test_a_weekly_mail_names_no_papers_of_tomorrow() -> None:
+def test_a_weekly_mail_announces_no_papers() -> None:
     assert edition_of(issue_of(45)).following == ()
 
 
-def test_a_copy_of_a_large_issue_is_one_mail_of_all_its_papers() -> None:
-    whole = edition_to_resend(arrivals_of(issue_of(45)), slot="resend:9001", language="ko", purpose="copy")
+def test_a_copy_of_a_large_issue_is_one_mail_with_all_its_papers() -> None:
+    whole = edition_to_resend(arrivals_of(issue_of(45)), COPY)
     assert (len(whole.papers), whole.remaining) == (45, 0)
 
 
-def test_an_issue_without_a_paper_in_force_makes_no_mail() -> None:
+def test_an_issue_without_a_paper_in_force_has_no_copy() -> None:
     with pytest.raises(EmptyIssueError, match="no paper in force"):
-        edition_to_resend([], slot="resend:9001", language="ko", purpose="copy")
+        edition_to_resend([], COPY)
 
 
 def test_a_weekly_mail_brings_everything_since_the_last_one() -> None:
@@ -137,47 +127,47 @@ def test_a_weekly_mail_brings_everything_since_the_last_one() -> None:
     assert [bool(unit.parts) for unit in edition.issues] == [False, True]
 
 
-def test_one_who_has_read_everything_gets_no_edition() -> None:
-    assert daily(arrivals_of(issue_of(3)), cursor=3) is None
+def test_there_is_no_edition_when_nothing_is_unread() -> None:
+    assert next_daily(arrivals_of(issue_of(3)), cursor=3) is None
 
 
-def test_a_mail_holds_forty_papers_at_most_and_the_rest_comes_next_time() -> None:
+def test_a_mail_has_forty_papers_at_most_and_the_next_one_has_the_rest() -> None:
     edition = edition_of(issue_of(45))
     assert len(edition.papers) == MAX_PAPERS
     assert edition.remaining == 5
     assert numbers(edition_of(issue_of(45), cursor=MAX_PAPERS)) == [41, 42, 43, 44, 45]
 
 
-def test_the_overview_comes_although_the_first_paper_was_withdrawn() -> None:
-    edition = daily(arrivals_of(issue_of(4))[1:], cursor=0)
+def test_the_overview_comes_even_if_the_first_paper_was_withdrawn() -> None:
+    edition = next_daily(arrivals_of(issue_of(4))[1:], cursor=0)
     assert edition
     assert numbers(edition) == [2, 3]
     assert [part.name for part in edition.issues[0].parts] == ["overview"]
 
 
 def late_addition() -> list[Arrival]:
-    """Two issues, and then a paper that an edit added to the first of them."""
+    """Two issues, and then a paper that an edit added to the first one."""
     arrived = arrivals_of(issue_of(3), issue_of(2, start=AUGUST))
     late = Arrival(6, 1, arrived[0].issue, paper(6), late=True)
     return [*arrived, late]
 
 
-def test_a_paper_added_to_an_issue_already_read_is_marked_and_brings_no_second_overview() -> None:
-    edition = daily(late_addition(), cursor=5)
+def test_a_late_paper_is_marked_and_brings_no_second_overview() -> None:
+    edition = next_daily(late_addition(), cursor=5)
     assert edition
     assert [(unit.number, unit.late) for unit in edition.papers] == [(6, True)]
     assert edition.issues[0].parts == ()
 
 
-def test_a_paper_added_late_is_nothing_special_to_one_who_gets_the_whole_issue() -> None:
-    edition = compose(late_addition(), 0, slot="weekly:2025-W32", language="ko", frequency="weekly")
+def test_a_late_paper_is_not_marked_for_those_who_get_the_whole_issue() -> None:
+    edition = compose(late_addition(), 0, WEEKLY)
     assert not any(unit.late for unit in edition.papers)
     assert [bool(unit.parts) for unit in edition.issues] == [True, True, False]
 
 
-def test_a_copy_of_an_issue_has_its_overview_wherever_its_oldest_paper_stands() -> None:
+def test_an_issue_has_its_overview_wherever_its_oldest_paper_is() -> None:
     moved = [*arrivals_of(issue_of(3))[1:], arrivals_of(issue_of(3))[0]]
-    edition = compose(moved, 0, slot="resend:9001:x", language="ko", frequency="weekly")
+    edition = compose(moved, 0, COPY)
     assert [part.name for part in edition.issues[0].parts] == ["overview"]
 
 
@@ -192,14 +182,14 @@ def test_a_korean_edition_has_korean_texts_with_the_english_title_below() -> Non
     )
 
 
-def test_an_edition_in_both_languages_has_korean_then_english_of_each_part() -> None:
+def test_an_edition_in_both_languages_has_each_part_in_korean_and_then_in_english() -> None:
     full = paper(intro_en=blocks("The introduction."))
     assert shown_parts(edition_of(issue_of([full]), language="both")) == [
         [("intro", "ko"), ("intro", "en"), ("abstract", "ko"), ("abstract", "en")]
     ]
 
 
-def test_an_english_edition_names_what_is_only_korean_and_opens_with_the_abstract_instead() -> None:
+def test_an_english_edition_names_korean_only_texts_and_opens_with_the_abstract() -> None:
     edition = edition_of(issue_of(1, summary=blocks("요약")), language="en")
     (unit,) = edition.papers
     assert [(part.name, part.language, part.opens) for part in unit.parts] == [("abstract", "en", True)]
@@ -208,7 +198,7 @@ def test_an_english_edition_names_what_is_only_korean_and_opens_with_the_abstrac
     assert (issue.parts, issue.elsewhere) == ((), ("overview", "summary"))
 
 
-def test_a_paper_with_nothing_in_a_language_has_no_text_there_and_all_of_them_elsewhere() -> None:
+def test_a_paper_without_texts_in_a_language_names_the_texts_that_are_elsewhere() -> None:
     korean_only = paper(abstract_en=())
     (unit,) = edition_of(issue_of([korean_only]), language="en").papers
     assert (unit.parts, unit.elsewhere) == ((), ("intro", "abstract"))
@@ -216,16 +206,16 @@ def test_a_paper_with_nothing_in_a_language_has_no_text_there_and_all_of_them_el
     assert unit.elsewhere == ()
 
 
-def test_a_paper_with_a_hundred_links_shows_some_of_them() -> None:
+def test_a_paper_with_a_hundred_links_shows_only_the_first_ones() -> None:
     crowded = paper(links=tuple(Link(f"https://a.example/{number}") for number in range(100)))
     (unit,) = edition_of(issue_of([crowded])).papers
     assert unit.links == crowded.links[:MAX_LINKS]
 
 
-def test_a_link_of_a_paper_leads_to_its_place_on_the_forum() -> None:
-    anchored, bare = edition_of(issue_of([paper(1, anchor="p-1-owl-3"), paper(2)])).papers
+def test_the_forum_link_of_a_paper_leads_to_its_heading() -> None:
+    anchored, plain = edition_of(issue_of([paper(1, anchor="p-1-owl-3"), paper(2)])).papers
     assert anchored.forum == "https://forum.example/t/9001#p-1-owl-3"
-    assert bare.forum == "https://forum.example/t/9001"
+    assert plain.forum == "https://forum.example/t/9001"
 
 
 @pytest.mark.parametrize(
@@ -238,36 +228,21 @@ def test_a_link_of_a_paper_leads_to_its_place_on_the_forum() -> None:
         ([(690, 12)], None),
     ],
 )
-def test_a_paper_shows_its_first_picture_that_tells_its_size_and_is_no_badge(
+def test_a_paper_shows_its_first_picture_that_has_a_size_and_is_not_a_badge(
     pictures: list[tuple[int, int]], shown: tuple[int, int] | None
 ) -> None:
-    made = tuple(Picture(f"https://a.example/{number}", *size) for number, size in enumerate(pictures))
-    (unit,) = edition_of(issue_of([paper(pictures=made)])).papers
+    candidates = tuple(Picture(f"https://a.example/{number}", *size) for number, size in enumerate(pictures))
+    (unit,) = edition_of(issue_of([paper(pictures=candidates)])).papers
     assert (unit.picture and (unit.picture.width, unit.picture.height)) == shown
 
 
-def test_a_mail_of_many_papers_keeps_its_room_for_texts_and_shows_no_pictures() -> None:
+def test_a_mail_with_many_papers_shows_no_pictures() -> None:
     picture = Picture("https://a.example/1.png", 690, 388)
     papers = [paper(number, pictures=(picture,)) for number in range(1, MAX_PAPERS_WITH_PICTURES + 2)]
     assert all(unit.picture for unit in edition_of(issue_of(papers[:-1])).papers)
     assert not any(unit.picture for unit in edition_of(issue_of(papers)).papers)
 
 
-def test_a_paper_without_a_korean_title_stands_under_its_english_one() -> None:
+def test_a_paper_without_a_korean_title_has_its_english_one() -> None:
     (unit,) = edition_of(issue_of([replace(paper(), title_ko="")])).papers
     assert (unit.title, unit.subtitle, unit.title_language) == ("The title of paper 1", "", "en")
-
-
-@pytest.mark.parametrize(
-    ("frequency", "moment", "slot"),
-    [
-        ("weekly", datetime(2025, 8, 4, tzinfo=UTC), "weekly:2025-W32"),
-        ("weekly", datetime(2024, 12, 30, tzinfo=UTC), "weekly:2025-W01"),
-        ("weekly", datetime(2027, 1, 3, tzinfo=UTC), "weekly:2026-W53"),
-        ("daily", datetime(2025, 8, 5, tzinfo=UTC), "daily:2025-08-05"),
-    ],
-)
-def test_a_slot_names_its_week_or_day_even_around_new_year(
-    frequency: str, moment: datetime, slot: str
-) -> None:
-    assert slot_of(frequency, moment) == slot

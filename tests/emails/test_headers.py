@@ -1,4 +1,4 @@
-"""Header fields survive any text, and nothing from outside breaks out of them."""
+"""Header fields keep any text intact, and no text from outside breaks out of them."""
 
 import re
 from collections.abc import Callable
@@ -21,8 +21,8 @@ TEXTS = st.one_of(
 )
 
 
-def one_field(field: bytes) -> None:
-    """The bytes are one header field, folded if need be, of legal lines and words."""
+def assert_one_field(field: bytes) -> None:
+    """The bytes are one header field with legal lines and encoded words."""
     assert field.endswith(b"\r\n")
     first, *folded = field.removesuffix(b"\r\n").split(b"\r\n")
     assert first.split(b":")[0] in {b"Subject", b"To"}
@@ -36,8 +36,8 @@ def one_field(field: bytes) -> None:
     assert all(len(word) <= 75 for word in ENCODED_WORD.findall(field))
 
 
-def legacy(field: bytes, name: str) -> str:
-    """The value as the older parser of the standard library decodes it."""
+def decoded_by_legacy_parser(field: bytes, name: str) -> str:
+    """The value as the older API of the standard library decodes it."""
     value = message_from_bytes(field + b"\r\n")[name]
     return str(make_header(decode_header(re.sub(r"\r\n ", " ", value))))
 
@@ -48,11 +48,11 @@ def legacy(field: bytes, name: str) -> str:
 @example("word " * 60)
 @example("two  spaces")
 @example("")
-def test_any_subject_is_read_as_it_was_written(value: str) -> None:
+def test_any_subject_is_decoded_as_it_was_written(value: str) -> None:
     field = text_header("Subject", value)
-    one_field(field)
+    assert_one_field(field)
     assert message_from_bytes(field + b"\r\n", policy=modern_policy)["Subject"] == clean(value)
-    assert legacy(field, "Subject") == clean(value)
+    assert decoded_by_legacy_parser(field, "Subject") == clean(value)
 
 
 @given(TEXTS)
@@ -60,28 +60,29 @@ def test_any_subject_is_read_as_it_was_written(value: str) -> None:
 @example('Alice "Ally" O\'Neil <a@b.example>')
 @example("two  spaces")
 @example("x\r\nBcc: everyone@example.com")
-def test_any_name_is_read_as_it_was_written_beside_an_address_that_is_not_encoded(value: str) -> None:
+def test_any_name_is_decoded_as_it_was_written_and_the_address_stays_plain(value: str) -> None:
     field = address_header("To", value, ADDRESS)
-    one_field(field)
+    assert_one_field(field)
     (parsed,) = message_from_bytes(field + b"\r\n", policy=modern_policy)["To"].addresses
     assert parsed.addr_spec == ADDRESS
     assert "".join(parsed.display_name.split()) == "".join(clean(value).split())  # the parser moves spaces
-    assert legacy(field, "To").removesuffix(f"<{ADDRESS}>").strip(" ") in {clean(value), ADDRESS}
+    assert decoded_by_legacy_parser(field, "To").removesuffix(f"<{ADDRESS}>").strip(" ") in {
+        clean(value),
+        ADDRESS,
+    }
     assert ADDRESS.encode() in field
 
 
 @given(st.text(max_size=60), st.sampled_from("\r\n\0\x85\u2028\u2029\x0b\x1f"), st.text(max_size=60))
-def test_no_line_break_or_control_sign_from_outside_reaches_a_header(
-    before: str, sign: str, after: str
-) -> None:
-    value = f"{before}{sign}{after}"
+def test_no_line_break_or_control_character_reaches_a_header(before: str, control: str, after: str) -> None:
+    value = f"{before}{control}{after}"
     for field in (text_header("Subject", value), address_header("To", value, ADDRESS)):
-        one_field(field)
+        assert_one_field(field)
         decoded = str(message_from_bytes(field + b"\r\n", policy=modern_policy).values()[0])
         assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", decoded)
 
 
-def test_a_short_english_subject_stands_in_the_mail_as_it_is() -> None:
+def test_a_short_english_subject_is_not_encoded() -> None:
     assert text_header("Subject", "Today's 2 papers: Gardener") == b"Subject: Today's 2 papers: Gardener\r\n"
 
 
@@ -95,14 +96,14 @@ def test_a_short_english_subject_stands_in_the_mail_as_it_is() -> None:
         lambda value: address_header("To", "name", value),
     ],
 )
-def test_what_is_not_plain_ascii_is_refused_where_it_cannot_be_encoded(
+def test_a_structured_field_rejects_what_is_not_printable_ascii(
     write: Callable[[str], bytes], value: str
 ) -> None:
-    with pytest.raises(ValueError, match="cannot stand in a header"):
+    with pytest.raises(ValueError, match="cannot be written in a header"):
         write(value)
 
 
-def test_a_structured_field_of_more_than_998_octets_is_refused() -> None:
+def test_a_structured_field_of_more_than_998_octets_is_rejected() -> None:
     longest = "x" * (998 - len("List-Help: "))
     assert max(map(len, plain_header("List-Help", longest).split(b"\r\n"))) == 998
     with pytest.raises(ValueError, match="List-Help"):

@@ -1,4 +1,4 @@
-"""The fixed phrases: complete in both languages, all used, and right for one paper as for many."""
+"""The phrases of mails are complete in both languages, all used, and have a singular where it is needed."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from itertools import product
 
 import pytest
 
+from core.languages import Language, TextLanguage
 from emails.edition import Edition
 from emails.rendering import i18n
 from emails.rendering.i18n import date_values, phrases, translate
@@ -20,31 +21,31 @@ from tests.support.all_mails import edited_papers, large_issue
 from tests.support.factories import IDENTITY, NOW, arrivals_of, blocks, edition_of, issue_of, paper, rendered
 
 SINGULAR = "_one"
-DAYS = date_values(date(2025, 7, 28), date(2025, 8, 3))
+DATE_VALUES = date_values(date(2025, 7, 28), date(2025, 8, 3))
 
 
-class Recorded(dict[str, str]):
-    """Phrases that remember which of them were said."""
+class RecordingPhrases(dict[str, str]):
+    """Phrases that record which of them were used."""
 
-    def __init__(self, known: dict[str, str]) -> None:
-        super().__init__(known)
-        self.said: set[str] = set()
+    def __init__(self, phrases: dict[str, str]) -> None:
+        super().__init__(phrases)
+        self.used: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
-        self.said.add(name)
+        self.used.add(name)
         return super().__getitem__(name)
 
 
 @pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> dict[str, Recorded]:
-    """The phrases of each file, recording what is said from now on."""
-    files = {language: Recorded(phrases(language)) for language in ("ko", "en")}
-    monkeypatch.setattr(i18n, "phrases", lambda language: files["ko" if language == "both" else language])
-    return files
+def recorded(monkeypatch: pytest.MonkeyPatch) -> dict[TextLanguage, RecordingPhrases]:
+    """The phrases of each language, which record their use from now on."""
+    by_language = {language: RecordingPhrases(phrases(language)) for language in TextLanguage}
+    monkeypatch.setattr(i18n, "phrases", lambda language: by_language[Language(language).frame])
+    return by_language
 
 
-def papers_of_every_sort() -> Iterator[Sequence[Arrival]]:
-    """Issues that together give occasion to say everything that a digest can say."""
+def every_kind_of_issue() -> Iterator[Sequence[Arrival]]:
+    """Issues whose digests together use every phrase of a digest."""
     untitled = paper(1, title_ko="", title_en="", abstract_en=(), intro_ko=blocks("길을 비춥니다. " * 900))
     pictured = replace(untitled, pictures=(Picture("https://a.example/p.png", 690, 388),))
     yield edited_papers()
@@ -58,65 +59,71 @@ def papers_of_every_sort() -> Iterator[Sequence[Arrival]]:
     yield [first, *(replace(arrival, late=True) for arrival in arrivals_of(issue_of(3))[1:])]
 
 
-def years_apart(language: str) -> Edition:
+def edition_over_two_years(language: Language) -> Edition:
     return edition_of(issue_of(1), issue_of(1, start=date(2026, 8, 3)), language=language)
 
 
-def braces(phrase: str) -> set[str]:
+def value_names(phrase: str) -> set[str]:
     return set(re.findall(r"\{(\w+)\}", phrase))
 
 
-def plural(name: str) -> str:
+def plural_name(name: str) -> str:
     return name.removesuffix(SINGULAR)
 
 
-def test_every_phrase_is_said_in_some_mail_and_each_that_is_asked_for_is_there(
-    recorded: dict[str, Recorded],
+def test_every_phrase_is_used_in_some_mail_and_every_used_phrase_exists(
+    recorded: dict[TextLanguage, RecordingPhrases],
 ) -> None:
-    for papers in papers_of_every_sort():
+    for papers in every_kind_of_issue():
         assert [mail for mail in issue_previews(papers, IDENTITY, NOW, daily_papers=2) if mail.subject]
     assert [mail for mail in letter_previews(IDENTITY, NOW) if mail.subject]
-    for language, name in product(("ko", "en", "both"), ("김민지", "")):
-        rendered(years_apart(language))
+    for language, name in product(Language, ("김민지", "")):
+        rendered(edition_over_two_years(language))
         greeting(language, name)
-    said = set().union(*(known.said for known in recorded.values()))
-    assert set(phrases("ko")) | set(phrases("en")) == said
+    used = set().union(*(known.used for known in recorded.values()))
+    assert set(phrases(Language.KO)) | set(phrases(Language.EN)) == used
 
 
 def test_both_languages_have_the_same_phrases() -> None:
-    assert {plural(name) for name in phrases("en")} == {plural(name) for name in phrases("ko")}
+    assert {plural_name(name) for name in phrases(Language.EN)} == {
+        plural_name(name) for name in phrases(Language.KO)
+    }
 
 
-def test_both_languages_are_filled_with_the_same_values() -> None:
-    for name, phrase in phrases("ko").items():
-        assert braces(phrase) - set(DAYS) == braces(phrases("en")[name]) - set(DAYS), name
+def test_both_languages_use_the_same_values() -> None:
+    for name, phrase in phrases(Language.KO).items():
+        assert value_names(phrase) - set(DATE_VALUES) == value_names(phrases(Language.EN)[name]) - set(
+            DATE_VALUES
+        ), name
 
 
-def test_every_singular_belongs_to_a_phrase_and_needs_no_other_value() -> None:
-    for language in ("ko", "en"):
+def test_every_singular_has_a_plural_with_the_same_values() -> None:
+    for language in TextLanguage:
         known = phrases(language)
         for name in known:
             if name.endswith(SINGULAR):
-                assert braces(known[name]) <= braces(known[plural(name)]) | {"count"}
+                assert value_names(known[name]) <= value_names(known[plural_name(name)]) | {"count"}
 
 
-@pytest.mark.parametrize("phrase", sorted(plural(name) for name in phrases("en") if name.endswith(SINGULAR)))
-def test_one_paper_is_not_spoken_of_as_papers(phrase: str) -> None:
-    values = {"names": "A", "dates": "B", **DAYS}
-    one, two = (translate("en", phrase, count=count, **values) for count in (1, 2))
+@pytest.mark.parametrize(
+    "phrase", sorted(plural_name(name) for name in phrases(Language.EN) if name.endswith(SINGULAR))
+)
+def test_the_singular_of_a_phrase_says_paper_and_the_plural_papers(phrase: str) -> None:
+    values = {"names": "A", "dates": "B", **DATE_VALUES}
+    one, two = (translate(Language.EN, phrase, count=count, **values) for count in (1, 2))
     assert "papers" not in one
     assert "paper" in one
     assert "papers" in two
 
 
-def test_an_english_phrase_has_no_korean_but_the_switch_of_language() -> None:
-    assert [name for name, phrase in phrases("en").items() if has_hangul(phrase)] == ["switch"]
+def test_english_phrases_have_no_korean_except_the_language_switch() -> None:
+    assert [name for name, phrase in phrases(Language.EN).items() if has_hangul(phrase)] == ["switch"]
 
 
-def test_a_korean_phrase_is_korean_but_for_names_dates_and_the_switch_of_language() -> None:
-    foreign = [name for name, phrase in phrases("ko").items() if not has_hangul(phrase)]
+def test_korean_phrases_are_korean_except_names_dates_and_the_language_switch() -> None:
+    foreign = [name for name, phrase in phrases(Language.KO).items() if not has_hangul(phrase)]
     assert {name for name in foreign if not name.startswith("dates")} == {"brand", "part_in", "switch"}
 
 
-def test_a_mail_in_both_languages_speaks_korean_around_its_papers() -> None:
-    assert phrases("both") == phrases("ko")
+def test_the_frame_of_a_mail_in_both_languages_is_korean() -> None:
+    assert phrases(Language.BOTH) == phrases(Language.KO)

@@ -1,4 +1,4 @@
-"""A browser shows every kind of mail at the widths of a phone and of a reading pane; axe judges it on the phone."""
+"""Every kind of mail in a browser: it fits a phone and a reading pane, and axe finds no barriers."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -16,51 +16,53 @@ from tests.support.programs import (
 )
 
 WIDTHS = (375, 700)
-# What dark modes do that turn all colours around, but leave pictures alone.
+# Some dark modes invert all colours but leave pictures as they are.
 INVERTED = "html { background: #fff } html, img { filter: invert(1) hue-rotate(180deg) }"
 
 
-class Look(NamedTuple):
-    """What is wrong with a mail, and what does not fit at which width."""
+class BrowserFindings(NamedTuple):
+    """The accessibility violations of a mail, and the elements that are too wide."""
 
     violations: list[str]
     too_wide: list[str]
 
 
 @pytest.fixture(scope="module")
-def looks(request: pytest.FixtureRequest) -> dict[str, Look]:
-    """How each kind of mail looks; with `--pictures`, leaves pictures of them too."""
+def findings(request: pytest.FixtureRequest) -> dict[str, BrowserFindings]:
+    """The findings on each kind of mail. With `--pictures`, pictures are written too."""
     chromium, axe = program("chromium"), node_module("axe-core/axe.min.js").read_text()
-    # Closed before the first test: while it is open, its event loop is in the way of others.
+    # The browser is closed before the first test, because its event loop disturbs other tests.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_SWITCHES)
         page = browser.new_page()
         page.route("**/*", lambda route: route.abort())
         page.evaluate(axe)
-        looks: dict[str, Look] = {}
+        findings: dict[str, BrowserFindings] = {}
         for kind in every_kind():
             page.set_viewport_size({"width": WIDTHS[0], "height": 800})
             page.set_content(kind.html)
-            look = looks[kind.name] = Look(page.evaluate(ACCESSIBILITY_VIOLATIONS), [])
+            found = findings[kind.name] = BrowserFindings(page.evaluate(ACCESSIBILITY_VIOLATIONS), [])
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 800})
-                look.too_wide.extend(f"at {width}: {found}" for found in page.evaluate(TOO_WIDE_ELEMENTS))
-            _picture(page, kind.name, request.config.getoption("pictures"))
+                found.too_wide.extend(
+                    f"at {width}: {element}" for element in page.evaluate(TOO_WIDE_ELEMENTS)
+                )
+            _write_pictures(page, kind.name, request.config.getoption("pictures"))
         browser.close()
-    return looks
+    return findings
 
 
-def test_axe_finds_no_barrier_in_any_kind_of_mail(looks: dict[str, Look]) -> None:
-    found = summary({name: look.violations for name, look in looks.items()})
-    assert not found, found
+def test_axe_finds_no_barrier_in_any_kind_of_mail(findings: dict[str, BrowserFindings]) -> None:
+    report = summary({name: found.violations for name, found in findings.items()})
+    assert not report, report
 
 
-def test_nothing_is_wider_than_the_screen(looks: dict[str, Look]) -> None:
-    found = summary({name: look.too_wide for name, look in looks.items()})
-    assert not found, found
+def test_nothing_is_wider_than_the_screen(findings: dict[str, BrowserFindings]) -> None:
+    report = summary({name: found.too_wide for name, found in findings.items()})
+    assert not report, report
 
 
-def _picture(page: Page, name: str, folder: Path | None) -> None:
+def _write_pictures(page: Page, name: str, folder: Path | None) -> None:
     """Pictures of the mail at each width, in its own colours and inverted."""
     if folder is None:
         return

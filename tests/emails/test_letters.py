@@ -1,7 +1,6 @@
-"""Letters: whom they name, what their button does, and the same words in both bodies and languages."""
+"""Letters: names, buttons, languages, and the same texts in both bodies."""
 
 import re
-from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as modern_policy
@@ -12,137 +11,150 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from emails.content import Content
+from core.languages import Language, TextLanguage
+from core.slots import Frequency, letter_slot
+from emails.content import Content, MailSpec
 from emails.identity import LINK_PATHS
-from emails.kinds import SUBSCRIBER_LETTERS
-from emails.letters import LANGUAGES_SPOKEN, OperatorNotice, operator_letter, subscriber_letter
+from emails.kinds import RULES, SUBSCRIBER_LETTERS, MailKind
+from emails.letters import OperatorNotice, operator_letter, subscriber_letter
 from emails.message import Recipient, build_message, personalized
 from emails.rendering.i18n import translate
 from emails.rendering.width import columns
 from issues.parse.text import has_hangul
 from monitoring.previews import SAMPLE_NOTICE, letter_previews
-from subscribers.tokens import read_token
+from subscribers.tokens import LinkPurpose, read_token
 from tests.support.factories import IDENTITY, NOW
-from tests.support.mail_reader import on_one_line, without_spaces
+from tests.support.mail_reader import languages, on_one_line, without_spaces
 
 HANDLE = "0123456789abcdef"
-MINJI = Recipient("minji@example.com", "김민지", HANDLE, "ko")
-KINDS = list(product(SUBSCRIBER_LETTERS, LANGUAGES_SPOKEN, ("weekly", "daily")))
-letters = pytest.mark.parametrize(("kind", "language", "frequency"), KINDS)
+MINJI = Recipient("minji@example.com", "김민지", HANDLE)
+LETTERS = list(product(SUBSCRIBER_LETTERS, Language, Frequency))
+letters = pytest.mark.parametrize(("kind", "language", "frequency"), LETTERS)
 
 
-def content_of(letter: Content) -> Content:
-    return Content(letter.kind, letter.language, "", letter.subject, letter.html, letter.text, letter.nonce)
+def spec_of(
+    kind: MailKind, language: Language = Language.KO, frequency: Frequency = Frequency.WEEKLY
+) -> MailSpec:
+    return MailSpec(letter_slot(kind), language, frequency, kind)
 
 
-def mail_of(letter: Content, reader: Recipient = MINJI) -> tuple[str, str, EmailMessage]:
-    content = content_of(letter)
-    data = build_message(content, reader, IDENTITY, message_id="0f@paperboy.example", now=NOW).data
-    return *personalized(content, reader, IDENTITY, NOW), message_from_bytes(data, policy=modern_policy)
+def mail_of(
+    spec: MailSpec, recipient: Recipient = MINJI, letter: Content | None = None
+) -> tuple[str, str, EmailMessage]:
+    """HTML, text and message of a letter."""
+    letter = letter or subscriber_letter(spec.kind, spec.language, spec.frequency)
+    data = build_message(spec, letter, recipient, IDENTITY, message_id="0f@paperboy.example", now=NOW).data
+    html, text = personalized(spec, letter, recipient, IDENTITY, NOW)
+    return html, text, message_from_bytes(data, policy=modern_policy)
 
 
-def every_letter() -> list[Content]:
-    made = [subscriber_letter(*kind) for kind in KINDS]
-    return [*made, *(operator_letter(SAMPLE_NOTICE, language) for language in LANGUAGES_SPOKEN)]
+def every_letter() -> list[tuple[MailSpec, Content]]:
+    letters = [(spec_of(*letter), subscriber_letter(*letter)) for letter in LETTERS]
+    notices = [
+        (spec_of(MailKind.NOTICE, language), operator_letter(SAMPLE_NOTICE, language))
+        for language in Language
+    ]
+    return [*letters, *notices]
 
 
 @letters
-def test_the_button_of_a_letter_is_the_readers_own_link_in_both_bodies(
-    kind: str, language: str, frequency: str
+def test_the_button_of_a_letter_is_the_recipients_own_link_in_both_bodies(
+    kind: MailKind, language: Language, frequency: Frequency
 ) -> None:
-    html, text, _ = mail_of(subscriber_letter(kind, language, frequency))
-    purpose = SUBSCRIBER_LETTERS[kind]
+    html, text, _ = mail_of(spec_of(kind, language, frequency))
+    purpose = RULES[kind].button
+    assert purpose
     buttons = [node for node in LexborHTMLParser(html).css("a") if node.text() != ""]
     assert [on_one_line(node.text()) for node in buttons] == [
-        translate(spoken, f"{kind}.button") for spoken in LANGUAGES_SPOKEN[language]
+        translate(text_language, f"{kind}.button") for text_language in language.texts
     ]
-    in_text = re.findall(r"https://paperboy\.example/\S+", text)
-    assert [node.attributes["href"] for node in buttons] == in_text
-    about = MINJI.email if purpose == "move" else ""
-    for address in in_text:
-        page, token = address.removeprefix("https://paperboy.example/").split("/")
-        assert page == LINK_PATHS[purpose]
+    urls = re.findall(r"https://paperboy\.example/\S+", text)
+    assert [node.attributes["href"] for node in buttons] == urls
+    about = MINJI.email if purpose == LinkPurpose.MOVE else ""
+    for url in urls:
+        path, token = url.removeprefix("https://paperboy.example/").split("/")
+        assert path == LINK_PATHS[purpose]
         assert read_token(IDENTITY.key, purpose, token, NOW.date(), lambda _: about) == HANDLE
 
 
 @letters
 def test_a_letter_says_which_language_and_frequency_it_is_about(
-    kind: str, language: str, frequency: str
+    kind: MailKind, language: Language, frequency: Frequency
 ) -> None:
-    html, text, _ = mail_of(subscriber_letter(kind, language, frequency))
-    for spoken in LANGUAGES_SPOKEN[language]:
+    html, text, _ = mail_of(spec_of(kind, language, frequency))
+    for text_language in language.texts:
         names = {
-            "language": translate(spoken, f"language_{language}"),
-            "frequency": translate(spoken, frequency),
+            "language": translate(text_language, f"language_{language}"),
+            "frequency": translate(text_language, frequency),
         }
-        told = translate(spoken, f"{kind}.text", **names)
-        assert told in on_one_line(LexborHTMLParser(html).body.text())  # type: ignore[union-attr]
-        assert without_spaces(told) in without_spaces(text)
+        paragraph = translate(text_language, f"{kind}.text", **names)
+        assert paragraph in on_one_line(LexborHTMLParser(html).body.text())  # type: ignore[union-attr]
+        assert without_spaces(paragraph) in without_spaces(text)
 
 
-@pytest.mark.parametrize("language", LANGUAGES_SPOKEN)
-def test_a_confirmation_names_nobody_since_whoever_signed_up_wrote_the_name(language: str) -> None:
-    html, text, mail = mail_of(subscriber_letter("confirmation", language, "weekly"))
+@languages
+def test_a_confirmation_does_not_use_the_name_that_anybody_can_have_entered(language: Language) -> None:
+    html, text, mail = mail_of(spec_of(MailKind.CONFIRMATION, language))
     assert "김민지" not in html + text
     assert "김민지" not in str(mail["To"])
     assert str(mail["To"]) == "minji@example.com"
 
 
-@pytest.mark.parametrize("language", LANGUAGES_SPOKEN)
-@pytest.mark.parametrize("kind", ["preferences_link", "farewell"])
-def test_a_letter_to_a_known_reader_greets_them_once(kind: str, language: str) -> None:
-    for body in mail_of(subscriber_letter(kind, language, "weekly"))[:2]:
+@languages
+@pytest.mark.parametrize("kind", [MailKind.PREFERENCES_LINK, MailKind.FAREWELL])
+def test_a_letter_to_a_subscriber_greets_them_once(kind: MailKind, language: Language) -> None:
+    for body in mail_of(spec_of(kind, language))[:2]:
         assert body.count("김민지") == 1
 
 
 def test_a_name_in_a_letter_is_never_markup() -> None:
-    hostile = replace(MINJI, name="<script>alert(1)</script>")
-    html, _, _ = mail_of(subscriber_letter("farewell", "ko", "weekly"), hostile)
+    hostile = MINJI._replace(name="<script>alert(1)</script>")
+    html, _, _ = mail_of(spec_of(MailKind.FAREWELL), hostile)
     assert not LexborHTMLParser(html).css("script")
 
 
-def test_a_letter_is_no_mail_of_a_list_and_says_that_a_program_wrote_it() -> None:
-    for letter in every_letter():
-        _, _, mail = mail_of(letter)
+def test_a_letter_has_no_list_headers_and_is_marked_as_generated() -> None:
+    for spec, letter in every_letter():
+        _, _, mail = mail_of(spec, letter=letter)
         assert not [name for name in mail if name.lower().startswith("list-")]
         assert mail["Auto-Submitted"] == "auto-generated"
         assert mail["Subject"] == letter.subject
-        assert mail["Content-Language"] == ("ko, en" if letter.language == "both" else letter.language)
+        assert mail["Content-Language"] == ", ".join(spec.language.texts)
 
 
 def test_a_letter_in_both_languages_says_everything_in_korean_and_then_in_english() -> None:
     for kind in SUBSCRIBER_LETTERS:
-        single = {spoken: mail_of(subscriber_letter(kind, spoken, "weekly")) for spoken in ("ko", "en")}
-        html, text, _ = mail_of(subscriber_letter(kind, "both", "weekly"))
+        html_in = {language: mail_of(spec_of(kind, language))[0] for language in Language}
+        html, text, _ = mail_of(spec_of(kind, Language.BOTH))
         sections = LexborHTMLParser(html).css("div[lang]:not([role])")
         assert [node.attributes["lang"] for node in sections] == ["ko", "en"]
         at = 0
-        for spoken, section in zip(("ko", "en"), sections, strict=True):
+        for text_language, section in zip(TextLanguage, sections, strict=True):
             for name in ("heading", "button"):
-                words = translate(spoken, f"{kind}.{name}")
-                assert words in section.text()
-                assert words in single[spoken][0]
-                at = text.index(words, at)
+                phrase = translate(text_language, f"{kind}.{name}")
+                assert phrase in section.text()
+                assert phrase in html_in[Language(text_language)]
+                at = text.index(phrase, at)
 
 
-def test_an_english_letter_has_no_korean_and_a_korean_one_no_other_language_mark() -> None:
+def test_an_english_letter_has_no_korean_and_a_korean_one_is_marked_as_korean() -> None:
     for kind in SUBSCRIBER_LETTERS:
-        anonymous = replace(MINJI, name="")
-        html, text, mail = mail_of(subscriber_letter(kind, "en", "daily"), anonymous)
+        anonymous = MINJI._replace(name="")
+        html, text, mail = mail_of(spec_of(kind, Language.EN, Frequency.DAILY), anonymous)
         assert not has_hangul(html + text + str(mail["Subject"]))
-        korean, _, _ = mail_of(subscriber_letter(kind, "ko", "daily"), anonymous)
+        korean, _, _ = mail_of(spec_of(kind, Language.KO, Frequency.DAILY), anonymous)
         assert {node.attributes["lang"] for node in LexborHTMLParser(korean).css("[lang]")} == {"ko"}
 
 
 def test_both_bodies_of_a_letter_say_the_same_in_the_same_order() -> None:
-    for letter in every_letter():
-        html, text, _ = mail_of(letter)
+    for spec, letter in every_letter():
+        html, text, _ = mail_of(spec, letter=letter)
         read, at = without_spaces(text), 0
         for node in LexborHTMLParser(html).css("h1, h2, h3, div[lang]:not([role]) p, a"):
             at = read.index(without_spaces(node.text(separator=" ")), at)
 
 
-def test_an_inbox_shows_of_a_letter_a_subject_and_a_preheader_that_fit() -> None:
+def test_the_subject_and_the_preheader_of_a_letter_fit() -> None:
     for preview in letter_previews(IDENTITY, NOW):
         assert columns(preview.subject) <= 60
         (hidden,) = [
@@ -154,8 +166,8 @@ def test_an_inbox_shows_of_a_letter_a_subject_and_a_preheader_that_fit() -> None
         assert on_one_line(hidden) not in preview.text
 
 
-def test_the_headings_of_a_letter_begin_with_one_of_the_first_level_and_skip_none() -> None:
-    for letter in every_letter():
+def test_the_headings_of_a_letter_begin_at_the_first_level_and_skip_none() -> None:
+    for _, letter in every_letter():
         levels = [int((node.tag or "")[1]) for node in LexborHTMLParser(letter.html).css("h1, h2, h3, h4")]
         assert levels.count(1) == 1
         assert levels[0] == 1
@@ -163,9 +175,9 @@ def test_the_headings_of_a_letter_begin_with_one_of_the_first_level_and_skip_non
 
 
 def test_every_letter_is_among_the_previews_in_every_language() -> None:
-    kinds = [kind.replace("_", "-") for kind in (*SUBSCRIBER_LETTERS, "notice")]
+    kinds = [kind.replace("_", "-") for kind in (*SUBSCRIBER_LETTERS, MailKind.NOTICE)]
     names = [preview.name for preview in letter_previews(IDENTITY, NOW)]
-    assert sorted(names) == sorted(f"{kind}-{language}" for kind in kinds for language in LANGUAGES_SPOKEN)
+    assert sorted(names) == sorted(f"{kind}-{language}" for kind in kinds for language in Language)
 
 
 # --- notices to operators -----------------------------------------------------------
@@ -174,19 +186,17 @@ LINES = st.text(alphabet=st.sampled_from("ab 한<>&\"'{}%/:"), min_size=1, max_s
 
 
 @settings(max_examples=30)
-@example("호 2025-07-28이 " * 20, "한 줄", "paperboy status", {}, "ko")
-@given(
-    LINES, LINES, LINES, st.dictionaries(LINES, LINES, max_size=3), st.sampled_from(sorted(LANGUAGES_SPOKEN))
-)
-def test_a_notice_tells_what_happened_what_to_do_and_every_detail_and_none_is_markup(
-    what: str, cause: str, remedy: str, facts: dict[str, str], language: str
+@example("호 2025-07-28이 " * 20, "한 줄", "paperboy status", {}, Language.KO)
+@given(LINES, LINES, LINES, st.dictionaries(LINES, LINES, max_size=3), st.sampled_from(Language))
+def test_a_notice_has_the_cause_the_remedy_and_every_fact_and_none_is_markup(
+    what: str, cause: str, remedy: str, facts: dict[str, str], language: Language
 ) -> None:
     letter = operator_letter(OperatorNotice(what, cause, remedy, facts), language)
-    html, text, mail = mail_of(letter)
+    html, text, mail = mail_of(spec_of(MailKind.NOTICE, language), letter=letter)
     body = LexborHTMLParser(html).body
     assert body
-    for words in (cause, remedy, *(f"{name}: {value}" for name, value in facts.items())):
-        assert without_spaces(words) in without_spaces(body.text())
-        assert without_spaces(words) in without_spaces(text)
+    for line in (cause, remedy, *(f"{name}: {value}" for name, value in facts.items())):
+        assert without_spaces(line) in without_spaces(body.text())
+        assert without_spaces(line) in without_spaces(text)
     assert columns(str(mail["Subject"])) <= 60
     assert "\n" not in letter.subject

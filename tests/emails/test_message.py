@@ -1,4 +1,4 @@
-"""A whole mail, read back with the standard library: its headers, its two bodies and its envelope."""
+"""A whole message, read back with the standard library: its headers, its two bodies and its envelope."""
 
 import base64
 import re
@@ -11,24 +11,26 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from delivery.editions import content_of
-from delivery.models import EditionRow
-from emails.content import Content
+from delivery.editions import content_of, edition_row, spec_of
+from emails.content import Content, MailSpec
 from emails.message import Message, Recipient, build_message, personalized
 from emails.mime.body import Body
 from emails.rendering.placeholders import NAMES, placeholder
-from subscribers.tokens import read_token
-from tests.support.factories import IDENTITY, NOW, content_of_edition, edition_of, issue_of
+from subscribers.tokens import LinkPurpose, read_token
+from tests.support.factories import IDENTITY, NOW, content_of_edition, digest_spec, edition_of, issue_of
 
 HANDLE = "0123456789abcdef"
-MINJI = Recipient("minji@example.com", "김민지", HANDLE, "ko")
+MINJI = Recipient("minji@example.com", "김민지", HANDLE)
 MESSAGE_ID = "0f0f@paperboy.example"
 
 
 def encode(text: str) -> tuple[str, bytes]:
-    """A text without gaps: its encoding, and its bytes on the wire."""
+    """The encoding of a text without placeholders, and its encoded bytes."""
     body = Body(text)
-    return body.encoding, b"".join(body.personalized({}))
+    return body.encoding, b"".join(body.filled({}))
+
+
+KOREAN, ENGLISH = digest_spec("ko"), digest_spec("en", "daily")
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +43,8 @@ def english() -> Content:
     return content_of_edition(edition_of(issue_of(), language="en", frequency="daily"))
 
 
-def mail_of(content: Content, reader: Recipient = MINJI) -> Message:
-    return build_message(content, reader, IDENTITY, message_id=MESSAGE_ID, now=NOW)
+def message_of(content: Content, recipient: Recipient = MINJI, spec: MailSpec = KOREAN) -> Message:
+    return build_message(spec, content, recipient, IDENTITY, message_id=MESSAGE_ID, now=NOW)
 
 
 def parsed(message: Message) -> EmailMessage:
@@ -50,18 +52,18 @@ def parsed(message: Message) -> EmailMessage:
 
 
 def raw_field(message: Message, name: str) -> str:
-    """A field as it stands on the wire, unfolded."""
+    """A header field as it is sent, unfolded."""
     head = message.data.partition(b"\r\n\r\n")[0].decode("ascii")
     unfolded = re.sub(r"\r\n[ \t]+", " ", head)
     (value,) = re.findall(rf"(?m)^{name}: (.*?)\r?$", unfolded)
     return str(value)
 
 
-def test_a_mail_has_every_header_that_mailbox_providers_ask_for(korean: Content) -> None:
-    message = mail_of(korean)
+def test_a_mail_has_every_header_that_mailbox_providers_require(korean: Content) -> None:
+    message = message_of(korean)
     token = re.search(r"/u/([\w-]+)>", raw_field(message, "List-Unsubscribe"))
     assert token
-    assert read_token(IDENTITY.key, "unsubscribe", token[1], NOW.date()) == HANDLE
+    assert read_token(IDENTITY.key, LinkPurpose.UNSUBSCRIBE, token[1], NOW.date()) == HANDLE
     expected = {
         "From": "Paperboy <news@paperboy.example>",
         "List-Unsubscribe": f"<https://paperboy.example/u/{token[1]}>, "
@@ -85,23 +87,23 @@ def test_a_mail_has_every_header_that_mailbox_providers_ask_for(korean: Content)
     assert len(parsed(message).keys()) == len(set(parsed(message).keys()))
 
 
-def test_the_envelope_names_the_reader_by_a_token_that_only_a_bounce_can_use(korean: Content) -> None:
-    message = mail_of(korean)
+def test_the_envelope_sender_has_a_token_that_only_a_bounce_can_use(korean: Content) -> None:
+    message = message_of(korean)
     token = message.envelope_from.removeprefix("bounces+").removesuffix("@paperboy.example")
-    assert read_token(IDENTITY.key, "bounce", token, NOW.date()) == HANDLE
+    assert read_token(IDENTITY.key, LinkPurpose.BOUNCE, token, NOW.date()) == HANDLE
     assert message.envelope_to == "minji@example.com"
 
 
-def test_nothing_that_providers_collect_names_the_reader(korean: Content) -> None:
-    others = Recipient("jihoon@example.com", "박지훈", "f" * 16, "ko")
+def test_the_headers_that_providers_collect_do_not_identify_the_subscriber(korean: Content) -> None:
+    other = Recipient("jihoon@example.com", "박지훈", "f" * 16)
     for name in ("Feedback-ID", "List-Id", "List-Archive", "List-Owner", "List-Help"):
-        assert raw_field(mail_of(korean), name) == raw_field(mail_of(korean, others), name)
+        assert raw_field(message_of(korean), name) == raw_field(message_of(korean, other), name)
 
 
-def test_both_bodies_arrive_exactly_as_they_were_written(korean: Content, english: Content) -> None:
-    for content in (korean, english):
-        html, text = personalized(content, MINJI, IDENTITY, NOW)
-        body = parsed(mail_of(content))
+def test_both_bodies_arrive_exactly_as_they_were_rendered(korean: Content, english: Content) -> None:
+    for spec, content in ((KOREAN, korean), (ENGLISH, english)):
+        html, text = personalized(spec, content, MINJI, IDENTITY, NOW)
+        body = parsed(message_of(content, spec=spec))
         assert body.get_content_type() == "multipart/alternative"
         plain, page = body.iter_parts()
         assert (plain.get_content_type(), page.get_content_type()) == ("text/plain", "text/html")
@@ -112,30 +114,30 @@ def test_both_bodies_arrive_exactly_as_they_were_written(korean: Content, englis
             assert decoded.decode() == written.replace("\n", "\r\n")
 
 
-def test_each_reader_has_their_own_name_and_links_in_both_bodies(korean: Content) -> None:
-    html, text = personalized(korean, MINJI, IDENTITY, NOW)
-    jihoon = Recipient("j@example.com", "박지훈", "f" * 16, "ko")
-    other_html, other_text = personalized(korean, jihoon, IDENTITY, NOW)
+def test_each_recipient_has_their_own_name_and_links_in_both_bodies(korean: Content) -> None:
+    html, text = personalized(KOREAN, korean, MINJI, IDENTITY, NOW)
+    jihoon = Recipient("j@example.com", "박지훈", "f" * 16)
+    other_html, other_text = personalized(KOREAN, korean, jihoon, IDENTITY, NOW)
     for mine, theirs in ((html, other_html), (text, other_text)):
         assert "김민지 님" in mine
         assert "박지훈 님" in theirs
-        assert not set(links_of_one(mine)) & set(links_of_one(theirs))
-        assert {path for path, _ in links_of_one(mine)} == {"u", "p"}
+        assert not set(personal_links(mine)) & set(personal_links(theirs))
+        assert {path for path, _ in personal_links(mine)} == {"u", "p"}
         assert korean.nonce not in mine
 
 
-def links_of_one(body: str) -> list[tuple[str, str]]:
+def personal_links(body: str) -> list[tuple[str, str]]:
     return re.findall(r"https://paperboy\.example/([up])/([\w-]{22,24})", body)
 
 
 def test_the_same_arguments_give_the_same_bytes(korean: Content) -> None:
-    assert mail_of(korean).data == mail_of(korean).data
+    assert message_of(korean).data == message_of(korean).data
 
 
-def test_a_mail_has_no_line_over_998_octets_and_no_bare_line_break(korean: Content, english: Content) -> None:
+def test_no_line_has_over_998_octets_and_no_line_break_is_bare(korean: Content, english: Content) -> None:
     for content in (korean, english):
         wild = replace(content, html=content.html + "긴" * 5000 + "x" * 5000 + "\r\rx", text="y" * 5000)
-        data = mail_of(wild).data
+        data = message_of(wild).data
         assert max(map(len, data.split(b"\r\n"))) <= 998
         assert not re.search(rb"\r(?!\n)|(?<!\r)\n", data)
         assert data.isascii()
@@ -163,7 +165,7 @@ LINES = st.lists(
 @example(["y" * 74 + " From the soft line break on"])
 @example([".", "x" * 75 + ".", "y" * 74 + ".." + "z" * 74])
 @example([".From here on"])
-def test_no_line_begins_so_that_a_server_or_a_mailbox_would_change_it(lines: list[str]) -> None:
+def test_no_line_begins_with_a_dot_or_the_word_from(lines: list[str]) -> None:
     text = "\n".join(lines)
     encoding, body = encode(text)
     assert not re.search(rb"(?m)^(From |\.)", body)
@@ -184,35 +186,35 @@ def test_every_text_survives_its_encoding(text: str) -> None:
     assert decoded.decode() == re.sub(r"\r\n|\r|\n", "\r\n", text)
 
 
-PIECES = st.text(alphabet=st.sampled_from("ab 한😀=.\n"), max_size=200)
+TEXTS = st.text(alphabet=st.sampled_from("ab 한😀=.\n"), max_size=200)
 
 
 @given(
-    st.lists(st.tuples(PIECES, st.sampled_from(NAMES)), max_size=6),
-    PIECES,
-    st.lists(PIECES, min_size=5, max_size=5),
+    st.lists(st.tuples(TEXTS, st.sampled_from(NAMES)), max_size=6),
+    TEXTS,
+    st.lists(TEXTS, min_size=5, max_size=5),
 )
-def test_every_gap_is_filled_where_it_stands_whatever_lies_around_it(
-    pieces: list[tuple[str, str]], end: str, values: list[str]
+def test_every_placeholder_is_replaced_whatever_is_around_it(
+    fragments: list[tuple[str, str]], end: str, values: list[str]
 ) -> None:
-    text = "".join(piece + placeholder("n0nce", name) for piece, name in pieces) + end
-    personalized = {name: value.replace("\n", " ") for name, value in zip(NAMES, values, strict=True)}
+    text = "".join(fragment + placeholder("n0nce", name) for fragment, name in fragments) + end
+    by_name = {name: value.replace("\n", " ") for name, value in zip(NAMES, values, strict=True)}
+    encoded_by_name = {name: value.encode() for name, value in by_name.items()}
     body = Body(text, "n0nce")
-    encoded = b"".join(body.personalized({name: value.encode() for name, value in personalized.items()}))
-    assert encoded == b"".join(
-        body.personalized({name: value.encode() for name, value in personalized.items()})
-    )
+    encoded = b"".join(body.filled(encoded_by_name))
+    assert encoded == b"".join(body.filled(encoded_by_name)), "a plan that is used again gives the same"
     assert max(len(line) for line in encoded.split(b"\r\n")) <= 76
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n|(?m:^\.)", encoded)
     part = message_from_bytes(f"Content-Transfer-Encoding: {body.encoding}\r\n\r\n".encode() + encoded)
-    expected = "".join(piece + personalized[name] for piece, name in pieces) + end
+    expected = "".join(fragment + by_name[name] for fragment, name in fragments) + end
     assert part.get_payload(decode=True) == expected.replace("\n", "\r\n").encode()
 
 
-def test_a_korean_sender_and_reader_domain_go_out_in_ascii(korean: Content) -> None:
+def test_korean_domains_of_sender_and_recipient_are_sent_in_ascii(korean: Content) -> None:
     identity = replace(IDENTITY, sender="논문 소식 <news@소식.한국>")
-    reader = replace(MINJI, email="minji@xn--vv4b11d.xn--3e0b707e")
-    message = build_message(korean, reader, identity, message_id=f"0f@{identity.domain}", now=NOW)
+    recipient = MINJI._replace(email="minji@xn--vv4b11d.xn--3e0b707e")
+    message_id = f"0f@{identity.domain}"
+    message = build_message(KOREAN, korean, recipient, identity, message_id=message_id, now=NOW)
     assert identity.domain.startswith("xn--")
     assert message.envelope_from.endswith(f"@{identity.domain}")
     assert message.envelope_from.isascii()
@@ -226,7 +228,7 @@ def test_a_korean_sender_and_reader_domain_go_out_in_ascii(korean: Content) -> N
 @example('"Robert"\r\nBcc: everyone@example.com\r\n\r\n<script>alert(1)</script>')
 @example("a@b, c@d; <e@f>")
 def test_no_name_breaks_a_mail(korean: Content, name: str) -> None:
-    mail = parsed(mail_of(korean, replace(MINJI, name=name)))
+    mail = parsed(message_of(korean, MINJI._replace(name=name)))
     (to,) = mail["To"].addresses
     assert to.addr_spec == "minji@example.com"
     assert mail["Bcc"] is None
@@ -236,16 +238,5 @@ def test_no_name_breaks_a_mail(korean: Content, name: str) -> None:
 
 
 def test_a_stored_edition_gives_the_same_mail(korean: Content) -> None:
-    row = EditionRow(
-        slot=korean.slot,
-        language=korean.language,
-        frequency=korean.frequency,
-        subject=korean.subject,
-        html=korean.html,
-        text=korean.text,
-        nonce=korean.nonce,
-        after=0,
-        papers=[1],
-        created_at=NOW,
-    )
-    assert content_of(row) == korean
+    row = edition_row(ENGLISH, korean, NOW)
+    assert (spec_of(row), content_of(row)) == (ENGLISH, korean)

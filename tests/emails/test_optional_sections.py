@@ -1,4 +1,4 @@
-"""Pieces of a rendered mail: measured as they are, kept or cut by name, and nothing else touched."""
+"""Optional sections of a rendered mail are measured, and kept or removed by name."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,28 +10,28 @@ HTML = st.text(alphabet=st.sampled_from("ab한😀=<>&/-!\n"), max_size=30).filt
     lambda text: "<!--" not in text
 )
 NAMES = st.sampled_from(["b1", "b11", "t1", "n0"])
-PIECES = st.lists(st.tuples(st.one_of(st.none(), NAMES), HTML), max_size=12)
+FRAGMENTS = st.lists(st.tuples(st.one_of(st.none(), NAMES), HTML), max_size=12)
 
 
-def joined(pieces: list[tuple[str | None, str]]) -> str:
-    return "".join(f"<!--{name}-->{html}<!--/{name}-->" if name else html for name, html in pieces)
+def joined(fragments: list[tuple[str | None, str]]) -> str:
+    return "".join(f"<!--{name}-->{html}<!--/{name}-->" if name else html for name, html in fragments)
 
 
-@given(PIECES, st.sets(NAMES))
-def test_of_a_mail_stays_what_has_no_name_or_one_that_is_kept(
-    pieces: list[tuple[str | None, str]], kept: set[str]
+@given(FRAGMENTS, st.sets(NAMES))
+def test_exactly_the_sections_that_are_not_kept_are_removed(
+    fragments: list[tuple[str | None, str]], kept: set[str]
 ) -> None:
-    expected = "".join(html for name, html in pieces if name is None or name in kept)
-    assert keep_sections(joined(pieces), kept.__contains__) == expected
+    expected = "".join(html for name, html in fragments if name is None or name in kept)
+    assert keep_sections(joined(fragments), kept.__contains__) == expected
 
 
-@given(PIECES)
-def test_all_pieces_of_a_name_together_are_what_keeping_it_costs(
-    pieces: list[tuple[str | None, str]],
+@given(FRAGMENTS)
+def test_the_size_of_a_name_is_the_size_of_all_its_sections(
+    fragments: list[tuple[str | None, str]],
 ) -> None:
-    html = joined(pieces)
+    html = joined(fragments)
     measured = section_sizes(html)
-    assert set(measured) == {name for name, _ in pieces if name}
+    assert set(measured) == {name for name, _ in fragments if name}
     frame = size_of(keep_sections(html, lambda _: False))
     for name, size in measured.items():
         assert frame + size == size_of(keep_sections(html, {name}.__contains__))

@@ -1,4 +1,4 @@
-"""Whole mails of any texts: within the limit, full, complete in order, safe, the same in both bodies."""
+"""Whole mails with any texts: within the limit, full, in order, safe, and the same in both bodies."""
 
 import re
 from functools import cache
@@ -7,6 +7,8 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 
+from core.languages import Language
+from core.slots import Frequency
 from emails.edition import Edition
 from emails.rendering.fit import MAX_ORDINARY_BYTES
 from emails.rendering.i18n import translate
@@ -19,15 +21,15 @@ from paperboy.demo.sample.cook import cook_week
 from paperboy.demo.sample.data import weeks
 from tests.support.all_mails import large_issue
 from tests.support.factories import blocks, edition_of, issue_of, paper, rendered
-from tests.support.mail_reader import Mail, on_one_line, without_spaces
+from tests.support.mail_reader import Mail, languages, on_one_line, without_spaces
 from tests.support.random_posts import editions
 
-SHAPES = list(product((0, 1, 2), ("ko", "en", "both"), ("weekly", "daily")))
-FULL = 0.85  # of the limit, where something had to be left out
+SAMPLES = list(product((0, 1, 2), Language, Frequency))
+MIN_FILL = 0.85  # of the limit, if something was left out
 
 
-def check_whole(edition: Edition) -> Mail:
-    """What holds for every mail, whatever is in its texts."""
+def checked_mail(edition: Edition) -> Mail:
+    """Check what must hold for every mail, whatever its texts are."""
     mail = Mail(edition)
     assert mail.max_html_bytes <= MAX_HTML_BYTES
     assert mail.hrefs == mail.listed_urls
@@ -41,20 +43,20 @@ def check_whole(edition: Edition) -> Mail:
 
 def _check_papers(mail: Mail) -> None:
     """Every paper has its title and links, in order and in both bodies."""
-    language = mail.edition.language
+    language = mail.edition.spec.language
     titles = [on_one_line(unit.title) or translate(language, "untitled") for unit in mail.edition.papers]
     assert [title.removesuffix("…") for title in mail.titles] == [
         title[: len(shown) - shown.endswith("…")] for title, shown in zip(titles, mail.titles, strict=True)
     ]
     at = 0
     for title in mail.titles:
-        at = without_spaces(mail.text).index(f"#{bare(title)}", at)
+        at = without_spaces(mail.text).index(f"#{without_spaces(title)}", at)
     for unit in mail.edition.papers:
         assert {unit.url, unit.forum, *(link.url for link in unit.links)} <= mail.hrefs
 
 
 def _check_texts(mail: Mail) -> None:
-    """Whole blocks only, in order, each under its heading and marked with its language."""
+    """Texts have whole blocks in order, under their headings, marked with their languages."""
     expected = [
         (
             text.part.language,
@@ -67,25 +69,26 @@ def _check_texts(mail: Mail) -> None:
     assert mail.texts == expected
     read, at = without_spaces(mail.text), 0
     for _, heading, paragraphs in expected:
-        for words in (f"##{bare(heading)}", *paragraphs):
+        for words in (f"##{without_spaces(heading)}", *paragraphs):
             at = read.index(words, at) + len(words)
-    assert mail.text.count("\n## ") == len(expected), "what is not shown has no heading"
+    assert mail.text.count("\n## ") == len(expected), "a text without blocks has no heading"
 
 
 def _check_left_out(mail: Mail) -> None:
-    """What was left out is named, linked where it stands on the forum, and the room was used."""
-    cut = [(web, [t for t in texts if t.left]) for web, texts in mail.units if any(t.left for t in texts)]
-    assert [web for _, web in mail.left_out] == [web for web, _ in cut]
+    """What was left out is named and linked, and the room was used."""
+    cut = [(link, [t for t in texts if t.left_out]) for link, texts in mail.units]
+    cut = [(link, texts) for link, texts in cut if texts]
+    assert [link for _, link in mail.left_out] == [link for link, _ in cut]
     for (line, _), (_, texts) in zip(mail.left_out, cut, strict=True):
-        assert all(translate(mail.edition.language, text.part.name) in line for text in texts)
+        assert all(translate(mail.edition.spec.language, text.part.name) in line for text in texts)
         assert without_spaces(line) in without_spaces(mail.text)
     fitted = mail.rendered.fitted
-    if fitted.cuts and max(entry.needed for entry in fitted.cuts) < MAX_ORDINARY_BYTES:
-        assert mail.max_html_bytes >= FULL * MAX_HTML_BYTES
+    if fitted.left_out and max(entry.needed for entry in fitted.left_out) < MAX_ORDINARY_BYTES:
+        assert mail.max_html_bytes >= MIN_FILL * MAX_HTML_BYTES
     openings = [text for text in mail.parts if text.part.opens]
     sizes = [len(inline_html(text.part.blocks[0]).encode()) for text in openings]
     if sum(sizes) < 30_000 and len(mail.titles) <= 15:
-        assert all(text.blocks for text in openings), "every paper is introduced"
+        assert all(text.blocks for text in openings), "every paper has its opening"
 
 
 # --- any text -----------------------------------------------------------------------
@@ -93,8 +96,8 @@ def _check_left_out(mail: Mail) -> None:
 
 @settings(max_examples=120)
 @given(editions())
-def test_a_mail_of_any_texts_is_small_enough_complete_in_order_and_safe(edition: Edition) -> None:
-    check_whole(edition)
+def test_a_mail_with_any_texts_fits_and_is_complete_in_order_and_safe(edition: Edition) -> None:
+    checked_mail(edition)
 
 
 @cache
@@ -105,28 +108,30 @@ def sample(number: int) -> IssueContent:
     )
 
 
-@pytest.mark.parametrize(("number", "language", "frequency"), SHAPES)
-def test_a_weekly_post_of_every_period_makes_a_whole_mail(number: int, language: str, frequency: str) -> None:
-    mail = check_whole(edition_of(sample(number), language=language, frequency=frequency))
-    assert not mail.rendered.fitted.cuts or frequency == "weekly"
+@pytest.mark.parametrize(("number", "language", "frequency"), SAMPLES)
+def test_a_weekly_post_of_every_period_makes_a_complete_mail(
+    number: int, language: str, frequency: str
+) -> None:
+    mail = checked_mail(edition_of(sample(number), language=language, frequency=frequency))
+    assert not mail.rendered.fitted.left_out or frequency == "weekly"
 
 
-# --- more than a mail holds ---------------------------------------------------------
+# --- more than fits into a mail -----------------------------------------------------
 
 
-@pytest.mark.parametrize("language", ["ko", "en", "both"])
+@languages
 @pytest.mark.parametrize("papers", [15, 25])
-def test_where_something_is_left_out_the_room_is_used(language: str, papers: int) -> None:
-    mail = check_whole(edition_of(large_issue(papers), language=language))
-    assert mail.rendered.fitted.cuts
+def test_the_room_is_used_if_something_is_left_out(language: str, papers: int) -> None:
+    mail = checked_mail(edition_of(large_issue(papers), language=language))
+    assert mail.rendered.fitted.left_out
     assert mail.max_html_bytes >= 0.95 * MAX_HTML_BYTES
-    assert 0 <= mail.rendered.fill_placeholders - mail.max_html_bytes / MAX_HTML_BYTES < 0.03, (
-        "what is reported never promises too little"
+    assert 0 <= mail.rendered.fill - mail.max_html_bytes / MAX_HTML_BYTES < 0.03, (
+        "the reported fill is never too low"
     )
 
 
-@pytest.mark.parametrize("language", ["ko", "en", "both"])
-def test_papers_of_one_size_are_shown_alike_and_openings_before_all_else(language: str) -> None:
+@languages
+def test_papers_of_one_size_are_shown_alike_and_openings_come_first(language: str) -> None:
     mail = Mail(edition_of(large_issue(), language=language))
     by_text: dict[tuple[str, str], list[int]] = {}
     for text in mail.parts:
@@ -138,13 +143,11 @@ def test_papers_of_one_size_are_shown_alike_and_openings_before_all_else(languag
         assert name == "abstract" or min(counts) >= 1
 
 
-def test_a_line_about_what_was_left_out_names_each_text_once_and_says_of_which_the_beginning_is_there() -> (
-    None
-):
+def test_a_note_names_each_text_once_and_says_which_of_them_have_begun() -> None:
     begun = []
-    for language in ("ko", "en", "both"):
-        mail = check_whole(edition_of(large_issue(), language=language))
-        cut = [[text for text in texts if text.left] for _, texts in mail.units]
+    for language in Language:
+        mail = checked_mail(edition_of(large_issue(), language=language))
+        cut = [[text for text in texts if text.left_out] for _, texts in mail.units]
         for (line, _), texts in zip(mail.left_out, filter(None, cut), strict=True):
             names = [translate(language, text.part.name) for text in texts]
             assert all(line.count(name) == names.count(name) for name in names)
@@ -152,22 +155,21 @@ def test_a_line_about_what_was_left_out_names_each_text_once_and_says_of_which_t
             begun += [bool(text.blocks) for text in texts]
             assert line.count(rest) == sum(bool(text.blocks) for text in texts)
             if language == "both":
-                spoken = [t.part.language for t in texts if t.part.name not in {"overview", "summary"}]
+                named = [t.part.language for t in texts if t.part.name not in {"overview", "summary"}]
                 assert all(
-                    line.count(translate(language, f"language_{name}")) == spoken.count(name)
-                    for name in spoken
+                    line.count(translate(language, f"language_{name}")) == named.count(name) for name in named
                 )
     assert set(begun) == {True, False}
 
 
-def test_forty_papers_make_a_mail_with_every_title_and_link() -> None:
+def test_a_mail_of_forty_papers_has_every_title_and_link() -> None:
     papers = [paper(number, links=(Link(f"https://code.example/{number}"),)) for number in range(1, 41)]
-    for language in ("ko", "en", "both"):
-        assert len(check_whole(edition_of(issue_of(papers), language=language)).titles) == 40
+    for language in Language:
+        assert len(checked_mail(edition_of(issue_of(papers), language=language)).titles) == 40
 
 
-@pytest.mark.parametrize("language", ["ko", "en", "both"])
-def test_a_paper_of_60_kilobytes_leaves_the_others_their_introductions_and_the_mail_full(
+@languages
+def test_a_paper_of_60_kilobytes_does_not_displace_the_other_introductions(
     language: str,
 ) -> None:
     huge = paper(
@@ -176,29 +178,29 @@ def test_a_paper_of_60_kilobytes_leaves_the_others_their_introductions_and_the_m
         abstract_ko=blocks("긴 초록입니다. " * 3_000),
         abstract_en=blocks("A long abstract of many words. " * 4_000),
     )
-    mail = check_whole(
+    mail = checked_mail(
         edition_of(issue_of([huge, *(paper(number) for number in range(2, 11))]), language=language)
     )
     first, *others = [texts for _, texts in mail.units if texts and texts[0].part.name != "overview"]
     assert first[0].blocks
-    assert not [text for texts in others for text in texts if text.part.name == "intro" and text.left]
-    assert mail.rendered.fitted.cuts
-    assert mail.max_html_bytes >= FULL * MAX_HTML_BYTES
+    assert not [text for texts in others for text in texts if text.part.name == "intro" and text.left_out]
+    assert mail.rendered.fitted.left_out
+    assert mail.max_html_bytes >= MIN_FILL * MAX_HTML_BYTES
 
 
-def test_papers_without_any_text_make_a_mail_of_titles_and_links() -> None:
+def test_a_mail_of_papers_without_texts_has_titles_and_links() -> None:
     empty: dict[str, tuple[Block, ...]] = {"intro_ko": (), "abstract_ko": (), "abstract_en": ()}
-    for language in ("ko", "en", "both"):
+    for language in Language:
         edition = edition_of(
             issue_of([paper(number, **empty) for number in range(1, 6)], overview=()), language=language
         )
-        mail = check_whole(edition)
+        mail = checked_mail(edition)
         assert edition.parts == ()
         assert len(mail.titles) == 5
         assert mail.left_out == []
 
 
-def test_what_cannot_fit_a_mail_even_without_its_texts_is_an_error_and_no_clipped_mail() -> None:
+def test_titles_and_links_that_do_not_fit_into_a_mail_are_an_error() -> None:
     long = {f"title_{language}": "a long title " * 20 for language in ("ko", "en")}
     links = tuple(Link(f"https://a.example/{'x' * 400}{number}") for number in range(20))
     crowded = issue_of([paper(number, links=links, **long) for number in range(1, 41)])
@@ -206,31 +208,31 @@ def test_what_cannot_fit_a_mail_even_without_its_texts_is_an_error_and_no_clippe
         rendered(edition_of(crowded))
 
 
-@pytest.mark.parametrize("language", ["ko", "en", "both"])
-def test_the_worst_single_paper_still_makes_a_mail(language: str) -> None:
-    address = "https://a.example/?" + "&" * 400
+@languages
+def test_the_worst_single_paper_fits_into_a_mail(language: str) -> None:
+    url = "https://a.example/?" + "&" * 400
     worst = paper(
         1,
         title_ko="&" * 20_000,
         title_en="&" * 20_000,
-        links=tuple(Link(f"{address}{number}", "&" * 5_000) for number in range(100)),
+        links=tuple(Link(f"{url}{number}", "&" * 5_000) for number in range(100)),
         intro_ko=blocks("&" * 90_000),
     )
-    check_whole(edition_of(issue_of([worst], overview=()), language=language))
+    checked_mail(edition_of(issue_of([worst], overview=()), language=language))
 
 
-def test_a_list_stays_a_list_when_its_end_is_cut_off() -> None:
+def test_a_list_is_still_a_list_when_its_end_is_left_out() -> None:
     items = blocks("앞 문단입니다.", *(f"- 항목 {number} " + "설명 " * 400 for number in range(60)))
-    mail = check_whole(edition_of(issue_of([paper(1, intro_ko=items)])))
+    mail = checked_mail(edition_of(issue_of([paper(1, intro_ko=items)])))
     shown = [node.text() for node in mail.tree.css("ul > li") if "항목" in node.text()]
-    assert mail.rendered.fitted.cuts
+    assert mail.rendered.fitted.left_out
     assert shown == [block.text for block in items[1 : len(shown) + 1]]
     assert not mail.tree.css("p > li, div > li, td > li, ul > ul")
     assert mail.html.count("<ul") == mail.html.count("</ul>") == 1
 
 
-def test_a_list_of_which_nothing_has_room_leaves_no_empty_list() -> None:
+def test_a_list_without_room_for_any_item_is_left_out_completely() -> None:
     items = blocks("앞 문단입니다.", *(f"- 항목 {number} " + "설명 " * 30_000 for number in range(3)))
-    mail = check_whole(edition_of(issue_of([paper(1, intro_ko=items)])))
-    assert mail.rendered.fitted.cuts
+    mail = checked_mail(edition_of(issue_of([paper(1, intro_ko=items)])))
+    assert mail.rendered.fitted.left_out
     assert not mail.tree.css("ul")

@@ -1,4 +1,4 @@
-"""SpamAssassin judges every kind of mail as a reader's server receives it."""
+"""SpamAssassin checks every kind of mail as a recipient's server receives it."""
 
 import mailbox
 import re
@@ -16,12 +16,12 @@ from tests.support.factories import send_messages
 from tests.support.programs import output_of, program
 from tests.support.servers.smtp import Message, ScriptedServer
 
-# What speaks neither for nor against a mail, or for it. Any other rule that fires is a finding.
+# Rules that count neither for nor against a mail, or for it. Any other rule that matches is a finding.
 HARMLESS = {
     "HTML_MESSAGE",  # there is an HTML part
     "MAILING_LIST_MULTI",  # the headers are a mailing list's
-    "SUBJ_ALL_CAPS",  # it reads Latin letters only, and a Korean title may hold but an acronym
-    "WEIRD_QUOTING",  # the bytes of some Hangul, taken for quotation marks of Windows
+    "SUBJ_ALL_CAPS",  # it only looks at Latin letters, and an acronym may be the only ones in a Korean title
+    "WEIRD_QUOTING",  # it takes the bytes of some Hangul for quotation marks of Windows
 }
 SIGNED = (
     b"From To Subject Date Message-ID List-Unsubscribe List-Unsubscribe-Post MIME-Version Content-Type"
@@ -31,23 +31,23 @@ KEY = rsa.generate_private_key(65537, 2048).private_bytes(
 )
 
 
-class Verdict(NamedTuple):
-    """What SpamAssassin says of a mail: its score, and what each rule that fired adds to it."""
+class SpamReport(NamedTuple):
+    """SpamAssassin's report on a mail: its score, and the score of each rule that matched."""
 
     score: float
     rules: dict[str, float]
 
 
 @pytest.fixture(scope="session")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
-    """The verdict on each kind of mail, by its name."""
-    program("spamassassin")  # before the work
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SpamReport]:
+    """The report on each kind of mail, by its name."""
+    program("spamassassin")  # skips before any work is done
     folder = tmp_path_factory.mktemp("spam")
     with closing(mailbox.mbox(folder / "received")) as received:
         for name, message in _relayed().items():
             received.add(f"X-Kind: {name}\n".encode() + _received(message))
     # One run for all: SpamAssassin takes two seconds to start.
-    judged = output_of(
+    checked = output_of(
         "spamassassin",
         "--local",
         "--nocreate-prefs",
@@ -56,29 +56,29 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
         "--cf=use_bayes 0",
         "--cf=add_header all Rules _TESTSSCORES(,)_",
         "--cf=add_header all Score _SCORE_",
-        question=(folder / "received").read_bytes(),
+        standard_input=(folder / "received").read_bytes(),
         home=folder,
     )
-    (folder / "judged").write_bytes(judged)
-    with closing(mailbox.mbox(folder / "judged")) as mails:
-        return {mail["X-Kind"]: _verdict(mail) for mail in mails}
+    (folder / "checked").write_bytes(checked)
+    with closing(mailbox.mbox(folder / "checked")) as mails:
+        return {mail["X-Kind"]: _report(mail) for mail in mails}
 
 
-def test_no_kind_of_mail_scores_above_zero(verdicts: dict[str, Verdict]) -> None:
-    found = summary({name: [str(verdict)] for name, verdict in verdicts.items() if verdict.score > 0})
+def test_no_kind_of_mail_scores_above_zero(reports: dict[str, SpamReport]) -> None:
+    found = summary({name: [str(report)] for name, report in reports.items() if report.score > 0})
     assert not found, found
 
 
-def test_no_rule_fires_but_those_of_a_signed_mailing_list(verdicts: dict[str, Verdict]) -> None:
-    found = summary({name: verdict.rules.keys() - HARMLESS for name, verdict in verdicts.items()})
+def test_no_rules_match_except_those_of_a_signed_mailing_list(reports: dict[str, SpamReport]) -> None:
+    found = summary({name: report.rules.keys() - HARMLESS for name, report in reports.items()})
     assert not found, found
 
 
 def _relayed() -> dict[str, Message]:
-    """The mails by name, as the transport hands them to a relay.
+    """The mails by name, as the transport sends them to a relay.
 
-    A daily mail of a post brings a part of what its weekly one does, one language of a post a part of both;
-    the large issue and the first digest of a reader bring nothing new.
+    Mails whose texts are all in other mails are left out: daily ones, single languages, the large issue and the
+    welcome digest.
     """
     kinds = [
         kind
@@ -91,7 +91,7 @@ def _relayed() -> dict[str, Message]:
 
 
 def _received(message: Message) -> bytes:
-    """The mail with what a signing relay and the reader's server put in front of it."""
+    """The mail with the headers that a signing relay and the recipient's server add."""
     parsed = message_from_bytes(message.data, policy=policy.default)
     domain, date = parsed["From"].addresses[0].domain, parsed["Date"]
     signature: bytes = dkim.sign(message.data, b"mail", domain.encode(), KEY, include_headers=SIGNED)
@@ -107,6 +107,6 @@ def _received(message: Message) -> bytes:
     return (head + signature + message.data).replace(b"\r\n", b"\n")
 
 
-def _verdict(mail: mailbox.mboxMessage) -> Verdict:
+def _report(mail: mailbox.mboxMessage) -> SpamReport:
     scores = [rule.partition("=") for rule in "".join(mail["X-Spam-Rules"].split()).split(",")]
-    return Verdict(float(mail["X-Spam-Score"]), {name: float(score) for name, _, score in scores})
+    return SpamReport(float(mail["X-Spam-Score"]), {name: float(score) for name, _, score in scores})

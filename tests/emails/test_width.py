@@ -1,4 +1,4 @@
-"""Text by its width: lines broken between words, texts shortened between words."""
+"""Lines are broken and texts are shortened between words, measured in columns."""
 
 import re
 from itertools import pairwise
@@ -21,21 +21,21 @@ def test_a_hangul_syllable_and_an_emoji_take_two_columns(text: str, width: int) 
 
 
 @given(TEXTS, st.integers(10, 80), PREFIXES)
-def test_lines_hold_every_word_in_order_and_none_is_too_wide(
+def test_lines_have_every_word_in_order_and_none_is_too_wide(
     text: str, width: int, prefixes: tuple[str, str]
 ) -> None:
     first, rest = prefixes
     lines = wrap(text, width, first, rest)
     starts = [first, *[rest] * (len(lines) - 1)]
     assert all(line.startswith(start.rstrip()) for line, start in zip(lines, starts, strict=True))
-    bare = [line[len(start) :] for line, start in zip(lines, starts, strict=True)]
-    assert " ".join(bare).split() == text.split()
-    for line, words in zip(lines, bare, strict=True):
+    contents = [line[len(start) :] for line, start in zip(lines, starts, strict=True)]
+    assert " ".join(contents).split() == text.split()
+    for line, words in zip(lines, contents, strict=True):
         assert columns(line) <= width or len(words.split()) == 1
 
 
 @given(TEXTS, st.integers(10, 80))
-def test_no_line_ends_where_its_next_word_had_room(text: str, width: int) -> None:
+def test_no_line_has_room_for_the_next_word(text: str, width: int) -> None:
     lines = wrap(text, width)
     for line, after in pairwise(lines):
         assert columns(f"{line} {after.split()[0]}") > width
@@ -43,7 +43,7 @@ def test_no_line_ends_where_its_next_word_had_room(text: str, width: int) -> Non
 
 @given(TEXTS, st.integers(20, 130))
 @example("한 단어가아주길어서예순자를넘어가면" * 9, 60)
-def test_a_text_is_shortened_between_words_and_marked(text: str, width: int) -> None:
+def test_a_text_is_shortened_between_words_with_an_ellipsis(text: str, width: int) -> None:
     short = shorten(text, width)
     whole = " ".join(text.split())
     assert len(short) <= width
@@ -58,7 +58,7 @@ def test_a_text_is_shortened_between_words_and_marked(text: str, width: int) -> 
 
 
 @given(TEXTS, st.integers(1, 130))
-def test_whole_words_are_as_many_as_there_is_room_for(text: str, width: int) -> None:
+def test_whole_words_fill_the_room(text: str, width: int) -> None:
     kept = whole_words(text, width, columns)
     assert columns(kept) <= width
     words = kept.removesuffix("…").split()

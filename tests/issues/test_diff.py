@@ -1,4 +1,4 @@
-"""An edit is seen for what it is: papers added, withdrawn, corrected, retitled, moved, or nothing."""
+"""A diff names what an edit did: papers were added, withdrawn, corrected, retitled or moved, or nothing was."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,12 +22,12 @@ def test_an_added_paper_is_named_by_its_english_title() -> None:
     assert found == IssueDiff(added=("The title of paper 2",), pairs=(0, None))
 
 
-def test_a_withdrawn_paper_is_named_and_the_others_keep_their_places() -> None:
+def test_a_withdrawn_paper_is_named_and_the_others_are_still_paired() -> None:
     found = changes([paper(1), paper(2), paper(3)], [paper(1), paper(3)])
     assert found == IssueDiff(withdrawn=("The title of paper 2",), pairs=(0, 2))
 
 
-def test_a_correction_names_paper_and_part_with_both_texts() -> None:
+def test_a_correction_names_the_paper_the_part_and_both_texts() -> None:
     after = paper(2, intro_ko=blocks("2번째 논문을 다시 소개합니다."))
     found = changes([paper(1), paper(2)], [paper(1), after])
     assert [(c.paper, c.field, c.before, c.after) for c in found.corrected] == [
@@ -50,24 +50,24 @@ def test_a_paper_whose_link_was_corrected_is_found_by_its_title() -> None:
     assert [(change.field, change.after) for change in found.corrected] == [("url", "https://owl.example/")]
 
 
-def test_a_paper_without_english_title_is_found_by_its_korean_one() -> None:
+def test_a_paper_without_an_english_title_is_found_by_its_korean_title() -> None:
     before = paper(1, title_en="", url="")
     assert changes([before], [replace(before, url="https://owl.example/")]).pairs == (0,)
 
 
-def test_a_paper_that_gets_the_link_of_another_by_mistake_does_not_take_its_place() -> None:
+def test_a_paper_with_the_link_of_another_by_mistake_is_still_paired_with_itself() -> None:
     found = changes([paper(1), paper(2)], [paper(1, url=paper(2).url), paper(2)])
     assert found.pairs == (0, 1)
     assert (found.added, found.withdrawn) == ((), ())
 
 
-def test_two_papers_under_one_link_stay_two() -> None:
+def test_two_papers_with_the_same_link_stay_two_papers() -> None:
     twins = [paper(1), paper(2, url=paper(1).url)]
     assert not changes(twins, twins)
     assert changes(twins, twins).pairs == (0, 1)
 
 
-def test_only_the_paper_that_left_its_place_has_moved() -> None:
+def test_only_the_paper_that_left_its_position_counts_as_moved() -> None:
     found = changes([paper(n) for n in (1, 2, 3, 4)], [paper(n) for n in (4, 1, 2, 3)])
     assert found == IssueDiff(moved=("The title of paper 4",), pairs=(3, 0, 1, 2))
 
@@ -77,7 +77,7 @@ def test_a_corrected_overview_belongs_to_no_paper() -> None:
     assert [(change.paper, change.field) for change in found.corrected] == [("", "overview")]
 
 
-def test_a_corrected_title_of_the_post_is_noticed() -> None:
+def test_a_corrected_title_of_the_post_is_reported() -> None:
     found = diff(issue_of(1), replace(issue_of(1), title="다른 제목"))
     assert [(change.paper, change.field) for change in found.retitled] == [("", "title")]
 
@@ -103,7 +103,7 @@ def link_to(url: str) -> tuple[Block, ...]:
         ({"anchor": "p-1-owl-3"}, {"anchor": "p-1-owl-8"}),
     ],
 )
-def test_emoji_stars_spaces_looks_pictures_places_and_spellings_of_links_are_no_change(
+def test_emoji_styles_spaces_pictures_anchors_and_link_spellings_are_no_change(
     before: dict[str, object], after: dict[str, object]
 ) -> None:
     assert not changes([paper(1, **before)], [paper(1, **after)])
@@ -120,7 +120,7 @@ def test_emoji_stars_spaces_looks_pictures_places_and_spellings_of_links_are_no_
         ({"notes": ()}, {"notes": blocks("곧 공개됩니다.")}),
     ],
 )
-def test_a_figure_a_sign_a_link_or_a_lost_text_is_a_correction(
+def test_a_changed_number_symbol_or_link_and_a_lost_text_are_corrections(
     before: dict[str, object], after: dict[str, object]
 ) -> None:
     assert changes([paper(1, **before)], [paper(1, **after)]).corrected
@@ -150,16 +150,18 @@ def test_every_paper_is_kept_added_or_withdrawn_exactly_once(
     before: IssueContent, after: IssueContent
 ) -> None:
     found = diff(before, after)
-    kept = [place for place in found.pairs if place is not None]
+    kept = [index for index in found.pairs if index is not None]
     assert len(kept) == len(set(kept))
     assert len(kept) + len(found.added) == len(after.papers)
     assert len(kept) + len(found.withdrawn) == len(before.papers)
 
 
 @given(st.lists(st.integers(1, 8), unique=True), st.lists(st.integers(1, 8), unique=True))
-def test_what_an_edit_adds_its_undoing_withdraws(before: list[int], after: list[int]) -> None:
-    there = changes([paper(n) for n in before], [paper(n) for n in after])
-    back = changes([paper(n) for n in after], [paper(n) for n in before])
-    assert there.added == back.withdrawn
-    assert there.withdrawn == back.added
-    assert len(there.moved) == len(back.moved)
+def test_undoing_an_edit_withdraws_what_it_added_and_adds_what_it_withdrew(
+    before: list[int], after: list[int]
+) -> None:
+    edit = changes([paper(n) for n in before], [paper(n) for n in after])
+    undoing = changes([paper(n) for n in after], [paper(n) for n in before])
+    assert edit.added == undoing.withdrawn
+    assert edit.withdrawn == undoing.added
+    assert len(edit.moved) == len(undoing.moved)

@@ -1,4 +1,4 @@
-"""What the forum makes of a text is read back: links, quotes, pictures, formulas and emoji, all words, no noise."""
+"""The texts and links of a post are read back from the markup that the forum renders, with nothing else."""
 
 import pytest
 
@@ -26,14 +26,14 @@ from tests.support.post_html import FOOTER, onebox, paper_html
         '</header><article><h4><a href="https://b.example/">A person</a></h4></article></aside>',
     ],
 )
-def test_a_link_is_found_in_whatever_shape_the_forum_gave_it(html: str) -> None:
+def test_a_link_is_found_in_every_form_in_which_the_forum_renders_it(html: str) -> None:
     paper = parsed_paper(paper_html(link=html, more=html.replace("a.example", "c.example")))
     assert paper.url == "https://a.example/1"
     assert [(link.url, link.label) for link in paper.links] == [("https://c.example/1", "")]
     assert paper.notes == ()
 
 
-def test_several_links_in_one_paragraph_all_count_once() -> None:
+def test_each_of_several_links_in_one_paragraph_is_kept_once() -> None:
     more = (
         '<p>코드: <a href="https://github.com/owl/owl">owl</a>, https://owl.example/demo<br>'
         '<a href="https://x.com/owl/status/1">x</a> <a href="https://twitter.com/owl/status/1">t</a></p>'
@@ -47,7 +47,7 @@ def test_several_links_in_one_paragraph_all_count_once() -> None:
     assert links[0].label.startswith("코드: owl")
 
 
-def test_nothing_of_a_onebox_lands_in_a_text() -> None:
+def test_a_onebox_adds_only_its_link_to_the_text() -> None:
     paper = parsed_paper(paper_html(intro="<p>소개합니다.</p>" + onebox("https://owl.example/")))
     assert simplified_texts(paper.intro_ko) == ["소개합니다.", "https://owl.example/"]
     assert simplified_texts(paper.abstract_en) == ["The English abstract."]
@@ -60,7 +60,7 @@ def test_an_inline_page_title_is_part_of_its_sentence() -> None:
     assert block.links == ("https://github.com/owl/owl",)
 
 
-# --- what stands between the texts --------------------------------------------------
+# --- other elements -----------------------------------------------------------------
 
 
 def test_a_quoted_post_is_kept_once_without_its_frame() -> None:
@@ -105,7 +105,7 @@ def test_details_and_tables_keep_their_words_and_polls_are_dropped() -> None:
     assert paper.intro_en == ()
 
 
-def test_a_footnote_stands_where_its_number_stood() -> None:
+def test_the_text_of_a_footnote_replaces_its_number() -> None:
     mark = '<sup class="footnote-ref"><a href="#footnote-1-1" id="r">[1]</a></sup>'
     notes = (
         '<hr class="footnotes-sep"><ol class="footnotes-list"><li id="footnote-1-1" class="footnote-item">'
@@ -115,12 +115,12 @@ def test_a_footnote_stands_where_its_number_stood() -> None:
     assert simplified_texts(paper.intro_ko) == ["본문 (덧붙인 말.)입니다."]
 
 
-def test_an_element_that_nobody_foresaw_does_not_tear_its_sentence_apart() -> None:
+def test_an_unknown_inline_element_does_not_split_its_sentence() -> None:
     paper = parsed_paper(paper_html(intro="<p>앞 <dfn>가운데</dfn> <bdi>말</bdi> <ruby>뒤</ruby> 끝.</p>"))
     assert simplified_texts(paper.intro_ko) == ["앞 가운데 말 뒤 끝."]
 
 
-# --- words and signs ----------------------------------------------------------------
+# --- styles and characters ----------------------------------------------------------
 
 
 def test_a_bold_lead_stays_bold() -> None:
@@ -143,20 +143,20 @@ def test_code_math_and_line_breaks_are_kept() -> None:
     assert [run.text for block in blocks for run in block.runs if run.math] == ["x^2", "\\sum x"]
 
 
-def test_leftover_stars_become_bold_or_vanish_and_powers_stay() -> None:
+def test_leftover_stars_become_bold_or_are_removed_and_powers_stay() -> None:
     paper = parsed_paper(paper_html(intro="<p>정확도 **41%**를 얻고 **시작만 했으며 2**10 개입니다.</p>"))
     assert paper.intro_ko[0].text == "정확도 41%를 얻고 시작만 했으며 2**10 개입니다."
     assert [run.text for run in paper.intro_ko[0].runs if run.bold] == ["41%"]
 
 
 @pytest.mark.parametrize(
-    "noise",
+    "written",
     ["\\textbf{올}, $n$ 그리고 $", "``올빼미''", "<think> ⟨bos⟩ ≠ ∼ ×", "이 https URL", "올 's ,  - -- “”"],
 )
-def test_noise_is_shown_as_text_and_breaks_nothing(noise: str) -> None:
-    escaped = noise.replace("<", "&lt;").replace(">", "&gt;")
+def test_odd_characters_and_commands_are_shown_as_text(written: str) -> None:
+    escaped = written.replace("<", "&lt;").replace(">", "&gt;")
     assert parsed_paper(paper_html(intro=f"<p>{escaped} 끝</p>")).intro_ko[0].text == " ".join(
-        f"{noise} 끝".split()
+        f"{written} 끝".split()
     )
 
 
@@ -171,11 +171,11 @@ def test_noise_is_shown_as_text_and_breaks_nothing(noise: str) -> None:
         ("hugs", "🤗"),
     ],
 )
-def test_an_emoji_picture_of_either_naming_becomes_its_character(name: str, character: str) -> None:
+def test_an_emoji_image_becomes_its_character_whichever_name_it_has(name: str, character: str) -> None:
     image = f'<img src="/images/emoji/apple/{name}.png?v=12" title=":{name}:" class="emoji" alt=":{name}:">'
     assert parsed_paper(paper_html(intro=f"<p>{image} 소개</p>")).intro_ko[0].text == f"{character} 소개"
 
 
-def test_signs_that_are_only_sometimes_emoji_stay_in_a_title() -> None:
+def test_symbols_that_are_only_sometimes_emoji_stay_in_a_title() -> None:
     paper = parsed_paper(paper_html("🔥 글↔그림 / Text↔Image™"))
     assert (paper.title_ko, paper.title_en) == ("글↔그림", "Text↔Image™")

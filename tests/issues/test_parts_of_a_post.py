@@ -1,4 +1,4 @@
-"""A weekly post of any year is told apart whole: its opening, its papers, their texts by label and language."""
+"""A weekly post of any year is split into its opening, its papers, and their texts by label and language."""
 
 import re
 
@@ -32,7 +32,7 @@ def test_a_sample_week_is_read_as_it_was_written(topic_id: int, edited: bool) ->
 
 
 @pytest.mark.parametrize("topic_id", [week.topic_id for week in weeks()])
-def test_a_post_that_feedparser_has_sanitised_reads_the_same(topic_id: int) -> None:
+def test_a_post_is_parsed_the_same_after_feedparser_has_sanitised_it(topic_id: int) -> None:
     week = next(week for week in weeks() if week.topic_id == topic_id)
     html = cook_week(week, "https://forum.example")
     bare = re.sub(r'\s(data-[\w-]+|aria-label|loading|srcset)="[^"]*"', "", html)
@@ -44,7 +44,7 @@ def test_a_post_that_feedparser_has_sanitised_reads_the_same(topic_id: int) -> N
 # --- papers and labels --------------------------------------------------------------
 
 
-def test_title_and_greeting_are_no_part_of_the_overview() -> None:
+def test_the_title_and_the_greeting_are_not_part_of_the_overview() -> None:
     front = (
         heading(TITLE, 1) + heading("PyTorchKR🔥🇰🇷 🤔💭") + "<ul><li><p>첫째 흐름.</p></li></ul><p>맺음.</p>"
     )
@@ -127,7 +127,7 @@ def test_a_label_before_a_line_break_is_still_a_label() -> None:
     assert paper.url == "https://arxiv.org/abs/2506.00001"
 
 
-def test_a_label_without_a_link_under_it_does_no_harm() -> None:
+def test_a_link_label_without_a_link_under_it_adds_no_link() -> None:
     assert parsed_paper(paper_html(more="\n")).links == ()
 
 
@@ -171,7 +171,7 @@ def test_a_paper_without_further_reading_ends_at_its_link() -> None:
         "",
     ],
 )
-def test_source_disclaimer_footers_and_a_trailing_picture_belong_to_no_paper(disclaimer: str) -> None:
+def test_source_disclaimer_footer_and_a_trailing_picture_belong_to_no_paper(disclaimer: str) -> None:
     image = f'<img src="/uploads/x.png" alt="{TITLE}" width="690" height="362"></p>'
     source = heading("원문", 2) + onebox("https://letter.example/12")
     for ending in (
@@ -184,7 +184,7 @@ def test_source_disclaimer_footers_and_a_trailing_picture_belong_to_no_paper(dis
         assert paper.notes == ()
 
 
-def test_two_papers_under_one_link_by_mistake_are_both_kept() -> None:
+def test_two_papers_with_the_same_link_by_mistake_are_both_kept() -> None:
     link = onebox("https://arxiv.org/abs/2506.00001")
     content = parsed_post(paper_html(link=link), paper_html("매 / Hawk", link=link))
     assert [paper.title_en for paper in content.papers] == ["Owl", "Hawk"]
@@ -196,19 +196,19 @@ def test_two_papers_under_one_link_by_mistake_are_both_kept() -> None:
 
 @pytest.mark.parametrize("quoted", [True, False])
 @pytest.mark.parametrize("loose", [True, False])
-def test_both_languages_are_told_apart_quoted_or_bare_in_tight_or_loose_lists(
+def test_both_languages_are_separated_in_quotes_and_in_tight_or_loose_lists(
     quoted: bool, loose: bool
 ) -> None:
-    def items(*lines: str) -> str:
-        inner = [f"\n<p>{line}</p>\n" if loose else line for line in lines]
-        return "<ul>\n" + "".join(f"<li>{line}</li>\n" for line in inner) + "</ul>\n"
+    def list_of(*lines: str) -> str:
+        contents = [f"\n<p>{line}</p>\n" if loose else line for line in lines]
+        return "<ul>\n" + "".join(f"<li>{content}</li>\n" for content in contents) + "</ul>\n"
 
     korean = (
         "<p>핵심은 다음과 같습니다:</p>"
-        + items("<strong>첫째</strong> - 설명", "GPT-4o와 비교")
+        + list_of("<strong>첫째</strong> - 설명", "GPT-4o와 비교")
         + "<p>끝.</p>"
     )
-    english = "<p>Key points:</p>" + items("<strong>First</strong> – text", "Compared") + "<p>Closing.</p>"
+    english = "<p>Key points:</p>" + list_of("<strong>First</strong> – text", "Compared") + "<p>Closing.</p>"
     paper = parsed_paper(
         paper_html(intro=korean + (f"<blockquote>{english}</blockquote>" if quoted else english))
     )

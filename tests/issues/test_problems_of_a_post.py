@@ -1,4 +1,4 @@
-"""What is missing from a post, or cannot be read, is a problem that is named."""
+"""The problems of a post name what is missing from it and what cannot be parsed."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ from tests.support.parsed_posts import parsed_paper, parsed_post
 from tests.support.post_html import FOOTER, paper_html
 
 
-def problems(*papers: str, **around: str) -> str:
-    return "\n".join(parsed_post(*papers, **around).problems)
+def problems(*papers: str, **parts: str) -> str:
+    return "\n".join(parsed_post(*papers, **parts).problems)
 
 
 def test_a_post_without_papers_is_a_problem() -> None:
@@ -17,7 +17,7 @@ def test_a_post_without_papers_is_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("html", "said"),
+    ("html", "missing"),
     [
         (paper_html(abstract="<p>Only English.</p>"), "Korean abstract"),
         (paper_html(intro=""), "Korean introduction"),
@@ -25,8 +25,8 @@ def test_a_post_without_papers_is_a_problem() -> None:
         (paper_html(link='<p><a href="javascript:alert(1)">논문</a></p>'), "link"),
     ],
 )
-def test_a_paper_that_lacks_a_part_is_a_problem_that_names_it(html: str, said: str) -> None:
-    assert f"paper 2 (Owl) has no {said}" in problems(paper_html("매 / Hawk"), html)
+def test_a_missing_part_of_a_paper_is_a_problem_that_names_it(html: str, missing: str) -> None:
+    assert f"paper 2 (Owl) has no {missing}" in problems(paper_html("매 / Hawk"), html)
 
 
 def test_a_paper_whose_introduction_label_is_missing_is_not_merged_into_its_neighbour() -> None:
@@ -38,11 +38,11 @@ def test_a_paper_whose_introduction_label_is_missing_is_not_merged_into_its_neig
         assert replace(owl, anchor="") == replace(parsed_paper(paper_html()), anchor="")
 
 
-def test_a_post_of_which_a_tenth_is_lost_is_a_problem() -> None:
-    lost = "<p>" + "알 수 없는 긴 글입니다. " * 40 + "</p>"
-    assert "of the post's text was not recognised" in problems(ending="<hr>" + lost + FOOTER)
+def test_a_post_with_a_tenth_of_its_text_unrecognised_is_a_problem() -> None:
+    unknown = "<p>" + "알 수 없는 긴 글입니다. " * 40 + "</p>"
+    assert "of the post's text was not recognised" in problems(ending="<hr>" + unknown + FOOTER)
     assert problems(ending="<hr><p>짧은 말.</p>" + FOOTER) == ""
 
 
-def test_an_ending_inside_a_paper_is_a_problem() -> None:
+def test_the_ending_of_the_post_inside_a_paper_is_a_problem() -> None:
     assert "ending" in problems(paper_html(intro="<p>소개.</p>" + FOOTER))

@@ -1,4 +1,4 @@
-"""The forum's texts made readable: leftovers of LaTeX, endless paragraphs, runs as HTML."""
+"""Texts become readable: leftovers of LaTeX are replaced, very long paragraphs split, and runs written as HTML."""
 
 import re
 from itertools import accumulate
@@ -13,7 +13,7 @@ from issues.parse.readable import readable, readable_blocks
 from issues.parse.text import Block, TextRun
 from tests.support.random_posts import SNIPPETS
 
-LONGEST = 6_000  # bytes of a paragraph that a mail can still leave out without losing much
+MAX_PARAGRAPH_BYTES = 6_000  # a mail can leave out a paragraph of this size without losing much
 SENTENCES = (
     "추론 모델은 답을 찾은 뒤에도 다른 풀이를 계속 시도합니다. ",
     "Smith et al. show in Fig. 3 that 3.5 points (e.g. on MATH) are gained. ",
@@ -26,56 +26,60 @@ SENTENCES = (
 
 @st.composite
 def sentences(draw: st.DrawFn) -> list[list[TextRun]]:
-    """Sentences as runs of many looks, altogether several times longer than a paragraph may be."""
+    """Sentences as runs of many styles; together they are several times longer than a paragraph may be."""
     chosen = draw(st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=6))
     if draw(st.booleans()):
         chosen.append("쉬지 않고 이어지는 문장이 " * 300 + "있습니다. ")
     made = []
     for sentence in chosen:
-        place = draw(st.integers(1, len(sentence) - 1))
-        look = {"bold": draw(st.booleans()), "href": draw(st.sampled_from([None, "https://a.example/"]))}
-        made.append([TextRun(sentence[:place], **look), TextRun(sentence[place:])])  # type: ignore[arg-type]
+        cut = draw(st.integers(1, len(sentence) - 1))
+        style = {"bold": draw(st.booleans()), "href": draw(st.sampled_from([None, "https://a.example/"]))}
+        made.append([TextRun(sentence[:cut], **style), TextRun(sentence[cut:])])  # type: ignore[arg-type]
     length = sum(len(sentence.encode()) for sentence in chosen)
     return made * (60_000 // length + 1)
 
 
-def signs(blocks: tuple[Block, ...]) -> list[tuple[str, bool, str | None]]:
-    """Every sign but spaces, with its look."""
+def styled_characters(blocks: tuple[Block, ...]) -> list[tuple[str, bool, str | None]]:
+    """Every character but spaces, with its style."""
     return [
-        (sign, run.bold, run.href)
+        (character, run.bold, run.href)
         for block in blocks
         for run in block.runs
-        for sign in run.text
-        if not sign.isspace()
+        for character in run.text
+        if not character.isspace()
     ]
 
 
-def bare(text: str) -> str:
+def without_spaces(text: str) -> str:
     return "".join(text.split())
 
 
 @settings(max_examples=40)
 @given(sentences())
-def test_an_endless_paragraph_becomes_several_of_whole_sentences_and_loses_nothing(
+def test_a_very_long_paragraph_is_split_between_sentences_and_loses_nothing(
     written: list[list[TextRun]],
 ) -> None:
     block = Block("p", tuple(run for sentence in written for run in sentence))
     pieces = readable_blocks([block])
-    assert signs(pieces) == signs((block,)), "every sign keeps its place and its look"
-    whole = ["".join(run.text for run in sentence) for sentence in written]
-    ends = set(accumulate(len(bare(sentence)) for sentence in whole))
-    assert set(accumulate(len(bare(piece.text)) for piece in pieces)) <= ends
-    single = {bare(sentence) for sentence in whole}
+    assert styled_characters(pieces) == styled_characters((block,)), (
+        "every character keeps its order and style"
+    )
+    texts = ["".join(run.text for run in sentence) for sentence in written]
+    ends = set(accumulate(len(without_spaces(sentence)) for sentence in texts))
+    assert set(accumulate(len(without_spaces(piece.text)) for piece in pieces)) <= ends
+    single = {without_spaces(sentence) for sentence in texts}
     for piece in pieces:
         assert piece.type == "p"
-        assert len(piece.text.encode()) <= LONGEST or bare(piece.text) in single
+        assert len(piece.text.encode()) <= MAX_PARAGRAPH_BYTES or without_spaces(piece.text) in single
         assert piece.text == piece.text.strip()
 
 
-def test_paragraphs_made_of_one_are_as_long_as_they_may_be() -> None:
+def test_the_parts_of_a_split_paragraph_are_as_long_as_allowed() -> None:
     sentence = "추론 모델은 답을 찾은 뒤에도 다른 풀이를 계속 시도합니다. "
-    *full, _ = readable_blocks([Block("p", (TextRun(sentence * 700),))])
-    assert all(len(piece.text.encode()) + len(sentence.encode()) > LONGEST for piece in full)
+    *full_pieces, _ = readable_blocks([Block("p", (TextRun(sentence * 700),))])
+    assert all(
+        len(piece.text.encode()) + len(sentence.encode()) > MAX_PARAGRAPH_BYTES for piece in full_pieces
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,12 +90,12 @@ def test_paragraphs_made_of_one_are_as_long_as_they_may_be() -> None:
         Block("p", (TextRun("이만하면 한 문단입니다. " * 100 + "끝."),)),
     ],
 )
-def test_a_list_item_an_endless_sentence_and_an_ordinary_paragraph_stay_whole(block: Block) -> None:
+def test_list_items_very_long_sentences_and_ordinary_paragraphs_are_not_split(block: Block) -> None:
     (piece,) = readable_blocks([block])
     assert (piece.type, piece.text) == (block.type, block.text)
 
 
-def test_a_text_of_nothing_but_a_command_leaves_no_empty_paragraph() -> None:
+def test_a_paragraph_of_only_an_empty_command_is_dropped() -> None:
     assert readable_blocks([Block("p", (TextRun(r"\textbf{}"),))]) == ()
 
 
@@ -99,7 +103,7 @@ def test_a_text_of_nothing_but_a_command_leaves_no_empty_paragraph() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "read"),
+    ("written", "expected"),
     [
         (r"\textbf{Gardener} prunes 35\% of $x$", "Gardener prunes 35% of x"),
         (r"``quoted'' and \emph{stressed}", "“quoted” and stressed"),
@@ -111,11 +115,11 @@ def test_a_text_of_nothing_but_a_command_leaves_no_empty_paragraph() -> None:
         (r"a path C:\temp\total", r"a path C:\temp\total"),
     ],
 )
-def test_leftovers_of_latex_are_read_as_they_were_meant(written: str, read: str) -> None:
-    assert readable(Block("p", (TextRun(written),))).text == read
+def test_leftovers_of_latex_become_the_text_that_was_meant(written: str, expected: str) -> None:
+    assert readable(Block("p", (TextRun(written),))).text == expected
 
 
-def test_a_look_of_latex_becomes_the_look() -> None:
+def test_a_style_command_of_latex_becomes_the_style() -> None:
     runs = readable(
         Block("p", (TextRun(r"\textbf{b} \emph{i} \texttt{c} $x_1$ \href{https://a.example/}{l}"),))
     ).runs
@@ -126,7 +130,7 @@ def test_a_look_of_latex_becomes_the_look() -> None:
     assert {(run.text, run.href) for run in runs if run.href} == {("l", "https://a.example/")}
 
 
-def test_an_address_of_latex_that_the_forum_made_a_link_stays_that_link() -> None:
+def test_an_address_in_latex_that_the_forum_linked_stays_that_link() -> None:
     cooked = (
         TextRun(r"Code: \href{"),
         TextRun("https://a.example/", href="https://a.example/"),
@@ -136,7 +140,7 @@ def test_an_address_of_latex_that_the_forum_made_a_link_stays_that_link() -> Non
     assert readable(Block("p", cooked)).links == ("https://a.example/",)
 
 
-def test_a_command_never_makes_a_link_that_runs_code() -> None:
+def test_a_latex_command_never_makes_a_link_that_runs_code() -> None:
     assert readable(Block("p", (TextRun(r"\href{javascript:alert(1)}{press}"),))).links == ()
 
 
@@ -146,8 +150,7 @@ def test_code_is_left_as_it_is() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from(r"ab가 \{}$`'%_&"), max_size=80))
-def test_no_leftover_makes_a_text_unreadable(text: str) -> None:
-    """Letters stay, in their order, whatever commands and signs stand between them."""
+def test_letters_keep_their_order_whatever_commands_stand_between_them(text: str) -> None:
     letters = re.sub(r"[^ab가]", "", text)
     assert re.sub(r"[^ab가]", "", readable(Block("p", (TextRun(text),))).text) == letters
 
@@ -166,7 +169,7 @@ RUNS = st.builds(
 
 
 @given(st.lists(RUNS, max_size=5))
-def test_a_text_in_html_reads_as_it_was_written_and_is_never_markup_of_its_own(runs: list[TextRun]) -> None:
+def test_a_text_in_html_reads_as_it_was_written_and_adds_no_markup(runs: list[TextRun]) -> None:
     block = Block("p", tuple(runs))
     body = LexborHTMLParser(f"<p>{inline_html(block)}</p>").css_first("body > p")
     assert body
@@ -175,5 +178,5 @@ def test_a_text_in_html_reads_as_it_was_written_and_is_never_markup_of_its_own(r
     assert {node.attributes["href"] for node in body.css("a")} == set(block.links)
 
 
-def test_a_line_break_inside_a_paragraph_stays_one() -> None:
+def test_a_line_break_inside_a_paragraph_stays_a_line_break() -> None:
     assert inline_html(Block("p", (TextRun("한 줄\n두 줄"),))) == "한 줄<br>두 줄"

@@ -1,4 +1,4 @@
-"""The title of a topic tells its week, the title of a paper its two languages, and an address its paper."""
+"""A week is read from a topic's title, two languages from a paper's title, and addresses are compared."""
 
 from datetime import date
 
@@ -23,7 +23,7 @@ from tests.support.post_html import URL
         ("[2025/5/5～5/11]", date(2025, 5, 5), date(2025, 5, 11)),
     ],
 )
-def test_the_week_of_a_title_is_read_in_each_way_of_writing_it(week: str, start: date, end: date) -> None:
+def test_the_week_in_a_title_is_read_in_every_way_it_is_written(week: str, start: date, end: date) -> None:
     found = parse_week(f"{week} 이번 주의 주요 ML 논문 (Top ML Papers of the Week)")
     assert found
     assert (found.start, found.end) == (start, end)
@@ -41,7 +41,7 @@ def test_the_week_of_a_title_is_read_in_each_way_of_writing_it(week: str, start:
         "",
     ],
 )
-def test_a_topic_without_a_week_of_papers_in_its_title_is_no_weekly_post(title: str) -> None:
+def test_a_topic_without_a_week_of_papers_in_its_title_is_not_a_weekly_post(title: str) -> None:
     assert parse_week(title) is None
     with pytest.raises(ValueError, match="names no week"):
         parse(title, "", URL)
@@ -62,7 +62,7 @@ def test_a_topic_without_a_week_of_papers_in_its_title_is_no_weekly_post(title: 
         ("한국어 / 다른 한국어", "한국어 / 다른 한국어", ""),
     ],
 )
-def test_a_title_is_cut_at_the_first_slash_with_no_korean_after_it(
+def test_a_title_is_split_at_the_first_slash_with_no_korean_after_it(
     title: str, korean: str, english: str
 ) -> None:
     assert split_title(title) == (korean, english)

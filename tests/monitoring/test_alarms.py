@@ -39,7 +39,7 @@ def causes(found: Iterator[Alarm]) -> list[str]:
     return [alarm.cause for alarm in found]
 
 
-def test_a_trouble_is_one_mail_a_cause_and_day_by_the_local_clock(database: Database) -> None:
+def test_the_operator_gets_one_mail_for_each_cause_and_local_day(database: Database) -> None:
     other = failed_run_alarm("ingest", "the feed is gone")
     with ScriptedServer() as server:
         for _ in range(3):
@@ -54,7 +54,7 @@ def test_a_trouble_is_one_mail_a_cause_and_day_by_the_local_clock(database: Data
         assert len(server.messages) == 3
 
 
-def test_other_numbers_make_no_other_cause_and_another_reason_does() -> None:
+def test_another_reason_is_another_cause_and_other_numbers_are_not() -> None:
     next_allowed = failed_run_alarm(
         "digest", "weekly:2025-W32 stopped: no connection; 7 deliveries stay planned"
     )
@@ -63,7 +63,7 @@ def test_other_numbers_make_no_other_cause_and_another_reason_does() -> None:
     assert failed_run_alarm("drain", "x").cause != failed_run_alarm("digest", "x").cause
 
 
-def test_a_notice_that_the_server_refuses_is_logged_and_tried_again(
+def test_a_notice_that_the_server_refuses_is_logged_and_sent_again(
     sqlite_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ScriptedServer(on_rcpt="451 4.3.0 <op@paperboy.example> later") as server:
@@ -76,7 +76,7 @@ def test_a_notice_that_the_server_refuses_is_logged_and_tried_again(
     assert OPERATOR not in caplog.text
 
 
-def test_without_an_operator_only_the_log_tells(
+def test_without_an_operator_an_alarm_is_only_logged(
     sqlite_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ScriptedServer() as server:
@@ -89,7 +89,7 @@ def test_without_an_operator_only_the_log_tells(
 # --- what is wrong ------------------------------------------------------------------
 
 
-def test_a_held_issue_is_a_trouble_with_its_reason_until_it_is_released_or_old(
+def test_a_held_issue_raises_an_alarm_with_its_reason_until_it_is_old(
     sqlite_database: Database,
 ) -> None:
     with sqlite_database.sessions.begin() as session:
@@ -105,7 +105,7 @@ def test_a_held_issue_is_a_trouble_with_its_reason_until_it_is_released_or_old(
 
 
 @pytest.mark.parametrize(("days", "expected"), [(9, []), (11, ["no new issue"])])
-def test_a_forum_that_is_silent_for_ten_days_is_a_trouble(
+def test_a_forum_that_is_silent_for_ten_days_raises_an_alarm(
     sqlite_database: Database, days: int, expected: list[str]
 ) -> None:
     with sqlite_database.sessions.begin() as session:
@@ -124,7 +124,7 @@ def test_a_forum_that_is_silent_for_ten_days_is_a_trouble(
         (MIN_BOUNCES, "bounce", 5, 8, False),
     ],
 )
-def test_many_returned_mails_of_a_digest_are_a_trouble_and_few_or_old_ones_are_none(
+def test_many_recent_bounces_of_a_digest_raise_an_alarm_and_few_or_old_ones_do_not(
     database: Database, returned: int, kind: str, limit: int, age: int, is_told: bool
 ) -> None:
     with ScriptedServer() as server:

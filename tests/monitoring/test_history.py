@@ -73,7 +73,7 @@ def test_the_revision_of_a_mail_is_the_one_in_force_when_it_was_made() -> None:
     assert in_force == [0, 1, 1, 1, 3]
 
 
-def test_a_readers_history_tells_mails_the_servers_words_returns_and_changes(sent: Database) -> None:
+def test_the_history_of_a_subscriber_has_mails_replies_bounces_and_changes(sent: Database) -> None:
     with sent.sessions.begin() as session:
         known = find(session, "refused@b.example")
         assert known
@@ -106,7 +106,7 @@ def test_nothing_needs_attention_while_all_is_well(sqlite_database: Database) ->
     assert attention_items(sqlite_database) == []
 
 
-def test_mails_that_failed_need_attention_until_a_copy_or_a_week_later(sent: Database) -> None:
+def test_failed_mails_need_attention_until_a_copy_is_sent_or_a_week_has_passed(sent: Database) -> None:
     failed = "failed mails of the last 8 days: 1"
     assert attention_items(sent) == [failed]
     assert failed not in attention_items(sent, 9 * DAY)
@@ -117,7 +117,7 @@ def test_mails_that_failed_need_attention_until_a_copy_or_a_week_later(sent: Dat
     assert attention_items(sent) == []
 
 
-def test_a_stopped_run_comes_first_and_one_that_does_not_balance_is_named(sent: Database) -> None:
+def test_runs_that_stopped_or_do_not_balance_come_first(sent: Database) -> None:
     stopped = DigestReport("daily:2025-08-05", candidates=5, planned=5, stopped="login refused")
     crooked = DigestReport("retries", candidates=2, sent=1)
     with sent.sessions.begin() as session:
@@ -130,7 +130,7 @@ def test_a_stopped_run_comes_first_and_one_that_does_not_balance_is_named(sent: 
     )
 
 
-def test_held_issues_and_a_feed_gone_quiet_need_attention(sent: Database) -> None:
+def test_held_issues_and_a_silent_forum_need_attention(sent: Database) -> None:
     with sent.sessions.begin() as session:
         issue = find_issue(session, "2025-07-28")
         issue.revisions.append(
@@ -144,7 +144,7 @@ def test_held_issues_and_a_feed_gone_quiet_need_attention(sent: Database) -> Non
     assert any("no new issue for ten days" in line for line in found)
 
 
-def test_mails_that_nobody_sends_need_attention(sqlite_database: Database) -> None:
+def test_mails_that_wait_for_over_an_hour_need_attention(sqlite_database: Database) -> None:
     with sqlite_database.sessions.begin() as session:
         add_issue(session, issue_of(3), now=NOW - DAY)
         add_subscriber(session)

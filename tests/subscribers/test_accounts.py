@@ -20,7 +20,7 @@ KEY = b"a key for tests only"
 # --- signing up ---------------------------------------------------------------------
 
 
-def test_nobody_is_a_reader_before_they_confirmed(database: Database) -> None:
+def test_nobody_is_active_before_they_confirm(database: Database) -> None:
     with database.sessions() as session:
         pending = sign_up(session, "minji@example.com", language="ko", frequency="daily", now=NOW)
         assert (pending.status, pending.confirmed_at) == ("pending", None)
@@ -28,7 +28,7 @@ def test_nobody_is_a_reader_before_they_confirmed(database: Database) -> None:
         assert (pending.status, pending.confirmed_at) == ("active", NOW)
 
 
-def test_signing_up_again_changes_nothing_for_an_active_reader(database: Database) -> None:
+def test_signing_up_again_changes_nothing_for_an_active_subscriber(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session, language="ko", frequency="weekly", name="김민지")
         sign_up(session, known.email, language="en", frequency="daily", name="Mallory", now=LATER)
@@ -40,7 +40,7 @@ def test_signing_up_again_changes_nothing_for_an_active_reader(database: Databas
         )
 
 
-def test_signing_up_twice_leaves_the_link_of_the_first_mail_valid(database: Database) -> None:
+def test_signing_up_twice_keeps_the_link_of_the_first_mail_valid(database: Database) -> None:
     with database.sessions() as session:
         first = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
         token = make_token(KEY, "confirm", first.handle, NOW.date())
@@ -49,7 +49,7 @@ def test_signing_up_twice_leaves_the_link_of_the_first_mail_valid(database: Data
         assert (first.language, first.frequency) == ("en", "daily")
 
 
-def test_the_links_of_old_mails_still_work_for_one_who_came_back(database: Database) -> None:
+def test_links_in_old_mails_still_work_for_a_returning_subscriber(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         handle = known.handle
@@ -90,7 +90,7 @@ def test_an_older_issue_that_was_stored_last_is_not_the_latest(database: Databas
         assert add_subscriber(session).cursor == 0
 
 
-def test_an_issue_still_held_is_not_the_first_digest_of_a_new_reader(database: Database) -> None:
+def test_the_first_digest_of_a_new_subscriber_does_not_begin_with_a_held_issue(database: Database) -> None:
     with database.sessions() as session:
         add_issue(session, issue_of(3), topic_id=1)
         held = add_issue(session, issue_of(0, start=date(2025, 8, 4)), topic_id=2)
@@ -99,7 +99,7 @@ def test_an_issue_still_held_is_not_the_first_digest_of_a_new_reader(database: D
         assert add_subscriber(session).cursor == 0
 
 
-def test_one_who_comes_back_gets_no_paper_twice_and_no_old_issue(database: Database) -> None:
+def test_a_returning_subscriber_gets_no_paper_twice_and_no_old_issue(database: Database) -> None:
     with database.sessions() as session:
         add_issue(session, issue_of(3), topic_id=1)
         known = add_subscriber(session)
@@ -127,7 +127,7 @@ def test_a_change_of_language_or_frequency_keeps_what_was_read(database: Databas
         assert known.language == "both"
 
 
-def test_a_pause_keeps_the_papers_waiting(database: Database) -> None:
+def test_papers_wait_for_a_subscriber_during_a_pause(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         known.cursor = 5
@@ -140,7 +140,7 @@ def test_a_pause_keeps_the_papers_waiting(database: Database) -> None:
 
 
 @pytest.mark.parametrize("act", [pause, resume])
-def test_only_a_reader_can_pause_or_resume(
+def test_only_a_confirmed_subscriber_can_pause_or_resume(
     database: Database, act: Callable[[Subscriber, datetime], None]
 ) -> None:
     with database.sessions() as session:
@@ -153,7 +153,7 @@ def test_only_a_reader_can_pause_or_resume(
             act(known, NOW)
 
 
-def test_leaving_ends_at_once_and_leaving_twice_changes_nothing(database: Database) -> None:
+def test_unsubscribing_works_at_once_and_doing_it_twice_changes_nothing(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         unsubscribe(known, NOW)
@@ -161,7 +161,7 @@ def test_leaving_ends_at_once_and_leaving_twice_changes_nothing(database: Databa
         assert (known.status, known.ended_at) == ("unsubscribed", NOW)
 
 
-def test_an_old_confirmation_does_not_bring_back_one_who_left(database: Database) -> None:
+def test_an_old_confirmation_does_not_bring_back_a_subscriber_who_left(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         unsubscribe(known, NOW)

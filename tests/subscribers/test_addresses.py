@@ -28,7 +28,7 @@ LATER = NOW + timedelta(days=40)
         ("minji@XN--VV4B11D.xn--3e0b707e", "minji@xn--vv4b11d.xn--3e0b707e"),
     ],
 )
-def test_an_address_is_kept_as_mail_servers_take_it(written: str, kept: str) -> None:
+def test_an_address_is_stored_in_the_form_that_mail_servers_accept(written: str, kept: str) -> None:
     assert normal_address(written) == kept
 
 
@@ -42,13 +42,13 @@ def test_an_address_with_letters_that_servers_refuse_is_refused_in_plain_words(a
     "address",
     ["", "minji", "@example.com", "minji@", "a@b@example.com", "a b@example.com", "a\r\nBcc: b@example.com"],
 )
-def test_what_is_no_address_is_refused_in_one_line(address: str) -> None:
+def test_text_that_is_not_an_address_is_refused_in_one_line(address: str) -> None:
     with pytest.raises(AccountError, match="is not an address") as caught:
         normal_address(address)
     assert "\n" not in str(caught.value)
 
 
-def test_one_address_is_one_reader_whatever_its_case(database: Database) -> None:
+def test_one_address_is_one_subscriber_whatever_its_case(database: Database) -> None:
     with database.sessions() as session:
         first = add_subscriber(session, "Minji@Example.com")
         again = sign_up(session, "minji@example.COM", language="en", frequency="daily", now=NOW)
@@ -73,7 +73,7 @@ def test_a_suppressed_address_ends_its_subscription_and_cannot_be_confirmed(data
         assert known.status == "pending"
 
 
-def test_two_who_hear_at_once_that_an_address_is_dead_both_write_it_down(database: Database) -> None:
+def test_two_transactions_can_suppress_the_same_address_at_once(database: Database) -> None:
     def hear() -> None:
         with database.sessions.begin() as session:
             suppress(session, "minji@example.com", "returned: 5.1.1", NOW)

@@ -12,7 +12,7 @@ from tests.support.factories import NOW, add_subscriber
 LAST_WEEK = NOW - timedelta(days=7)
 
 
-def test_readers_who_stand_at_one_place_and_read_one_language_share_an_edition(database: Database) -> None:
+def test_subscribers_with_the_same_cursor_and_language_share_an_edition(database: Database) -> None:
     with database.sessions() as session:
         for name, language, cursor in (
             ("a", "ko", 0),
@@ -34,7 +34,7 @@ def test_readers_who_stand_at_one_place_and_read_one_language_share_an_edition(d
     assert audience.skipped == {}
 
 
-def test_only_active_readers_of_the_frequency_are_due_and_who_left_or_pauses_is_named(
+def test_only_active_subscribers_are_due_and_others_are_counted_by_reason(
     database: Database,
 ) -> None:
     with database.sessions() as session:
@@ -52,7 +52,7 @@ def test_only_active_readers_of_the_frequency_are_due_and_who_left_or_pauses_is_
     assert audience.skipped == {"paused": 1, "unsubscribed": 1}
 
 
-def test_a_candidate_who_is_left_out_has_a_reason(database: Database) -> None:
+def test_every_skipped_candidate_has_a_reason(database: Database) -> None:
     with database.sessions() as session:
         has_mail, waits, returned = (add_subscriber(session, f"{name}@example.com").id for name in "abc")
         suppress(session, "c@example.com", "returned", NOW)

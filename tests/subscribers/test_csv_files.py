@@ -30,7 +30,7 @@ def read(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 @given(rows=st.lists(st.tuples(cells, cells), max_size=5))
-def test_what_is_written_is_read_again(folder: Path, rows: list[tuple[str, str]]) -> None:
+def test_rows_are_read_back_as_they_were_written(folder: Path, rows: list[tuple[str, str]]) -> None:
     path = folder / "any.csv"
     lines = [format_row(NEEDED), *(format_row(("x" + first, second)) for first, second in rows)]
     assert write_private(path, lines) == len(rows) + 1
@@ -38,14 +38,14 @@ def test_what_is_written_is_read_again(folder: Path, rows: list[tuple[str, str]]
 
 
 @given(cell=cells)
-def test_no_cell_begins_as_a_formula_does(cell: str) -> None:
+def test_no_written_cell_begins_like_a_formula(cell: str) -> None:
     ((written,),) = csv.reader([format_row([cell])], strict=True) if cell else [("",)]
     assert not written.startswith(tuple(RISKY))
     assert written in {cell, f"'{cell}"}
 
 
 @pytest.mark.parametrize("name", ["'t Hooft", "O'Brien", "김민지", "a=b", "x@example.com"])
-def test_what_no_spreadsheet_runs_stays_as_it_is(name: str) -> None:
+def test_a_cell_that_no_spreadsheet_runs_is_written_unchanged(name: str) -> None:
     assert format_row([name]) == f"{name}\r\n"
 
 
@@ -59,14 +59,14 @@ def test_what_no_spreadsheet_runs_stays_as_it_is(name: str) -> None:
         b'language,note,email\nko,"one, two",minji@example.com\n',
     ],
 )
-def test_delimiter_line_ends_order_and_byte_order_mark_do_not_matter(tmp_path: Path, data: bytes) -> None:
+def test_a_file_is_read_whatever_its_delimiter_line_ends_and_column_order(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "r.csv"
     path.write_bytes(data)
     ((line, row),) = read(path)
     assert (line, row["email"], row["language"]) == (2, "minji@example.com", "ko")
 
 
-def test_a_row_is_named_by_the_line_it_begins_in(tmp_path: Path) -> None:
+def test_a_row_is_named_by_the_line_in_which_it_begins(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text('email,language\na,"k\no\n"\n\n,,\n  ,\nb,en\nc\n', encoding="utf-8")
     assert [(line, row["email"]) for line, row in read(path)] == [(2, "a"), (8, "b"), (9, "c")]
@@ -94,7 +94,7 @@ def test_cells_beyond_the_last_column_are_not_lost(tmp_path: Path) -> None:
         (b'email,language\n"' + b"x\n" * 80_000, "this is no CSV"),
     ],
 )
-def test_what_is_no_such_file_is_refused_in_one_line_that_names_it(
+def test_a_file_that_is_not_csv_is_refused_in_one_line_that_names_it(
     tmp_path: Path, data: bytes, message: str
 ) -> None:
     path = tmp_path / "r.csv"
@@ -106,7 +106,7 @@ def test_what_is_no_such_file_is_refused_in_one_line_that_names_it(
 
 
 @pytest.mark.parametrize("name", ["", "missing.csv", "pipe"])
-def test_what_is_no_ordinary_file_is_refused_without_waiting(tmp_path: Path, name: str) -> None:
+def test_a_path_that_is_not_an_ordinary_file_is_refused_without_waiting(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(CsvError, match=r"no ordinary file|No such file"):
         read(tmp_path / name)
@@ -127,7 +127,7 @@ def test_a_long_file_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> No
 # --- writing ------------------------------------------------------------------------
 
 
-def test_a_file_of_readers_is_for_its_owner_only_and_opens_in_a_spreadsheet(tmp_path: Path) -> None:
+def test_a_written_file_is_private_and_opens_in_a_spreadsheet(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("an older one", encoding="utf-8")
     path.chmod(0o644)
@@ -137,7 +137,7 @@ def test_a_file_of_readers_is_for_its_owner_only_and_opens_in_a_spreadsheet(tmp_
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("an older one", encoding="utf-8")
 
@@ -152,7 +152,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "missing/out.csv", "pipe", "file/out.csv"])
-def test_what_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+def test_a_file_that_cannot_be_written_is_reported_in_one_line_and_not_created(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
     with pytest.raises(CsvError) as caught:

@@ -32,7 +32,7 @@ def test_a_pause_ends_on_its_day_and_not_before(database: Database) -> None:
         assert endless.status == "paused", "one without an end waits for its reader"
 
 
-def test_a_pause_can_be_made_longer_and_a_new_one_forgets_the_old_end(database: Database) -> None:
+def test_a_pause_can_be_extended_and_a_new_pause_drops_the_old_end(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         pause(known, NOW, until=date(2025, 9, 1))
@@ -45,7 +45,7 @@ def test_a_pause_can_be_made_longer_and_a_new_one_forgets_the_old_end(database: 
         assert (known.status, known.paused_until) == ("paused", None)
 
 
-def test_one_who_left_while_paused_is_not_brought_back_when_the_pause_ends(database: Database) -> None:
+def test_the_end_of_a_pause_does_not_bring_back_a_subscriber_who_left(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         pause(known, NOW, until=date(2025, 9, 1))

@@ -20,21 +20,21 @@ days = st.dates(min_value=date(2020, 1, 1), max_value=date(2150, 1, 1))
 
 
 @given(handles, purposes, days)
-def test_a_link_leads_back_to_its_reader(handle: str, purpose: str, today: date) -> None:
+def test_a_link_leads_back_to_its_subscriber(handle: str, purpose: str, today: date) -> None:
     token = make_token(KEY, purpose, handle, today)
     assert re.fullmatch(rf"[A-Za-z0-9_-]{{{LENGTHS[purpose]}}}", token)
     assert read_token(KEY, purpose, token, today) == handle
 
 
 @given(handles, purposes, purposes, days)
-def test_a_link_serves_no_other_purpose(handle: str, purpose: str, other: str, today: date) -> None:
+def test_a_link_is_refused_for_every_other_purpose(handle: str, purpose: str, other: str, today: date) -> None:
     assume(purpose != other)
     with pytest.raises(TokenError):
         read_token(KEY, other, make_token(KEY, purpose, handle, today), today)
 
 
 @given(handles, purposes, st.integers(0, 23), st.sampled_from(SIGNS + "+/=é\n ."))
-def test_a_link_with_one_sign_changed_is_refused(handle: str, purpose: str, place: int, sign: str) -> None:
+def test_a_link_with_one_character_changed_is_refused(handle: str, purpose: str, place: int, sign: str) -> None:
     token = make_token(KEY, purpose, handle, TODAY)
     changed = token[:place] + sign + token[place + 1 :]
     assume(changed != token)
@@ -43,7 +43,7 @@ def test_a_link_with_one_sign_changed_is_refused(handle: str, purpose: str, plac
 
 
 @given(handles, purposes)
-def test_every_other_spelling_of_a_link_s_last_sign_is_refused(handle: str, purpose: str) -> None:
+def test_every_other_last_character_of_a_link_is_refused(handle: str, purpose: str) -> None:
     token = make_token(KEY, purpose, handle, TODAY)
     for sign in set(SIGNS) - {token[-1]}:
         with pytest.raises(TokenError):
@@ -57,7 +57,7 @@ def test_no_invented_link_is_valid(token: str, purpose: str) -> None:
 
 
 @given(handles, purposes)
-def test_another_installation_s_links_are_refused(handle: str, purpose: str) -> None:
+def test_links_of_another_installation_are_refused(handle: str, purpose: str) -> None:
     with pytest.raises(TokenError):
         read_token(KEY, purpose, make_token(KEY + b"!", purpose, handle, TODAY), TODAY)
 
@@ -72,7 +72,7 @@ def test_links_are_made_for_known_purposes_only(purpose: str) -> None:
 
 
 @given(handles, purposes)
-def test_a_link_about_an_address_is_good_for_that_address_only(handle: str, purpose: str) -> None:
+def test_a_link_about_an_address_is_valid_only_for_that_address(handle: str, purpose: str) -> None:
     token = make_token(KEY, purpose, handle, TODAY, "Minji@example.com")
     assert read_token(KEY, purpose, token, TODAY, {handle: "minji@EXAMPLE.com"}.__getitem__) == handle
     for other in ("victim@example.com", "", "minji@example.co"):
@@ -83,7 +83,7 @@ def test_a_link_about_an_address_is_good_for_that_address_only(handle: str, purp
 
 
 @given(handles, purposes)
-def test_a_link_does_not_show_what_it_is_about(handle: str, purpose: str) -> None:
+def test_a_link_does_not_reveal_what_it_is_about(handle: str, purpose: str) -> None:
     tokens = {make_token(KEY, purpose, handle, TODAY, about) for about in ("", "a@example.com", "b" * 200)}
     assert len(tokens) == 3
     assert {len(token) for token in tokens} == {LENGTHS[purpose]}
@@ -93,13 +93,13 @@ def test_a_link_does_not_show_what_it_is_about(handle: str, purpose: str) -> Non
 
 
 @given(handles, st.integers(0, 30))
-def test_a_link_to_the_settings_is_good_for_thirty_days(handle: str, age: int) -> None:
+def test_a_preferences_link_is_valid_for_thirty_days(handle: str, age: int) -> None:
     token = make_token(KEY, "preferences", handle, TODAY)
     assert read_token(KEY, "preferences", token, TODAY + timedelta(days=age)) == handle
 
 
 @given(handles, st.integers(31, 20_000))
-def test_a_link_to_the_settings_that_is_too_old_says_so_and_names_whose_it_was(handle: str, age: int) -> None:
+def test_an_expired_preferences_link_says_so_and_names_whose_it_was(handle: str, age: int) -> None:
     token = make_token(KEY, "preferences", handle, TODAY)
     with pytest.raises(ExpiredTokenError, match="too old") as caught:
         read_token(KEY, "preferences", token, TODAY + timedelta(days=age))
@@ -107,7 +107,7 @@ def test_a_link_to_the_settings_that_is_too_old_says_so_and_names_whose_it_was(h
 
 
 @given(handles, st.sampled_from(sorted({*LENGTHS} - {"preferences"})), st.integers(0, 20_000))
-def test_a_link_in_an_old_mail_that_ends_or_confirms_something_still_works(
+def test_a_link_of_any_other_purpose_never_expires(
     handle: str, purpose: str, age: int
 ) -> None:
     token = make_token(KEY, purpose, handle, TODAY)
@@ -115,7 +115,7 @@ def test_a_link_in_an_old_mail_that_ends_or_confirms_something_still_works(
 
 
 @given(handles, st.integers(31, 400))
-def test_an_old_link_cannot_be_made_younger(handle: str, age: int) -> None:
+def test_an_expired_link_cannot_be_given_a_newer_date(handle: str, age: int) -> None:
     """The day stands in the middle of the token: every sign that holds a part of it is signed."""
     token = make_token(KEY, "preferences", handle, TODAY - timedelta(days=age))
     young = make_token(KEY, "preferences", handle, TODAY)

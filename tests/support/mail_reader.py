@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
+from core.languages import Language
 from emails.edition import Edition, IssueUnit, Part
 from emails.message import PREVIEW_RECIPIENT, Recipient, build_message, personalized
 from emails.rendering.i18n import translate
@@ -19,8 +20,7 @@ from emails.rendering.render import Rendered
 from issues.parse.text import Block
 from tests.support.factories import IDENTITY, NOW, rendered
 
-LANGUAGES = ("ko", "en", "both")
-languages = pytest.mark.parametrize("language", LANGUAGES)
+languages = pytest.mark.parametrize("language", Language)
 
 WIDEST_NAMES = ("😀" * 80, "&" * 80, "한" * 80)
 
@@ -130,7 +130,7 @@ def encoded_html(data: bytes) -> str:
     return str(page.get_payload())
 
 
-def permalinks_of(issue: IssueUnit, language: str) -> list[str]:
+def permalinks_of(issue: IssueUnit, language: Language) -> list[str]:
     """The permalinks of an issue and of each of its papers in the archive."""
     permalink = f"{IDENTITY.archive}/{issue.topic_id}?text={language}"
     return [permalink, *(f"{permalink}#paper-{paper.number}" for paper in issue.papers)]

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-MAIL_CHECKS = Path(__file__).parent / "mail_checks"
+MAIL_CHECKS = Path(__file__).parents[1] / "mail_checks"
 CHROMIUM_SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",

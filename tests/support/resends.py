@@ -7,8 +7,6 @@ from email.message import EmailMessage
 from email.policy import default as modern_policy
 from typing import Any
 
-from mailings.resend.plan import ResendPlan, plan_resend
-from mailings.resend.request import ResendRequest
 from sqlalchemy import select, update
 
 from core.database import Database
@@ -20,6 +18,7 @@ from issues.models import Paper
 from issues.serialize import paper_to_json
 from mailings.digest_run import run_digest
 from mailings.resend.execute import execute
+from mailings.resend.plan import ResendPlan, plan_resend
 from mailings.resend.request import ResendRequest
 from subscribers.accounts import find
 from tests.support.account_actions import subscribe

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def sample_file(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def sample_database(sample_file: Path, tmp_path: Path) -> Iterator[Database]:
     """A fresh SQLite database with the sample issues."""
-    yield from _opened(sample_file, tmp_path)
+    with _open_copy(sample_file, tmp_path) as database:
+        yield database
 
 
 @pytest.fixture
@@ -56,9 +58,8 @@ def sample_site(sample_database: Database, tmp_path: Path) -> Iterator[Site]:
 def shared_sample_site(sample_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The running pages with the sample issues, for all tests of a file. No test may disturb another."""
     folder = tmp_path_factory.mktemp("site")
-    for database in _opened(sample_file, folder):
-        with open_site(database, folder) as site:
-            yield site
+    with _open_copy(sample_file, folder) as database, open_site(database, folder) as site:
+        yield site
 
 
 @pytest.fixture
@@ -85,7 +86,8 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-def _opened(file: Path, folder: Path) -> Iterator[Database]:
+@contextmanager
+def _open_copy(file: Path, folder: Path) -> Iterator[Database]:
     path = folder / "paperboy.db"
     shutil.copy(file, path)
     database = open_database(f"sqlite:///{path}")

@@ -1,4 +1,4 @@
-"""axe judges every page in every state and both languages, at the widths of a phone and a desk."""
+"""Accessibility of every page, in every state and both languages, on the screens of a phone and a desktop."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,14 +9,16 @@ from playwright.sync_api import Browser
 
 from core.database import Database
 from core.schema import open_database
+from subscribers.tokens import LinkPurpose
 from tests.support.all_mails import EDITED, summary
 from tests.support.programs import ACCESSIBILITY_VIOLATIONS, TOO_WIDE_ELEMENTS, node_module
 from tests.support.site import CHOICE, Site, open_site, path_in
 
-WIDTHS = (375, 1280)
-LONGEST = 9655  # the sample's longest issue
-# Pages that are brought about, each by its heading: another page in its place would be judged well, too.
-ONE_OF_A_KIND = {
+SCREEN_WIDTHS = (375, 1280)
+LONGEST_TOPIC_ID = 9655  # of the sample issues
+# Pages that take several steps to reach, each with its heading. The headings are compared, because an error page in
+# the place of one of them would be accessible, too.
+EXPECTED_HEADINGS = {
     "form-too-large": "This is too large",
     "too-many": "Please try again later",
     "away": "Away for a moment",
@@ -27,18 +29,20 @@ ONE_OF_A_KIND = {
     "forgotten": "Everything is erased",
 }
 
-Asked = str | tuple[str, dict[str, str]]  # a page's address, or the address and form that bring it about
+PageRequest = (
+    str | tuple[str, dict[str, str]]
+)  # the address of a page, or the address and the form that lead to it
 
 
 @pytest.fixture
-def pages(shared_sample_site: Site, strict_site: Site, away_site: Site) -> dict[str, Asked]:
-    """Every page by name, in both languages; some can be seen only once, so each language has its readers."""
+def pages(shared_sample_site: Site, strict_site: Site, away_site: Site) -> dict[str, PageRequest]:
+    """Every page by name, in both languages. Some can be seen only once, so each language has its own subscribers."""
     return {
-        f"{name}-{language}": _in(language, asked)
+        f"{name}-{language}": _in_language(language, page)
         for language in ("ko", "en")
-        for name, asked in {
-            **_of_everybody(shared_sample_site),
-            **_of_readers(shared_sample_site, language),
+        for name, page in {
+            **_public_pages(shared_sample_site),
+            **_subscriber_pages(shared_sample_site, language),
             "too-many": (f"{strict_site.url}/subscribe", {"email": "late@example.com", **CHOICE}),
             "away": f"{away_site.url}/",
         }.items()
@@ -47,7 +51,7 @@ def pages(shared_sample_site: Site, strict_site: Site, away_site: Site) -> dict[
 
 @pytest.fixture
 def strict_site(sample_database: Database, tmp_path: Path) -> Iterator[Site]:
-    """A site that takes no more sign-ups for now."""
+    """A site that accepts no more sign-ups for now."""
     with open_site(sample_database, tmp_path, sign_ups_in_all="1 per day") as site:
         site.sign_up("early@example.com")
         yield site
@@ -55,7 +59,7 @@ def strict_site(sample_database: Database, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def away_site(sqlite_template: Path, tmp_path: Path) -> Iterator[Site]:
-    """A site whose database has been garbled."""
+    """A site whose database file is damaged."""
     file = tmp_path / "away.db"
     file.write_bytes(sqlite_template.read_bytes())
     database = open_database(f"sqlite:///{file}")
@@ -66,8 +70,8 @@ def away_site(sqlite_template: Path, tmp_path: Path) -> Iterator[Site]:
     database.engine.dispose()
 
 
-def _of_everybody(site: Site) -> dict[str, Asked]:
-    paths: dict[str, Asked] = {
+def _public_pages(site: Site) -> dict[str, PageRequest]:
+    paths: dict[str, PageRequest] = {
         "form": "/",
         "form-with-a-fault": ("/subscribe", {"email": "nobody", **CHOICE}),
         "form-without-a-choice": ("/subscribe", {"email": "minji@example.com"}),
@@ -76,13 +80,13 @@ def _of_everybody(site: Site) -> dict[str, Asked]:
         "bad-link": "/p/x",
         "not-found": "/x",
         "archive": "/archive",
-        "longest-issue": f"/archive/{LONGEST}?text=both",
+        "longest-issue": f"/archive/{LONGEST_TOPIC_ID}?text=both",
         **{f"issue-in-{text}": f"/archive/{EDITED}?text={text}" for text in ("ko", "en", "both")},
     }
-    return {name: _at(site, asked) for name, asked in paths.items()}
+    return {name: _at(site, page) for name, page in paths.items()}
 
 
-def _of_readers(site: Site, language: str) -> dict[str, Asked]:
+def _subscriber_pages(site: Site, language: str) -> dict[str, PageRequest]:
     active, paused, pending, gone, moving, moved, late, over, stayed, forgotten = (
         f"{name}.{language}@example.com"
         for name in (
@@ -102,74 +106,75 @@ def _of_readers(site: Site, language: str) -> dict[str, Asked]:
         site.add(address, language=language)
     site.sign_up(pending, language=language)
     site.mail(pending)
-    tomorrow = f"{site.clock().date() + timedelta(days=2)}"
-    site.client.post(f"{site.link('preferences', paused)}/pause", data={"until": tomorrow})
-    moves = {address: _ask_to_move(site, address) for address in (moving, moved, late)}
-    site.add(f"new.{late}")  # signed up meanwhile
+    in_two_days = f"{site.clock().date() + timedelta(days=2)}"
+    site.client.post(f"{site.link(LinkPurpose.PREFERENCES, paused)}/pause", data={"until": in_two_days})
+    moves = {address: _request_address_change(site, address) for address in (moving, moved, late)}
+    site.add(f"new.{late}")  # somebody signs up with the new address meanwhile
     for address in (gone, over):
-        site.client.post(site.link("unsubscribe", address))
-    settings = site.link("preferences", active)
-    paths: dict[str, Asked] = {
-        "confirm": site.link("confirm", pending),
-        "confirmed": site.link("confirm", active),
-        "confirmed-and-over": site.link("confirm", over),
-        "preferences": settings,
-        "preferences-done": f"{settings}?done=saved",
-        "preferences-with-a-fault": (f"{settings}/pause", {"until": "yesterday"}),
-        "preferences-of-one-who-pauses": site.link("preferences", paused),
-        "expired": site.link("preferences", active, days_ago=40),
+        site.client.post(site.link(LinkPurpose.UNSUBSCRIBE, address))
+    preferences = site.link(LinkPurpose.PREFERENCES, active)
+    paths: dict[str, PageRequest] = {
+        "confirm": site.link(LinkPurpose.CONFIRM, pending),
+        "confirmed": site.link(LinkPurpose.CONFIRM, active),
+        "confirmed-and-over": site.link(LinkPurpose.CONFIRM, over),
+        "preferences": preferences,
+        "preferences-done": f"{preferences}?done=saved",
+        "preferences-with-a-fault": (f"{preferences}/pause", {"until": "yesterday"}),
+        "preferences-of-one-who-pauses": site.link(LinkPurpose.PREFERENCES, paused),
+        "expired": site.link(LinkPurpose.PREFERENCES, active, days_ago=40),
         "move": moves[moving],
         "moved": (moves[moved], {}),
         "move-late": (moves[late], {}),
-        "unsubscribe": site.link("unsubscribe", stayed),
-        "unsubscribed": site.link("unsubscribe", gone),
-        "told": f"{site.link('unsubscribe', gone)}?done=told",
-        "back": f"{site.link('unsubscribe', stayed)}?done=back",
-        "forgotten": (f"{site.link('preferences', forgotten)}/forget", {"sure": "1"}),
+        "unsubscribe": site.link(LinkPurpose.UNSUBSCRIBE, stayed),
+        "unsubscribed": site.link(LinkPurpose.UNSUBSCRIBE, gone),
+        "reason-given": f"{site.link(LinkPurpose.UNSUBSCRIBE, gone)}?done=told",
+        "back": f"{site.link(LinkPurpose.UNSUBSCRIBE, stayed)}?done=back",
+        "forgotten": (f"{site.link(LinkPurpose.PREFERENCES, forgotten)}/forget", {"sure": "1"}),
     }
-    return {name: _at(site, asked) for name, asked in paths.items()}
+    return {name: _at(site, page) for name, page in paths.items()}
 
 
-def _ask_to_move(site: Site, address: str) -> str:
-    """The link that is mailed to a reader's new address."""
-    site.client.post(f"{site.link('preferences', address)}/move", data={"email": f"new.{address}"})
+def _request_address_change(site: Site, address: str) -> str:
+    """Ask for mails to a new address. Returns the path of the link that is mailed there."""
+    preferences = site.link(LinkPurpose.PREFERENCES, address)
+    site.client.post(f"{preferences}/move", data={"email": f"new.{address}"})
     return path_in(site.mail(f"new.{address}"), "m")
 
 
-def _at(site: Site, asked: Asked) -> Asked:
-    return site.url + asked if isinstance(asked, str) else (site.url + asked[0], asked[1])
+def _at(site: Site, page: PageRequest) -> PageRequest:
+    return site.url + page if isinstance(page, str) else (site.url + page[0], page[1])
 
 
-def _in(language: str, asked: Asked) -> Asked:
-    if isinstance(asked, tuple):
-        return f"{asked[0]}?lang={language}", asked[1]
-    return f"{asked}{'&' if '?' in asked else '?'}lang={language}"
+def _in_language(language: str, page: PageRequest) -> PageRequest:
+    if isinstance(page, tuple):
+        return f"{page[0]}?lang={language}", page[1]
+    return f"{page}{'&' if '?' in page else '?'}lang={language}"
 
 
-def test_axe_finds_no_barrier_and_nothing_is_wider_than_a_phone_or_a_desk(
-    shared_sample_site: Site, browser: Browser, pages: dict[str, Asked], request: pytest.FixtureRequest
+def test_pages_have_no_accessibility_violations_and_fit_phone_and_desktop_screens(
+    shared_sample_site: Site, browser: Browser, pages: dict[str, PageRequest], request: pytest.FixtureRequest
 ) -> None:
     pictures: Path | None = request.config.getoption("pictures")
     axe = node_module("axe-core/axe.min.js").read_text()
-    context = browser.new_context(viewport={"width": WIDTHS[0], "height": 800}, bypass_csp=True)
-    page, found, headings = context.new_page(), {}, {}
-    for name, asked in pages.items():
-        if isinstance(asked, str):
-            page.goto(asked)
+    context = browser.new_context(viewport={"width": SCREEN_WIDTHS[0], "height": 800}, bypass_csp=True)
+    tab, found, headings = context.new_page(), {}, {}
+    for name, page in pages.items():
+        if isinstance(page, str):
+            tab.goto(page)
         else:
-            answer = page.request.post(asked[0], form={**asked[1]})
-            page.goto(shared_sample_site.url)
-            page.set_content(answer.text())
-        page.evaluate(axe)
-        assert page.get_attribute("html", "lang") == name[-2:]
-        headings[name] = page.inner_text("h1")
-        found[name] = [*page.evaluate(ACCESSIBILITY_VIOLATIONS)]
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 800})
-            found[name] += page.evaluate(TOO_WIDE_ELEMENTS)
+            answer = tab.request.post(page[0], form={**page[1]})
+            tab.goto(shared_sample_site.url)
+            tab.set_content(answer.text())
+        tab.evaluate(axe)
+        assert tab.get_attribute("html", "lang") == name[-2:]
+        headings[name] = tab.inner_text("h1")
+        found[name] = [*tab.evaluate(ACCESSIBILITY_VIOLATIONS)]
+        for width in SCREEN_WIDTHS:
+            tab.set_viewport_size({"width": width, "height": 800})
+            found[name] += tab.evaluate(TOO_WIDE_ELEMENTS)
             if pictures:
-                page.screenshot(path=pictures / f"page-{name}-{width}.png", full_page=True)
-        page.set_viewport_size({"width": WIDTHS[0], "height": 800})
+                tab.screenshot(path=pictures / f"page-{name}-{width}.png", full_page=True)
+        tab.set_viewport_size({"width": SCREEN_WIDTHS[0], "height": 800})
     context.close()
     assert not summary(found), summary(found)
-    assert {name: headings[f"{name}-en"] for name in ONE_OF_A_KIND} == ONE_OF_A_KIND
+    assert {name: headings[f"{name}-en"] for name in EXPECTED_HEADINGS} == EXPECTED_HEADINGS

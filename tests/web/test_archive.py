@@ -1,4 +1,4 @@
-"""The archive: every text of every issue, its corrections, where mails lead, and the feed."""
+"""The archive: the texts of every issue, its corrections, the links of mails into it, and the feed."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,90 +12,92 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from issues import store
 from issues.arrivals import Arrival
 from issues.diff import FieldChange, IssueDiff
 from issues.models import Revision
 from issues.parse.readable import readable_blocks
 from issues.parse.text import has_hangul
-from issues.queries import papers_in_issue
+from issues.queries import all_issues, find, papers_in_issue
 from issues.serialize import diff_to_json
 from tests.support.all_mails import EDITED
 from tests.support.factories import add_issue, blocks, issue_of, paper
 from tests.support.site import Site, links_of, open_site
 
 ATOM = "{http://www.w3.org/2005/Atom}"
-LANGUAGES_SPOKEN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
+LANGUAGES_SHOWN = {"ko": ("ko",), "en": ("en",), "both": ("ko", "en")}
 HOSTILE = '</title><script>alert("1")</script> & {{ 7 * 7 }}'
 
 
-def bare(text: str) -> str:
-    """A text without spaces, and without what a page writes around links."""
+def without_spaces(text: str) -> str:
+    """A text without spaces, because a page breaks lines in other places than a post."""
     return "".join(text.split())
 
 
 def papers_of(site: Site) -> Iterator[tuple[int, list[Arrival]]]:
-    """Each issue's topic and papers."""
+    """The topic id and the papers of each issue."""
     with site.database.sessions() as session:
-        yield from [(issue.topic_id, list(papers_in_issue(issue))) for issue in store.all_issues(session)]
+        yield from [(issue.topic_id, list(papers_in_issue(issue))) for issue in all_issues(session)]
 
 
-def tree(site: Site, path: str) -> LexborHTMLParser:
+def page_at(site: Site, path: str) -> LexborHTMLParser:
+    """The page with this path, parsed."""
     answer = site.client.get(path)
     assert answer.status_code == 200
     return LexborHTMLParser(answer.text)
 
 
-@pytest.mark.parametrize("text", LANGUAGES_SPOKEN)
-def test_an_issue_has_every_text_in_its_language_and_none_in_another(
+@pytest.mark.parametrize("text", LANGUAGES_SHOWN)
+def test_an_issue_page_shows_all_texts_in_the_chosen_language_and_no_others(
     shared_sample_site: Site, text: str
 ) -> None:
     issues = list(papers_of(shared_sample_site))
     assert len(issues) == 3
     for topic_id, papers in issues:
-        page = tree(shared_sample_site, f"/archive/{topic_id}?text={text}")
+        page = page_at(shared_sample_site, f"/archive/{topic_id}?text={text}")
         assert len(page.css("article")) == len(papers)
         for arrival in papers:
             article = page.css_first(f"#paper-{arrival.number}")
             assert article is not None
-            shown = bare(article.text())
+            shown = without_spaces(article.text())
             for language in ("ko", "en"):
                 for name in ("intro", "abstract"):
                     for block in readable_blocks(getattr(arrival.paper, f"{name}_{language}")):
-                        assert (bare(block.text) in shown) == (language in LANGUAGES_SPOKEN[text]), block.text
+                        assert (without_spaces(block.text) in shown) == (language in LANGUAGES_SHOWN[text]), (
+                            block.text
+                        )
             title = arrival.paper.title_en if text == "en" else arrival.paper.title_ko
-            assert bare(title) in shown
+            assert without_spaces(title) in shown
             linked = {node.attributes["href"] for node in article.css(".links a")}
             assert {arrival.paper.url, *(link.url for link in arrival.paper.links)} - {""} <= linked
 
 
 def texts_without(page: LexborHTMLParser, tag: str) -> list[str]:
-    """The corrections as they read without what went (`del`) or what came (`ins`)."""
+    """The corrections without their deleted (`del`) or inserted (`ins`) pieces."""
     texts = page.css("#corrections .difference")
     return [
         "".join(part.text() for part in text.iter(include_text=True) if part.tag != tag) for text in texts
     ]
 
 
-def test_corrections_are_shown_before_and_after_and_the_paper_points_to_them(
+def test_corrections_show_the_texts_before_and_after_and_the_paper_links_to_them(
     shared_sample_site: Site,
 ) -> None:
-    page = tree(shared_sample_site, f"/archive/{EDITED}?text=ko")
+    page = page_at(shared_sample_site, f"/archive/{EDITED}?text=ko")
     before, after = (texts_without(page, tag) for tag in ("ins", "del"))
     with shared_sample_site.database.sessions() as session:
-        changes = store.find(session, f"{EDITED}").revisions[-1].changes
+        changes = find(session, f"{EDITED}").revisions[-1].changes
     corrected = [*changes.get("retitled", ()), *changes.get("corrected", ())]
     assert corrected
     assert sorted(before) == sorted(change["before"] for change in corrected)
     assert sorted(after) == sorted(change["after"] for change in corrected)
     assert page.css("article a[href='#corrections']")
-    unchanged = [len(text) for text in before if len(text) > 200]
+    long_texts = [len(text) for text in before if len(text) > 200]
     marked = [len(node.text()) for node in page.css("#corrections del, #corrections ins")]
-    assert max(marked) < max(unchanged), "of a long text only what changed is marked"
+    assert max(marked) < max(long_texts), "only the changed pieces of a long text are marked"
 
 
-def edited(session: Session, seen_at: datetime, *changes: FieldChange) -> None:
-    """An issue of two papers and an edit of it."""
+def add_edited_issue(session: Session, seen_at: datetime, *changes: FieldChange) -> None:
+    """Store an issue of two papers, and a revision with these changes."""
     issue = add_issue(session, issue_of(2))
     retitled = [change for change in changes if change.field.startswith("title")]
     corrected = [change for change in changes if change not in retitled]
@@ -133,70 +135,68 @@ EDITS = (
         ("both", range(6), {"1번째 논문의 제목", "2번째 논문의 제목", "A paper since withdrawn", ""}),
     ],
 )
-def test_corrections_are_those_of_the_texts_on_the_page_under_the_titles_that_papers_have_there(
+def test_corrections_are_in_the_language_of_the_page_under_the_titles_shown_there(
     site: Site, text: str, shown: Sequence[int], titles: set[str]
 ) -> None:
     with site.database.sessions.begin() as session:
-        edited(session, site.clock(), *EDITS)
-    page = tree(site, f"/archive/9001?text={text}")
-    assert sorted(texts_without(page, "ins")) == sorted(EDITS[place].before for place in shown)
+        add_edited_issue(session, site.clock(), *EDITS)
+    page = page_at(site, f"/archive/9001?text={text}")
+    assert sorted(texts_without(page, "ins")) == sorted(EDITS[index].before for index in shown)
     headings = page.css("#corrections h3")
     assert {span.text() for node in headings for span in node.css("span")} == titles - {""}
     for node in page.css("#corrections [lang]"):
         assert (node.attributes["lang"] == "ko") == has_hangul(node.text())
 
 
-def test_only_papers_whose_text_on_the_page_was_corrected_point_to_the_corrections(site: Site) -> None:
+def test_only_papers_with_a_correction_on_the_page_link_to_the_corrections(site: Site) -> None:
     with site.database.sessions.begin() as session:
-        edited(session, site.clock(), *EDITS[1:3])
+        add_edited_issue(session, site.clock(), *EDITS[1:3])
     for text, number in (("ko", 1), ("en", 2)):
-        page = tree(site, f"/archive/9001?text={text}")
+        page = page_at(site, f"/archive/9001?text={text}")
         assert [node.attributes["id"] for node in page.css("article:has(a[href='#corrections'])")] == [
             f"paper-{number}"
         ]
 
 
-def test_a_correction_is_dated_by_the_day_in_the_time_zone_of_the_settings(
-    database: Database, tmp_path: Path
-) -> None:
+def test_a_correction_has_the_date_of_the_configured_time_zone(database: Database, tmp_path: Path) -> None:
     with database.sessions.begin() as session:
-        edited(session, datetime(2026, 1, 31, 16, tzinfo=UTC), *EDITS)
+        add_edited_issue(session, datetime(2026, 1, 31, 16, tzinfo=UTC), *EDITS)
     for timezone, day in (("Asia/Seoul", "2026년 2월 1일"), ("Europe/London", "2026년 1월 31일")):
         with open_site(database, tmp_path, timezone=timezone) as site:
-            assert day in tree(site, "/archive/9001?text=ko").css("#corrections h3")[0].text()
+            assert day in page_at(site, "/archive/9001?text=ko").css("#corrections h3")[0].text()
 
 
-def test_every_link_of_a_digest_into_the_archive_leads_to_its_place(sample_site: Site) -> None:
+def test_every_archive_link_of_a_digest_leads_to_an_existing_place(sample_site: Site) -> None:
     sample_site.add("minji@example.com", language="both")
     sample_site.digest()
     mail = sample_site.mail("minji@example.com")
-    places = [urlsplit(link) for link in links_of(mail) if "/archive/" in link]
-    assert any(place.fragment for place in places)
-    for place in places:
-        page = tree(sample_site, f"{place.path}?{place.query}")
-        assert not place.fragment or page.css(f"#{place.fragment}"), place
+    links = [urlsplit(link) for link in links_of(mail) if "/archive/" in link]
+    assert any(link.fragment for link in links)
+    for link in links:
+        page = page_at(sample_site, f"{link.path}?{link.query}")
+        assert not link.fragment or page.css(f"#{link.fragment}"), link
 
 
 @pytest.mark.parametrize("path", ["/", "/archive", f"/archive/{EDITED}", f"/archive/{EDITED}?text=both"])
 @pytest.mark.parametrize("language", ["ko", "en"])
-def test_no_link_within_the_pages_leads_nowhere(shared_sample_site: Site, path: str, language: str) -> None:
-    sign = "&" if "?" in path else "?"
-    page = tree(shared_sample_site, f"{path}{sign}lang={language}")
+def test_every_link_within_the_pages_works(shared_sample_site: Site, path: str, language: str) -> None:
+    separator = "&" if "?" in path else "?"
+    page = page_at(shared_sample_site, f"{path}{separator}lang={language}")
     links = [node.attributes["href"] or "" for node in page.css("a, link")]
     for link in {link for link in links if link.startswith("/")}:
         answer = shared_sample_site.client.get(link)
         assert answer.status_code == 200, link
         assert "amp;" not in link
-        asked = re.search(r"text=(\w+)", link)
-        if asked:
-            assert LexborHTMLParser(answer.text).css(f"a[href*='text={asked[1]}'][aria-current]")
+        text = re.search(r"text=(\w+)", link)
+        if text:
+            assert LexborHTMLParser(answer.text).css(f"a[href*='text={text[1]}'][aria-current]")
     assert all(page.css(link) for link in links if link.startswith("#"))
 
 
-def test_the_feed_has_an_entry_for_each_issue_the_newest_first(shared_sample_site: Site) -> None:
+def test_the_feed_has_an_entry_for_each_issue_with_the_newest_first(shared_sample_site: Site) -> None:
     answer = shared_sample_site.client.get("/archive.atom")
     assert answer.headers["content-type"].startswith("application/atom+xml")
-    feed = ET.fromstring(answer.content)  # noqa: S314 (our own)
+    feed = ET.fromstring(answer.content)  # noqa: S314  it is our own
     assert feed.tag == f"{ATOM}feed"
     entries = feed.findall(f"{ATOM}entry")
     assert len(entries) == 3
@@ -213,22 +213,22 @@ def test_the_feed_has_an_entry_for_each_issue_the_newest_first(shared_sample_sit
     assert ids == sorted(ids, key=lambda name: _week(shared_sample_site, name), reverse=True)
 
 
-def test_what_a_title_or_text_holds_is_shown_and_never_obeyed(site: Site) -> None:
+def test_markup_in_titles_and_texts_is_shown_as_text_and_never_executed(site: Site) -> None:
     hostile = paper(
         1, title_ko=HOSTILE, title_en=HOSTILE, intro_ko=blocks(HOSTILE), url="https://a.example/?a=1&b=2"
     )
     with site.database.sessions.begin() as session:
         add_issue(session, issue_of([hostile]), now=site.clock() - timedelta(days=1))
     for path in ("/", "/archive", "/archive/9001?text=both"):
-        page = tree(site, path)
+        page = page_at(site, path)
         assert not page.css("script")
         assert page.body is not None
-        assert bare(HOSTILE) in bare(page.body.text())
+        assert without_spaces(HOSTILE) in without_spaces(page.body.text())
     summary = ET.fromstring(site.client.get("/archive.atom").content).findtext(f".//{ATOM}summary") or ""  # noqa: S314
     assert HOSTILE in summary
 
 
-def test_a_held_issue_is_in_no_list(site: Site) -> None:
+def test_a_held_issue_is_not_in_the_archive_or_the_feed(site: Site) -> None:
     with site.database.sessions.begin() as session:
         add_issue(session).revision = 0
     assert site.client.get("/archive/9001").status_code == 404
@@ -237,4 +237,4 @@ def test_a_held_issue_is_in_no_list(site: Site) -> None:
 
 def _week(site: Site, address: str) -> str:
     with site.database.sessions() as session:
-        return f"{store.find(session, address.rpartition('/')[2]).week_start}"
+        return f"{find(session, address.rpartition('/')[2]).week_start}"

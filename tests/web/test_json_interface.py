@@ -1,4 +1,4 @@
-"""The JSON interface keeps to its own description, whatever it is sent."""
+"""The JSON interface conforms to its own OpenAPI description, whatever it is sent."""
 
 import json
 from typing import Any
@@ -25,19 +25,19 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module")
-def described(shared_sample_site: Site) -> schemathesis.BaseSchema:
-    """The description that the running app gives of itself."""
+def api_schema(shared_sample_site: Site) -> schemathesis.BaseSchema:
+    """The OpenAPI description that the running pages serve."""
     return schemathesis.openapi.from_url(f"{shared_sample_site.url}/api/openapi.json")
 
 
 @pytest.mark.parametrize("mode", GenerationMode)
-def test_no_answer_is_a_server_error_or_not_in_the_description(
-    described: schemathesis.BaseSchema, mode: GenerationMode
+def test_every_answer_conforms_to_the_openapi_description(
+    api_schema: schemathesis.BaseSchema, mode: GenerationMode
 ) -> None:
-    """What the description allows, and what it does not."""
+    """Requests that the description allows, and requests that it does not."""
 
     @settings(max_examples=100, suppress_health_check=list(HealthCheck))
-    @given(case=described["/api/subscribers"]["POST"].as_strategy(generation_mode=mode))
+    @given(case=api_schema["/api/subscribers"]["POST"].as_strategy(generation_mode=mode))
     def check(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=CHECKS)
 
@@ -47,9 +47,7 @@ def test_no_answer_is_a_server_error_or_not_in_the_description(
 @pytest.mark.parametrize(
     "email", ["\ud800@example.com", "a\x00@example.com", "nobody", "x" * 500, "김@example.com"]
 )
-def test_an_address_that_cannot_be_mailed_is_refused_as_described(
-    shared_sample_site: Site, email: str
-) -> None:
+def test_an_invalid_address_is_refused_as_the_description_says(shared_sample_site: Site, email: str) -> None:
     body = json.dumps({"email": email, **CHOICE})
     answer = shared_sample_site.client.post(
         "/api/subscribers", content=body, headers={"Content-Type": "application/json"}
@@ -58,7 +56,7 @@ def test_an_address_that_cannot_be_mailed_is_refused_as_described(
     assert answer.json()["detail"][0]["loc"] == ["body", "email"]
 
 
-def test_a_sign_up_by_json_is_answered_by_the_same_mail_as_one_by_the_form(shared_sample_site: Site) -> None:
+def test_a_sign_up_by_json_brings_the_same_mail_as_one_by_the_form(shared_sample_site: Site) -> None:
     answer = shared_sample_site.client.post("/api/subscribers", json={"email": "json@example.com", **CHOICE})
     assert answer.status_code == 202
     assert shared_sample_site.mail("json@example.com")["Feedback-ID"].startswith("confirmation")

@@ -1,4 +1,4 @@
-"""A server on loopback that answers for the sample forum, and wrongly on demand."""
+"""A server on the loopback interface that answers for the sample forum, with a fault if a test sets one."""
 
 import gzip
 from collections.abc import Callable
@@ -24,10 +24,14 @@ ENTITIES = (
 
 
 class FaultyServer(Served):
-    """The forum's pages from `with` until its end; `fault` names what is wrong with them, if anything."""
+    """Serves the pages of the forum while its context lasts.
+
+    `fault` names what is wrong with them (one of FAULTS). `location` is where the fault `redirect` leads; when it is
+    empty, the page redirects to itself. `asked` holds the headers of all requests so far, with names in lower case.
+    """
 
     def __init__(self, forum: Forum) -> None:
-        """Take a free port."""
+        """Bind a free port."""
         self.forum = forum
         self.fault = ""
         self.location = ""
@@ -41,13 +45,13 @@ class FaultyServer(Served):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop, also in the middle of a slow answer."""
+        """Stop, even in the middle of a slow answer."""
         self.stopped.set()
         super().__exit__(kind, error, trace)
 
     @property
     def feed_url(self) -> str:
-        """The feed, by way of this server."""
+        """The URL of the feed on this server."""
         return self.forum.feed_url.replace(self.forum.origin, self.origin)
 
 
@@ -66,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def answer(self, status: int, body: bytes, length: int | None = None, **headers: str) -> None:
-        """An answer whose length may be a lie; None leaves it out."""
+        """Send an answer. `length` may differ from the real length; None leaves the header out."""
         self.send_response(status)
         for name, value in ({"Content-Type": "application/rss+xml; charset=utf-8"} | headers).items():
             self.send_header(name.replace("_", "-"), value)
@@ -76,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_arguments: Any, **_named: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _good(handler: _Handler, body: bytes) -> None:
@@ -96,8 +100,8 @@ def _truncated(handler: _Handler, body: bytes) -> None:
 
 
 def _truncated_gzip(handler: _Handler, body: bytes) -> None:
-    packed = gzip.compress(body)
-    handler.answer(200, packed[: len(packed) // 2], None, Content_Encoding="gzip")
+    compressed = gzip.compress(body)
+    handler.answer(200, compressed[: len(compressed) // 2], None, Content_Encoding="gzip")
 
 
 def _broken_gzip(handler: _Handler, body: bytes) -> None:
@@ -143,7 +147,7 @@ def _drop(handler: _Handler, _body: bytes) -> None:
 
 
 def _slow(handler: _Handler, body: bytes) -> None:
-    """A byte at a time, without end as far as a test is concerned."""
+    """Send one byte at a time, so slowly that no test waits for the end."""
     handler.answer(200, b"", len(body))
     for number in range(len(body)):
         handler.wfile.write(body[number : number + 1])

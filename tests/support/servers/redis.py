@@ -1,4 +1,4 @@
-"""A real Redis for tests, on a free port, which keeps nothing."""
+"""A real Redis server for tests, on a free port. It stores nothing on disk."""
 
 import shutil
 import socket
@@ -14,7 +14,7 @@ from tests.support.site import until
 
 
 class RedisServer:
-    """Runs while the context lasts; without redis-server the test is skipped."""
+    """Runs while the context lasts. Where redis-server is not installed, the test is skipped."""
 
     def __init__(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -32,7 +32,7 @@ class RedisServer:
         shutil.rmtree(self._folder)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start the server, and wait until it answers."""
         options = {
             "port": self._port,
             "bind": "127.0.0.1",
@@ -41,19 +41,19 @@ class RedisServer:
             "appendonly": "no",
         }
         arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
-        self._process = subprocess.Popen(  # noqa: S603 (the tests name the program)
+        self._process = subprocess.Popen(  # noqa: S603  the tests name the program
             [program("redis-server"), *arguments], stdout=subprocess.DEVNULL
         )
         until(self._answers, "Redis")
 
     def stop(self) -> None:
-        """Be away."""
+        """Stop the server, as in an outage. It can be started again."""
         if self._process:
             self._process.terminate()
             self._process.wait()
 
-    def counted(self) -> list[str]:
-        """The names of all that is counted."""
+    def keys(self) -> list[str]:
+        """The names of all counts."""
         with redis.Redis.from_url(self.url) as client:
             return sorted(key.decode() for key in client.scan_iter())
 

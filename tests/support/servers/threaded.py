@@ -1,4 +1,4 @@
-"""What the test servers share: each serves in a thread of its own while its context lasts."""
+"""What the test servers share: each one serves in its own thread while its context lasts."""
 
 from socketserver import BaseServer
 from threading import Thread
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Served:
-    """A server that begins with its context and ends with it; whoever inherits makes `_server`."""
+    """A server that starts with its context and stops with it. A subclass sets `_server`."""
 
     _server: BaseServer
 

@@ -32,7 +32,7 @@ def rows_of(count: int, first: int = 0) -> str:
 # --- who comes in -------------------------------------------------------------------
 
 
-def test_those_who_agreed_elsewhere_are_readers_from_the_latest_issue_on(
+def test_imported_subscribers_are_active_and_begin_with_the_latest_issue(
     database: Database, import_text: ImportText
 ) -> None:
     with database.sessions.begin() as session:
@@ -62,7 +62,7 @@ def test_those_who_agreed_elsewhere_are_readers_from_the_latest_issue_on(
         assert session.scalar(select(func.count(Delivery.id))) == 0, "nobody is mailed by an import"
 
 
-def test_the_record_says_from_which_file_somebody_came(database: Database, import_text: ImportText) -> None:
+def test_the_account_event_names_the_imported_file(database: Database, import_text: ImportText) -> None:
     import_text(HEADER + "minji@example.com,ko,weekly,,2025-01-02\njihoon@example.com,en,daily,,\n")
     with database.sessions() as session:
         minji, jihoon = (find(session, f"{name}@example.com") for name in ("minji", "jihoon"))
@@ -83,7 +83,7 @@ def test_the_record_says_from_which_file_somebody_came(database: Database, impor
         ]
 
 
-def test_each_one_has_links_of_their_own(database: Database, import_text: ImportText) -> None:
+def test_each_imported_subscriber_has_links_of_their_own(database: Database, import_text: ImportText) -> None:
     import_text(HEADER + rows_of(50))
     with database.sessions() as session:
         handles = session.scalars(select(Subscriber.handle)).all()
@@ -94,7 +94,7 @@ def test_each_one_has_links_of_their_own(database: Database, import_text: Import
     ] == handles
 
 
-def test_one_who_paused_comes_in_paused(database: Database, import_text: ImportText) -> None:
+def test_a_paused_subscriber_is_imported_as_paused(database: Database, import_text: ImportText) -> None:
     import_text(
         "email,language,frequency,status,paused_until\n"
         "a@example.com,ko,weekly,paused,2025-09-01\n"
@@ -135,7 +135,7 @@ def test_one_who_paused_comes_in_paused(database: Database, import_text: ImportT
         ("FIRST@example.com,en,daily", "the address is in line 2 already"),
     ],
 )
-def test_a_row_that_cannot_be_taken_is_named_with_its_reason_and_the_others_are_taken(
+def test_a_rejected_row_has_a_reason_and_the_other_rows_are_imported(
     database: Database, import_text: ImportText, row: str, reason: str
 ) -> None:
     with database.sessions.begin() as session:
@@ -152,7 +152,7 @@ def test_a_row_that_cannot_be_taken_is_named_with_its_reason_and_the_others_are_
     assert [each[0] for each in all_subscribers(database)] == ["first@example.com", "last@example.com"]
 
 
-def test_refused_rows_are_told_in_the_order_of_the_file(database: Database, import_text: ImportText) -> None:
+def test_rejected_rows_are_reported_in_the_order_of_the_file(database: Database, import_text: ImportText) -> None:
     with database.sessions.begin() as session:
         suppress(session, "returned@example.com", "returned", NOW)
         forget(session, add_subscriber(session, "forgotten@example.com"), KEY, NOW)
@@ -161,7 +161,7 @@ def test_refused_rows_are_told_in_the_order_of_the_file(database: Database, impo
     assert [rejected.line for rejected in told] == [2, 3, 4, 5, 7]
 
 
-def test_whoever_has_a_subscription_keeps_it_as_it_is(database: Database, import_text: ImportText) -> None:
+def test_an_existing_subscription_stays_as_it_is(database: Database, import_text: ImportText) -> None:
     with database.sessions.begin() as session:
         add_subscriber(session, "Active@example.com", language="ko", frequency="weekly", name="김민지")
         pause(add_subscriber(session, "paused@example.com"), NOW)
@@ -180,7 +180,7 @@ def test_whoever_has_a_subscription_keeps_it_as_it_is(database: Database, import
         assert "imported" not in set(session.scalars(select(AccountEvent.what)))
 
 
-def test_a_row_that_was_refused_does_not_stand_in_the_way_of_a_right_one(
+def test_a_rejected_row_does_not_block_a_valid_row_with_the_same_address(
     database: Database, import_text: ImportText
 ) -> None:
     report, (rejected,) = import_text(HEADER + "a@example.com,fr,weekly\na@example.com,en,weekly\n")
@@ -188,7 +188,7 @@ def test_a_row_that_was_refused_does_not_stand_in_the_way_of_a_right_one(
     assert all_subscribers(database) == [("a@example.com", "en", "weekly", "", "active")]
 
 
-def test_one_who_signs_up_while_an_import_runs_is_left_as_they_are(
+def test_a_sign_up_during_an_import_stays_as_it_is(
     database: Database, import_text: ImportText, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def meanwhile(session: Session, *_: object) -> Iterator[tuple[str, str]]:
@@ -207,7 +207,7 @@ def test_one_who_signs_up_while_an_import_runs_is_left_as_they_are(
 # --- large files, stops and repeats -------------------------------------------------
 
 
-def test_a_repeat_adds_nobody(database: Database, import_text: ImportText) -> None:
+def test_repeating_an_import_adds_nobody(database: Database, import_text: ImportText) -> None:
     text = HEADER + rows_of(30) + "nobody,ko,weekly\n" + rows_of(1)
     assert import_text(text)[0] == ImportReport(added=30, refused=2)
     before = all_subscribers(database)
@@ -215,7 +215,7 @@ def test_a_repeat_adds_nobody(database: Database, import_text: ImportText) -> No
     assert all_subscribers(database) == before
 
 
-def test_what_stands_twice_is_found_however_far_apart(
+def test_a_repeated_address_is_found_however_far_apart_its_lines_are(
     database: Database, import_text: ImportText, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "BATCH", 10)
@@ -244,7 +244,7 @@ class Fuse:
             raise Crash
 
 
-def test_a_stop_at_any_step_stores_nobody_by_halves_and_a_repeat_stores_the_rest(
+def test_a_crash_stores_no_incomplete_subscriber_and_a_repetition_adds_the_rest(
     database: Database, import_text: ImportText, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "BATCH", 4)
@@ -269,7 +269,7 @@ def test_a_stop_at_any_step_stores_nobody_by_halves_and_a_repeat_stores_the_rest
     pytest.fail("no run came to its end")
 
 
-def test_the_number_of_statements_does_not_grow_with_the_readers(
+def test_the_number_of_statements_does_not_grow_with_the_number_of_rows(
     database: Database, import_text: ImportText
 ) -> None:
     counted = []
@@ -291,7 +291,7 @@ def test_the_number_of_statements_does_not_grow_with_the_readers(
 @pytest.mark.parametrize(
     "end", [b"\xff\xfe,ko,weekly\n", b'"unclosed@example.com,ko,weekly\n', b"x" * 70_000]
 )
-def test_a_file_that_is_wrong_only_at_its_end_stores_nobody(
+def test_a_file_with_a_mistake_only_at_its_end_stores_nobody(
     database: Database, import_text: ImportText, monkeypatch: pytest.MonkeyPatch, end: bytes
 ) -> None:
     monkeypatch.setattr(transfer, "BATCH", 5)
@@ -300,7 +300,7 @@ def test_a_file_that_is_wrong_only_at_its_end_stores_nobody(
     assert all_subscribers(database) == []
 
 
-def test_a_file_that_is_not_there_or_lacks_columns_stores_nobody(
+def test_a_file_that_is_missing_or_lacks_columns_stores_nobody(
     database: Database, import_text: ImportText, tmp_path: Path
 ) -> None:
     with pytest.raises(CsvError, match="frequency"):

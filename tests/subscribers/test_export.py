@@ -22,7 +22,7 @@ def export(database: Database, *, everyone: bool = False) -> str:
     return "".join(export_lines(database.sessions, everyone=everyone))
 
 
-def test_what_is_exported_can_be_imported_and_is_the_same_again(
+def test_an_export_can_be_imported_and_gives_the_same_subscribers(
     database: Database, import_text: ImportText, new_database_url: Callable[[], str]
 ) -> None:
     names = ["김민지", "=HYPERLINK(1)", "'=1", "'t Hooft", 'a, "b"; c', "-", "@home", ""]
@@ -54,7 +54,7 @@ def test_what_is_exported_can_be_imported_and_is_the_same_again(
     other.engine.dispose()
 
 
-def test_only_those_who_read_are_exported_unless_all_are_asked_for(
+def test_only_those_who_are_subscribed_are_exported_unless_all_are_requested(
     database: Database, import_text: ImportText
 ) -> None:
     with database.sessions.begin() as session:
@@ -73,7 +73,7 @@ def test_only_those_who_read_are_exported_unless_all_are_asked_for(
     assert {rejected.line for rejected in told} == {4, 5}, "nobody becomes a reader again who had left"
 
 
-def test_the_empty_row_of_one_who_is_forgotten_is_not_exported(database: Database) -> None:
+def test_the_emptied_row_of_a_forgotten_subscriber_is_not_exported(database: Database) -> None:
     with database.sessions.begin() as session:
         add_subscriber(
             session, "minji@example.com"
@@ -86,7 +86,7 @@ def test_the_empty_row_of_one_who_is_forgotten_is_not_exported(database: Databas
         ]
 
 
-def test_readers_are_exported_page_by_page_each_once(
+def test_every_subscriber_is_exported_once_across_batches(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "BATCH", 2)
@@ -95,7 +95,7 @@ def test_readers_are_exported_page_by_page_each_once(
     assert [line.partition(",")[0] for line in export(database).splitlines()[1:]] == addresses
 
 
-def test_a_slow_reader_of_an_export_holds_nobody_up(database: Database, tmp_path: Path) -> None:
+def test_a_slow_consumer_of_an_export_blocks_nobody(database: Database, tmp_path: Path) -> None:
     with database.sessions.begin() as session:
         add_subscriber(session, "a@example.com")
     lines = export_lines(database.sessions, everyone=False)

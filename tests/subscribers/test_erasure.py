@@ -60,7 +60,7 @@ def everything_stored(session: Session) -> str:
     return "\n".join(str(row) for table in tables for row in session.execute(text(f"SELECT * FROM {table}")))  # noqa: S608
 
 
-def test_of_one_who_is_forgotten_only_a_keyed_hash_is_left(database: Database) -> None:
+def test_only_a_keyed_hash_is_left_of_a_forgotten_subscriber(database: Database) -> None:
     with database.sessions.begin() as session:
         known = add_subscriber(session, "Minji@example.com", name="김민지")
         request_address_change(session, known, "minji@elsewhere.example", NOW, origin="198.51.100.7")
@@ -78,7 +78,7 @@ def test_of_one_who_is_forgotten_only_a_keyed_hash_is_left(database: Database) -
         assert len(kept.digest) == 64
 
 
-def test_a_forgotten_address_is_known_again_by_whoever_has_the_key_and_by_nobody_else(
+def test_a_forgotten_address_is_recognised_only_with_the_key(
     database: Database,
 ) -> None:
     with database.sessions.begin() as session:
@@ -88,7 +88,7 @@ def test_a_forgotten_address_is_known_again_by_whoever_has_the_key_and_by_nobody
         assert not is_forgotten(session, "jihoon@예시.한국", KEY)
 
 
-def test_one_who_is_forgotten_can_sign_up_and_be_forgotten_again(database: Database) -> None:
+def test_a_forgotten_subscriber_can_sign_up_and_be_forgotten_again(database: Database) -> None:
     with database.sessions.begin() as session:
         forget(session, add_subscriber(session), KEY, NOW)
         again = add_subscriber(session, now=LATER)
@@ -97,7 +97,7 @@ def test_one_who_is_forgotten_can_sign_up_and_be_forgotten_again(database: Datab
         assert [row.forgotten_at for row in session.scalars(select(ForgottenAddress))] == [LATER]
 
 
-def test_forgetting_takes_with_it_what_else_names_the_address(database: Database) -> None:
+def test_forgetting_also_deletes_requests_and_suppressions_of_the_address(database: Database) -> None:
     with database.sessions.begin() as session:
         known = add_subscriber(session, "Minji@example.com")
         for address in ("minji@EXAMPLE.com", "jihoon@example.com"):
@@ -118,7 +118,7 @@ def test_forgetting_takes_with_it_what_else_names_the_address(database: Database
 # --- sign-ups that nobody confirmed -------------------------------------------------
 
 
-def test_a_stranger_who_said_no_to_a_sign_up_is_forgotten_like_one_who_said_nothing(
+def test_a_declined_sign_up_expires_like_an_unanswered_one(
     database: Database,
 ) -> None:
     with database.sessions() as session:
@@ -130,7 +130,7 @@ def test_a_stranger_who_said_no_to_a_sign_up_is_forgotten_like_one_who_said_noth
         assert expired_sign_ups(session, LATER) == [stranger]
 
 
-def test_a_sign_up_that_nobody_confirms_is_forgotten_after_two_days(database: Database) -> None:
+def test_an_unconfirmed_sign_up_is_erased_after_two_days(database: Database) -> None:
     with database.sessions() as session:
         pending = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
         add_subscriber(session, "active@example.com")
@@ -142,7 +142,7 @@ def test_a_sign_up_that_nobody_confirms_is_forgotten_after_two_days(database: Da
         assert session.scalars(select(Subscriber.email)).all() == ["active@example.com"]
 
 
-def test_a_former_reader_who_never_confirmed_again_keeps_their_place(database: Database) -> None:
+def test_a_former_subscriber_whose_new_sign_up_expires_keeps_their_cursor(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         known.cursor = 6

@@ -30,7 +30,7 @@ def noted(subscriber: Subscriber) -> list[tuple[str, dict[str, str]]]:
     return [(event.what, event.detail) for event in subscriber.events]
 
 
-def test_every_change_is_on_record_with_when_and_where_from(database: Database) -> None:
+def test_every_change_is_recorded_with_its_time_and_origin(database: Database) -> None:
     """Read back in a session of its own: what counts is what was stored."""
     times = [NOW + timedelta(minutes=number) for number in range(11)]
     with database.sessions.begin() as session:
@@ -66,7 +66,7 @@ def test_every_change_is_on_record_with_when_and_where_from(database: Database) 
         assert [event.at for event in kept.events] == [*times[:7], times[6], *times[7:]]
 
 
-def test_a_pause_that_ended_by_itself_says_so(database: Database) -> None:
+def test_the_event_of_a_pause_that_ended_by_itself_says_so(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         pause(known, NOW, until=date(2025, 9, 1))
@@ -75,7 +75,7 @@ def test_a_pause_that_ended_by_itself_says_so(database: Database) -> None:
         assert noted(known)[-1] == ("resumed", {"from": "the pause ended"})
 
 
-def test_nothing_is_on_record_for_what_changed_nothing(database: Database) -> None:
+def test_a_call_that_changes_nothing_is_not_recorded(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         confirm(session, known, LATER, origin="again")
@@ -88,7 +88,7 @@ def test_nothing_is_on_record_for_what_changed_nothing(database: Database) -> No
         assert [what for what, _ in noted(known)] == ["signed up", "confirmed", "unsubscribed"]
 
 
-def test_an_address_that_cannot_be_reached_is_on_record_once(database: Database) -> None:
+def test_a_bounced_address_is_recorded_once(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         unsubscribe(known, NOW)
@@ -99,7 +99,7 @@ def test_an_address_that_cannot_be_reached_is_on_record_once(database: Database)
         assert known.ended_at == NOW, "it had ended already"
 
 
-def test_a_reason_given_later_is_kept_without_leaving_twice(database: Database) -> None:
+def test_a_reason_given_later_is_recorded_without_a_second_unsubscription(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         unsubscribe(known, NOW)

@@ -21,7 +21,7 @@ from tests.support.factories import NOW, add_issue, add_subscriber, issue_of
 # --- coming back --------------------------------------------------------------------
 
 
-def test_one_who_left_by_mistake_goes_on_where_they_were(database: Database) -> None:
+def test_a_subscriber_who_left_by_mistake_continues_where_they_were(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session, language="both", frequency="daily")
         known.cursor, handle = 5, known.handle
@@ -34,7 +34,7 @@ def test_one_who_left_by_mistake_goes_on_where_they_were(database: Database) -> 
 
 
 @pytest.mark.parametrize(("away", "cursor"), [(timedelta(days=30), 1), (timedelta(days=31), 8)])
-def test_one_who_takes_it_back_after_a_month_begins_with_the_latest_issue(
+def test_a_subscriber_who_returns_after_a_month_begins_with_the_latest_issue(
     database: Database, away: timedelta, cursor: int
 ) -> None:
     with database.sessions() as session:
@@ -48,7 +48,7 @@ def test_one_who_takes_it_back_after_a_month_begins_with_the_latest_issue(
         assert (known.status, known.cursor) == ("active", cursor)
 
 
-def test_one_who_left_during_a_pause_and_takes_it_back_is_still_paused(database: Database) -> None:
+def test_a_subscriber_who_left_during_a_pause_returns_paused(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         pause(known, NOW, until=date(2025, 9, 1))
@@ -57,7 +57,7 @@ def test_one_who_left_during_a_pause_and_takes_it_back_is_still_paused(database:
         assert (known.status, known.paused_until) == ("paused", date(2025, 9, 1))
 
 
-def test_nobody_becomes_a_reader_by_taking_back_what_they_never_had(database: Database) -> None:
+def test_a_subscription_that_was_never_confirmed_cannot_be_restored(database: Database) -> None:
     with database.sessions() as session:
         never = sign_up(session, "minji@example.com", language="ko", frequency="weekly", now=NOW)
         for _ in ("while pending", "after leaving"):
@@ -67,7 +67,7 @@ def test_nobody_becomes_a_reader_by_taking_back_what_they_never_had(database: Da
         assert never.status == "unsubscribed"
 
 
-def test_one_whose_mail_was_returned_does_not_come_back_by_a_link(database: Database) -> None:
+def test_a_subscriber_with_a_suppressed_address_cannot_return_by_a_link(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         unsubscribe(known, NOW)
@@ -81,7 +81,7 @@ def test_one_whose_mail_was_returned_does_not_come_back_by_a_link(database: Data
 # --- another address ----------------------------------------------------------------
 
 
-def test_a_reader_moves_when_the_new_address_says_so_and_not_before(database: Database) -> None:
+def test_the_address_changes_only_when_the_new_address_is_confirmed(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session, "minji@example.com")
         known.cursor, handle = 4, known.handle
@@ -96,7 +96,7 @@ def test_a_reader_moves_when_the_new_address_says_so_and_not_before(database: Da
         assert find(session, "minji@example.com") is None
 
 
-def test_a_link_to_move_is_good_once(database: Database) -> None:
+def test_an_address_change_can_be_confirmed_only_once(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         with pytest.raises(AccountError, match="used already"):
@@ -108,7 +108,7 @@ def test_a_link_to_move_is_good_once(database: Database) -> None:
         assert known.email == "new@example.com"
 
 
-def test_nobody_moves_to_an_address_that_has_a_subscription(database: Database) -> None:
+def test_an_address_with_its_own_subscription_cannot_be_taken_over(database: Database) -> None:
     with database.sessions() as session:
         known, other = (
             add_subscriber(session, "minji@example.com"),
@@ -121,7 +121,7 @@ def test_nobody_moves_to_an_address_that_has_a_subscription(database: Database) 
         assert (known.email, other.email) == ("minji@example.com", "Jihoon@example.com")
 
 
-def test_an_address_can_be_written_in_another_case(database: Database) -> None:
+def test_an_address_can_be_changed_to_another_case(database: Database) -> None:
     with database.sessions() as session:
         known = add_subscriber(session, "minji@example.com")
         request_address_change(session, known, "Minji@example.com", NOW)
@@ -131,7 +131,7 @@ def test_an_address_can_be_written_in_another_case(database: Database) -> None:
 
 
 @pytest.mark.parametrize("address", ["", "nobody", "민지@example.com"])
-def test_nobody_asks_to_move_to_what_cannot_be_mailed(database: Database, address: str) -> None:
+def test_a_new_address_that_cannot_be_mailed_is_refused(database: Database, address: str) -> None:
     with database.sessions() as session:
         known = add_subscriber(session)
         with pytest.raises(AccountError):
