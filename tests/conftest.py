@@ -6,6 +6,7 @@ import ssl
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import hypothesis
@@ -16,6 +17,8 @@ from sqlalchemy import create_engine, text
 
 from core.database import Database, open_engine
 from core.schema import migrate, open_database
+from tests.support.factories import NOW, add_issue, issue_of
+from tests.support.servers.smtp import ScriptedServer
 
 # A slow machine is not a defect, so no example has a deadline.
 hypothesis.settings.register_profile("paperboy", deadline=None)
@@ -150,6 +153,21 @@ def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return path
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A scripted mail server."""
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture
+def issue(database: Database) -> Database:
+    """A database with an issue of four papers, which is one hour old."""
+    with database.sessions.begin() as session:
+        add_issue(session, issue_of(4), now=NOW - timedelta(hours=1))
+    return database
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ The sender knows nothing else about how messages leave. An HTTP API would be ano
 """
 
 import asyncio
+import re
 from enum import StrEnum
 from typing import Protocol
 
@@ -23,32 +24,36 @@ class FaultCategory(StrEnum):
 
 
 class SendError(PaperboyError):
-    """A message was not accepted, or nobody knows whether it was; `str()` is what the server said."""
+    """A message was not accepted, or nobody knows whether it was. `str()` is what the server said."""
 
-    @property
-    def category(self) -> FaultCategory:
-        """Whose fault it is."""
-        raise NotImplementedError
+    def __init__(
+        self,
+        text: str,
+        category: FaultCategory,
+        *,
+        is_before_message: bool = False,
+        is_dead_address: bool = False,
+        is_busy: bool = False,
+    ) -> None:
+        """Create an error.
+
+        Args:
+            text: what the server said, or what went wrong.
+            category: whose fault it is.
+            is_before_message: the connection failed before this message was attempted.
+            is_dead_address: the recipient's address does not exist, so it must not be mailed again.
+            is_busy: the recipient's server asked to slow down.
+        """
+        super().__init__(text[:MAX_ERROR_CHARACTERS])
+        self.category = category
+        self.is_before_message = is_before_message
+        self.is_dead_address = is_dead_address
+        self.is_busy = is_busy
 
     @property
     def anonymous(self) -> str:
-        """The error in one line without email addresses, for logs."""
-        raise NotImplementedError
-
-    @property
-    def is_before_message(self) -> bool:
-        """Whether the connection failed before this message was attempted."""
-        raise NotImplementedError
-
-    @property
-    def is_dead_address(self) -> bool:
-        """Whether the recipient's address does not exist, so that it must not be mailed again."""
-        raise NotImplementedError
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the recipient's server asked to slow down."""
-        raise NotImplementedError
+        """The error in one line for logs, without the addresses that servers like to repeat."""
+        return re.sub(r"<?[^\s<>:]+@[^\s<>]+>?", "<address>", " ".join(str(self).split()))
 
 
 class Client(Protocol):

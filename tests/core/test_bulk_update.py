@@ -1,4 +1,4 @@
-"""Changes of some rows at once: each row gets its own values, whatever they hold, and all or none are made."""
+"""Bulk updates give each row its own values, whatever these hold, and all updates are made or none."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,16 +21,16 @@ NOTES = Table(
 )
 
 
-def rewrite(row: Any) -> Update:
+def update_text(row: Any) -> Update:
     return update(NOTES).where(NOTES.c.id == row.id, NOTES.c.state == "open").values(text=row.text)
 
 
-def close(row: Any) -> Update:
+def update_state(row: Any) -> Update:
     return update(NOTES).where(NOTES.c.id == row.id, NOTES.c.state == "open").values(state=row.state)
 
 
-REWRITE = BulkUpdate("rewrite", rewrite, id=Integer(), text=String())
-BOTH = CombinedUpdate(REWRITE, BulkUpdate("close", close, state=String(), id=Integer()))
+TEXT_UPDATE = BulkUpdate("update_text", update_text, id=Integer(), text=String())
+UPDATES = CombinedUpdate(TEXT_UPDATE, BulkUpdate("update_state", update_state, state=String(), id=Integer()))
 TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 
 
@@ -46,12 +46,12 @@ def engine(database: Database) -> Iterator[Engine]:
 
 
 def texts(engine: Engine) -> list[str | None]:
-    with engine.open_update_connection() as connection:
+    with engine.connect() as connection:
         return list(connection.scalars(select(NOTES.c.text).order_by(NOTES.c.id)))
 
 
-def closed(engine: Engine) -> list[int]:
-    with engine.open_update_connection() as connection:
+def closed_ids(engine: Engine) -> list[int]:
+    with engine.connect() as connection:
         return list(
             connection.scalars(select(NOTES.c.id).where(NOTES.c.state != "open").order_by(NOTES.c.id))
         )
@@ -61,7 +61,7 @@ def closed(engine: Engine) -> list[int]:
 @given(st.lists(TEXTS, min_size=4, max_size=4))
 def test_every_text_is_stored_as_it_is(engine: Engine, given_texts: list[str | None]) -> None:
     with open_update_connection(engine) as connection:
-        BOTH.run(connection, list(enumerate(given_texts)), [])
+        UPDATES.run(connection, list(enumerate(given_texts)), [])
     assert texts(engine) == given_texts
 
 
@@ -70,30 +70,32 @@ def test_every_text_is_stored_as_it_is(engine: Engine, given_texts: list[str | N
 )
 def test_special_characters_in_a_text_are_stored_as_text(engine: Engine, text: str) -> None:
     with open_update_connection(engine) as connection:
-        BOTH.run(connection, [(1, text)], [])
+        UPDATES.run(connection, [(1, text)], [])
     assert texts(engine) == ["", text, "", ""]
 
 
 def test_the_result_counts_the_rows_that_the_last_update_changed(engine: Engine) -> None:
     with open_update_connection(engine) as connection:
-        assert BOTH.run(connection, [(0, "new"), (1, "new")], [("done", 2), ("done", 3), ("done", 99)]) == 2
-        assert BOTH.run(connection, [(2, "too late")], [("done", 1), ("done", 2)]) == 1
-        assert BOTH.run(connection, [(0, "newer")], []) == 0
+        assert (
+            UPDATES.run(connection, [(0, "new"), (1, "new")], [("done", 2), ("done", 3), ("done", 99)]) == 2
+        )
+        assert UPDATES.run(connection, [(2, "too late")], [("done", 1), ("done", 2)]) == 1
+        assert UPDATES.run(connection, [(0, "newer")], []) == 0
     assert texts(engine) == ["newer", "new", "", ""]
-    assert closed(engine) == [1, 2, 3]
+    assert closed_ids(engine) == [1, 2, 3]
 
 
 def test_a_failed_update_changes_nothing_and_leaves_the_connection_usable(engine: Engine) -> None:
     with open_update_connection(engine) as connection:
         with pytest.raises(DBAPIError):
-            BOTH.run(connection, [(0, "half done")], [("done", 1), ("done", {"no": "number"})])
-        assert BOTH.run(connection, [], [("done", 1)]) == 1
+            UPDATES.run(connection, [(0, "half done")], [("done", 1), ("done", {"no": "number"})])
+        assert UPDATES.run(connection, [], [("done", 1)]) == 1
     assert texts(engine) == [""] * 4
-    assert closed(engine) == [1]
+    assert closed_ids(engine) == [1]
 
 
 def test_an_update_within_another_transaction_is_rolled_back_with_it(engine: Engine) -> None:
-    with engine.open_update_connection() as connection:
-        REWRITE.run(connection, [(0, "new")])
+    with engine.connect() as connection:
+        TEXT_UPDATE.run(connection, [(0, "new")])
         connection.rollback()
     assert texts(engine) == [""] * 4

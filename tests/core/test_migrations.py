@@ -1,7 +1,6 @@
-"""The migrations make what the models say, on both databases."""
+"""The migrations create the tables of the models on both databases."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -14,10 +13,9 @@ import core.run_log
 import delivery.models
 import issues.models
 import subscribers.models
-from core.database import Base, Database, DatabaseError, migrate
-from core.schema import ensure_current
+from core.database import Base, Database, DatabaseError
+from core.schema import MIGRATIONS, ensure_current, migrate
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "core" / "migrations"
 TABLES = (
     core.run_log.RunRecord,
     delivery.models.Delivery,
@@ -56,6 +54,6 @@ def test_an_older_database_is_refused_until_it_is_migrated_and_keeps_its_rows(da
 def test_the_database_of_a_newer_paperboy_is_refused(database: Database) -> None:
     with database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    for act in (ensure_current, migrate):
+    for open_tables in (ensure_current, migrate):
         with pytest.raises(DatabaseError, match=r"at version 9999, this Paperboy knows .*: update"):
-            act(database.engine)
+            open_tables(database.engine)

@@ -1,4 +1,4 @@
-"""Settings that cannot be used are told in one line each, before anything runs."""
+"""Settings that cannot be used are reported in one line each."""
 
 import pytest
 
@@ -10,6 +10,6 @@ def test_a_limits_address_that_is_not_redis_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("PAPERBOY_LIMITS_URL", address)
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as caught:
         load_settings()
-    assert str(told.value).splitlines() == ["PAPERBOY_LIMITS_URL: must be like redis://host:6379/0"]
+    assert str(caught.value).splitlines() == ["PAPERBOY_LIMITS_URL: must be like redis://host:6379/0"]

@@ -1,4 +1,4 @@
-"""The breaker: a run stops when it is refused everywhere, and what it failed for that reason is planned anew."""
+"""The circuit breaker stops a run that is refused everywhere, and the mails that failed are planned again."""
 
 import pytest
 
@@ -13,30 +13,30 @@ BLOCKED = "554 5.3.0 blocked"
 DEAD = "550 5.1.1 No such user"
 
 
-def test_one_mail_taken_among_the_refused_ones_keeps_the_run_going() -> None:
+def test_one_accepted_mail_among_refused_ones_keeps_the_run_going() -> None:
     breaker = CircuitBreaker()
     for delivery_id in range(MAX_CONSECUTIVE_FAILURES - 1):
-        assert breaker.refused(delivery_id) == ""
-    breaker.passed()
+        assert breaker.record_failure(delivery_id) == ""
+    breaker.record_success()
     for delivery_id in range(MAX_CONSECUTIVE_FAILURES - 1):
-        assert breaker.refused(delivery_id) == ""
-    assert "in a row" in breaker.refused(99)
+        assert breaker.record_failure(delivery_id) == ""
+    assert "in a row" in breaker.record_failure(99)
 
 
-def test_more_than_half_of_the_last_hundred_refused_stops_the_run_although_some_are_taken() -> None:
+def test_a_run_stops_when_more_than_half_of_the_last_hundred_mails_were_refused() -> None:
     breaker = CircuitBreaker()
     for delivery_id in range(WINDOW_MAILS // 2):
-        breaker.passed()
-        assert breaker.refused(delivery_id) == ""
-    assert "51 of the last 100" in breaker.refused(99)
-    assert len(breaker.suspects) == WINDOW_MAILS // 2 + 1
+        breaker.record_success()
+        assert breaker.record_failure(delivery_id) == ""
+    assert "51 of the last 100" in breaker.record_failure(99)
+    assert len(breaker.failed_ids) == WINDOW_MAILS // 2 + 1
 
 
 @pytest.mark.parametrize("refused_before", [0, 3])
-def test_mails_that_failed_when_the_run_stopped_are_planned_anew_and_arrive(
+def test_mails_that_failed_before_a_run_stopped_are_planned_again_and_arrive(
     database: Database, refused_before: int
 ) -> None:
-    """Also those just before a mail that was taken: nobody knows since when the server blocks."""
+    """That includes those before an accepted mail, because nobody knows since when the server has blocked."""
     addresses = plan_mails(database, 20)
     first = [BLOCKED] * refused_before + [None]
     with ScriptedServer(on_rcpt=in_turn(*first, *[BLOCKED] * MAX_CONSECUTIVE_FAILURES)) as server:
@@ -49,8 +49,8 @@ def test_mails_that_failed_when_the_run_stopped_are_planned_anew_and_arrive(
     assert sorted(message.rcpt[0] for message in server.messages) == sorted(addresses)
 
 
-def test_dead_addresses_in_a_row_stop_no_run_and_stay_failed(database: Database) -> None:
-    """A list that nobody has tended for years is no block."""
+def test_dead_addresses_in_a_row_do_not_stop_a_run_and_stay_failed(database: Database) -> None:
+    """An old list has many dead addresses, which does not mean that the server blocks us."""
     addresses = plan_mails(database, 2 * MAX_CONSECUTIVE_FAILURES)
     with ScriptedServer(on_rcpt=DEAD) as server:
         assert send(database, server).stopped == ""

@@ -1,4 +1,4 @@
-"""The fault catalogue of databases: full, locked, gone for a while, broken; and what becomes of the mails."""
+"""Faults of the database: full, locked, away for a while or broken, and what happens to the mails."""
 
 import itertools
 import logging
@@ -25,37 +25,37 @@ from tests.support.outbox import deliveries, plan_mails, recipients, send, state
 from tests.support.servers.smtp import ScriptedServer
 
 MAILS = 60
-WAITS = "the database is away, the run waits"
+WAITS_LINE = "the run waits because the database is away"
 
 
-class Told(logging.Handler):
-    """Keeps the lines of the log, and calls `then` at each: the moment at which a person would act."""
+class RecordingHandler(logging.Handler):
+    """Records the lines of the log, and calls `on_line` at each, when a person would act."""
 
-    def __init__(self, then: Callable[[], None]) -> None:
+    def __init__(self, on_line: Callable[[], None]) -> None:
         super().__init__()
         self.lines: list[str] = []
-        self._then = then
+        self._on_line = on_line
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
-        self._then()
+        self._on_line()
 
 
 @contextmanager
-def told(then: Callable[[], None] = lambda: None) -> Iterator[list[str]]:
-    handler = Told(then)
-    logging.getLogger("emails").addHandler(handler)
+def log_lines(on_line: Callable[[], None] = lambda: None) -> Iterator[list[str]]:
+    handler = RecordingHandler(on_line)
+    logging.getLogger("delivery").addHandler(handler)
     yield handler.lines
-    logging.getLogger("emails").removeHandler(handler)
+    logging.getLogger("delivery").removeHandler(handler)
 
 
-def at_mail(number: int, then: Callable[[], None]) -> Callable[[object], None]:
-    """A script of the server: at the mail of that number something happens, and the reply is good."""
+def at_mail(number: int, action: Callable[[], None]) -> Callable[[object], None]:
+    """A script of the server that calls `action` at the mail with this number, and then accepts it."""
     mails = iter(range(1, 1000))
 
     def script(_argument: object) -> None:
         if next(mails) == number:
-            then()
+            action()
 
     return script
 
@@ -70,7 +70,7 @@ def assert_each_arrived_once(database: Database, server: ScriptedServer, address
 
 
 class Disk:
-    """Where an SQLite file lies; it has room for some pages only."""
+    """A disk that has room for only three more pages of an SQLite file."""
 
     def __init__(self, database: Database) -> None:
         with database.engine.connect() as connection:
@@ -84,42 +84,44 @@ class Disk:
         self.pages += 10_000
 
 
-def wordy(_message: object) -> str:
-    """A reply that takes room."""
+def reply_at_length(_message: object) -> str:
+    """A reply that needs much room in the database."""
     return "250 2.0.0 " + "Queued " * 60
 
 
-def test_a_disk_that_stays_full_ends_the_run_and_the_next_one_accounts_for_every_mail(
+def test_a_disk_that_stays_full_ends_the_run_and_the_next_run_loses_no_mail(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_commit, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(group_commit, "MAX_DATABASE_OUTAGE", timedelta(0))
     addresses = plan_mails(sqlite_database, MAILS)
     disk = Disk(sqlite_database)
-    with ScriptedServer(on_body=wordy) as server:
+    with ScriptedServer(on_body=reply_at_length) as server:
         with pytest.raises(OperationalError, match="full"):
             send(sqlite_database, server)
-        counted = states(sqlite_database)
-        assert 0 < counted["sent"] < MAILS
-        assert counted["sending"] == 1  # of the only connection; the server has taken it
-        assert len(server.messages) == counted["sent"] + 1
+        after_first_run = states(sqlite_database)
+        assert 0 < after_first_run["sent"] < MAILS
+        assert after_first_run["sending"] == 1  # the server has accepted it
+        assert len(server.messages) == after_first_run["sent"] + 1
         disk.grow()
         send(sqlite_database, server, repeat_uncertain=False)
     assert states(sqlite_database) == {"sent": MAILS - 1, "uncertain": 1}
     assert sorted(recipients(server)) == sorted(addresses)
 
 
-def test_a_run_waits_for_room_on_a_full_disk_and_then_sends_the_rest_once(sqlite_database: Database) -> None:
+def test_a_run_waits_until_a_full_disk_has_room_and_then_sends_the_rest_once(
+    sqlite_database: Database,
+) -> None:
     addresses = plan_mails(sqlite_database, MAILS)
     disk = Disk(sqlite_database)
-    with ScriptedServer(on_body=wordy) as server, told(disk.grow) as lines:
+    with ScriptedServer(on_body=reply_at_length) as server, log_lines(disk.grow) as lines:
         send(sqlite_database, server)
-    assert lines == [f"{WAITS}: database or disk is full"]
+    assert lines == [f"{WAITS_LINE}: database or disk is full"]
     assert_each_arrived_once(sqlite_database, server, addresses)
 
 
 # --- locked -------------------------------------------------------------------------
 
-LOCK = """
+LOCKING_PROGRAM = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute("BEGIN IMMEDIATE")
@@ -130,13 +132,13 @@ connection.execute("COMMIT")
 
 
 class Locker:
-    """Another process that keeps the database to itself for a while."""
+    """Another process that locks the database for a while."""
 
     def __init__(self, database: Database) -> None:
-        self._command = [sys.executable, "-c", LOCK, str(database.engine.url.database)]
+        self._command = [sys.executable, "-c", LOCKING_PROGRAM, str(database.engine.url.database)]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def advisory_lock(self) -> None:
+    def lock(self) -> None:
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
         assert self._process.stdout
         assert self._process.stdout.readline() == b"locked\n"
@@ -146,60 +148,60 @@ class Locker:
         self._process.communicate(timeout=30)
 
 
-def test_a_run_outlasts_another_program_that_locks_the_database(sqlite_database: Database) -> None:
+def test_a_run_waits_while_another_program_locks_the_database(sqlite_database: Database) -> None:
     addresses = plan_mails(sqlite_database, 4)
     event.listen(sqlite_database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout = 20"))
     locker = Locker(sqlite_database)
-    with ScriptedServer(on_body=at_mail(2, locker.advisory_lock)) as server, told(locker.unlock) as lines:
+    with ScriptedServer(on_body=at_mail(2, locker.lock)) as server, log_lines(locker.unlock) as lines:
         send(sqlite_database, server)
-    assert lines == [f"{WAITS}: database is locked"]
+    assert lines == [f"{WAITS_LINE}: database is locked"]
     assert_each_arrived_once(sqlite_database, server, addresses)
 
 
-# --- gone ---------------------------------------------------------------------------
+# --- away ---------------------------------------------------------------------------
 
 
-class Door:
-    """Of a PostgreSQL database: who is inside is thrown out, and nobody is let in until it opens again."""
+class Outage:
+    """An outage of a PostgreSQL database: it ends all connections and accepts no new ones until it is over."""
 
     def __init__(self, database: Database) -> None:
         self._name = database.engine.url.database
-        address = make_url(database.engine.url).set(database="postgres")
-        self._outside = create_engine(address, isolation_level="AUTOCOMMIT")
-        self._tries = 0
+        url = make_url(database.engine.url).set(database="postgres")
+        self._outside = create_engine(url, isolation_level="AUTOCOMMIT")
+        self._attempts = 0
 
-    def close(self) -> None:
-        self._do(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS false')
-        self._do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+    def begin(self) -> None:
+        self._execute(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS false')
+        self._execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
 
-    def open_at_the_second_try(self) -> None:
-        self._tries += 1
-        if self._tries == 2:
-            self._do(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS true')
+    def end_at_second_attempt(self) -> None:
+        self._attempts += 1
+        if self._attempts == 2:
+            self._execute(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS true')
             self._outside.dispose()
 
-    def _do(self, statement: str) -> None:
+    def _execute(self, statement: str) -> None:
         with self._outside.connect() as connection:
             connection.execute(text(statement), {"name": self._name} if ":name" in statement else {})
 
 
 @pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("hook", ["on_connect", "on_rcpt", "on_body"])
-def test_a_run_outlasts_a_database_that_is_gone_for_a_while_and_sends_every_mail_once(
+def test_a_run_waits_for_a_database_that_is_away_and_sends_every_mail_once(
     database: Database, hook: str
 ) -> None:
     addresses = plan_mails(database, 4)
-    door = Door(database)
-    at = at_mail(1 if hook == "on_connect" else 2, door.close)
-    with ScriptedServer(**{hook: at}) as server, told(door.open_at_the_second_try) as lines:  # type: ignore[arg-type]
+    outage = Outage(database)
+    script = at_mail(1 if hook == "on_connect" else 2, outage.begin)
+    with ScriptedServer(**{hook: script}) as server, log_lines(outage.end_at_second_attempt) as lines:  # type: ignore[arg-type]
         send(database, server)
     assert len(lines) == 2
-    assert all(line.startswith(WAITS) for line in lines)
+    assert all(line.startswith(WAITS_LINE) for line in lines)
     assert_each_arrived_once(database, server, addresses)
 
 
 @pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
-def test_a_run_outlasts_a_database_that_can_only_be_read_for_a_while(database: Database) -> None:
+def test_a_run_waits_while_a_database_is_read_only(database: Database) -> None:
     addresses = plan_mails(database, 4)
     modes = ["off", "on"]
 
@@ -207,54 +209,54 @@ def test_a_run_outlasts_a_database_that_can_only_be_read_for_a_while(database: D
         connection.execute(f"SET default_transaction_read_only = {modes[-1]}")
         connection.commit()
 
-    def close() -> None:
+    def make_read_only() -> None:
         event.listen(database.engine, "checkout", next_mode)
         with create_engine(database.engine.url).begin() as outside:
-            mine = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-            outside.execute(text(f"{mine} AND datname = current_database()"))
+            terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            outside.execute(text(f"{terminate} AND datname = current_database()"))
 
-    tries = iter(range(10))
+    attempts = iter(range(10))
 
-    def open_again() -> None:
-        if next(tries) == 1:
+    def make_writable() -> None:
+        if next(attempts) == 1:
             modes.pop()
 
-    with ScriptedServer(on_body=at_mail(2, close)) as server, told(open_again) as lines:
+    with ScriptedServer(on_body=at_mail(2, make_read_only)) as server, log_lines(make_writable) as lines:
         send(database, server)
     assert any("read-only" in line for line in lines)
     assert_each_arrived_once(database, server, addresses)
 
 
 @pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
-def test_a_mail_that_another_transaction_keeps_is_waited_for_without_asking_all_the_time(
+def test_a_run_waits_for_a_locked_mail_without_polling_all_the_time(
     database: Database,
 ) -> None:
     plan_mails(database, 1)
-    asked = itertools.count()
+    statements = itertools.count()
     with ScriptedServer() as server, ThreadPoolExecutor() as other:
         with database.sessions.begin() as session:
             session.scalars(select(Delivery).with_for_update()).all()
-            event.listen(database.engine, "before_cursor_execute", lambda *_: next(asked) and None)
+            event.listen(database.engine, "before_cursor_execute", lambda *_: next(statements) and None)
             sending = other.submit(send, database, server)
             wait([sending], timeout=1.5)
             assert not sending.done()
-            assert next(asked) < 200
+            assert next(statements) < 200
         assert sending.result(timeout=30).states == {"sent": 1}
 
 
 @pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
-def test_a_database_that_stays_away_ends_the_run_and_what_the_server_took_is_uncertain(
+def test_a_database_that_stays_away_ends_the_run_and_leaves_one_mail_uncertain(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_commit, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(group_commit, "MAX_DATABASE_OUTAGE", timedelta(0))
     addresses = plan_mails(database, 4)
-    door = Door(database)
-    with ScriptedServer(on_body=at_mail(2, door.close)) as server:
+    outage = Outage(database)
+    with ScriptedServer(on_body=at_mail(2, outage.begin)) as server:
         with pytest.raises(OperationalError):
             send(database, server)
         assert recipients(server) == addresses[:2]
-        door.open_at_the_second_try()
-        door.open_at_the_second_try()
+        outage.end_at_second_attempt()
+        outage.end_at_second_attempt()
         assert states(database) == {"sent": 1, "sending": 1, "claimed": 2}
         send(database, server, now=NOW + timedelta(minutes=2), repeat_uncertain=False)
     assert states(database) == {"sent": 3, "uncertain": 1}
@@ -264,8 +266,8 @@ def test_a_database_that_stays_away_ends_the_run_and_what_the_server_took_is_unc
 # --- broken -------------------------------------------------------------------------
 
 
-def break_it(database: Database) -> None:
-    """Somebody drops a table in the middle of a run."""
+def drop_table(database: Database) -> None:
+    """Somebody removes a table in the middle of a run."""
     other = create_engine(database.engine.url)
     with other.begin() as connection:
         connection.execute(text("ALTER TABLE suppressions RENAME TO gone"))
@@ -274,10 +276,10 @@ def break_it(database: Database) -> None:
 
 def test_a_run_does_not_wait_for_a_table_that_is_missing(database: Database) -> None:
     plan_mails(database, 4)
-    broken_at_2 = at_mail(2, lambda: break_it(database))
+    drop_at_second = at_mail(2, lambda: drop_table(database))
     with (
-        ScriptedServer(on_body=broken_at_2) as server,
-        told() as lines,
+        ScriptedServer(on_body=drop_at_second) as server,
+        log_lines() as lines,
         pytest.raises(DBAPIError, match="suppressions"),
     ):
         send(database, server)
@@ -285,7 +287,7 @@ def test_a_run_does_not_wait_for_a_table_that_is_missing(database: Database) -> 
     assert states(database) == {"sent": 1, "sending": 1, "claimed": 2}
 
 
-def test_a_person_reads_in_one_line_why_the_database_ended_the_run(
+def test_the_command_line_says_in_one_line_why_the_database_ended_the_run(
     database: Database,
     database_url: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -296,7 +298,7 @@ def test_a_person_reads_in_one_line_why_the_database_ended_the_run(
         add_issue(session, issue_of(2, start=date(2025, 7, 28)), now=NOW - timedelta(days=1))
         for number in range(3):
             add_subscriber(session, f"reader{number}@example.com")
-    with ScriptedServer(on_body=at_mail(2, lambda: break_it(database))) as server:
+    with ScriptedServer(on_body=at_mail(2, lambda: drop_table(database))) as server:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("PAPERBOY_DATABASE_URL", database_url)
         monkeypatch.setenv("PAPERBOY_CONNECTIONS", "1")
@@ -315,15 +317,15 @@ def test_a_person_reads_in_one_line_why_the_database_ended_the_run(
 # --- two senders --------------------------------------------------------------------
 
 
-def test_a_second_sender_on_sqlite_says_that_it_waits_for_the_first(sqlite_database: Database) -> None:
+def test_a_second_sender_on_sqlite_logs_that_it_waits_for_the_first(sqlite_database: Database) -> None:
     addresses = plan_mails(sqlite_database, 2)
-    in_flight, is_told = threading.Event(), threading.Event()
+    in_flight, has_logged = threading.Event(), threading.Event()
 
-    def lease(_message: object) -> None:
+    def answer_later(_message: object) -> None:
         in_flight.set()
-        assert is_told.wait(30)
+        assert has_logged.wait(30)
 
-    with ScriptedServer(on_body=lease) as server, told(is_told.set) as lines:
+    with ScriptedServer(on_body=answer_later) as server, log_lines(has_logged.set) as lines:
         first = threading.Thread(target=send, args=(sqlite_database, server))
         first.start()
         assert in_flight.wait(30)

@@ -1,4 +1,4 @@
-"""Planning makes one delivery for each reader, with a Message-ID of its own."""
+"""Planning creates one delivery for each subscriber, with a Message-ID of its own."""
 
 import pytest
 from sqlalchemy import func, select, text
@@ -10,14 +10,14 @@ from tests.support.factories import IDENTITY, NOW, add_subscriber
 from tests.support.outbox import deliveries, edition_row, plan_mails
 
 
-def test_planning_a_slot_twice_plans_it_once_and_moves_the_cursor_once(database: Database) -> None:
+def test_planning_a_slot_twice_changes_nothing_the_second_time(database: Database) -> None:
     with database.sessions.begin() as session:
         subscriber = add_subscriber(session)
         row = edition_row()
         session.add(row)
         session.flush()
         for expected in (1, 0):
-            planned = planner.plan_mails(session, row, cursor=2, domain=IDENTITY.domain, now=NOW)
+            planned = planner.plan_digest(session, row, cursor=2, domain=IDENTITY.domain, now=NOW)
             assert planned.count == expected
         session.refresh(subscriber)
         assert subscriber.cursor == 2
@@ -28,7 +28,7 @@ def test_planning_a_slot_twice_plans_it_once_and_moves_the_cursor_once(database:
     ("field", "value"),
     [("status", "paused"), ("language", "en"), ("frequency", "daily"), ("cursor", 1)],
 )
-def test_one_who_changed_since_the_audience_was_read_is_left_for_the_next_run(
+def test_a_subscriber_who_changed_since_the_audience_was_read_waits_for_the_next_run(
     database: Database, field: str, value: object
 ) -> None:
     with database.sessions.begin() as session:
@@ -38,16 +38,16 @@ def test_one_who_changed_since_the_audience_was_read_is_left_for_the_next_run(
         session.add(row)
         session.flush()
         before = subscriber.cursor
-        assert planner.plan_mails(session, row, cursor=2, domain=IDENTITY.domain, now=NOW).count == 0
+        assert planner.plan_digest(session, row, cursor=2, domain=IDENTITY.domain, now=NOW).count == 0
         session.refresh(subscriber)
         assert subscriber.cursor == before
 
 
 @pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
-def test_postgresql_knows_of_many_deliveries_as_soon_as_they_are_planned(
+def test_postgresql_has_fresh_statistics_after_many_deliveries_were_planned(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, "MANY", 20)
+    monkeypatch.setattr(planner, "MIN_ROWS_TO_ANALYZE", 20)
     plan_mails(database, 20)
     with database.sessions() as session:
         assert session.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'deliveries'")) == 20

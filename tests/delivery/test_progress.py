@@ -1,4 +1,4 @@
-"""Whoever watches a run is told how far it is, and holds up no mail."""
+"""The progress of a run is reported, and a slow report delays no mail."""
 
 import threading
 
@@ -13,7 +13,7 @@ from tests.support.outbox import SLOT, plan_mails, states
 from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer, in_turn
 
 
-def test_whoever_is_told_of_the_progress_holds_up_no_mail(database: Database) -> None:
+def test_a_slow_progress_report_delays_no_mail(database: Database) -> None:
     plan_mails(database, 5)
     all_sent = threading.Event()
     in_time: list[bool] = []
@@ -22,7 +22,7 @@ def test_whoever_is_told_of_the_progress_holds_up_no_mail(database: Database) ->
         in_time.append(all_sent.wait(30))
 
     def count(_message: object) -> None:
-        if len(server.messages) == 4:  # and this one
+        if len(server.messages) == 4:  # with this one, all
             all_sent.set()
 
     with ScriptedServer(on_body=count) as server, sending_context_at(database, server) as context:
@@ -32,34 +32,34 @@ def test_whoever_is_told_of_the_progress_holds_up_no_mail(database: Database) ->
 
 
 @pytest.mark.parametrize("connections", [1, 4])
-def test_progress_is_told_from_none_to_all_of_what_is_due(
+def test_progress_is_reported_from_zero_to_all_due_mails(
     database: Database, monkeypatch: pytest.MonkeyPatch, connections: int
 ) -> None:
-    monkeypatch.setattr(claim_buffer, "BATCH", 3)
-    monkeypatch.setattr(sender, "TICK", 0.001)
+    monkeypatch.setattr(claim_buffer, "MIN_BATCH", 3)
+    monkeypatch.setattr(sender, "WATCH_INTERVAL_SECONDS", 0.001)
     plan_mails(database, 10)
     replies = [None, "550 5.1.1 No such user", "451 4.7.1 Later", TAKE_AND_DROP]
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     with (
         ScriptedServer(on_body=in_turn(*replies)) as server,
         sending_context_at(database, server, limits=SendingLimits(connections)) as context,
     ):
         result = send_due(
-            context, SLOT, repeat_uncertain=False, progress=lambda done, due: told.append((done, due))
+            context, SLOT, repeat_uncertain=False, progress=lambda done, due: reports.append((done, due))
         )
-    assert told[0] == (0, 10)
-    assert told[-1] == (10, 10)
-    assert {due for _, due in told} == {10}
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert reports[0] == (0, 10)
+    assert reports[-1] == (10, 10)
+    assert {due for _, due in reports} == {10}
+    assert [done for done, _ in reports] == sorted(done for done, _ in reports)
     assert result.states == states(database) == {"sent": 7, "failed": 1, "deferred": 1, "uncertain": 1}
 
 
-def test_a_run_that_stops_tells_how_far_it_came(database: Database) -> None:
+def test_a_run_that_stops_reports_how_far_it_came(database: Database) -> None:
     plan_mails(database, 5)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     with (
         ScriptedServer(on_mail=in_turn(None, None, "550 5.7.1 Sender refused")) as server,
         sending_context_at(database, server) as context,
     ):
-        send_due(context, SLOT, repeat_uncertain=True, progress=lambda done, due: told.append((done, due)))
-    assert told[-1] == (2, 5)
+        send_due(context, SLOT, repeat_uncertain=True, progress=lambda done, due: reports.append((done, due)))
+    assert reports[-1] == (2, 5)

@@ -1,4 +1,4 @@
-"""How fast mails go out: a domain that asks for it gets fewer, an hour has its quota, a second its mails."""
+"""Rate limits: throttled domains, the hourly quota, and mails per second."""
 
 import threading
 import time
@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import update
 
+from core import rate_storage
 from core.database import Database
 from core.rate_storage import DatabaseStorage
 from delivery import claim_buffer, rate_limit
@@ -23,78 +24,78 @@ from delivery.rate_limit import (
     SendingLimits,
 )
 from delivery.transport.smtp.replies import Phase, SmtpError
-from subscribers import signup_limits
 from tests.support.factories import NOW
 from tests.support.outbox import deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer, in_turn
 
 SLOW, OTHER = "minji@slow.example", "minji@other.example"
-LATER = SmtpError("rcpt", 451, "4.7.1 Too many mails")
 HOUR = timedelta(hours=1)
 
 
-def interval(domains: DomainThrottle, address: str, now: datetime = NOW) -> float:
-    """Seconds from one mail to the next; the mail of now takes its turn."""
-    next_allowed = domains.next_allowed(address, now + HOUR)
-    assert next_allowed is None
-    domains.reserve(address, now + HOUR)
-    following = domains.next_allowed(address, now + HOUR)
+def interval(throttle: DomainThrottle, address: str, now: datetime = NOW) -> float:
+    """The number of seconds between a mail that goes now and the next one."""
+    assert throttle.next_allowed(address, now + HOUR) is None
+    throttle.reserve(address, now + HOUR)
+    following = throttle.next_allowed(address, now + HOUR)
     return (following - now - HOUR).total_seconds() if following else 0.0
 
 
 @pytest.fixture
-def domains() -> DomainThrottle:
+def throttle() -> DomainThrottle:
     return DomainThrottle()
 
 
-# --- a domain that asks for it ------------------------------------------------------
+# --- throttled domains --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("code", "phase"), [(421, "rcpt"), (450, "rcpt"), (451, "ack"), (452, "ack")])
-def test_a_domain_that_says_later_is_sent_to_more_slowly_each_time_and_no_other_is(
-    domains: DomainThrottle, code: int, phase: Phase
+def test_a_domain_that_says_later_is_throttled_more_each_time_and_no_other_is(
+    throttle: DomainThrottle, code: int, phase: Phase
 ) -> None:
     found = []
     for _ in range(12):
-        domains.refused(SLOW, SmtpError(phase, code, "4.7.0 Slow down"), NOW)
-        found.append(interval(domains, SLOW))
+        assert SmtpError(phase, code, "4.7.0 Slow down").is_busy
+        throttle.on_busy(SLOW, NOW)
+        found.append(interval(throttle, SLOW))
     assert found[:4] == [INITIAL_INTERVAL_SECONDS * 2**times for times in range(4)]
     assert found[-1] == MAX_INTERVAL_SECONDS
-    assert domains.next_allowed(OTHER, NOW) is None
+    assert throttle.next_allowed(OTHER, NOW) is None
 
 
 @pytest.mark.parametrize(
-    "refusal", [SmtpError("rcpt", 550, "5.1.1 No such user"), SmtpError("mail", 451, "4.3.0 Busy")]
+    "hook_and_reply", [("on_rcpt", "550 5.1.1 No such user"), ("on_mail", "451 4.3.0 Busy")]
 )
-def test_no_domain_is_slowed_down_for_a_dead_address_or_our_own_server(
-    domains: DomainThrottle, refusal: SmtpError
+def test_no_domain_is_throttled_for_a_dead_address_or_for_our_own_server(
+    database: Database, hook_and_reply: tuple[str, str]
 ) -> None:
-    domains.refused(SLOW, refusal, NOW)
-    assert interval(domains, SLOW) == 0
+    hook, reply = hook_and_reply
+    plan_mails(database, 1, domain="slow.example")
+    with ScriptedServer(**{hook: reply}) as server:  # type: ignore[arg-type]
+        send(database, server)
+    with database.sessions() as session:
+        assert session.get(DomainPause, "slow.example") is None
 
 
-def test_a_domain_recovers_with_the_mails_that_it_takes(domains: DomainThrottle) -> None:
+def test_a_domain_recovers_with_every_accepted_mail(throttle: DomainThrottle) -> None:
     for _ in range(4):
-        domains.refused(SLOW, LATER, NOW)
-    found = [interval(domains, SLOW)]
+        throttle.on_busy(SLOW, NOW)
+    found = [interval(throttle, SLOW)]
     while found[-1]:
-        domains.taken(SLOW)
-        found.append(interval(domains, SLOW, NOW + len(found) * HOUR))
+        throttle.on_accepted(SLOW)
+        found.append(interval(throttle, SLOW, NOW + len(found) * HOUR))
         assert len(found) < 100
     assert found == sorted(found, reverse=True)
 
 
-def test_a_clock_set_back_by_hours_does_not_hold_a_domain_up_for_hours(domains: DomainThrottle) -> None:
-    domains.refused(SLOW, LATER, NOW)
-    assert domains.next_allowed(SLOW, NOW - 5 * HOUR) is None
+def test_a_clock_set_back_by_hours_does_not_delay_a_domain_for_hours(throttle: DomainThrottle) -> None:
+    throttle.on_busy(SLOW, NOW)
+    assert throttle.next_allowed(SLOW, NOW - 5 * HOUR) is None
 
 
-def test_a_slow_domain_gets_one_mail_in_its_interval_also_after_a_restart(
+def test_a_throttled_domain_gets_one_mail_per_interval_even_after_a_restart(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        claim_buffer, "MOST_WAIT", timedelta(0)
-    )  # a run ends where it would wait for the turn
+    monkeypatch.setattr(claim_buffer, "MAX_WAIT", timedelta(0))  # a run ends instead of waiting
     plan_mails(database, 4, domain="slow.example")
     sent = []
     with ScriptedServer(on_rcpt=in_turn("451 4.7.1 Too many mails")) as server:
@@ -107,10 +108,10 @@ def test_a_slow_domain_gets_one_mail_in_its_interval_also_after_a_restart(
         assert session.get_one(DomainPause, "slow.example").interval < INITIAL_INTERVAL_SECONDS
 
 
-def test_a_slow_domain_holds_up_no_mail_to_another(
+def test_a_throttled_domain_delays_no_mail_to_another(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_buffer, "MOST_WAIT", timedelta(0))
+    monkeypatch.setattr(claim_buffer, "MAX_WAIT", timedelta(0))
     plan_mails(database, 5)
     with database.sessions.begin() as session:
         session.add(DomainPause(domain="example2.com", interval=300.0, next_at=NOW + timedelta(seconds=200)))
@@ -120,56 +121,55 @@ def test_a_slow_domain_holds_up_no_mail_to_another(
     assert deliveries(database)[2].state == "planned"
 
 
-def test_a_mail_that_waits_for_its_domain_keeps_what_the_server_said_last(
+def test_a_mail_that_waits_for_its_domain_keeps_the_last_reply(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_buffer, "MOST_WAIT", timedelta(0))
+    monkeypatch.setattr(claim_buffer, "MAX_WAIT", timedelta(0))
     plan_mails(database, 1, domain="slow.example")
     with ScriptedServer(on_rcpt="451 4.7.1 Too many mails") as server:
         send(database, server)
         with database.sessions.begin() as session:
             session.execute(update(DomainPause).values(next_at=NOW + 2 * HOUR, interval=300.0))
-        next_allowed = NOW + 2 * HOUR - timedelta(minutes=1)
-        send(database, server, now=next_allowed)
+        send(database, server, now=NOW + 2 * HOUR - timedelta(minutes=1))
     (delivery,) = deliveries(database)
     assert (delivery.state, delivery.reply) == ("planned", "rcpt: 451 4.7.1 Too many mails")
 
 
-# --- an hour ------------------------------------------------------------------------
+# --- the hourly quota ---------------------------------------------------------------
 
 
-def count_hours(monkeypatch: pytest.MonkeyPatch, is_over: Callable[[], bool]) -> None:
-    """Set the clock of the quota an hour on, once, when a sender finds the hour used up and it `is_over`."""
+def begin_next_hour_when(monkeypatch: pytest.MonkeyPatch, is_over: Callable[[], bool]) -> None:
+    """Set the clock of the quota one hour forward, once, when the quota is used up and the hour `is_over`."""
     hours = [NOW.timestamp(), NOW.timestamp() + 3601]
-    monkeypatch.setattr(signup_limits, "time", SimpleNamespace(time=lambda: hours[0]))
-    monkeypatch.setattr(claim_buffer, "LOOK_AGAIN", 0.01)
-    take, one_at_a_time = HourlyQuota.take, threading.Lock()
+    monkeypatch.setattr(rate_storage, "time", SimpleNamespace(time=lambda: hours[0]))
+    monkeypatch.setattr(claim_buffer, "MIN_POLL_SECONDS", 0.01)
+    reserve, lock = HourlyQuota.reserve, threading.Lock()
 
-    def take_and_see(quota: HourlyQuota, most: int) -> int:
-        mails = take(quota, most)
-        with one_at_a_time:
+    def reserve_and_check(quota: HourlyQuota, wanted: int) -> int:
+        mails = reserve(quota, wanted)
+        with lock:
             if not mails and len(hours) > 1 and is_over():
                 hours.pop(0)
         return mails
 
-    monkeypatch.setattr(HourlyQuota, "take", take_and_see)
+    monkeypatch.setattr(HourlyQuota, "reserve", reserve_and_check)
 
 
-def test_all_senders_together_send_no_more_in_an_hour_than_its_quota_and_the_rest_in_the_next(
+def test_all_senders_together_stay_within_the_hourly_quota(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     addresses = plan_mails(database, 10)
     in_first_hour: Counter[str] = Counter()
 
     def is_over() -> bool:
-        """Whether nothing that was claimed is still on its way."""
+        """Whether every claimed mail has been sent."""
         in_first_hour.clear()
         in_first_hour.update(states(database))
         return set(in_first_hour) == {"sent", "planned"}
 
-    count_hours(monkeypatch, is_over)
+    begin_next_hour_when(monkeypatch, is_over)
     with ScriptedServer() as server:
-        limits = {"speed": SendingLimits(connections=2, per_hour=6)}
+        limits = {"limits": SendingLimits(connections=2, per_hour=6)}
         senders = [threading.Thread(target=send, args=(database, server), kwargs=limits) for _ in range(2)]
         for sender in senders:
             sender.start()
@@ -180,43 +180,43 @@ def test_all_senders_together_send_no_more_in_an_hour_than_its_quota_and_the_res
     assert states(database) == {"sent": 10}
 
 
-def test_senders_that_ask_for_the_quota_at_once_share_it(database: Database) -> None:
+def test_senders_that_reserve_at_the_same_time_share_the_quota(database: Database) -> None:
     quota = HourlyQuota(DatabaseStorage(database), per_hour=20)
     with ThreadPoolExecutor(4) as senders:
-        taken = sum(senders.map(quota.take, [3] * 12))
-    assert taken <= 20
-    assert taken + quota.take(200) == 20
+        reserved = sum(senders.map(quota.reserve, [3] * 12))
+    assert reserved <= 20
+    assert reserved + quota.reserve(200) == 20
     quota.give_back(4)
-    assert quota.take(200) == 4
+    assert quota.reserve(200) == 4
 
 
-def test_a_mail_that_only_waited_for_its_domain_uses_up_no_quota(
+def test_a_mail_that_only_waited_for_its_domain_uses_no_quota(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_buffer, "MOST_WAIT", timedelta(0))
+    monkeypatch.setattr(claim_buffer, "MAX_WAIT", timedelta(0))
     plan_mails(database, 5, domain="slow.example")
     with database.sessions.begin() as session:
         session.add(DomainPause(domain="slow.example", interval=300.0, next_at=NOW + timedelta(seconds=200)))
     with ScriptedServer() as server:
         send(database, server, limits=SendingLimits(per_hour=6))
     assert states(database) == {"planned": 5}
-    assert HourlyQuota(DatabaseStorage(database), per_hour=6).take(200) == 6
+    assert HourlyQuota(DatabaseStorage(database), per_hour=6).reserve(200) == 6
 
 
-def test_what_is_given_back_after_the_hour_does_not_enlarge_the_next(
+def test_quota_that_is_given_back_late_does_not_enlarge_the_next_hour(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quota = HourlyQuota(DatabaseStorage(database), per_hour=10)
-    assert quota.take(8) == 8
-    monkeypatch.setattr(signup_limits, "time", SimpleNamespace(time=lambda: time.time() + 3601))
+    assert quota.reserve(8) == 8
+    monkeypatch.setattr(rate_storage, "time", SimpleNamespace(time=lambda: time.time() + 3601))
     quota.give_back(5)
-    assert quota.take(200) == 10
+    assert quota.reserve(200) == 10
 
 
-def test_a_run_with_nothing_to_send_does_not_wait_for_the_next_hour(
+def test_a_run_with_nothing_left_does_not_wait_for_the_next_hour(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_buffer, "LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(claim_buffer, "MIN_POLL_SECONDS", 0.01)
     plan_mails(database, 3)
     with ScriptedServer() as server:
         for _ in range(2):
@@ -224,20 +224,20 @@ def test_a_run_with_nothing_to_send_does_not_wait_for_the_next_hour(
     assert states(database) == {"sent": 3}
 
 
-def test_mails_that_no_server_was_there_for_use_up_no_quota(database: Database) -> None:
+def test_mails_that_reached_no_server_use_no_quota(database: Database) -> None:
     plan_mails(database, 5)
     with ScriptedServer(on_connect="554 5.3.2 Closed") as server:
         assert send(database, server, limits=SendingLimits(connections=2, per_hour=20)).stopped
-    assert HourlyQuota(DatabaseStorage(database), per_hour=20).take(200) == 20
+    assert HourlyQuota(DatabaseStorage(database), per_hour=20).reserve(200) == 20
 
 
-# --- a second -----------------------------------------------------------------------
+# --- mails per second ---------------------------------------------------------------
 
 
-def test_no_more_mails_go_out_in_a_second_than_are_allowed(
+def test_no_more_mails_are_sent_per_second_than_allowed(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seconds = 100.0
+    seconds = 100.0  # of the event loop's clock
 
     async def sleep(wait: float) -> None:
         nonlocal seconds

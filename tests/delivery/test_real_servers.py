@@ -1,4 +1,4 @@
-"""A stranger's view: servers that are not ours, and strict, take every kind of mail without a complaint."""
+"""Strict servers that others wrote accept every kind of mail without a complaint."""
 
 import socket
 
@@ -6,47 +6,36 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from core.database import Database
+from core.languages import Language
 from delivery import planner
 from delivery.context import SendingContext
-from delivery.models import EditionRow
+from delivery.editions import edition_row
 from delivery.rate_limit import SendingLimits
 from delivery.sender import SendResult, send_due
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer
-from tests.support.factories import IDENTITY, NOW, add_subscriber, content_of_edition, edition_of, issue_of
-from tests.support.mail_reader import LANGUAGES
+from tests.support.factories import IDENTITY, NOW, add_subscriber, edition_of, issue_of, rendered
 from tests.support.servers.postfix import IS_AT_HAND, postfix
 
 NAMES = ("", "김민지", 'A "quoted" name', "😀" * 10)
-EACH = 20  # readers of a language
+SUBSCRIBERS = 20  # of each language
 
 
 def planned(database: Database) -> list[str]:
-    """Plan an edition of each language for readers of every kind of name; their addresses."""
+    """Plan an edition in each language for subscribers with every kind of name. Returns their addresses."""
     addresses = []
     with database.sessions.begin() as session:
-        for language in LANGUAGES:
-            content = content_of_edition(edition_of(issue_of(3), language=language))
-            row = EditionRow(
-                slot=content.slot,
-                language=language,
-                frequency=content.frequency,
-                after=0,
-                papers=[1, 2, 3],
-                subject=content.subject,
-                html=content.html,
-                text=content.text,
-                nonce=content.nonce,
-                created_at=NOW,
-            )
+        for language in Language:
+            edition = edition_of(issue_of(3), language=language)
+            row = edition_row(edition.spec, rendered(edition).content, NOW, edition=edition)
             session.add(row)
             session.flush()
-            for number in range(EACH):
+            for number in range(SUBSCRIBERS):
                 domain = "예시.한국" if number % 5 == 0 else "example.com"
                 address = f"minji+{language}{number}@{domain}"
                 name = NAMES[number % len(NAMES)]
                 addresses.append(add_subscriber(session, address, language=language, name=name).email)
-            planner.plan(session, row, cursor=3, domain=IDENTITY.domain, now=NOW)
+            planner.plan_digest(session, row, cursor=3, domain=IDENTITY.domain, now=NOW)
     return addresses
 
 
@@ -60,7 +49,7 @@ def send(database: Database, host: str, port: int) -> SendResult:
 
 
 @pytest.mark.skipif(not IS_AT_HAND, reason="Postfix is not installed, or the tests do not run as root")
-def test_a_strict_postfix_takes_every_mail_and_has_nothing_to_say(database: Database) -> None:
+def test_a_strict_postfix_accepts_every_mail_without_a_complaint(database: Database) -> None:
     addresses = planned(database)
     with postfix() as server:
         result = send(database, server.host, server.port)
@@ -69,8 +58,8 @@ def test_a_strict_postfix_takes_every_mail_and_has_nothing_to_say(database: Data
         assert server.complaints() == []
 
 
-class Keeper:
-    """Keeps the recipients of what aiosmtpd takes."""
+class RecordingHandler:
+    """Records the recipients of the mails that aiosmtpd accepts."""
 
     def __init__(self) -> None:
         self.recipients: list[str] = []
@@ -80,16 +69,16 @@ class Keeper:
         return "250 OK"
 
 
-def test_aiosmtpd_takes_every_mail(database: Database) -> None:
+def test_aiosmtpd_accepts_every_mail(database: Database) -> None:
     addresses = planned(database)
-    keeper = Keeper()
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = int(found.getsockname()[1])
-    controller = Controller(keeper, hostname="127.0.0.1", port=port)
+    handler = RecordingHandler()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
     try:
         result = send(database, "127.0.0.1", port)
     finally:
         controller.stop()
     assert (result.stopped, result.states) == ("", {"sent": len(addresses)})
-    assert sorted(keeper.recipients) == sorted(addresses)
+    assert sorted(handler.recipients) == sorted(addresses)

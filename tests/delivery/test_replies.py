@@ -1,79 +1,84 @@
-"""What each refusal of a mail server means for a delivery."""
+"""The category of every error of a mail server."""
 
 import pytest
 
-from delivery.transport.smtp.replies import Phase, SmtpError, Verdict, judge
+from delivery.transport.base import FaultCategory
+from delivery.transport.smtp.replies import Phase, SmtpError
 
-LATER = Verdict("deferred")
-NEVER = Verdict("failed")
-NO_SUCH_ADDRESS = Verdict("failed", suppress=True)
-OUR_FAULT = Verdict("planned", stop=True)
+LATER = (FaultCategory.LATER, False)
+RECIPIENT = (FaultCategory.RECIPIENT, False)
+DEAD_ADDRESS = (FaultCategory.RECIPIENT, True)
+OURS = (FaultCategory.OURS, False)
+UNKNOWN = (FaultCategory.UNKNOWN, False)
 
 
 @pytest.mark.parametrize(
-    ("phase", "code", "text", "verdict"),
+    ("phase", "code", "text", "expected"),
     [
-        # 421 and 4xx: later, whatever else is said
+        # 421 and 4xx: later, whatever the text says
         ("mail", 421, "4.7.0 Try again later", LATER),
         ("rcpt", 451, "4.7.1 Greylisted", LATER),
         ("rcpt", 452, "4.2.2 Mailbox full", LATER),
         ("rcpt", 450, "5.1.1 A code that contradicts itself", LATER),
         ("data", 451, "4.3.0 No space", LATER),
         ("ack", 451, "no enhanced code", LATER),
-        # lost before the final dot: later; after it: nobody knows
+        # a connection lost before the final dot: later; after it: unknown
         ("mail", 0, "Connection unexpectedly closed", LATER),
         ("rcpt", 0, "timed out", LATER),
         ("data", 0, "timed out", LATER),
-        ("ack", 0, "timed out", Verdict("uncertain")),
+        ("ack", 0, "timed out", UNKNOWN),
         # no such address
         *(
-            (phase, 550, f"{code} No such user", NO_SUCH_ADDRESS)
+            (phase, 550, f"{code} No such user", DEAD_ADDRESS)
             for code in ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
             for phase in ("rcpt", "ack")
         ),
-        # this reader's mailbox, but not known to be dead
-        ("rcpt", 552, "5.2.2 Mailbox full", NEVER),
-        ("rcpt", 550, "5.2.1 Mailbox disabled", NEVER),
-        ("rcpt", 550, "No such user here", NEVER),
-        ("rcpt", 550, "5.1.11 Not in the table", NEVER),
-        ("rcpt", 553, "5.6.7 Not an address in ASCII", NEVER),
+        # this recipient's mailbox, which is not known to be dead
+        ("rcpt", 552, "5.2.2 Mailbox full", RECIPIENT),
+        ("rcpt", 550, "5.2.1 Mailbox disabled", RECIPIENT),
+        ("rcpt", 550, "No such user here", RECIPIENT),
+        ("rcpt", 550, "5.1.11 Not in the table", RECIPIENT),
+        ("rcpt", 553, "5.6.7 Not an address in ASCII", RECIPIENT),
         # our fault
-        ("rcpt", 550, "5.7.1 Relaying denied", OUR_FAULT),
-        ("ack", 550, "5.7.26 Unauthenticated mail is prohibited", OUR_FAULT),
-        ("ack", 550, "5.6.0 Not RFC 5322 compliant", OUR_FAULT),
-        ("ack", 552, "5.3.4 Message too big", OUR_FAULT),
-        ("mail", 530, "5.7.0 Must issue STARTTLS first", OUR_FAULT),
-        ("mail", 535, "Authentication needed", OUR_FAULT),
-        ("mail", 550, "5.1.1 Sender unknown", OUR_FAULT),
-        ("mail", 553, "Sender refused", OUR_FAULT),
-        ("rcpt", 530, "Authentication required", OUR_FAULT),
+        ("rcpt", 550, "5.7.1 Relaying denied", OURS),
+        ("ack", 550, "5.7.26 Unauthenticated mail is prohibited", OURS),
+        ("ack", 550, "5.6.0 Not RFC 5322 compliant", OURS),
+        ("ack", 552, "5.3.4 Message too big", OURS),
+        ("mail", 530, "5.7.0 Must issue STARTTLS first", OURS),
+        ("mail", 535, "Authentication needed", OURS),
+        ("mail", 550, "5.1.1 Sender unknown", OURS),
+        ("mail", 553, "Sender refused", OURS),
+        ("rcpt", 530, "Authentication required", OURS),
         # no server, no secure line, no login: the run stops, whatever the code
-        ("connect", 0, "Connection refused", OUR_FAULT),
-        ("connect", 554, "5.7.1 No service for you", OUR_FAULT),
-        ("connect", 421, "Too busy", OUR_FAULT),
-        ("tls", 0, "certificate verify failed", OUR_FAULT),
-        ("login", 535, "5.7.8 Wrong password", OUR_FAULT),
-        ("login", 454, "4.7.0 Temporary failure", OUR_FAULT),
+        ("connect", 0, "Connection refused", OURS),
+        ("connect", 554, "5.7.1 No service for you", OURS),
+        ("connect", 421, "Too busy", OURS),
+        ("tls", 0, "certificate verify failed", OURS),
+        ("login", 535, "5.7.8 Wrong password", OURS),
+        ("login", 454, "4.7.0 Temporary failure", OURS),
     ],
 )
-def test_a_refusal_falls_on_whose_fault_it_is(phase: Phase, code: int, text: str, verdict: Verdict) -> None:
-    assert judge(SmtpError(phase, code, text)) == verdict
+def test_an_error_has_the_category_of_whose_fault_it_is(
+    phase: Phase, code: int, text: str, expected: tuple[FaultCategory, bool]
+) -> None:
+    error = SmtpError(phase, code, text)
+    assert (error.category, error.is_dead_address) == expected
 
 
-def test_nobody_is_suppressed_for_a_fault_of_ours() -> None:
+def test_no_address_is_dead_because_of_a_fault_of_ours() -> None:
     for code in ("5.7.1", "5.7.26", "5.6.0", "5.3.4", "5.5.1", "5.1.8"):
         for phase in ("mail", "rcpt", "data", "ack"):
-            verdict = judge(SmtpError(phase, 550, f"{code} no"))
-            assert verdict == OUR_FAULT
+            error = SmtpError(phase, 550, f"{code} no")
+            assert (error.category, error.is_dead_address) == OURS
 
 
-def test_a_refusal_says_where_and_what_in_one_bounded_line() -> None:
+def test_an_error_says_where_and_what_in_one_bounded_line() -> None:
     assert str(SmtpError("rcpt", 550, "5.1.1 No such user")) == "rcpt: 550 5.1.1 No such user"
     assert str(SmtpError("connect", 0, "Connection refused")) == "connect: Connection refused"
     assert len(str(SmtpError("ack", 554, "x" * 5000))) <= 500
 
 
-def test_only_a_code_at_the_reply_s_beginning_counts() -> None:
-    assert SmtpError("rcpt", 550, "5.1.1 No such user").enhanced == "5.1.1"
-    assert SmtpError("rcpt", 550, "5.1.10: gone").enhanced == "5.1.10"
-    assert SmtpError("rcpt", 550, "not 5.1.1 at all").enhanced == ""
+def test_only_an_enhanced_code_at_the_start_of_a_reply_counts() -> None:
+    assert SmtpError("rcpt", 550, "5.1.1 No such user").enhanced_code == "5.1.1"
+    assert SmtpError("rcpt", 550, "5.1.10: gone").enhanced_code == "5.1.10"
+    assert SmtpError("rcpt", 550, "not 5.1.1 at all").enhanced_code == ""

@@ -1,4 +1,4 @@
-"""The sending loop: senders and connections beside each other send every mail once."""
+"""The sender: several senders and connections at once send every mail once."""
 
 import threading
 from datetime import timedelta
@@ -36,18 +36,16 @@ def test_two_senders_at_once_send_every_mail_once(database: Database) -> None:
     assert states(database) == {"sent": 12}
 
 
-def test_a_second_sender_does_not_take_the_first_ones_mail_in_flight_for_a_dead_ones(
-    database: Database,
-) -> None:
-    """While the server is silent about the first mail, another sender starts, and must wait."""
+def test_a_second_sender_does_not_repeat_the_mail_that_the_first_one_is_sending(database: Database) -> None:
+    """While the server has not answered the first mail, another sender starts, and must wait."""
     plan_mails(database, 2)
-    in_flight, answer = threading.Event(), threading.Event()
+    in_flight, may_answer = threading.Event(), threading.Event()
 
-    def slowly(_message: object) -> None:
+    def answer_slowly(_message: object) -> None:
         in_flight.set()
-        assert answer.wait(30)
+        assert may_answer.wait(30)
 
-    with ScriptedServer(on_body=slowly) as server:
+    with ScriptedServer(on_body=answer_slowly) as server:
         first = threading.Thread(target=send, args=(database, server))
         second = threading.Thread(target=send, args=(database, server))
         first.start()
@@ -56,26 +54,23 @@ def test_a_second_sender_does_not_take_the_first_ones_mail_in_flight_for_a_dead_
         second.join(0.3)
         assert second.is_alive()
         assert server.sessions == 1
-        answer.set()
+        may_answer.set()
         first.join(30)
         second.join(30)
     assert len(server.messages) == 2
     assert states(database) == {"sent": 2}
 
 
-def test_a_mail_that_cannot_be_written_fails_alone(database: Database, server: ScriptedServer) -> None:
+def test_a_mail_that_cannot_be_built_fails_alone(database: Database, server: ScriptedServer) -> None:
     plan_mails(database, 3)
     with database.sessions.begin() as session:
-        session.scalars(select(Delivery).order_by(Delivery.id)).all()[
-            1
-        ].message_id = "broken\r\nid@example.com"
+        second = session.scalars(select(Delivery).order_by(Delivery.id)).all()[1]
+        second.message_id = "broken\r\nid@example.com"
     assert send(database, server).stopped == ""
     assert states(database) == {"sent": 2, "failed": 1}
 
 
-def test_a_server_that_takes_fewer_connections_than_we_would_open_gets_every_mail(
-    database: Database,
-) -> None:
+def test_a_server_that_accepts_fewer_connections_gets_every_mail(database: Database) -> None:
     plan_mails(database, 40)
     full = "421 4.7.0 Too many connections"
     with ScriptedServer(on_connect=lambda number: full if number > 2 else None) as server:
@@ -85,7 +80,7 @@ def test_a_server_that_takes_fewer_connections_than_we_would_open_gets_every_mai
         assert len(set(recipients(server))) == len(recipients(server)) == 40
 
 
-def test_a_server_that_refuses_everyone_costs_nobody_their_mail(
+def test_nobody_loses_a_mail_when_a_server_refuses_everyone(
     database: Database, server: ScriptedServer
 ) -> None:
     plan_mails(database, 12)
@@ -96,7 +91,7 @@ def test_a_server_that_refuses_everyone_costs_nobody_their_mail(
     assert states(database) == {"sent": 12}
 
 
-def test_no_address_of_a_reader_stands_in_the_reason_of_a_stop(database: Database) -> None:
+def test_the_reason_why_a_run_stopped_has_no_address_of_a_subscriber(database: Database) -> None:
     plan_mails(database, 1)
     with ScriptedServer(on_rcpt="550 5.7.1 <reader0@example0.com>: Relay access denied") as server:
         stopped = send(database, server).stopped
@@ -104,7 +99,7 @@ def test_no_address_of_a_reader_stands_in_the_reason_of_a_stop(database: Databas
     assert "reader0" not in stopped
 
 
-def test_a_letter_that_waits_does_not_narrow_a_digest_to_one_connection(database: Database) -> None:
+def test_a_waiting_letter_does_not_limit_a_digest_to_one_connection(database: Database) -> None:
     plan_mails(database, 40)
     with database.sessions.begin() as session:
         session.scalars(select(Delivery)).first().queue = planner.PRIORITY_QUEUE  # type: ignore[union-attr]
@@ -114,19 +109,19 @@ def test_a_letter_that_waits_does_not_narrow_a_digest_to_one_connection(database
     assert states(database) == {"sent": 40}
 
 
-def test_a_run_that_cannot_keep_its_claims_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_cannot_renew_its_claims_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     async def renew(_claims: claim_buffer.ClaimBuffer) -> None:
         raise Crash
 
     plan_mails(database, 40)
     monkeypatch.setattr(claim_buffer.ClaimBuffer, "renew", renew)
-    monkeypatch.setattr(sender, "TICK", 0.001)
+    monkeypatch.setattr(sender, "WATCH_INTERVAL_SECONDS", 0.001)
     with ScriptedServer() as server, pytest.raises(Crash):
         send(database, server, lease=timedelta(0), limits=SendingLimits(per_second=20))
     assert states(database)["sent"] < 40
 
 
-def test_lines_that_wait_for_their_second_send_nothing_once_the_run_stops(database: Database) -> None:
+def test_workers_that_wait_for_the_rate_limit_send_nothing_once_the_run_stops(database: Database) -> None:
     plan_mails(database, 10)
     with ScriptedServer(on_mail="550 5.7.1 You are not welcome") as server:
         assert send(database, server, limits=SendingLimits(connections=3, per_second=2)).stopped
@@ -134,7 +129,7 @@ def test_lines_that_wait_for_their_second_send_nothing_once_the_run_stops(databa
     assert states(database) == {"planned": 10}
 
 
-def test_a_reply_with_control_signs_is_kept_without_them(database: Database) -> None:
+def test_a_reply_is_stored_without_control_characters(database: Database) -> None:
     plan_mails(database, 1)
     with ScriptedServer(on_body="250 2.0.0 Ok\0 queued\x1b[2J") as server:
         send(database, server)

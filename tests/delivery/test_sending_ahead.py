@@ -1,4 +1,4 @@
-"""Commands that leave with the text of the mail before, and what becomes of the mail that they announce."""
+"""Sending ahead: the opening commands of the next mail are sent together with the text of this one."""
 
 import asyncio
 import socket
@@ -35,28 +35,28 @@ PIPELINING = ("8BITMIME", "SIZE 20971520", "PIPELINING")
 
 
 @contextmanager
-def server_that_hears_the_next_mail_first(mails: int) -> Iterator[SmtpServer]:
-    """It answers a text when the next mail's commands are there: whoever waits for the answer waits for ever."""
+def server_that_waits_for_the_next_mail(mails: int) -> Iterator[SmtpServer]:
+    """A server that answers a text only when it has the commands of the next mail."""
     listener = socket.create_server(("127.0.0.1", 0))
     finished: list[bool] = []
 
     def serve() -> None:
         client, _ = listener.accept()
         client.settimeout(20)
-        with client, client.makefile("rb") as said:
+        with client, client.makefile("rb") as received:
             client.sendall(b"220 patient.test ESMTP\r\n")
-            said.readline()
+            received.readline()
             client.sendall(b"250-patient.test\r\n250 PIPELINING\r\n")
             for left in reversed(range(mails)):
-                while said.readline() != b"DATA\r\n":
+                while received.readline() != b"DATA\r\n":
                     pass
                 client.sendall(b"250 Ok\r\n250 Ok\r\n354 Go on\r\n")
-                while said.readline() != b".\r\n":
+                while received.readline() != b".\r\n":
                     pass
                 if left:
-                    said.peek(1)  # waits
-                client.sendall(b"250 2.0.0 Taken\r\n")
-            finished.append(said.readline() == b"QUIT\r\n")
+                    received.peek(1)  # blocks until something comes
+                client.sendall(b"250 2.0.0 Queued\r\n")
+            finished.append(received.readline() == b"QUIT\r\n")
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -68,11 +68,11 @@ def server_that_hears_the_next_mail_first(mails: int) -> Iterator[SmtpServer]:
 
 
 @contextmanager
-def server_that_drops_what_comes_with_a_text(mails: int) -> Iterator[tuple[SmtpServer, list[bytes]]]:
-    """It takes so many mails, and what each connection said first."""
+def server_that_drops_commands_after_a_text(mails: int) -> Iterator[tuple[SmtpServer, list[bytes]]]:
+    """A server that ignores what comes after a text, and the first command of each connection."""
     listener = socket.create_server(("127.0.0.1", 0))
     hellos: list[bytes] = []
-    taken: list[bytes] = []
+    accepted: list[bytes] = []
 
     def drop_the_rest(client: socket.socket) -> None:
         client.settimeout(0.1)
@@ -85,20 +85,20 @@ def server_that_drops_what_comes_with_a_text(mails: int) -> Iterator[tuple[SmtpS
         client.sendall(b"220 forgetful.test ESMTP\r\n")
         hellos.append(client.recv(1000))
         client.sendall(b"250-forgetful.test\r\n250 PIPELINING\r\n")
-        heard = b""
-        while piece := client.recv(65_536):
-            heard += piece
-            if b"\r\n.\r\n" in heard:
+        received = b""
+        while data := client.recv(65_536):
+            received += data
+            if b"\r\n.\r\n" in received:
                 drop_the_rest(client)
-                taken.append(heard)
-                client.sendall(b"250 2.0.0 Taken\r\n")
-                heard = b""
-            elif heard.endswith(b"DATA\r\n"):
+                accepted.append(received)
+                client.sendall(b"250 2.0.0 Queued\r\n")
+                received = b""
+            elif received.endswith(b"DATA\r\n"):
                 client.sendall(b"250 Ok\r\n250 Ok\r\n354 Go on\r\n")
-                heard = b""
+                received = b""
 
     def serve() -> None:
-        while len(taken) < mails:
+        while len(accepted) < mails:
             client, _ = listener.accept()
             with client, suppress_errors(OSError):
                 talk(client)
@@ -109,15 +109,15 @@ def server_that_drops_what_comes_with_a_text(mails: int) -> Iterator[tuple[SmtpS
     yield SmtpServer(host, port, "none"), hellos
     thread.join(30)
     listener.close()
-    assert len(taken) == mails
+    assert len(accepted) == mails
 
 
-def test_a_server_that_drops_the_commands_behind_a_text_is_waited_for_once_and_not_with_every_mail(
+def test_only_one_mail_waits_for_a_server_that_drops_commands_after_a_text(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "_TIMEOUTS", dict.fromkeys(connection._TIMEOUTS, 0.5))
     plan_mails(sqlite_database, 5)
-    with server_that_drops_what_comes_with_a_text(5) as (server, hellos):
+    with server_that_drops_commands_after_a_text(5) as (server, hellos):
         send_due(
             SendingContext(sqlite_database, SmtpPool([server]), IDENTITY, lambda: NOW),
             None,
@@ -127,9 +127,9 @@ def test_a_server_that_drops_the_commands_behind_a_text_is_waited_for_once_and_n
     assert len(hellos) == 2
 
 
-def test_the_commands_of_a_mail_come_with_the_text_of_the_one_before(sqlite_database: Database) -> None:
+def test_the_commands_of_a_mail_are_sent_with_the_text_of_the_mail_before(sqlite_database: Database) -> None:
     plan_mails(sqlite_database, 3)
-    with server_that_hears_the_next_mail_first(3) as server:
+    with server_that_waits_for_the_next_mail(3) as server:
         send_due(
             SendingContext(sqlite_database, SmtpPool([server]), IDENTITY, lambda: NOW),
             None,
@@ -138,9 +138,9 @@ def test_the_commands_of_a_mail_come_with_the_text_of_the_one_before(sqlite_data
     assert states(sqlite_database) == {"sent": 3}
 
 
-def once(act: Callable[[], None]) -> Callable[[Message], None]:
-    """For a server to do when it has the first text, before it answers."""
-    left = [act]
+def once(action: Callable[[], None]) -> Callable[[Message], None]:
+    """A script of the server that calls `action` when it has the first text, before it answers."""
+    left = [action]
 
     def on_body(_message: Message) -> None:
         if left:
@@ -149,9 +149,9 @@ def once(act: Callable[[], None]) -> Callable[[Message], None]:
     return on_body
 
 
-@pytest.mark.parametrize("way", ["unsubscribed", "suppressed"])
-def test_a_reader_who_leaves_between_the_commands_and_the_text_gets_no_mail(
-    database: Database, way: str
+@pytest.mark.parametrize("how", ["unsubscribed", "suppressed"])
+def test_a_subscriber_who_leaves_between_the_commands_and_the_text_gets_no_mail(
+    database: Database, how: str
 ) -> None:
     first, second, third = plan_mails(database, 3)
 
@@ -159,7 +159,7 @@ def test_a_reader_who_leaves_between_the_commands_and_the_text_gets_no_mail(
         with database.sessions.begin() as session:
             subscriber = find(session, second)
             assert subscriber is not None
-            if way == "suppressed":
+            if how == "suppressed":
                 suppress(session, second, "returned", NOW)
             else:
                 unsubscribe(subscriber, NOW)
@@ -171,67 +171,67 @@ def test_a_reader_who_leaves_between_the_commands_and_the_text_gets_no_mail(
     assert result.states == {"sent": 2, "skipped": 1}
 
 
-def test_a_run_that_stops_says_nothing_to_a_server_that_waits_for_a_text(database: Database) -> None:
+def test_a_run_that_stops_sends_nothing_to_a_server_that_waits_for_a_text(database: Database) -> None:
     plan_mails(database, 3)
     with ScriptedServer(extensions=PIPELINING, on_body="554 5.7.1 You are blocked") as server:
         result = send(database, server)
     assert "You are blocked" in result.stopped
-    assert {(delivery.state, delivery.claim) for delivery in deliveries(database)} == {("planned", "")}
+    assert {(delivery.state, delivery.claimed_by) for delivery in deliveries(database)} == {("planned", "")}
     assert server.messages == []
     assert server.commands[-1] == "DATA"  # of the second mail
 
 
-def test_a_mail_waits_for_a_domain_that_says_later_while_its_commands_are_on_their_way(
+def test_a_mail_whose_commands_were_sent_waits_for_a_domain_that_says_later(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        claim_buffer, "MOST_WAIT", timedelta(0)
-    )  # the run ends where it would wait for the turn
+    monkeypatch.setattr(claim_buffer, "MAX_WAIT", timedelta(0))  # the run ends instead of waiting
     plan_mails(database, 3, domain="slow.example")
     with ScriptedServer(extensions=PIPELINING, on_body="451 4.7.1 Too many mails") as server:
         send(database, server)
     assert states(database) == {"deferred": 1, "planned": 2}
 
 
-def test_a_mail_put_back_by_a_line_is_not_taken_twice_before_the_line_knows(database: Database) -> None:
+def test_a_mail_that_is_being_put_back_is_not_claimed_twice(database: Database) -> None:
     plan_mails(database, 2)
-    group_commit = GroupCommit(database, "sender", lambda: NOW, timedelta(minutes=1))
+    commits = GroupCommit(database, "sender", lambda: NOW, timedelta(minutes=1))
     quota = HourlyQuota(DatabaseStorage(database), 0)
     claims = claim_buffer.ClaimBuffer(
-        group_commit, None, quota, connections=1, repeat_uncertain=True, clock=lambda: NOW
+        commits, None, quota, connections=1, repeat_uncertain=True, clock=lambda: NOW
     )
 
-    async def take() -> list[int]:
+    async def claim_all() -> list[int]:
         await claims.refill()
-        return [claim.id for claim in iter(claims.at_hand, None)]
+        return [claim.id for claim in iter(claims.pop, None)]
 
-    first, second = asyncio.run(take())
-    with database.sessions.begin() as session:  # what a line has asked for, and has had no answer to
+    first, second = asyncio.run(claim_all())
+    with (
+        database.sessions.begin() as session
+    ):  # a worker has put it back, and does not know yet that this was committed
         session.execute(
-            update(Delivery).where(Delivery.id == first).values(state="planned", claim="", due_at=NOW)
+            update(Delivery).where(Delivery.id == first).values(state="planned", claimed_by="", due_at=NOW)
         )
-    assert asyncio.run(take()) == []
+    assert asyncio.run(claim_all()) == []
     claims.release(first)
-    assert asyncio.run(take()) == [first]
+    assert asyncio.run(claim_all()) == [first]
     assert {delivery.id: delivery.state for delivery in deliveries(database)} == {
         first: "claimed",
         second: "claimed",
     }
-    group_commit.close()
+    commits.close()
 
 
-def test_a_sender_that_is_cancelled_while_a_server_waits_for_a_text_says_nothing_more(
+def test_a_client_that_is_cancelled_while_the_server_waits_for_a_text_sends_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    heard = threading.Event()
-    said: list[bytes] = []
+    server_waits = threading.Event()
+    sent: list[bytes] = []
     write = SmtpProtocol.write
 
-    def write_and_tell(self: SmtpProtocol, *parts: bytes) -> None:
-        said.extend(parts)
+    def write_and_record(self: SmtpProtocol, *parts: bytes) -> None:
+        sent.extend(parts)
         write(self, *parts)
 
-    monkeypatch.setattr(SmtpProtocol, "write", write_and_tell)
+    monkeypatch.setattr(SmtpProtocol, "write", write_and_record)
     mails = [
         MailMessage("b@paperboy.example", f"reader{n}@example.com", (b"Subject: Hi\r\n\r\nHi\r\n",))
         for n in (1, 2)
@@ -239,20 +239,20 @@ def test_a_sender_that_is_cancelled_while_a_server_waits_for_a_text_says_nothing
 
     def on_data(_nothing: object) -> None:
         if len(server.messages):
-            heard.set()
+            server_waits.set()
             time.sleep(0.2)
 
     async def send_and_cancel(server: SmtpServer) -> None:
-        line = SmtpPool([server]).line()
-        await line.send(mails[0], mails[1])
-        second = asyncio.create_task(line.send(mails[1]))
-        await asyncio.to_thread(heard.wait, 10)
+        client = SmtpPool([server]).client()
+        await client.send(mails[0], mails[1])
+        second = asyncio.create_task(client.send(mails[1]))
+        await asyncio.to_thread(server_waits.wait, 10)
         second.cancel()
         with suppress_errors(asyncio.CancelledError):
             await second
-        await line.close()
+        await client.close()
 
     with ScriptedServer(extensions=PIPELINING, on_data=on_data) as server:
         asyncio.run(send_and_cancel(SmtpServer(server.host, server.port, "none")))
     assert len(server.messages) == 1
-    assert b"QUIT\r\n" not in said
+    assert b"QUIT\r\n" not in sent

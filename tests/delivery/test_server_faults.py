@@ -1,4 +1,4 @@
-"""The fault catalogue of mail servers: each phase of the dialogue by each fault, and what becomes of the mails."""
+"""Faults of mail servers: every fault in every phase of the dialogue, and what happens to the mails."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ HOOKS = {
     "body": "on_text",
     "ack": "on_body",
 }
-GOOD = {"connect": "220", "tls": "220", "login": "235", "data": "354"}  # elsewhere 250
+GOOD_CODES = {"connect": "220", "tls": "220", "login": "235", "data": "354"}  # elsewhere 250
 FAULTS = (
     "4xx",
     "5xx",
@@ -59,26 +59,26 @@ FAULTS = (
     "a line without an end",
     "many lines",
 )
-MANNERS = ("step by step", "pipelining", "encrypted")
+MODES = ("step by step", "pipelining", "encrypted")
 MESSAGE_PHASES = [phase for phase in HOOKS if phase not in BEFORE_MESSAGE]
 CASES = [
     *((phase, "step by step", fault) for phase in ("connect", "ehlo") for fault in FAULTS),
     *((phase, "encrypted", fault) for phase in ("tls", "login") for fault in FAULTS),
-    *((phase, manner, fault) for phase in MESSAGE_PHASES for manner in MANNERS[:2] for fault in FAULTS),
+    *((phase, mode, fault) for phase in MESSAGE_PHASES for mode in MODES[:2] for fault in FAULTS),
     *((phase, "encrypted", fault) for phase in ("body", "ack") for fault in FAULTS),
-    *(("body", manner, "good, but too early") for manner in MANNERS),
+    *(("body", mode, "good, but too early") for mode in MODES),
     *((phase, "encrypted", "close_notify") for phase in ("login", "body", "ack")),
     ("tls", "encrypted", "good, then garbage"),
 ]
-BUFFER = 65_536
+BUFFER_BYTES = 65_536
 MAILS = 3
 LOGIN = ("paperboy", "secret")
-# More than `narrow` lets be under way, so that a text is interrupted before it has left.
+# It is larger than the buffers after `shrink_send_buffer`, so a text is interrupted before it has been sent.
 LONG_TEXT = "A line of the text that is long enough to be worth its while.\n" * 12_000
 
 
 def reply_of(phase: str, fault: str) -> Reply:
-    good = GOOD.get(phase, "250").encode()
+    good = GOOD_CODES.get(phase, "250").encode()
     replies: dict[str, Reply] = {
         "4xx": "451 4.3.0 Not now",
         "5xx": "554 5.3.0 Never",
@@ -101,28 +101,28 @@ def reply_of(phase: str, fault: str) -> Reply:
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What becomes of the mail that meets the fault; of the others when the run `stops`, they stay planned."""
+class ExpectedResult:
+    """The state of the mail that meets the fault. If the run `stops`, the other mails stay planned."""
 
     state: str
     stops: bool = False
 
 
-def expected(phase: str, fault: str) -> Expected:
+def expected_result(phase: str, fault: str) -> ExpectedResult:
     if phase == "ehlo" and fault == "5xx":
-        return Expected("sent")  # an old server is greeted with HELO
+        return ExpectedResult("sent")  # the client then tries HELO, for old servers
     if phase in BEFORE_MESSAGE:
-        return Expected("planned", stops=True)
+        return ExpectedResult("planned", stops=True)
     if fault in {"4xx", "421"}:
-        return Expected("deferred")
+        return ExpectedResult("deferred")
     if fault in {"5xx", "no such user"}:
-        return Expected("planned", stops=True) if phase == "mail" else Expected("failed")
-    return Expected("uncertain" if phase == "ack" else "deferred")
+        return ExpectedResult("planned", stops=True) if phase == "mail" else ExpectedResult("failed")
+    return ExpectedResult("uncertain" if phase == "ack" else "deferred")
 
 
 @pytest.fixture(scope="module")
 def one_database(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    path = tmp_path_factory.mktemp("catalogue") / "paperboy.db"
+    path = tmp_path_factory.mktemp("faults") / "paperboy.db"
     shutil.copy(sqlite_template, path)
     opened = open_database(f"sqlite:///{path}")
     yield opened
@@ -131,7 +131,7 @@ def one_database(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def database(one_database: Database) -> Database:
-    """An empty database, one file for all tests here: opening one takes longer than most of them."""
+    """An empty database. All tests here share one file, because opening one takes longer than most of them."""
     with one_database.sessions.begin() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(delete(table))
@@ -139,16 +139,18 @@ def database(one_database: Database) -> Database:
 
 
 class Servers:
-    """Makes servers that are spoken to in one manner, and sends by them."""
+    """Makes servers that support one mode, and sends mails over them."""
 
-    def __init__(self, manner: str, tls: ssl.SSLContext, ca_file: Path) -> None:
-        self.extensions = ["8BITMIME", "SIZE 20971520", *(["PIPELINING"] if manner == "pipelining" else [])]
-        self.is_secure = manner == "encrypted"
-        self.terms: dict[str, Any] = {"tls": tls, "login": LOGIN} if self.is_secure else {}
+    def __init__(self, mode: str, tls: ssl.SSLContext, ca_file: Path) -> None:
+        self.extensions = ["8BITMIME", "SIZE 20971520", *(["PIPELINING"] if mode == "pipelining" else [])]
+        self.is_secure = mode == "encrypted"
+        self.options: dict[str, Any] = {"tls": tls, "login": LOGIN} if self.is_secure else {}
         self.ca_file = str(ca_file)
 
     def make(self, **hooks: Any) -> ScriptedServer:
-        return ScriptedServer(**self.terms, **hooks, extensions=self.extensions, receive_buffer=BUFFER)
+        return ScriptedServer(
+            **self.options, **hooks, extensions=self.extensions, receive_buffer=BUFFER_BYTES
+        )
 
     def send(self, database: Database, server: ScriptedServer, after: timedelta = timedelta()) -> SendResult:
         secure = ("starttls", *LOGIN, self.ca_file) if self.is_secure else ("none",)
@@ -158,82 +160,82 @@ class Servers:
 
 
 @pytest.fixture
-def servers(manner: str, server_tls: ssl.SSLContext, ca_file: Path) -> Servers:
-    return Servers(manner, server_tls, ca_file)
+def servers(mode: str, server_tls: ssl.SSLContext, ca_file: Path) -> Servers:
+    return Servers(mode, server_tls, ca_file)
 
 
-def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def shorten_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_TIMEOUTS", dict.fromkeys(connection._TIMEOUTS, 0.4))
 
 
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the system take little of a text at once."""
+def shrink_send_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the operating system take only little of a text at once."""
     begin = SmtpProtocol.connection_made
 
-    def connection_made(self: SmtpProtocol, transport: asyncio.SmtpPool) -> None:
-        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as same:
-            same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    def connection_made(self: SmtpProtocol, transport: asyncio.BaseTransport) -> None:
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as duplicate:
+            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
         begin(self, transport)
 
     monkeypatch.setattr(SmtpProtocol, "connection_made", connection_made)
 
 
-def hear_bytewise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every reply comes in pieces of one byte, so in particular cut at every place."""
-    hear = SmtpProtocol.data_received
+def receive_bytewise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every reply arrives byte by byte, so it is cut at every place."""
+    receive = SmtpProtocol.data_received
 
     def bytewise(self: SmtpProtocol, data: bytes) -> None:
         for byte in data:
-            hear(self, bytes([byte]))
+            receive(self, bytes([byte]))
 
     monkeypatch.setattr(SmtpProtocol, "data_received", bytewise)
 
 
 def assert_balance(database: Database, *runs: SendResult) -> None:
-    """Every mail is counted in the state in which the ledger has it, the rest is planned."""
+    """The counts of the runs are those of the outbox. All other mails are planned."""
     counted: Counter[str] = Counter()
     for run in runs:
         counted += run.states
     assert counted == +Counter({state: n for state, n in states(database).items() if state != "planned"})
 
 
-# --- the catalogue ------------------------------------------------------------------
+# --- every fault --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("phase", "manner", "fault"), CASES)
-def test_a_fault_costs_the_mail_it_hits_no_more_than_it_must_and_the_others_nothing(
+@pytest.mark.parametrize(("phase", "mode", "fault"), CASES)
+def test_a_fault_harms_its_own_mail_no_more_than_it_must_and_no_other_mail(
     database: Database, servers: Servers, phase: str, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if fault == "hang":
-        be_impatient(monkeypatch)
+        shorten_timeouts(monkeypatch)
     if phase == "body":
-        narrow(monkeypatch)
-    addresses = plan_mails(database, MAILS, more_text=LONG_TEXT if phase == "body" else "")
-    wanted = expected(phase, fault)
+        shrink_send_buffer(monkeypatch)
+    addresses = plan_mails(database, MAILS, extra_text=LONG_TEXT if phase == "body" else "")
+    expected = expected_result(phase, fault)
     with servers.make(**{HOOKS[phase]: in_turn(reply_of(phase, fault))}) as server:
         result = servers.send(database, server)
         hit, *others = deliveries(database)
-        assert hit.state == wanted.state
-        assert {delivery.state for delivery in others} == {"planned" if wanted.stops else "sent"}
-        assert bool(result.stopped) == wanted.stops
+        assert hit.state == expected.state
+        assert {delivery.state for delivery in others} == {"planned" if expected.stops else "sent"}
+        assert bool(result.stopped) == expected.stops
         assert "\n" not in result.stopped
         assert_balance(database, result)
 
-        if wanted.stops:
+        if expected.stops:
             assert recipients(server) == []
         monkeypatch.undo()
-        servers.send(database, server, after=timedelta(hours=1))  # the server has come to its senses
-    final = wanted.state if wanted.state in {"failed", "uncertain"} else "sent"
+        servers.send(database, server, after=timedelta(hours=1))  # the server works again
+    final = expected.state if expected.state in {"failed", "uncertain"} else "sent"
     assert states(database) == Counter({"sent": MAILS - 1}) + Counter([final])
-    times = Counter(recipients(server))
-    assert all(times[address] == 1 for address in addresses[1:])
-    assert times[addresses[0]] == 1 or (times[addresses[0]] == 0 and final != "sent")
+    copies = Counter(recipients(server))
+    assert all(copies[address] == 1 for address in addresses[1:])
+    assert copies[addresses[0]] == 1 or (copies[addresses[0]] == 0 and final != "sent")
     with database.sessions() as session:
         assert not is_suppressed(session, addresses[0])
 
 
 @pytest.mark.parametrize(
-    ("phase", "manner"),
+    ("phase", "mode"),
     [
         ("connect", "step by step"),
         ("ehlo", "step by step"),
@@ -241,11 +243,11 @@ def test_a_fault_costs_the_mail_it_hits_no_more_than_it_must_and_the_others_noth
         *((phase, "pipelining") for phase in MESSAGE_PHASES if phase != "body"),
     ],
 )
-def test_replies_of_many_lines_that_arrive_byte_by_byte_are_understood(
+def test_replies_of_many_lines_are_understood_when_they_arrive_byte_by_byte(
     database: Database, servers: Servers, phase: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hear_bytewise(monkeypatch)
-    code = GOOD.get(phase, "250")
+    receive_bytewise(monkeypatch)
+    code = GOOD_CODES.get(phase, "250")
     long_reply = "\r\n".join([*(f"{code}-{number} of many" for number in range(20)), f"{code} 2.0.0 Ok"])
     plan_mails(database, 2)
     with servers.make(**{HOOKS[phase]: long_reply}) as server:
@@ -254,11 +256,9 @@ def test_replies_of_many_lines_that_arrive_byte_by_byte_are_understood(
     assert len(server.messages) == 2
 
 
-@pytest.mark.parametrize("manner", MANNERS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("phase", ["rcpt", "ack"])
-def test_of_all_refusals_only_that_of_a_dead_address_suppresses_its_reader(
-    database: Database, servers: Servers, phase: str
-) -> None:
+def test_only_a_dead_address_is_suppressed(database: Database, servers: Servers, phase: str) -> None:
     dead, alive = plan_mails(database, 2)
     with servers.make(**{HOOKS[phase]: in_turn(reply_of(phase, "no such user"))}) as server:
         result = servers.send(database, server)
@@ -270,8 +270,8 @@ def test_of_all_refusals_only_that_of_a_dead_address_suppresses_its_reader(
 
 
 BETWEEN_MAILS = [
-    *product(["mail"], MANNERS, ["421", "hang", "drop", "reset", "garbage", "a long line"]),
-    # Where these leave with the text before, they are between two mails as well.
+    *product(["mail"], MODES, ["421", "hang", "drop", "reset", "garbage", "a long line"]),
+    # If these commands are sent ahead, they also come between two mails.
     *product(
         ["rcpt", "data"],
         ["pipelining"],
@@ -280,12 +280,12 @@ BETWEEN_MAILS = [
 ]
 
 
-@pytest.mark.parametrize(("phase", "manner", "fault"), BETWEEN_MAILS)
-def test_a_connection_that_fails_between_two_mails_costs_neither_of_them_a_delay(
+@pytest.mark.parametrize(("phase", "mode", "fault"), BETWEEN_MAILS)
+def test_a_connection_that_fails_between_two_mails_delays_neither_of_them(
     database: Database, servers: Servers, phase: str, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if fault == "hang":
-        be_impatient(monkeypatch)
+        shorten_timeouts(monkeypatch)
     addresses = plan_mails(database, 3)
     with servers.make(**{HOOKS[phase]: in_turn(None, reply_of(phase, fault))}) as server:
         result = servers.send(database, server)
@@ -295,10 +295,10 @@ def test_a_connection_that_fails_between_two_mails_costs_neither_of_them_a_delay
     assert_balance(database, result)
 
 
-@pytest.mark.parametrize("manner", ["pipelining"])
+@pytest.mark.parametrize("mode", ["pipelining"])
 @pytest.mark.parametrize("phase", ["rcpt", "data"])
 @pytest.mark.parametrize(("fault", "state"), [("4xx", "deferred"), ("5xx", "failed")])
-def test_a_refusal_of_commands_sent_ahead_is_that_of_their_own_mail(
+def test_a_refusal_of_commands_that_were_sent_ahead_counts_for_their_own_mail(
     database: Database, servers: Servers, phase: str, fault: str, state: str
 ) -> None:
     first, _, last = plan_mails(database, 3)
@@ -309,24 +309,24 @@ def test_a_refusal_of_commands_sent_ahead_is_that_of_their_own_mail(
     assert_balance(database, result)
 
 
-# --- a server that others wrote -----------------------------------------------------
+# --- a server of others -------------------------------------------------------------
 
 SINK = shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 @contextmanager
 def smtp_sink(*switches: str) -> Iterator[SmtpServer]:
-    """Postfix's server for tests, with its own ways to fail."""
+    """The test server of Postfix, which has its own ways to fail."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    as_whom = ["-u", "nobody"] if os.geteuid() == 0 else []  # it refuses to run as root
-    process = subprocess.Popen([str(SINK), *as_whom, *switches, f"127.0.0.1:{port}", "16"])  # noqa: S603
+    user_switch = ["-u", "nobody"] if os.geteuid() == 0 else []  # it refuses to run as root
+    process = subprocess.Popen([str(SINK), *user_switch, *switches, f"127.0.0.1:{port}", "16"])  # noqa: S603
     try:
-        ends = time.monotonic() + 30
+        deadline = time.monotonic() + 30
         while not _listens(port):
             assert process.poll() is None
-            assert time.monotonic() < ends
+            assert time.monotonic() < deadline
             time.sleep(0.01)
         yield SmtpServer("127.0.0.1", port, "none")
     finally:
@@ -343,7 +343,7 @@ def _listens(port: int) -> bool:
 @pytest.mark.parametrize(
     ("switches", "state"),
     [
-        (["-q", "."], "uncertain"),  # takes the message, then drops the connection
+        (["-q", "."], "uncertain"),  # it accepts the message and drops the connection
         (["-q", "data"], "deferred"),
         (["-q", "rcpt"], "deferred"),
         (["-Q", "."], "deferred"),  # 421
@@ -353,12 +353,12 @@ def _listens(port: int) -> bool:
         ([], "sent"),
     ],
 )
-def test_what_postfix_s_own_test_server_does_to_every_mail_is_what_the_ledger_says(
+def test_the_faults_of_the_test_server_of_postfix_lead_to_the_right_states(
     database: Database, switches: list[str], state: str
 ) -> None:
     plan_mails(database, MAILS)
-    with smtp_sink(*switches) as address:
-        context = SendingContext(database, SmtpPool([address]), IDENTITY, lambda: NOW)
+    with smtp_sink(*switches) as server:
+        context = SendingContext(database, SmtpPool([server]), IDENTITY, lambda: NOW)
         result = send_due(context, None, repeat_uncertain=False)
     assert (result.stopped, states(database)) == ("", {state: MAILS})
     assert_balance(database, result)

@@ -1,4 +1,4 @@
-"""What each answer of a server leaves behind: sent, later, never, or a run that stops."""
+"""What follows from the replies of a server: a mail is sent, deferred or failed, or the run stops."""
 
 import itertools
 from datetime import timedelta
@@ -15,7 +15,7 @@ from tests.support.outbox import deliveries, message_ids, plan_mails, recipients
 from tests.support.servers.smtp import DROP, Reply, ScriptedServer, in_turn
 
 
-def test_a_mail_taken_is_sent_and_its_reply_and_message_id_are_kept(
+def test_an_accepted_mail_is_sent_with_its_reply_and_message_id(
     database: Database, server: ScriptedServer
 ) -> None:
     plan_mails(database, 1)
@@ -33,7 +33,7 @@ def test_a_mail_taken_is_sent_and_its_reply_and_message_id_are_kept(
 
 
 @pytest.mark.parametrize("reply", ["451 4.7.1 Greylisted", "421 4.3.2 Shutting down", DROP])
-def test_a_temporary_refusal_is_tried_again_when_due_and_not_before(database: Database, reply: Reply) -> None:
+def test_a_deferred_mail_is_sent_again_when_due_and_not_before(database: Database, reply: Reply) -> None:
     plan_mails(database, 1)
     with ScriptedServer(on_rcpt=in_turn(reply)) as server:
         send(database, server)
@@ -47,9 +47,9 @@ def test_a_temporary_refusal_is_tried_again_when_due_and_not_before(database: Da
         assert message_ids(server) == [f"<{delivery.message_id}>"]
 
 
-def test_pauses_grow_and_after_48_hours_a_delivery_fails(database: Database) -> None:
+def test_the_backoff_grows_and_a_delivery_fails_after_48_hours(database: Database) -> None:
     plan_mails(database, 1)
-    pauses: list[timedelta] = []
+    backoffs: list[timedelta] = []
     now = NOW
     with ScriptedServer(on_rcpt="451 4.7.1 Greylisted") as server:
         while states(database) != {"failed": 1}:
@@ -57,12 +57,12 @@ def test_pauses_grow_and_after_48_hours_a_delivery_fails(database: Database) -> 
             (delivery,) = deliveries(database)
             if delivery.state == "deferred":
                 assert delivery.due_at
-                pauses.append(delivery.due_at - now)
+                backoffs.append(delivery.due_at - now)
                 now = delivery.due_at
-            assert len(pauses) < 50
-    assert all(next_allowed > earlier * 1.5 for earlier, next_allowed in itertools.pairwise(pauses[:6]))
-    assert timedelta(minutes=14) < pauses[0] < timedelta(minutes=16)
-    assert max(pauses) < timedelta(hours=9)
+            assert len(backoffs) < 50
+    assert all(after > before * 1.5 for before, after in itertools.pairwise(backoffs[:6]))
+    assert timedelta(minutes=14) < backoffs[0] < timedelta(minutes=16)
+    assert max(backoffs) < timedelta(hours=9)
     assert timedelta(hours=44) < now - NOW < timedelta(hours=52)
     assert "4.7.1" in delivery.reply
 
@@ -82,7 +82,7 @@ def test_a_dead_address_fails_and_is_never_mailed_again(database: Database) -> N
         ]
 
 
-def test_a_full_mailbox_fails_without_being_suppressed(database: Database) -> None:
+def test_a_mail_to_a_full_mailbox_fails_and_the_address_is_not_suppressed(database: Database) -> None:
     (address,) = plan_mails(database, 1)
     with ScriptedServer(on_rcpt="552 5.2.2 Mailbox full") as server:
         send(database, server)
@@ -115,7 +115,7 @@ def test_a_fault_of_ours_stops_the_run_and_leaves_every_delivery_planned(
     assert states(database) == {"sent": 3}
 
 
-def test_a_fault_of_ours_that_lasts_for_hours_costs_nobody_their_mail(
+def test_nobody_loses_a_mail_when_a_fault_of_ours_lasts_for_hours(
     database: Database, server: ScriptedServer
 ) -> None:
     plan_mails(database, 1)
@@ -127,7 +127,7 @@ def test_a_fault_of_ours_that_lasts_for_hours_costs_nobody_their_mail(
     assert states(database) == {"sent": 1}
 
 
-def test_a_mail_that_is_refused_as_a_fault_of_ours_for_two_days_is_given_up(database: Database) -> None:
+def test_a_mail_fails_when_a_fault_of_ours_lasts_for_two_days(database: Database) -> None:
     plan_mails(database, 1)
     with ScriptedServer(on_rcpt="550 5.7.1 Blocked") as refusing:
         for hours in (0, 47, 49):
@@ -135,12 +135,12 @@ def test_a_mail_that_is_refused_as_a_fault_of_ours_for_two_days_is_given_up(data
     assert states(database) == {"failed": 1}
 
 
-def test_a_mail_that_was_deferred_days_ago_is_not_given_up_at_the_first_fault_of_ours(
+def test_a_mail_that_was_deferred_for_days_does_not_fail_at_the_first_fault_of_ours(
     database: Database,
 ) -> None:
     plan_mails(database, 1)
-    with ScriptedServer(on_rcpt="451 4.3.0 Not now") as next_allowed:
-        send(database, next_allowed)
+    with ScriptedServer(on_rcpt="451 4.3.0 Not now") as deferring:
+        send(database, deferring)
     with ScriptedServer(on_mail="550 5.7.1 Account suspended") as refusing:
         send(database, refusing, now=NOW + timedelta(days=3))
     assert states(database) == {"planned": 1}
@@ -154,7 +154,7 @@ def test_ten_refusals_in_a_row_stop_the_run(database: Database) -> None:
     assert states(database) == {"deferred": 10, "planned": 5}
 
 
-def test_refusals_that_are_not_in_a_row_stop_nothing(database: Database) -> None:
+def test_refusals_that_are_not_in_a_row_do_not_stop_the_run(database: Database) -> None:
     plan_mails(database, 15)
     refusals: list[Reply | None] = ["451 4.7.1 Later"] * 9
     with ScriptedServer(on_rcpt=in_turn(*refusals, None, *refusals)) as server:
@@ -162,7 +162,7 @@ def test_refusals_that_are_not_in_a_row_stop_nothing(database: Database) -> None
     assert states(database) == {"deferred": 14, "sent": 1}
 
 
-def test_a_suppressed_address_gets_nothing_although_its_mail_was_planned(
+def test_a_suppressed_address_gets_no_mail_even_if_one_was_planned(
     database: Database, server: ScriptedServer
 ) -> None:
     first, second = plan_mails(database, 2)
@@ -174,10 +174,10 @@ def test_a_suppressed_address_gets_nothing_although_its_mail_was_planned(
     assert (skipped.state, skipped.reply) == ("skipped", "suppressed")
 
 
-def test_more_mails_than_a_batch_are_all_sent(
+def test_all_mails_are_sent_when_there_are_more_than_a_batch(
     database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_buffer, "BATCH", 2)
+    monkeypatch.setattr(claim_buffer, "MIN_BATCH", 2)
     addresses = plan_mails(database, 5)
     send(database, server)
     assert recipients(server) == addresses

@@ -16,7 +16,7 @@ from paperboy.demo.sample.topics import NEWS_TOPIC_ID
 ALLOWED = ("127.0.0.1",)
 UNKNOWN = Validators()
 
-# --- RSS -----------------------------------------------------------------------------
+# --- RSS ----------------------------------------------------------------------------
 
 
 def test_a_feed_is_read_as_its_posts_with_the_oldest_first(forum: Forum) -> None:
@@ -86,7 +86,7 @@ def test_a_topic_with_an_invalid_address_is_left_out(link: str) -> None:
     assert read_feed(Fetched("https://forum.example/", item(link), UNKNOWN, "")) == []
 
 
-# --- topics --------------------------------------------------------------------------
+# --- topics -------------------------------------------------------------------------
 
 TOPIC_URL = "https://forum.example/t/5.json"
 

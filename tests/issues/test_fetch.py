@@ -23,7 +23,7 @@ def server(forum: Forum) -> Iterator[FaultyServer]:
         yield running
 
 
-# --- answers -------------------------------------------------------------------------
+# --- answers ------------------------------------------------------------------------
 
 
 def test_an_unchanged_feed_is_requested_conditionally_and_not_sent_again(forum: Forum) -> None:
@@ -82,7 +82,7 @@ def test_a_server_that_is_down_is_reported(forum: Forum) -> None:
         fetch(address, UNKNOWN, ALLOWED)
 
 
-# --- allowed hosts -------------------------------------------------------------------
+# --- allowed hosts ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

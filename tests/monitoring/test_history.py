@@ -1,20 +1,23 @@
-"""What an operator can look up: what became of an issue's mails, what one reader was sent, what is wrong now."""
+"""An operator can look up the mails of an issue, the history of a subscriber, and what needs attention."""
 
 from datetime import timedelta
 
 import pytest
-from mailings.resend.plan_resend import plan_resend
 
 from core.database import Database
-from core.run_log import record_run
+from core.languages import Language
+from core.run_log import RunKind, record_run
+from core.slots import Frequency
 from delivery.models import BounceMail
 from delivery.report import DigestReport
 from issues.models import Issue, Revision
-from issues.store import find as find_issue
+from issues.queries import find as find_issue
 from mailings.digest_run import run_digest
 from mailings.resend.execute import execute
-from mailings.resend.request import ResendRequest
-from monitoring import attention, history
+from mailings.resend.plan import plan_resend
+from mailings.resend.request import ResendGroup, ResendRequest
+from monitoring.attention import attention_items
+from monitoring.history import history_of_subscriber, mails_of_issue, revision_at
 from subscribers.accounts import change, find
 from subscribers.suppression import suppress
 from tests.support.factories import (
@@ -33,26 +36,29 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def sent(sqlite_database: Database) -> Database:
-    """A weekly digest that one reader was refused, and one got in English."""
+    """A weekly digest with two mails that were sent, one of them in English, and one that was refused."""
     with sqlite_database.sessions.begin() as session:
         add_issue(session, issue_of(3), now=NOW - DAY)
         add_subscriber(session, "ko@a.example")
         add_subscriber(session, "refused@b.example")
         add_subscriber(session, "en@c.example", language="en")
-    refuse = {"refused@b.example": "550 5.2.1 Mailbox is off"}
-    with ScriptedServer(on_rcpt=refuse.get) as server, sending_context_at(sqlite_database, server) as context:
-        assert run_digest(context, "weekly", local_now=NOW, rules=RULES).sent == 2
+    replies = {"refused@b.example": "550 5.2.1 Mailbox is off"}
+    with (
+        ScriptedServer(on_rcpt=replies.get) as server,
+        sending_context_at(sqlite_database, server) as context,
+    ):
+        assert run_digest(context, Frequency.WEEKLY, local_now=NOW, rules=RULES).sent == 2
     return sqlite_database
 
 
-def attention_items(database: Database, after: timedelta = DAY) -> list[str]:
+def attention_lines(database: Database, after: timedelta = DAY) -> list[str]:
     with database.sessions() as session:
-        return [matter.what for matter in attention.attention_items(session, NOW + after, 5)]
+        return [item.what for item in attention_items(session, NOW + after, 5)]
 
 
 def test_an_issues_mails_are_counted_by_slot_language_revision_and_state(sent: Database) -> None:
     with sent.sessions() as session:
-        found = history.of_issue(session, find_issue(session, "2025-07-28"))
+        found = mails_of_issue(session, find_issue(session, "2025-07-28"))
     slot = {"slot": "weekly:2025-W32", "revision": 1}
     assert found == [
         slot | {"language": "en", "state": "sent", "mails": 1},
@@ -69,63 +75,64 @@ def test_the_revision_of_a_mail_is_the_one_in_force_when_it_was_made() -> None:
     issue = Issue(
         revisions=[revision(1, 0, []), revision(2, 2, ["odd"]), revision(3, 4, ["odd"], released=6)]
     )
-    in_force = [history.revision_at(issue.revisions, NOW + day * DAY) for day in (-1, 0, 3, 5, 6)]
+    in_force = [revision_at(issue.revisions, NOW + day * DAY) for day in (-1, 0, 3, 5, 6)]
     assert in_force == [0, 1, 1, 1, 3]
 
 
 def test_the_history_of_a_subscriber_has_mails_replies_bounces_and_changes(sent: Database) -> None:
     with sent.sessions.begin() as session:
-        known = find(session, "refused@b.example")
-        assert known
-        change(session, known, NOW, language="both")
-        suppress(session, known.email, "returned: 5.1.1", NOW)
+        subscriber = find(session, "refused@b.example")
+        assert subscriber
+        change(session, subscriber, NOW, language=Language.BOTH)
+        suppress(session, subscriber.email, "returned: 5.1.1", NOW)
         session.add(
             BounceMail(
-                digest="x",
+                content_hash="x",
                 received_at=NOW,
                 kind="bounce",
                 status="5.1.1",
                 action="suppressed",
-                said="no user",
-                subscriber_id=known.id,
+                reason="no user",
+                subscriber_id=subscriber.id,
             )
         )
     with sent.sessions() as session:
-        known = find(session, "refused@b.example")
-        assert known
-        told = history.of_reader(session, known)
-    (delivery,) = told["deliveries"]
+        subscriber = find(session, "refused@b.example")
+        assert subscriber
+        history = history_of_subscriber(session, subscriber)
+    (delivery,) = history["deliveries"]
     assert (delivery["state"], delivery["attempts"]) == ("failed", 1)
     assert "550 5.2.1 Mailbox is off" in delivery["reply"]
-    assert told["suppressed"] == "returned: 5.1.1"
-    assert [(mail["status"], mail["said"]) for mail in told["returned"]] == [("5.1.1", "no user")]
-    assert [event["what"] for event in told["changes"]] == ["signed up", "confirmed", "changed", "bounced"]
+    assert history["suppressed"] == "returned: 5.1.1"
+    assert [(mail["status"], mail["said"]) for mail in history["returned"]] == [("5.1.1", "no user")]
+    assert [event["what"] for event in history["changes"]] == ["signed up", "confirmed", "changed", "bounced"]
 
 
 def test_nothing_needs_attention_while_all_is_well(sqlite_database: Database) -> None:
-    assert attention_items(sqlite_database) == []
+    assert attention_lines(sqlite_database) == []
 
 
 def test_failed_mails_need_attention_until_a_copy_is_sent_or_a_week_has_passed(sent: Database) -> None:
-    failed = "failed mails of the last 8 days: 1"
-    assert attention_items(sent) == [failed]
-    assert failed not in attention_items(sent, 9 * DAY)
+    failed_mails = "failed mails of the last 8 days: 1"
+    assert attention_lines(sent) == [failed_mails]
+    assert failed_mails not in attention_lines(sent, 9 * DAY)
     with ScriptedServer() as server, sending_context_at(sent, server, NOW + DAY) as context:
         with sent.sessions() as session:
-            made = plan_resend(session, ResendRequest(issue="2025-07-28", groups=("failed",)), IDENTITY, NOW)
-        assert execute(context, made, asked_by="a test", rules=RULES, now=NOW).sent == 1
-    assert attention_items(sent) == []
+            request = ResendRequest(issue="2025-07-28", groups=(ResendGroup.FAILED,))
+            plan = plan_resend(session, request, IDENTITY, NOW)
+        assert execute(context, plan, asked_by="a test", rules=RULES, now=NOW).sent == 1
+    assert attention_lines(sent) == []
 
 
 def test_runs_that_stopped_or_do_not_balance_come_first(sent: Database) -> None:
     stopped = DigestReport("daily:2025-08-05", candidates=5, planned=5, stopped="login refused")
-    crooked = DigestReport("retries", candidates=2, sent=1)
+    unbalanced = DigestReport("retries", candidates=2, sent=1)
     with sent.sessions.begin() as session:
-        record_run(session, "digest", stopped.as_json(), NOW, slot=stopped.slot)
-        record_run(session, "upkeep", crooked.as_json(), NOW)
-    first, second, *_ = attention_items(sent)
+        record_run(session, RunKind.DIGEST, stopped.as_json(), NOW, slot=stopped.slot)
+        record_run(session, RunKind.UPKEEP, unbalanced.as_json(), NOW)
+    first, second, *_ = attention_lines(sent)
     assert (first, second) == (
-        "the accounts of upkeep do not balance (mails left: 0)",
+        "the counts of upkeep do not balance (mails left: 0)",
         "daily:2025-08-05 stopped: login refused (mails left: 5)",
     )
 
@@ -139,16 +146,16 @@ def test_held_issues_and_a_silent_forum_need_attention(sent: Database) -> None:
             )
         )
         issue.held_revision = 2
-    found = attention_items(sent, 10 * DAY)
+    found = attention_lines(sent, 10 * DAY)
     assert any("the issue of 2025-07-28 is held" in line and "no paper" in line for line in found)
-    assert any("no new issue for ten days" in line for line in found)
+    assert any("no new issue for 10 days" in line for line in found)
 
 
 def test_mails_that_wait_for_over_an_hour_need_attention(sqlite_database: Database) -> None:
     with sqlite_database.sessions.begin() as session:
         add_issue(session, issue_of(3), now=NOW - DAY)
         add_subscriber(session)
-    refusing = ScriptedServer(on_mail="550 5.7.1 no")
-    with refusing as server, sending_context_at(sqlite_database, server) as context:
-        run_digest(context, "weekly", local_now=NOW, rules=RULES)
-    assert "mails that wait for over an hour: 1" in attention_items(sqlite_database)
+    refusing_server = ScriptedServer(on_mail="550 5.7.1 no")
+    with refusing_server as server, sending_context_at(sqlite_database, server) as context:
+        run_digest(context, Frequency.WEEKLY, local_now=NOW, rules=RULES)
+    assert "mails that wait for over an hour: 1" in attention_lines(sqlite_database)

@@ -1,4 +1,4 @@
-"""Addresses are kept as mail servers take them, and those that must not be mailed are not."""
+"""Addresses are stored in the form that mail servers accept, and suppressed addresses have no subscription."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
+from core.languages import Language
+from core.slots import Frequency
 from subscribers.accounts import confirm, find, sign_up
 from subscribers.addresses import AccountError, normal_address
 from subscribers.models import Subscriber
@@ -20,7 +22,7 @@ LATER = NOW + timedelta(days=40)
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    ("written", "stored"),
     [
         ("Minji.Kim+papers@Example.COM", "Minji.Kim+papers@example.com"),
         (" minji@example.com\n", "minji@example.com"),
@@ -28,8 +30,8 @@ LATER = NOW + timedelta(days=40)
         ("minji@XN--VV4B11D.xn--3e0b707e", "minji@xn--vv4b11d.xn--3e0b707e"),
     ],
 )
-def test_an_address_is_stored_in_the_form_that_mail_servers_accept(written: str, kept: str) -> None:
-    assert normal_address(written) == kept
+def test_an_address_is_stored_in_the_form_that_mail_servers_accept(written: str, stored: str) -> None:
+    assert normal_address(written) == stored
 
 
 @pytest.mark.parametrize("address", ["민지@example.com", "é@example.com", "민지@예시.한국"])
@@ -51,7 +53,9 @@ def test_text_that_is_not_an_address_is_refused_in_one_line(address: str) -> Non
 def test_one_address_is_one_subscriber_whatever_its_case(database: Database) -> None:
     with database.sessions() as session:
         first = add_subscriber(session, "Minji@Example.com")
-        again = sign_up(session, "minji@example.COM", language="en", frequency="daily", now=NOW)
+        again = sign_up(
+            session, "minji@example.COM", language=Language.EN, frequency=Frequency.DAILY, now=NOW
+        )
         assert again is first
         assert find(session, "MINJI@example.com") is first
         assert session.scalars(select(Subscriber)).all() == [first]
@@ -62,27 +66,27 @@ def test_one_address_is_one_subscriber_whatever_its_case(database: Database) -> 
 
 def test_a_suppressed_address_ends_its_subscription_and_cannot_be_confirmed(database: Database) -> None:
     with database.sessions() as session:
-        known = add_subscriber(session, "Minji@example.com")
+        subscriber = add_subscriber(session, "Minji@example.com")
         suppress(session, "minji@EXAMPLE.com", "returned", NOW)
         suppress(session, "minji@example.com", "returned again", LATER)
-        assert known.status == "bounced"
+        assert subscriber.status == "bounced"
         assert is_suppressed(session, "MINJI@example.com")
-        sign_up(session, known.email, language="ko", frequency="weekly", now=LATER)
+        sign_up(session, subscriber.email, language=Language.KO, frequency=Frequency.WEEKLY, now=LATER)
         with pytest.raises(AccountError, match="returned or refused"):
-            confirm(session, known, LATER)
-        assert known.status == "pending"
+            confirm(session, subscriber, LATER)
+        assert subscriber.status == "pending"
 
 
 def test_two_transactions_can_suppress_the_same_address_at_once(database: Database) -> None:
-    def hear() -> None:
+    def suppress_too() -> None:
         with database.sessions.begin() as session:
             suppress(session, "minji@example.com", "returned: 5.1.1", NOW)
 
-    with ThreadPoolExecutor() as other:
+    with ThreadPoolExecutor() as executor:
         with database.sessions.begin() as session:
             suppress(session, "minji@example.com", "complaint", NOW)
-            heard = other.submit(hear)
-            wait([heard], timeout=0.3)  # so that it looks before this is written
-        heard.result(timeout=30)
+            second = executor.submit(suppress_too)
+            wait([second], timeout=0.3)  # so that it looks before this transaction commits
+        second.result(timeout=30)
     with database.sessions() as session:
         assert is_suppressed(session, "minji@example.com")

@@ -1,11 +1,14 @@
-"""Who is due: everybody who should be, once, grouped by what they get; the others with a reason."""
+"""The audience of a digest: everyone who is due is counted once, by edition, and everyone else by a reason."""
 
 from datetime import timedelta
 
 from core.database import Database
+from core.languages import Language
+from core.slots import Frequency
 from subscribers.accounts import pause, sign_up, unsubscribe
 from subscribers.audience import AudienceGroup, read_audience
 from subscribers.models import Subscriber
+from subscribers.status import SubscriberStatus
 from subscribers.suppression import suppress
 from tests.support.factories import NOW, add_subscriber
 
@@ -24,12 +27,12 @@ def test_subscribers_with_the_same_cursor_and_language_share_an_edition(database
             subscriber = add_subscriber(session, f"{name}@example.com", language=language)
             subscriber.cursor = cursor
         session.flush()
-        audience = read_audience(session, "weekly", since=LAST_WEEK, otherwise={})
+        audience = read_audience(session, Frequency.WEEKLY, since=LAST_WEEK, skip_reasons={})
     assert set(audience.groups) == {
-        AudienceGroup("ko", 0, 2),
-        AudienceGroup("ko", 3, 1),
-        AudienceGroup("en", 0, 1),
-        AudienceGroup("both", 3, 1),
+        AudienceGroup(Language.KO, 0, 2),
+        AudienceGroup(Language.KO, 3, 1),
+        AudienceGroup(Language.EN, 0, 1),
+        AudienceGroup(Language.BOTH, 3, 1),
     }
     assert audience.skipped == {}
 
@@ -45,22 +48,22 @@ def test_only_active_subscribers_are_due_and_others_are_counted_by_reason(
         gone = add_subscriber(session, "gone@example.com")
         unsubscribe(gone, NOW)
         unsubscribe(add_subscriber(session, "gone-long-ago@example.com"), LAST_WEEK)
-        sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
+        sign_up(session, "pending@example.com", language=Language.KO, frequency=Frequency.WEEKLY, now=NOW)
         session.flush()
-        audience = read_audience(session, "weekly", since=LAST_WEEK, otherwise={})
-    assert audience.groups == (AudienceGroup("ko", 0, 1),)
+        audience = read_audience(session, Frequency.WEEKLY, since=LAST_WEEK, skip_reasons={})
+    assert audience.groups == (AudienceGroup(Language.KO, 0, 1),)
     assert audience.skipped == {"paused": 1, "unsubscribed": 1}
 
 
 def test_every_skipped_candidate_has_a_reason(database: Database) -> None:
     with database.sessions() as session:
-        has_mail, waits, returned = (add_subscriber(session, f"{name}@example.com").id for name in "abc")
+        has_mail, waits, bounced = (add_subscriber(session, f"{name}@example.com").id for name in "abc")
         suppress(session, "c@example.com", "returned", NOW)
         add_subscriber(session, "other@example.com")
-        restored = session.get_one(Subscriber, returned)
-        restored.status = "active"  # by hand, in the table: the suppression still holds
+        restored = session.get_one(Subscriber, bounced)
+        restored.status = SubscriberStatus.ACTIVE  # changed by hand in the table; the suppression stays
         session.flush()
         reasons = {"has a mail": Subscriber.id == has_mail, "waits": Subscriber.id.in_((has_mail, waits))}
-        audience = read_audience(session, "weekly", since=LAST_WEEK, otherwise=reasons)
-    assert audience.groups == (AudienceGroup("ko", 0, 1),)
+        audience = read_audience(session, Frequency.WEEKLY, since=LAST_WEEK, skip_reasons=reasons)
+    assert audience.groups == (AudienceGroup(Language.KO, 0, 1),)
     assert audience.skipped == {"has a mail": 1, "waits": 1, "suppressed": 1}

@@ -1,14 +1,9 @@
-"""A pause with an end ends on its day."""
+"""A pause that has an end ends on its day."""
 
 from datetime import date, timedelta
 
 from core.database import Database
-from subscribers.accounts import (
-    pause,
-    resume,
-    resume_due,
-    unsubscribe,
-)
+from subscribers.accounts import pause, resume, resume_due, unsubscribe
 from tests.support.factories import NOW, add_subscriber
 
 LATER = NOW + timedelta(days=40)
@@ -17,39 +12,41 @@ LATER = NOW + timedelta(days=40)
 def test_a_pause_ends_on_its_day_and_not_before(database: Database) -> None:
     until = date(2025, 9, 1)
     with database.sessions() as session:
-        known, longer, endless = (add_subscriber(session, f"{name}@example.com") for name in "abc")
-        pause(known, NOW, until=until)
+        subscriber, longer, endless = (add_subscriber(session, f"{name}@example.com") for name in "abc")
+        pause(subscriber, NOW, until=until)
         pause(longer, NOW, until=until + timedelta(days=1))
         pause(endless, NOW)
         session.flush()
         assert resume_due(session, LATER, until - timedelta(days=1)) == 0
         assert resume_due(session, LATER, until) == 1
-        assert (known.status, known.paused_until) == ("active", None)
+        assert (subscriber.status, subscriber.paused_until) == ("active", None)
         assert (longer.status, endless.status) == ("paused", "paused")
         session.flush()
-        assert resume_due(session, LATER, until) == 0, "it is resumed once"
-        assert resume_due(session, LATER, date(2099, 1, 1)) == 1, "a day that was missed is made up for"
-        assert endless.status == "paused", "one without an end waits for its reader"
+        assert resume_due(session, LATER, until) == 0, "a subscriber is resumed only once"
+        assert resume_due(session, LATER, date(2099, 1, 1)) == 1, (
+            "a pause whose day was missed ends on a later day"
+        )
+        assert endless.status == "paused", "a pause without an end waits for its subscriber"
 
 
 def test_a_pause_can_be_extended_and_a_new_pause_drops_the_old_end(database: Database) -> None:
     with database.sessions() as session:
-        known = add_subscriber(session)
-        pause(known, NOW, until=date(2025, 9, 1))
-        pause(known, NOW, until=date(2025, 10, 1))
-        assert known.paused_until == date(2025, 10, 1)
-        pause(known, NOW)
-        assert known.paused_until is None, "one without an end replaces one with an end"
-        resume(known, NOW)
-        pause(known, NOW)
-        assert (known.status, known.paused_until) == ("paused", None)
+        subscriber = add_subscriber(session)
+        pause(subscriber, NOW, until=date(2025, 9, 1))
+        pause(subscriber, NOW, until=date(2025, 10, 1))
+        assert subscriber.paused_until == date(2025, 10, 1)
+        pause(subscriber, NOW)
+        assert subscriber.paused_until is None, "a pause without an end replaces one with an end"
+        resume(subscriber, NOW)
+        pause(subscriber, NOW)
+        assert (subscriber.status, subscriber.paused_until) == ("paused", None)
 
 
 def test_the_end_of_a_pause_does_not_bring_back_a_subscriber_who_left(database: Database) -> None:
     with database.sessions() as session:
-        known = add_subscriber(session)
-        pause(known, NOW, until=date(2025, 9, 1))
-        unsubscribe(known, NOW)
+        subscriber = add_subscriber(session)
+        pause(subscriber, NOW, until=date(2025, 9, 1))
+        unsubscribe(subscriber, NOW)
         session.flush()
         assert resume_due(session, LATER, date(2026, 1, 1)) == 0
-        assert known.status == "unsubscribed"
+        assert subscriber.status == "unsubscribed"

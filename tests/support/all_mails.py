@@ -62,8 +62,8 @@ def edited_papers() -> list[Arrival]:
     )
     changes = diff(before, after)
     return [
-        replace(arrival, late=index_before is None, corrected=index_before in changes.touched)
-        for arrival, index_before in zip(arrivals_of(after), changes.pairs, strict=True)
+        replace(arrival, late=before_index is None, corrected=index in changes.touched)
+        for index, (arrival, before_index) in enumerate(zip(arrivals_of(after), changes.pairs, strict=True))
     ]
 
 

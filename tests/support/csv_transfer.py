@@ -1,4 +1,4 @@
-"""What tests of import and export share: a key, a time zone, and reading and deleting all subscribers."""
+"""What tests of import and export share: CSV rows, a key, a time zone, and reading and deleting all subscribers."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -11,7 +11,13 @@ from subscribers.transfer import ImportReport, RejectedRow
 
 KEY = b"a key for tests only"
 SEOUL = ZoneInfo("Asia/Seoul")
+CSV_HEADER = "email,language,frequency,name,confirmed_at\n"
 ImportText = Callable[..., tuple[ImportReport, list[RejectedRow]]]
+
+
+def csv_rows(count: int, first: int = 0) -> str:
+    """CSV rows of `count` Korean weekly subscribers, numbered from `first`."""
+    return "".join(f"subscriber{n:05}@example.com,ko,weekly,,\n" for n in range(first, first + count))
 
 
 def all_subscribers(database: Database) -> list[tuple[str, ...]]:

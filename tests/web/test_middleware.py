@@ -1,4 +1,4 @@
-"""What guards the pages: who may post, how much, what every answer says of itself, and what is logged."""
+"""The middleware that guards the pages, forms and bodies of any content, and the privacy of the log."""
 
 import logging
 from collections.abc import Iterator
@@ -17,11 +17,12 @@ from core.database import Database
 from emails.identity import LINK_PATHS
 from issues.parse.text import has_hangul
 from subscribers.accounts import find
+from subscribers.tokens import LinkPurpose
 from tests.support.site import CHOICE, Site, open_site
 
-FRIEND, STRANGER = "https://friend.example", "https://stranger.example"
-MAX_HTML_BYTES = 64 * 1024
-JSON = {"email": "minji@example.com", **CHOICE}
+ALLOWED_ORIGIN, OTHER_ORIGIN = "https://allowed.example", "https://other.example"
+MAX_BODY_BYTES = 64 * 1024
+SIGN_UP = {"email": "minji@example.com", **CHOICE}
 
 
 @pytest.mark.parametrize(
@@ -30,41 +31,44 @@ JSON = {"email": "minji@example.com", **CHOICE}
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Origin": "null"}, 403),
-        ({"Origin": STRANGER}, 403),
+        ({"Origin": OTHER_ORIGIN}, 403),
         ({"Origin": "http://[x"}, 403),
         ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, 303),
         ({"Origin": "null"}, 303),
         ({}, 303),
     ],
 )
-def test_a_form_of_another_site_is_refused_and_changes_nothing(
+def test_a_form_from_another_site_is_refused_and_changes_nothing(
     shared_sample_site: Site, headers: dict[str, str], status: int
 ) -> None:
-    before = shared_sample_site.rows(without=("attempts",))
+    before = shared_sample_site.rows(without=("rate_limit_counts",))
     answer = shared_sample_site.client.post(
         "/subscribe", data={"email": "x@example.com", **CHOICE}, headers=headers
     )
     assert answer.status_code == status
     if status == 403:
-        assert shared_sample_site.rows(without=("attempts",)) == before
+        assert shared_sample_site.rows(without=("rate_limit_counts",)) == before
 
 
-def test_other_sites_scripts_reach_the_json_interface_only_from_the_origins_set(
+def test_scripts_of_other_sites_may_use_the_json_interface_only_from_allowed_origins(
     sample_database: Database, tmp_path: Path
 ) -> None:
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
-    with open_site(sample_database, tmp_path, api_origins=FRIEND) as site:
-        for origin, allowed in ((FRIEND, FRIEND), (STRANGER, None)):
+    preflight_headers = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    with open_site(sample_database, tmp_path, api_origins=ALLOWED_ORIGIN) as site:
+        for origin, allowed in ((ALLOWED_ORIGIN, ALLOWED_ORIGIN), (OTHER_ORIGIN, None)):
             headers = {"Origin": origin}
-            preflight = site.client.options("/api/subscribers", headers=headers | asked)
+            preflight = site.client.options("/api/subscribers", headers=headers | preflight_headers)
             assert preflight.headers.get("access-control-allow-origin") == allowed
-            answer = site.client.post("/api/subscribers", json=JSON, headers=headers)
+            answer = site.client.post("/api/subscribers", json=SIGN_UP, headers=headers)
             assert answer.headers.get("access-control-allow-origin") == allowed
             assert "access-control-allow-credentials" not in answer.headers
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("/subscribe", "보내신 내용이 너무 큽니다"),
         ("/subscribe?lang=en", "This is too large"),
@@ -72,36 +76,35 @@ def test_other_sites_scripts_reach_the_json_interface_only_from_the_origins_set(
         ("/api/subscribers", '{"detail":"the body is over 64 KB"}'),
     ],
 )
-def test_a_body_over_64_kb_is_refused_whether_or_not_it_says_so_in_the_readers_language(
-    shared_sample_site: Site, path: str, said: str
+def test_a_body_over_64_kb_is_refused_even_without_length_in_the_visitors_language(
+    shared_sample_site: Site, path: str, message: str
 ) -> None:
-    def piecemeal() -> Iterator[bytes]:
-        for _ in range(MAX_HTML_BYTES // 1024 + 1):
+    def chunks() -> Iterator[bytes]:
+        for _ in range(MAX_BODY_BYTES // 1024 + 1):
             yield b"x" * 1024
 
-    kind = "application/json" if path.startswith("/api/") else "application/x-www-form-urlencoded"
-    answer = shared_sample_site.client.post(path, content=piecemeal(), headers={"Content-Type": kind})
+    content_type = "application/json" if path.startswith("/api/") else "application/x-www-form-urlencoded"
+    answer = shared_sample_site.client.post(path, content=chunks(), headers={"Content-Type": content_type})
     assert answer.status_code == 413
-    assert said in answer.text
+    assert message in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     with closing(HTTPConnection(urlsplit(shared_sample_site.url).netloc)) as connection:
         connection.putrequest("POST", path)
-        connection.putheader("Content-Length", f"{MAX_HTML_BYTES + 1}")
+        connection.putheader("Content-Length", f"{MAX_BODY_BYTES + 1}")
         connection.endheaders()  # refused before any of the body is sent
         refusal = connection.getresponse()
         assert refusal.status == 413
-        assert said in refusal.read().decode()
+        assert message in refusal.read().decode()
 
 
-def test_every_answer_carries_its_guard_and_pages_with_tokens_are_kept_by_nobody(
+def test_every_answer_has_security_headers_and_pages_with_tokens_are_never_cached(
     shared_sample_site: Site,
 ) -> None:
     address = shared_sample_site.add("headers@example.com")
-    links = [
-        shared_sample_site.link(what, address) for what in ("confirm", "move", "preferences", "unsubscribe")
-    ]
-    old = shared_sample_site.link("preferences", address, days_ago=40)
-    private = [*links, old, f"{links[2]}/data.json", "/sent", "/p/wrong"]
+    preferences = shared_sample_site.link(LinkPurpose.PREFERENCES, address)
+    links = [shared_sample_site.link(purpose, address) for purpose in LINK_PATHS]
+    old = shared_sample_site.link(LinkPurpose.PREFERENCES, address, days_ago=40)
+    private = [*links, old, f"{preferences}/data.json", "/sent", "/p/wrong"]
     for path in [*private, "/", "/archive", "/archive.atom", "/style.css", "/nothing", "/api/openapi.json"]:
         headers = shared_sample_site.client.get(path).headers
         policy = headers["content-security-policy"]
@@ -115,7 +118,7 @@ def test_every_answer_carries_its_guard_and_pages_with_tokens_are_kept_by_nobody
         assert ("noindex" in headers.get("x-robots-tag", "")) == (path in private)
 
 
-def test_whoever_fills_the_trap_sees_the_usual_answer_and_nothing_is_kept(shared_sample_site: Site) -> None:
+def test_a_filled_robot_trap_gets_the_usual_answer_and_stores_nothing(shared_sample_site: Site) -> None:
     before = shared_sample_site.rows()
     answer = shared_sample_site.sign_up("robot@example.com", website="https://spam.example")
     assert (answer.status_code, answer.headers["location"]) == (303, "/sent")
@@ -123,7 +126,7 @@ def test_whoever_fills_the_trap_sees_the_usual_answer_and_nothing_is_kept(shared
     assert shared_sample_site.rows() == before
 
 
-WILD = st.one_of(
+ANY_TEXT = st.one_of(
     st.text(max_size=60),
     st.text(st.characters(categories=["Cc", "Cf", "Co", "Zl", "Zp"]), max_size=20),
     st.sampled_from(
@@ -139,7 +142,7 @@ FORMS = (
     *("/p/x/fresh", "/c/x", "/m/x", "/u/x", "/u/{u}", "/u/{u}/undo"),
 )
 FIELDS = ("email", "language", "frequency", "until", "website", "sure", "reason", "List-Unsubscribe", "")
-KINDS = (
+CONTENT_TYPES = (
     "application/x-www-form-urlencoded",
     "application/x-www-form-urlencoded; charset=utf-16",
     "multipart/form-data; boundary=y",
@@ -154,14 +157,14 @@ KINDS = (
 @settings(max_examples=200)
 @given(
     form=st.sampled_from(FORMS),
-    fields=st.lists(st.tuples(st.sampled_from(FIELDS), WILD), max_size=8),
+    fields=st.lists(st.tuples(st.sampled_from(FIELDS), ANY_TEXT), max_size=8),
     as_file=st.booleans(),
     language=st.sampled_from(["ko", "en"]),
 )
-def test_a_form_with_anything_in_it_is_answered_with_one_clear_message_in_the_readers_language(
+def test_any_form_is_answered_with_one_clear_message_in_the_visitors_language(
     shared_sample_site: Site, form: str, fields: list[tuple[str, str]], as_file: bool, language: str
 ) -> None:
-    """Fields that are missing, huge, repeated or unknown, with control characters, and files in their place."""
+    """Fields are missing, huge, repeated or unknown, have control characters, or are files."""
     raw = [(name, text.encode("utf-8", "surrogatepass")) for name, text in fields]
     if as_file and raw:
         body: dict[str, Any] = {"files": [(name, (name, text)) for name, text in raw]}
@@ -171,7 +174,7 @@ def test_a_form_with_anything_in_it_is_answered_with_one_clear_message_in_the_re
             "headers": {"Content-Type": "application/x-www-form-urlencoded"},
         }
     assert_clear(
-        shared_sample_site.client.post(f"{_filled(shared_sample_site, form)}?lang={language}", **body),
+        shared_sample_site.client.post(f"{_with_tokens(shared_sample_site, form)}?lang={language}", **body),
         language,
     )
 
@@ -179,7 +182,7 @@ def test_a_form_with_anything_in_it_is_answered_with_one_clear_message_in_the_re
 @settings(max_examples=200)
 @given(
     form=st.sampled_from(FORMS),
-    kind=st.sampled_from(KINDS),
+    content_type=st.sampled_from(CONTENT_TYPES),
     body=st.one_of(
         st.binary(max_size=200),
         st.builds(
@@ -192,17 +195,17 @@ def test_a_form_with_anything_in_it_is_answered_with_one_clear_message_in_the_re
     ),
     language=st.sampled_from(["ko", "en"]),
 )
-def test_a_body_that_is_no_form_is_told_of_in_the_readers_language(
-    shared_sample_site: Site, form: str, kind: str, body: bytes, language: str
+def test_any_body_is_answered_with_one_clear_message_in_the_visitors_language(
+    shared_sample_site: Site, form: str, content_type: str, body: bytes, language: str
 ) -> None:
-    """Broken multipart, bytes that are no UTF-8, and types that no form has."""
-    headers = {"Content-Type": kind} if kind else {}
-    path = f"{_filled(shared_sample_site, form)}?lang={language}"
+    """Bodies are broken multipart forms, are not UTF-8, or have a type that forms do not have."""
+    headers = {"Content-Type": content_type} if content_type else {}
+    path = f"{_with_tokens(shared_sample_site, form)}?lang={language}"
     assert_clear(shared_sample_site.client.post(path, content=body, headers=headers), language)
 
 
 def assert_clear(answer: httpx.Response, language: str) -> None:
-    """It leads on, or says one thing that the reader understands; only a mail client gets plain text."""
+    """The answer is a redirect or has one message in the language. Only a mail client gets plain text."""
     if answer.status_code == 303 or answer.text == "unsubscribed\n":
         return
     assert answer.status_code in {200, 400, 404, 409, 410, 413}
@@ -214,12 +217,14 @@ def assert_clear(answer: httpx.Response, language: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["abc", "1?text=fr", "0", "-1", "9" * 30, "1%00", "٣"])
-def test_an_issue_that_nobody_can_have_is_a_page_not_found(shared_sample_site: Site, path: str) -> None:
+def test_an_impossible_issue_address_is_answered_with_page_not_found(
+    shared_sample_site: Site, path: str
+) -> None:
     answer = shared_sample_site.client.get(f"/archive/{path}", headers={"Accept-Language": "en"})
     assert (answer.status_code, "Page not found" in answer.text) == (404, True)
 
 
-def test_no_line_of_the_log_names_a_reader(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_names_no_subscriber(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)  # the test's own client
@@ -230,15 +235,18 @@ def test_no_line_of_the_log_names_a_reader(site: Site, caplog: pytest.LogCapture
     site.wait_until_idle()
     site.sign_up("good.reader@example.com")
     site.mail("good.reader@example.com")
-    settings_link = site.link("preferences", "good.reader@example.com")
-    site.client.post(f"{settings_link}/move", data={"email": "other.reader@"})
+    preferences = site.link(LinkPurpose.PREFERENCES, "good.reader@example.com")
+    site.client.post(f"{preferences}/move", data={"email": "other.reader@"})
     site.sign_up("wrong.reader@")
-    site.client.post("/api/subscribers", json={**JSON, "email": "wrong.reader@"})
+    site.client.post("/api/subscribers", json={**SIGN_UP, "email": "wrong.reader@"})
     assert "reader@" not in caplog.text
 
 
-def _filled(site: Site, form: str) -> str:
-    """The form's address, with the tokens of a reader, who is made anew where the fuzz has erased or moved them."""
+def _with_tokens(site: Site, form: str) -> str:
+    """The form's path with the tokens of a subscriber.
+
+    The subscriber is added again when an earlier example has erased them or changed their address.
+    """
     address = "fuzz@example.com"
     with site.database.sessions() as session:
         is_known = find(session, address) is not None

@@ -1,4 +1,4 @@
-"""What a sign-up is answered tells nobody who reads: the words, the status and the time are the same."""
+"""The answer to a sign-up does not reveal who is subscribed: its text, status and time are always the same."""
 
 import statistics
 import time
@@ -8,6 +8,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from core.languages import Language
+from core.slots import Frequency
 from mailings.account_mails import forget
 from mailings.context import identity_from
 from subscribers.accounts import pause, sign_up, unsubscribe
@@ -16,120 +18,121 @@ from tests.support.factories import add_subscriber
 from tests.support.site import CHOICE, Site
 
 KINDS = ("new", "active", "paused", "pending", "gone", "suppressed", "forgotten")
-NEW, ACTIVE, PAUSED, PENDING, MIN_INTERVAL_SECONDS, SUPPRESSED, FORGOTTEN = NAMES = tuple(
+NEW, ACTIVE, PAUSED, PENDING, GONE, SUPPRESSED, FORGOTTEN = NAMES = tuple(
     f"{kind}@example.com" for kind in KINDS
 )
 ROUNDS = 16
 
 
 @pytest.fixture
-def peopled(site: Site) -> Site:
-    """A site where addresses stand in every way they can."""
+def populated_site(site: Site) -> Site:
+    """A site with an address in every state."""
     for kind, address in zip(KINDS, NAMES, strict=True):
-        bring_about(site, kind, address)
+        prepare_address(site, kind, address)
     return site
 
 
-def bring_about(site: Site, kind: str, address: str) -> None:
-    """Let an address stand as its kind says; of a new one nothing is known."""
+def prepare_address(site: Site, kind: str, address: str) -> None:
+    """Put an address into the state that its kind names. Nothing is stored about a new one."""
     now = site.clock()
     with site.database.sessions.begin() as session:
         if kind == "suppressed":
             suppress(session, address, "returned", now)
         elif kind == "pending":
-            sign_up(session, address, language="ko", frequency="weekly", now=now)
+            sign_up(session, address, language=Language.KO, frequency=Frequency.WEEKLY, now=now)
         elif kind != "new":
-            known = add_subscriber(session, address, now=now)
+            subscriber = add_subscriber(session, address, now=now)
             session.flush()
             if kind == "paused":
-                pause(known, now)
+                pause(subscriber, now)
             elif kind == "gone":
-                unsubscribe(known, now)
+                unsubscribe(subscriber, now)
             elif kind == "forgotten":
-                forget(session, known, identity_from(site.settings), now)
+                forget(session, subscriber, identity_from(site.settings), now)
 
 
-def by_form(site: Site, address: str) -> httpx.Response:
+def sign_up_by_form(site: Site, address: str) -> httpx.Response:
     return site.sign_up(address)
 
 
-def by_json(site: Site, address: str) -> httpx.Response:
+def sign_up_by_json(site: Site, address: str) -> httpx.Response:
     return site.client.post("/api/subscribers", json={"email": address, **CHOICE})
 
 
-@pytest.mark.parametrize("sign_up_by", [by_form, by_json])
+@pytest.mark.parametrize("send_sign_up", [sign_up_by_form, sign_up_by_json])
 def test_the_answer_is_the_same_whoever_has_the_address(
-    peopled: Site, sign_up_by: Callable[[Site, str], httpx.Response]
+    populated_site: Site, send_sign_up: Callable[[Site, str], httpx.Response]
 ) -> None:
     answers = set()
     for address in NAMES:
-        answer = sign_up_by(peopled, address)
+        answer = send_sign_up(populated_site, address)
         headers = {name: value for name, value in answer.headers.items() if name != "date"}
         answers.add((answer.status_code, answer.text, tuple(sorted(headers.items()))))
     assert len(answers) == 1
 
 
-def test_only_the_owner_of_an_address_learns_by_mail_what_it_stands_for(peopled: Site) -> None:
-    before = len(peopled.mails())
+def test_only_the_owner_of_an_address_learns_its_state_by_mail(populated_site: Site) -> None:
+    before = len(populated_site.mails())
     for address in NAMES:
-        peopled.sign_up(address)
-    peopled.settle()
-    got = {
-        address: [mail["Feedback-ID"].partition(":")[0] for mail in peopled.mails(address)]
+        populated_site.sign_up(address)
+    populated_site.wait_until_idle()
+    received = {
+        address: [mail["Feedback-ID"].partition(":")[0] for mail in populated_site.mails(address)]
         for address in NAMES
     }
-    assert got == {
+    assert received == {
         NEW: ["confirmation"],
         ACTIVE: ["reminder"],
         PAUSED: ["reminder"],
         PENDING: ["confirmation"],
-        MIN_INTERVAL_SECONDS: ["confirmation"],
+        GONE: ["confirmation"],
         SUPPRESSED: [],
         FORGOTTEN: ["confirmation"],
     }
-    assert len(peopled.mails()) == before + 6
+    assert len(populated_site.mails()) == before + 6
 
 
-def test_a_known_address_is_reminded_once_a_day_and_stays_as_it_is(peopled: Site) -> None:
-    before = peopled.known(ACTIVE)
+def test_a_known_address_is_reminded_once_a_day_and_keeps_its_choices(populated_site: Site) -> None:
+    before = populated_site.subscriber(ACTIVE)
     for _ in range(3):
-        peopled.sign_up(ACTIVE, language="en", frequency="daily")
-        peopled.settle()
-    assert len(peopled.mails(ACTIVE)) == 1
-    peopled.clock.ahead = timedelta(days=1, minutes=1)
-    peopled.sign_up(ACTIVE, language="en")
-    peopled.mail(ACTIVE, 2)
-    after = peopled.known(ACTIVE)
+        populated_site.sign_up(ACTIVE, language="en", frequency="daily")
+        populated_site.wait_until_idle()
+    assert len(populated_site.mails(ACTIVE)) == 1
+    populated_site.clock.ahead = timedelta(days=1, minutes=1)
+    populated_site.sign_up(ACTIVE, language="en")
+    populated_site.mail(ACTIVE, 2)
+    after = populated_site.subscriber(ACTIVE)
     assert (after.language, after.frequency, after.status) == (before.language, before.frequency, "active")
 
 
-def test_the_time_of_an_answer_does_not_tell_who_has_the_address(sample_site: Site) -> None:
-    # What comes about by chance does not do so three times; what the code does comes every time.
-    found = []
+def test_the_time_of_the_answer_does_not_reveal_who_has_the_address(sample_site: Site) -> None:
+    # A difference by chance does not occur three times in a row. A difference that the code makes does.
+    failed_attempts = []
     for attempt in range(3):
-        times = _times(sample_site, attempt)
-        medians = {kind: statistics.median(taken) for kind, taken in times.items()}
-        spread = statistics.median(abs(one - medians[kind]) for kind, taken in times.items() for one in taken)
-        apart = max(medians.values()) - min(medians.values())
-        if apart < max(2 * spread, 0.25 * min(medians.values())):
+        times = _answer_times(sample_site, attempt)
+        medians = {kind: statistics.median(seconds) for kind, seconds in times.items()}
+        deviations = [abs(one - medians[kind]) for kind, seconds in times.items() for one in seconds]
+        spread = statistics.median(deviations)
+        difference = max(medians.values()) - min(medians.values())
+        if difference < max(2 * spread, 0.25 * min(medians.values())):
             return
-        found.append(medians)
-    pytest.fail(f"{found}")
+        failed_attempts.append(medians)
+    pytest.fail(f"the kinds of addresses differ each time: {failed_attempts}")
 
 
-def _times(site: Site, attempt: int) -> dict[str, list[float]]:
-    """How long sign-ups of each kind of address took, each time with an address that was not tried before."""
+def _answer_times(site: Site, attempt: int) -> dict[str, list[float]]:
+    """How many seconds the sign-ups of each kind of address took. Each sign-up has its own address."""
     times: dict[str, list[float]] = {kind: [] for kind in (*KINDS, "new again")}
     for number in range(ROUNDS):
-        # One after the other in each round, in another order each time: what else the machine does is
-        # shared by all. Two kinds of new addresses show how far apart the same thing can seem.
-        turn = number % len(times)
+        # Each round tries all kinds, beginning with another one, so that other work of the machine affects all
+        # kinds alike. The second kind of new addresses shows how much the same thing can differ by chance.
+        first = number % len(times)
         kinds = [*times]
-        for kind in kinds[turn:] + kinds[:turn]:
+        for kind in kinds[first:] + kinds[:first]:
             address = f"{kind.replace(' ', '-')}-{attempt}-{number}@example.com"
-            bring_about(site, kind.partition(" ")[0], address)
+            prepare_address(site, kind.partition(" ")[0], address)
             site.wait_until_idle()
-            begin = time.perf_counter()
+            start = time.perf_counter()
             assert site.sign_up(address).status_code == 303
-            times[kind].append(time.perf_counter() - begin)
+            times[kind].append(time.perf_counter() - start)
     return times

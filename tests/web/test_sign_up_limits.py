@@ -1,4 +1,4 @@
-"""How many sign-ups are taken: per network, per mail domain and in all; and who is told of too many."""
+"""The limits on sign-ups per network, per mail domain and in all, and the notice to the operator."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +16,15 @@ from tests.support.servers.redis import RedisServer
 from tests.support.site import Site, open_site, until
 
 
-class WithLimits(Protocol):
-    """Opens the site with limits."""
+class OpenSite(Protocol):
+    """Opens the site with settings."""
 
     def __call__(self, **settings: Any) -> AbstractContextManager[Site]: ...
 
 
 @pytest.fixture
-def site_with(database: Database, tmp_path: Path) -> WithLimits:
-    """Opens the site with limits, on a database of each kind."""
+def site_with(database: Database, tmp_path: Path) -> OpenSite:
+    """A function that opens the site with settings, on a database of each kind."""
 
     @contextmanager
     def opened(**settings: Any) -> Iterator[Site]:
@@ -35,7 +35,7 @@ def site_with(database: Database, tmp_path: Path) -> WithLimits:
 
 
 def statuses(site: Site, networks: list[str], domain: str = "example.com") -> list[int]:
-    """The answers to a sign-up of a new address from each network."""
+    """The statuses of the answers to sign-ups of new addresses, one from each network."""
     return [
         site.sign_up(f"reader{number}@{domain}", network).status_code
         for number, network in enumerate(networks)
@@ -49,8 +49,8 @@ def statuses(site: Site, networks: list[str], domain: str = "example.com") -> li
         (["2001:db8::1", "2001:db8::ffff:1:2:3", "2001:db8:0:0:9::"], "2001:db8:0:1::1"),
     ],
 )
-def test_a_network_is_a_24th_of_ipv4_or_a_64th_of_ipv6(
-    site_with: WithLimits, same: list[str], other: str
+def test_sign_ups_are_counted_by_ipv4_24_and_ipv6_64_networks(
+    site_with: OpenSite, same: list[str], other: str
 ) -> None:
     with site_with(sign_ups_per_network="2 per hour") as site:
         assert statuses(site, same) == [303, 303, 429]
@@ -59,8 +59,8 @@ def test_a_network_is_a_24th_of_ipv4_or_a_64th_of_ipv6(
         assert len(site.mails()) == 3
 
 
-def test_a_sender_who_writes_networks_into_the_header_is_counted_by_the_last_one(
-    site_with: WithLimits,
+def test_a_forged_forwarded_header_does_not_change_the_network_that_is_counted(
+    site_with: OpenSite,
 ) -> None:
     with site_with(sign_ups_per_network="2 per hour") as site:
         forged = [f"203.0.113.{number}, 198.51.100.7" for number in range(3)]
@@ -69,52 +69,57 @@ def test_a_sender_who_writes_networks_into_the_header_is_counted_by_the_last_one
         assert statuses(site, spread) == [429, 429, 429]
 
 
-def test_a_mail_domain_has_a_limit_from_wherever_it_is_signed_up(site_with: WithLimits) -> None:
+def test_the_limit_of_a_mail_domain_applies_to_sign_ups_from_all_networks(site_with: OpenSite) -> None:
     networks = [f"198.51.{number}.1" for number in range(3)]
     with site_with(sign_ups_per_domain="2 per hour") as site:
         assert statuses(site, networks, "Example.COM") == [303, 303, 429]
         assert statuses(site, networks[:1], "example.org") == [303]
 
 
-def test_the_limit_in_all_tells_the_operator_once_a_day_and_names_no_reader(site_with: WithLimits) -> None:
+def test_the_total_limit_notifies_the_operator_once_a_day_and_names_no_subscriber(
+    site_with: OpenSite,
+) -> None:
     with site_with(sign_ups_in_all="2 per hour", operator="op@paperboy.example") as site:
         networks = [f"198.51.{number}.1" for number in range(5)]
         assert statuses(site, networks) == [303, 303, 429, 429, 429]
-        notice = site.mail("op@paperboy.example")
+        notice = site.mail("op@paperboy.example").get_body(("plain",))
+        assert notice
         until(lambda: len(site.mails()) == 3, "two confirmations and the notice")
         site.wait_until_idle()
         assert len(site.mails("op@paperboy.example")) == 1
-        assert "PAPERBOY_SIGN_UPS_IN_ALL" in str(notice.get_body(("plain",)).get_content())  # type: ignore[union-attr]
-        assert "reader" not in str(notice.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+        assert "PAPERBOY_SIGN_UPS_IN_ALL" in notice.get_content()
+        assert "reader" not in notice.get_content()
 
 
-@pytest.mark.parametrize(("language", "words"), [("ko", "잠시 뒤에 다시"), ("en", "Please try again later")])
-def test_whoever_comes_too_often_is_told_so_in_their_language(
-    site_with: WithLimits, language: str, words: str
+@pytest.mark.parametrize(
+    ("language", "message"), [("ko", "잠시 뒤에 다시"), ("en", "Please try again later")]
+)
+def test_a_visitor_over_the_limit_is_told_so_in_their_language(
+    site_with: OpenSite, language: str, message: str
 ) -> None:
     with site_with(sign_ups_per_network="1 per hour") as site:
         site.sign_up("a@example.com")
         form = {"email": "b@example.com", "language": "ko", "frequency": "weekly"}
         forwarded = {"X-Forwarded-For": "198.51.100.7"}
         answer = site.client.post(f"/subscribe?lang={language}", data=form, headers=forwarded)
-        assert (answer.status_code, words in answer.text) == (429, True)
+        assert (answer.status_code, message in answer.text) == (429, True)
         answer = site.client.post("/api/subscribers", json=form, headers=forwarded)
         assert (answer.status_code, answer.json()["detail"]) == (429, "too many sign-ups; try again later")
 
 
-@pytest.mark.parametrize("counted_in", ["the database", "Redis"])
-def test_sign_ups_at_the_same_time_lose_no_count(
-    database: Database, counted_in: str, request: pytest.FixtureRequest
+@pytest.mark.parametrize("storage", ["the database", "Redis"])
+def test_concurrent_sign_ups_are_all_counted(
+    database: Database, storage: str, request: pytest.FixtureRequest
 ) -> None:
-    url = request.getfixturevalue("redis_server").url if counted_in == "Redis" else ""
-    allowances = SignupRates("50 per hour", "1000 per hour", "1000 per hour")
-    limits = SignupLimits(open_rate_storage(url, database), allowances)
+    url = request.getfixturevalue("redis_server").url if storage == "Redis" else ""
+    rates = SignupRates("50 per hour", "1000 per hour", "1000 per hour")
+    limits = SignupLimits(open_rate_storage(url, database), rates)
     with ThreadPoolExecutor(8) as threads:
-        taken = list(threads.map(lambda _: limits.take("198.51.100.0/24", "example.com"), range(120)))
-    assert (taken.count(""), taken.count("network")) == (50, 70)
+        exceeded = list(threads.map(lambda _: limits.hit("198.51.100.0/24", "example.com"), range(120)))
+    assert (exceeded.count(""), exceeded.count("network")) == (50, 70)
 
 
-def test_many_sign_ups_at_once_for_one_address_bring_one_mail_and_one_row(site_with: WithLimits) -> None:
+def test_many_sign_ups_at_once_for_one_address_bring_one_mail_and_one_row(site_with: OpenSite) -> None:
     with site_with() as site:
         with ThreadPoolExecutor(8) as threads:
             answers = list(threads.map(lambda _: site.sign_up("minji@example.com"), range(60)))
@@ -127,23 +132,23 @@ def test_many_sign_ups_at_once_for_one_address_bring_one_mail_and_one_row(site_w
         site.mail("minji@example.com", 2)
 
 
-def test_with_redis_two_apps_count_together_and_nothing_is_counted_in_the_database(
-    site_with: WithLimits, redis_server: RedisServer
+def test_with_redis_two_processes_count_together_and_not_in_the_database(
+    site_with: OpenSite, redis_server: RedisServer
 ) -> None:
     limits = {"limits_url": redis_server.url, "sign_ups_per_network": "3 per hour"}
-    with site_with(**limits) as one, site_with(**limits) as other:
-        assert one.database is other.database
+    with site_with(**limits) as first, site_with(**limits) as second:
+        assert first.database is second.database
         answers = [
             statuses(site, ["198.51.100.7"], domain)
             for site, domain in (
-                (one, "a.kr"),
-                (other, "b.kr"),
-                (one, "c.kr"),
-                (other, "d.kr"),
-                (one, "e.kr"),
+                (first, "a.kr"),
+                (second, "b.kr"),
+                (first, "c.kr"),
+                (second, "d.kr"),
+                (first, "e.kr"),
             )
         ]
         assert answers == [[303], [303], [303], [429], [429]]
-        assert statuses(other, ["198.51.101.7"], "f.kr") == [303]
-        assert any("198.51.100.0" in key for key in redis_server.keys())
-        assert not one.rows()["attempts"]
+        assert statuses(second, ["198.51.101.7"], "f.kr") == [303]
+        assert any("198.51.100.0" in key for key in redis_server.key_names())
+        assert not first.rows()["rate_limit_counts"]

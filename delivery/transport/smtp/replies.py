@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from delivery.transport.base import MAX_ERROR_CHARACTERS, FaultCategory, SendError
+from delivery.transport.base import FaultCategory, SendError
 
 # `body` lasts until the final dot has been sent, `ack` begins then.
 Phase = Literal["connect", "ehlo", "tls", "login", "mail", "rcpt", "data", "body", "ack"]
@@ -18,12 +18,17 @@ class SmtpError(SendError):
     """A message that a server did not accept: the phase in which it failed, the reply's code (0: none) and text."""
 
     def __init__(self, phase: Phase, code: int, text: str) -> None:
-        super().__init__(phase, code, text)
         self.phase, self.code, self.text = phase, code, text
-
-    def __str__(self) -> str:
-        reply = f"{self.code} {self.text}".strip() if self.code else self.text
-        return f"{self.phase}: {reply}"[:MAX_ERROR_CHARACTERS]
+        is_about_recipient = phase in {"rcpt", "ack"}
+        is_dead_address = code >= 500 and is_about_recipient and self.enhanced_code in NO_SUCH_ADDRESS
+        reply = f"{code} {text}".strip() if code else text
+        super().__init__(
+            f"{phase}: {reply}",
+            _category(phase, code, self.enhanced_code, is_dead_address),
+            is_before_message=phase in BEFORE_MESSAGE,
+            is_dead_address=is_dead_address,
+            is_busy=400 <= code < 500 and is_about_recipient,
+        )
 
     @property
     def enhanced_code(self) -> str:
@@ -31,36 +36,15 @@ class SmtpError(SendError):
         found = re.match(r"([245]\.\d{1,3}\.\d{1,3})\b", self.text)
         return found[1] if found else ""
 
-    @property
-    def category(self) -> FaultCategory:
-        """The category by phase, enhanced status code and reply code."""
-        if self.is_before_message:
-            return FaultCategory.OURS
-        if self.code == 0:
-            return FaultCategory.UNKNOWN if self.phase == "ack" else FaultCategory.LATER
-        if 400 <= self.code < 500:
-            return FaultCategory.LATER
-        if self.is_dead_address:
-            return FaultCategory.RECIPIENT
-        is_about_us = self.phase == "mail" or self.code in {530, 535} or OUR_FAULT.match(self.enhanced_code)
-        return FaultCategory.OURS if is_about_us else FaultCategory.RECIPIENT
 
-    @property
-    def anonymous(self) -> str:
-        """The error in one line, without the addresses that servers like to repeat."""
-        return re.sub(r"<?[^\s<>:]+@[^\s<>]+>?", "<address>", " ".join(str(self).split()))
-
-    @property
-    def is_before_message(self) -> bool:
-        """Whether the connection failed before this message was attempted."""
-        return self.phase in BEFORE_MESSAGE
-
-    @property
-    def is_dead_address(self) -> bool:
-        """Whether the server says that the address does not exist."""
-        return self.enhanced_code in NO_SUCH_ADDRESS and self.phase in {"rcpt", "ack"} and self.code >= 500
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the server asked to slow down: a 4xx reply to the recipient or to the text."""
-        return 400 <= self.code < 500 and self.phase in {"rcpt", "ack"}
+def _category(phase: Phase, code: int, enhanced_code: str, is_dead_address: bool) -> FaultCategory:
+    if phase in BEFORE_MESSAGE:
+        return FaultCategory.OURS
+    if code == 0:
+        return FaultCategory.UNKNOWN if phase == "ack" else FaultCategory.LATER
+    if 400 <= code < 500:
+        return FaultCategory.LATER
+    if is_dead_address:
+        return FaultCategory.RECIPIENT
+    is_about_us = phase == "mail" or code in {530, 535} or OUR_FAULT.match(enhanced_code)
+    return FaultCategory.OURS if is_about_us else FaultCategory.RECIPIENT

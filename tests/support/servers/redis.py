@@ -52,7 +52,7 @@ class RedisServer:
             self._process.terminate()
             self._process.wait()
 
-    def keys(self) -> list[str]:
+    def key_names(self) -> list[str]:
         """The names of all counts."""
         with redis.Redis.from_url(self.url) as client:
             return sorted(key.decode() for key in client.scan_iter())
