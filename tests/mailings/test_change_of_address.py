@@ -1,14 +1,16 @@
-"""A change of address is confirmed at the new one, and nobody else is written to."""
+"""A change of address is confirmed at the new address, and nobody else gets a mail."""
 
 import re
 
 import pytest
 
 from core.database import Database
-from mailings.account_mails import MOVES
+from core.slots import Frequency
+from mailings.account_mails import MAX_MOVE_LETTERS_PER_DAY
 from mailings.digest_run import run_digest
 from subscribers import accounts
-from subscribers.tokens import TokenError, read_token
+from subscribers.suppression import is_suppressed, suppress
+from subscribers.tokens import LinkPurpose, TokenError, read_token
 from tests.support.account_actions import (
     DAY,
     act,
@@ -33,14 +35,14 @@ def test_a_change_of_address_is_confirmed_at_the_new_one(database: Database, ser
     assert recipients(server) == ["New@example.com"]
     assert "minji" not in bodies(server, 0)[0]
     assert links(server, 0) == {("move", handle_of(database))}
-    act(database, lambda session, known: accounts.move(session, known, NOW))
+    act(database, lambda session, subscriber: accounts.change_address(session, subscriber, NOW))
     publish(database)
     with sending_context_at(database, server) as context:
-        run_digest(context, "weekly", local_now=NOW, rules=RULES)
+        run_digest(context, Frequency.WEEKLY, local_now=NOW, rules=RULES)
     assert recipients(server) == ["New@example.com", "New@example.com"]
 
 
-def test_a_new_address_that_does_not_exist_is_not_written_to_again_and_the_old_one_is(
+def test_a_dead_new_address_is_suppressed_and_the_old_one_stays(
     database: Database,
 ) -> None:
     subscribe(database)
@@ -48,36 +50,34 @@ def test_a_new_address_that_does_not_exist_is_not_written_to_again_and_the_old_o
     with ScriptedServer(on_rcpt="550 5.1.1 No such user") as refusing:
         send(database, refusing)
     with database.sessions() as session:
-        assert accounts.is_suppressed(session, "new@example.com")
-        assert not accounts.is_suppressed(session, "minji@example.com")
+        assert is_suppressed(session, "new@example.com")
+        assert not is_suppressed(session, "minji@example.com")
 
 
-@pytest.mark.parametrize("new", ["taken@example.com", "Returned@example.com", "Minji@example.com"])
-def test_nobody_is_written_to_at_an_address_that_cannot_be_moved_to(database: Database, new: str) -> None:
+@pytest.mark.parametrize("new", ["taken@example.com", "Bounced@example.com", "Minji@example.com"])
+def test_no_mail_is_sent_to_an_address_that_cannot_be_the_new_one(database: Database, new: str) -> None:
     subscribe(database)
     subscribe(database, "taken@example.com")
     with database.sessions.begin() as session:
-        accounts.suppress(session, "returned@example.com", "returned", NOW)
+        suppress(session, "bounced@example.com", "returned", NOW)
     request_address_change(database, new)
     assert outbox(database) == []
 
 
-def test_the_link_sent_to_one_address_does_not_confirm_another(
-    database: Database, server: ScriptedServer
-) -> None:
-    """Else a reader could subscribe any address, by asking for an own one first."""
+def test_the_link_to_one_address_does_not_confirm_another(database: Database, server: ScriptedServer) -> None:
+    """Otherwise somebody could subscribe any address by asking for one of their own first."""
     subscribe(database)
     request_address_change(database, "mine@example.com")
     send(database, server)
     request_address_change(database, "victim@example.com")
     token = re.search(r"/m/([\w-]+)", bodies(server, 0)[0])
     assert token
-    read_token(IDENTITY.key, "move", token[1], NOW.date(), lambda _: "mine@example.com")
+    read_token(IDENTITY.key, LinkPurpose.MOVE, token[1], NOW.date(), lambda _: "mine@example.com")
     with pytest.raises(TokenError):
-        read_token(IDENTITY.key, "move", token[1], NOW.date(), lambda _: "victim@example.com")
+        read_token(IDENTITY.key, LinkPurpose.MOVE, token[1], NOW.date(), lambda _: "victim@example.com")
 
 
-def test_a_mistyped_address_can_be_mended_at_once_but_nobody_is_written_to_all_day(
+def test_a_mistyped_address_can_be_corrected_at_once_but_only_a_few_times_a_day(
     database: Database, server: ScriptedServer
 ) -> None:
     subscribe(database)
@@ -85,7 +85,7 @@ def test_a_mistyped_address_can_be_mended_at_once_but_nobody_is_written_to_all_d
     for address in addresses:
         request_address_change(database, address)
         send(database, server)
-    assert recipients(server) == addresses[:MOVES]
+    assert recipients(server) == addresses[:MAX_MOVE_LETTERS_PER_DAY]
     request_address_change(database, "tomorrow@example.com", after=DAY)
     send(database, server, after=DAY)
-    assert recipients(server)[MOVES:] == ["tomorrow@example.com"]
+    assert recipients(server)[MAX_MOVE_LETTERS_PER_DAY:] == ["tomorrow@example.com"]

@@ -1,4 +1,4 @@
-"""The accounts of a digest: every candidate is in them once, whatever becomes of each and whoever else runs."""
+"""The report of a digest counts every candidate once, whatever happens to them and whoever else runs."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
+from core.languages import Language
+from core.slots import Frequency
 from delivery.models import Delivery
 from delivery.report import DigestReport
 from mailings import account_mails, digest_run
@@ -21,17 +23,17 @@ from tests.support.outbox import recipients, states
 from tests.support.servers.smtp import DROP, RESET, Reply, ScriptedServer, in_turn
 
 
-def test_every_candidate_is_accounted_for_whatever_becomes_of_each(database: Database) -> None:
+def test_every_candidate_is_counted_whatever_the_server_replies(database: Database) -> None:
     publish(database)
     subscribe(database, *(f"{name}@example.com" for name in "abcde"))
     replies = in_turn(None, "451 4.7.1 Later", "550 5.1.1 No such user", "552 5.2.2 Full")
-    with ScriptedServer(on_rcpt=replies) as fickle:
-        report = digest(database, fickle)
+    with ScriptedServer(on_rcpt=replies) as unreliable:
+        report = digest(database, unreliable)
     assert (report.candidates, report.sent, report.deferred, report.failed) == (5, 2, 1, 2)
     assert report.fault == ""
 
 
-def test_only_active_readers_get_a_digest_and_the_others_are_counted_with_the_reason(
+def test_only_active_subscribers_get_a_digest_and_the_others_are_counted_by_reason(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
@@ -42,13 +44,13 @@ def test_only_active_readers_get_a_digest_and_the_others_are_counted_with_the_re
                 pause(subscriber, NOW)
             if subscriber.email == "gone@example.com":
                 unsubscribe(subscriber, NOW)
-        sign_up(session, "pending@example.com", language="ko", frequency="weekly", now=NOW)
+        sign_up(session, "pending@example.com", language=Language.KO, frequency=Frequency.WEEKLY, now=NOW)
     report = digest(database, server)
     assert recipients(server) == ["active@example.com"]
     assert (report.candidates, report.reasons) == (3, {"paused": 1, "unsubscribed": 1})
 
 
-def test_a_reader_who_is_forgotten_during_the_run_is_accounted_for(
+def test_a_subscriber_who_is_forgotten_during_the_run_is_counted(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
@@ -61,12 +63,14 @@ def test_a_reader_who_is_forgotten_during_the_run_is_accounted_for(
             account_mails.forget(session, subscriber, IDENTITY, NOW)
 
     with sending_context_at(database, server) as context:
-        report = run_digest(context, "weekly", local_now=NOW, rules=RULES, call_others=forget_minji)
+        report = run_digest(
+            context, Frequency.WEEKLY, local_now=NOW, rules=RULES, start_more_senders=forget_minji
+        )
     assert (report.balances, report.sent, report.reasons) == (True, 1, {"forgotten": 1})
     assert recipients(server) == ["bob@example.com"]
 
 
-def test_one_who_leaves_while_the_digest_is_planned_is_accounted_for(
+def test_a_subscriber_who_leaves_while_the_digest_is_planned_is_counted(
     database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(database)
@@ -89,31 +93,34 @@ def test_one_who_leaves_while_the_digest_is_planned_is_accounted_for(
 
 @pytest.mark.parametrize("hook", ["on_connect", "on_mail", "on_rcpt", "on_data", "on_body"])
 @pytest.mark.parametrize("fault", ["451 4.3.0 Not now", "554 5.3.0 Never", "550 5.7.1 Blocked", DROP, RESET])
-def test_whatever_fault_a_server_has_the_report_says_the_same_as_the_ledger(
+def test_the_report_has_the_counts_of_the_outbox_whatever_fault_a_server_has(
     database: Database, hook: str, fault: Reply
 ) -> None:
     publish(database)
     subscribe(database, *(f"reader{number}@example{number}.com" for number in range(4)))
     with ScriptedServer(**{hook: in_turn(None, fault)}) as server:  # type: ignore[arg-type]
         report = digest(database, server)
-    in_ledger = states(database)
+    in_outbox = states(database)
     in_report = {
         state: getattr(report, state) for state in ("sent", "deferred", "failed", "uncertain", "planned")
     }
-    assert {state: count for state, count in in_report.items() if count} == in_ledger
+    assert {state: count for state, count in in_report.items() if count} == in_outbox
     assert report.candidates == 4
-    assert bool(report.stopped) == (in_ledger["planned"] > 0)
+    assert bool(report.stopped) == (in_outbox["planned"] > 0)
 
 
-def test_an_uncertain_mail_repeated_by_upkeep_is_counted_once(database: Database) -> None:
+def test_an_uncertain_mail_that_upkeep_repeats_is_counted_once(database: Database) -> None:
     publish(database)
     subscribe(database, "a@example.com")
     stopped_digest(database)
-    with ScriptedServer(on_body=in_turn(DROP)) as fickle, sending_context_at(database, fickle) as context:
+    with (
+        ScriptedServer(on_body=in_turn(DROP)) as unreliable,
+        sending_context_at(database, unreliable) as context,
+    ):
         report = send_retries(context, rules=RULES)
     assert report.balances
     assert (report.candidates, report.sent, report.uncertain) == (1, 1, 0)
-    assert len(fickle.messages) == 1
+    assert len(unreliable.messages) == 1
 
 
 def test_a_preview_counts_the_mails_of_a_digest_and_plans_none(
@@ -121,7 +128,9 @@ def test_a_preview_counts_the_mails_of_a_digest_and_plans_none(
 ) -> None:
     publish(database)
     subscribe(database, "a@example.com", "b@example.com")
-    preview = preview_digest(database.sessions, "weekly", identity=IDENTITY, local_now=NOW, rules=RULES)
+    preview = preview_digest(
+        database.sessions, Frequency.WEEKLY, identity=IDENTITY, local_now=NOW, rules=RULES
+    )
     assert (preview.candidates, preview.planned, preview.balances) == (2, 2, True)
     with database.sessions() as session:
         assert session.scalars(select(Delivery)).all() == []
@@ -133,7 +142,7 @@ def test_a_preview_counts_the_mails_of_a_digest_and_plans_none(
 
 
 def run_at_once(database: Database, server: ScriptedServer, count: int) -> list[DigestReport]:
-    """Start the digest of one slot several times at once."""
+    """Run the digest of one slot several times at once."""
     start = threading.Barrier(count, timeout=30)
 
     def run(_number: int) -> DigestReport:
@@ -144,39 +153,39 @@ def run_at_once(database: Database, server: ScriptedServer, count: int) -> list[
         return list(runs.map(run, range(count)))
 
 
-def test_two_digests_of_a_slot_started_at_once_send_it_once_and_account_for_everyone(
+def test_two_digests_of_a_slot_at_once_send_it_once_and_count_everyone(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
-    readers = [f"reader{number}@example{number}.com" for number in range(20)]
-    subscribe(database, *readers[:10], language="ko")
-    subscribe(database, *readers[10:], language="both")
+    addresses = [f"reader{number}@example{number}.com" for number in range(20)]
+    subscribe(database, *addresses[:10], language="ko")
+    subscribe(database, *addresses[10:], language="both")
     reports = run_at_once(database, server, 2)
-    assert sorted(recipients(server)) == sorted(readers)
+    assert sorted(recipients(server)) == sorted(addresses)
     for report in reports:
         assert report.fault == ""
         assert report.candidates == 20
         assert report.sent + report.skipped == 20
 
 
-@pytest.mark.parametrize("readers", [1, 6])
-def test_a_digest_that_another_run_overtakes_while_it_plans_accounts_for_everyone_once(
-    database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, readers: int
+@pytest.mark.parametrize("count", [1, 6])
+def test_a_digest_that_another_run_overtakes_counts_everyone_once(
+    database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    """Between reading who is due and planning, a whole other run plans and sends the slot."""
+    """After this run has read its audience, another run plans and sends the whole slot."""
     publish(database)
-    subscribe(database, *(f"reader{number}@example{number}.com" for number in range(readers)))
+    subscribe(database, *(f"reader{number}@example{number}.com" for number in range(count)))
     plan_group = digest_run._plan_group
     others: list[DigestReport] = []
 
-    def be_overtaken(*arguments: Any) -> int:
+    def run_other_first(*arguments: Any) -> int:
         monkeypatch.setattr(digest_run, "_plan_group", plan_group)
         others.append(digest(database, server))
         return plan_group(*arguments)
 
-    monkeypatch.setattr(digest_run, "_plan_group", be_overtaken)
+    monkeypatch.setattr(digest_run, "_plan_group", run_other_first)
     report = digest(database, server)
-    assert len(server.messages) == readers
-    for accounts in (report, *others):
-        assert (accounts.fault, accounts.candidates, accounts.sent) == ("", readers, readers)
+    assert len(server.messages) == count
+    for each in (report, *others):
+        assert (each.fault, each.candidates, each.sent) == ("", count, count)
     assert (report.skipped, report.planned) == (0, 0)

@@ -1,16 +1,18 @@
-"""Digests bring everyone the papers that are due: each once, in order, as many as settled and fit."""
+"""Digests bring every subscriber the papers that are due, each once and in order."""
 
 import re
 from dataclasses import replace
 from datetime import timedelta
 
-from mailings.run_upkeep import run_upkeep
 from sqlalchemy import select
 
 from core.database import Database
+from core.languages import Language
+from core.slots import Frequency
 from delivery.models import EditionRow
 from issues.parse.content import Link
 from mailings.digest_run import run_digest, send_retries
+from mailings.upkeep import run_upkeep
 from subscribers.accounts import change, find
 from tests.support.account_actions import DAY, PUBLISHED, WEEK, cursor_of, publish, subscribe
 from tests.support.digests import bodies_of, digest
@@ -27,10 +29,10 @@ from tests.support.factories import (
 from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer
 
-# --- once, and in order -------------------------------------------------------------
+# --- once and in order --------------------------------------------------------------
 
 
-def test_every_reader_gets_the_digest_once_however_often_it_is_run(
+def test_every_subscriber_gets_the_digest_once_even_if_it_is_run_twice(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
@@ -42,7 +44,7 @@ def test_every_reader_gets_the_digest_once_however_often_it_is_run(
     assert cursor_of(database, "a@example.com") == 3
 
 
-def test_each_reader_gets_their_language_and_those_who_share_one_share_an_edition(
+def test_each_subscriber_gets_their_language_and_one_edition_serves_a_language(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
@@ -62,12 +64,12 @@ def test_each_reader_gets_their_language_and_those_who_share_one_share_an_editio
         assert ("초록입니다" in text, "This is the abstract" in text) == shown
 
 
-def test_a_daily_reader_reads_the_issue_in_portions_and_then_gets_no_mail(
+def test_a_daily_subscriber_gets_the_issue_in_portions_and_then_no_mail(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database, 5)
     subscribe(database, "a@example.com", frequency="daily")
-    reports = [digest(database, server, "daily", after=day * DAY) for day in range(4)]
+    reports = [digest(database, server, Frequency.DAILY, after=day * DAY) for day in range(4)]
     assert [report.sent for report in reports] == [1, 1, 1, 0]
     assert reports[-1].reasons == {"nothing new": 1}
     first, second, third = bodies_of(server, "a@example.com")
@@ -77,49 +79,49 @@ def test_a_daily_reader_reads_the_issue_in_portions_and_then_gets_no_mail(
         assert f"{number}번째 논문의 초록입니다." in text
 
 
-def test_a_change_of_language_and_frequency_in_mid_issue_neither_repeats_nor_loses_a_paper(
+def test_changing_language_and_frequency_within_an_issue_repeats_and_loses_no_paper(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database, 6)
     subscribe(database, "a@example.com", frequency="daily")
-    digest(database, server, "daily")
+    digest(database, server, Frequency.DAILY)
     with database.sessions.begin() as session:
-        known = find(session, "a@example.com")
-        assert known
-        change(session, known, NOW, language="both", frequency="weekly")
-    digest(database, server, "weekly", after=DAY)
+        subscriber = find(session, "a@example.com")
+        assert subscriber
+        change(session, subscriber, NOW, language=Language.BOTH, frequency=Frequency.WEEKLY)
+    digest(database, server, Frequency.WEEKLY, after=DAY)
     first, second = bodies_of(server, "a@example.com")
     assert [number for number in range(1, 7) if f"{number}번째 논문의 초록입니다." in first] == [1, 2]
     assert [number for number in range(1, 7) if f"{number}번째 논문의 초록입니다." in second] == [3, 4, 5, 6]
 
 
-def test_a_deferred_mail_is_followed_by_the_next_digest_only_once_it_has_arrived(
+def test_the_next_digest_waits_until_a_deferred_mail_has_arrived(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database, 4)
     subscribe(database, "a@example.com", frequency="daily")
     with ScriptedServer(on_rcpt="451 4.7.1 Later") as busy:
-        digest(database, busy, "daily")
-    waiting = digest(database, server, "daily", after=DAY)
+        digest(database, busy, Frequency.DAILY)
+    waiting = digest(database, server, Frequency.DAILY, after=DAY)
     assert waiting.reasons == {"an earlier mail is still under way": 1}
     with sending_context_at(database, server, NOW + DAY) as context:
         assert send_retries(context, rules=RULES).sent == 1
-    assert digest(database, server, "daily", after=2 * DAY).sent == 1
+    assert digest(database, server, Frequency.DAILY, after=2 * DAY).sent == 1
     first, second = bodies_of(server, "a@example.com")
     assert "1번째 논문의 초록입니다." in first
     assert "3번째 논문의 초록입니다." in second
 
 
-# --- papers that settle -------------------------------------------------------------
+# --- the quiet period ---------------------------------------------------------------
 
 
-def test_papers_still_settling_wait_and_upkeep_sends_them_later_the_same_day(
+def test_upkeep_sends_papers_that_were_not_quiet_later_on_the_same_day(
     database: Database, server: ScriptedServer
 ) -> None:
     subscribe(database, "a@example.com", frequency="daily")
     with database.sessions.begin() as session:
         add_issue(session, now=NOW - timedelta(minutes=10))
-    report = digest(database, server, "daily")
+    report = digest(database, server, Frequency.DAILY)
     assert (report.waiting, report.reasons) == (True, {"new papers still settle": 1})
     for after, sent in ((timedelta(minutes=15), 0), (timedelta(minutes=25), 1), (timedelta(minutes=40), 1)):
         with sending_context_at(database, server, NOW + after) as context:
@@ -135,26 +137,31 @@ def test_upkeep_starts_no_digest_of_its_own(database: Database, server: Scripted
     assert (report.late, server.messages) == ([], [])
 
 
-def test_how_long_papers_settle_and_how_many_come_a_day_are_settings(
+def test_the_quiet_period_and_the_daily_papers_are_settings(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database, 10)
     subscribe(database, "a@example.com", frequency="daily")
     with sending_context_at(database, server) as context:
         report = run_digest(
-            context, "daily", local_now=NOW, rules=replace(RULES, daily_papers=0, settle=timedelta(days=2))
+            context,
+            Frequency.DAILY,
+            local_now=NOW,
+            rules=replace(RULES, daily_papers=0, quiet_period=timedelta(days=2)),
         )
     assert report.reasons == {"new papers still settle": 1}
     with sending_context_at(database, server) as context:
-        run_digest(context, "daily", local_now=NOW, rules=replace(RULES, daily_papers=0))
+        run_digest(context, Frequency.DAILY, local_now=NOW, rules=replace(RULES, daily_papers=0))
     (text,) = bodies_of(server, "a@example.com")
     assert text.count("번째 논문의 초록입니다.") == 10
 
 
-# --- more papers than fit -----------------------------------------------------------
+# --- more papers than fit into a mail -----------------------------------------------
 
 
-def test_papers_that_do_not_fit_one_mail_come_in_several(database: Database, server: ScriptedServer) -> None:
+def test_papers_that_do_not_fit_into_one_mail_come_in_several(
+    database: Database, server: ScriptedServer
+) -> None:
     links = tuple(Link(f"https://a.example/{'x' * 450}{number}") for number in range(20))
     crowded = [paper(number, links=links) for number in range(1, 16)]
     with database.sessions.begin() as session:
@@ -169,7 +176,7 @@ def test_papers_that_do_not_fit_one_mail_come_in_several(database: Database, ser
     assert numbers == list(range(1, 16))
 
 
-def test_of_more_papers_than_fit_as_many_go_out_as_can_be_opened_and_the_rest_comes_next(
+def test_a_mail_has_only_papers_with_room_for_an_opening_and_the_next_has_the_rest(
     database: Database, server: ScriptedServer
 ) -> None:
     long = "이 논문은 긴 문장으로 스스로를 소개합니다. " * 20

@@ -1,4 +1,4 @@
-"""An ingest takes over what is new and what was corrected, all of it or nothing."""
+"""An ingest stores what is new and what was corrected, all of it or nothing."""
 
 import importlib.util
 import json
@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from core.database import Base, Database
-from issues import feed
+from issues import fetch
 from issues.fetch import FeedError
 from issues.models import Feed, Issue, Paper, Revision
 from issues.queries import feed_read_at, shown_content
@@ -47,14 +47,14 @@ def read(database: Database, url: str | None, *topics: str, at: datetime = NOW) 
 
 
 def dump(database: Database, *without: str) -> dict[str, list[Any]]:
-    """Every row of every table (but some)."""
+    """Every row of every table, without some tables."""
     tables = [table for table in Base.metadata.sorted_tables if table.name not in without]
     with database.engine.connect() as connection:
         return {table.name: sorted(map(repr, connection.execute(select(table)))) for table in tables}
 
 
-def stored(database: Database) -> dict[int, dict[str, Any]]:
-    """What is in force, in the form of the truth, by topic id."""
+def stored_issues(database: Database) -> dict[int, dict[str, Any]]:
+    """The content in force by topic id, in the form of the truth."""
     with database.sessions() as session:
         issues = session.scalars(select(Issue)).all()
         return {issue.topic_id: as_truth(shown_content(issue)) for issue in issues}
@@ -68,14 +68,12 @@ def test_a_first_ingest_stores_every_week_and_ignores_the_news(database: Databas
     assert [entry["topic_id"] for entry in report.new] == [week.topic_id for week in weeks()]
     assert [entry["topic_id"] for entry in report.ignored] == [NEWS_TOPIC_ID]
     assert report.line() == "3 new, 0 changed, 0 unchanged, 0 held, 1 ignored"
-    assert stored(database) == {
+    assert stored_issues(database) == {
         week.topic_id: simplified_truth(expected(week.topic_id, edited=False)) for week in weeks()
     }
 
 
-def test_a_second_ingest_finds_nothing_new_and_stores_only_when_that_was(
-    database: Database, forum: Forum
-) -> None:
+def test_a_second_ingest_only_stores_when_it_read_the_feed(database: Database, forum: Forum) -> None:
     read(database, forum.feed_url)
     before = dump(database)
     report = read(database, forum.feed_url, at=NOW + HOUR)
@@ -85,10 +83,10 @@ def test_a_second_ingest_finds_nothing_new_and_stores_only_when_that_was(
     with database.sessions.begin() as session:
         assert feed_read_at(session) == NOW + HOUR
         session.execute(update(Feed).values(fetched_at=NOW))
-    assert dump(database) == before, "what it takes to ask for changes next time has stayed"
+    assert dump(database) == before, "the validators of the feed are still there"
 
 
-def test_an_edit_is_taken_over_for_what_it_is(database: Database, forum: Forum) -> None:
+def test_an_edit_is_stored_with_all_its_changes(database: Database, forum: Forum) -> None:
     read(database, forum.feed_url)
     forum.state.edited = True
     report = read(database, forum.feed_url, at=NOW + HOUR)
@@ -97,7 +95,7 @@ def test_an_edit_is_taken_over_for_what_it_is(database: Database, forum: Forum) 
     assert [change["field"] for change in changed["retitled"]] == ["title_ko"]
     assert [change["field"] for change in changed["corrected"]] == ["intro_ko"]
     assert changed["withdrawn"] == changed["moved"] == ()
-    assert stored(database) == {
+    assert stored_issues(database) == {
         week.topic_id: simplified_truth(expected(week.topic_id, edited=True)) for week in weeks()
     }
     with database.sessions() as session:
@@ -117,35 +115,35 @@ def test_replies_and_another_emoji_set_change_nothing(database: Database, forum:
     assert dump(database, "runs", "feeds") == before
 
 
-def test_no_fault_changes_any_table_and_the_next_good_answer_is_taken(
+def test_no_fault_of_the_forum_changes_a_table_and_the_next_good_response_is_stored(
     database: Database, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read(database, server.feed_url)
     before = dump(database)
     server.forum.state.edited = True
-    monkeypatch.setattr(feed, "MAX_SECONDS", 1)
+    monkeypatch.setattr(fetch, "MAX_SECONDS", 1)
     for fault in sorted(set(FAULTS) - {""}):
         server.fault = fault
-        line = refusal(database, server.feed_url)
+        line = error_of(database, server.feed_url)
         assert (fault, dump(database), "\n" in line) == (fault, before, False)
     server.fault = ""
     assert len(read(database, server.feed_url, at=NOW + HOUR).changed) == 1
 
 
-def refusal(database: Database, url: str) -> str:
+def error_of(database: Database, url: str) -> str:
     with pytest.raises(FeedError) as caught:
         read(database, url, at=NOW + HOUR)
     return str(caught.value)
 
 
-def test_a_topic_that_cannot_be_read_leaves_the_feed_unread_too(database: Database, forum: Forum) -> None:
+def test_nothing_is_stored_if_one_topic_cannot_be_read(database: Database, forum: Forum) -> None:
     before = dump(database)
     with pytest.raises(FeedError, match="404"):
         read(database, forum.feed_url, forum.topic_url(1))
     assert dump(database) == before
 
 
-def test_a_backfill_by_topic_gives_the_same_as_the_feed(database: Database, forum: Forum) -> None:
+def test_a_backfill_by_topics_stores_the_same_as_the_feed(database: Database, forum: Forum) -> None:
     topics = [f"{forum.origin}/t/{week.slug}/{week.topic_id}" for week in weeks()]
     assert len(read(database, None, *topics).new) == 3
     before = dump(database, "runs", "feeds")
@@ -172,12 +170,12 @@ def test_an_issue_that_fails_its_checks_is_reported_with_the_reason(
         assert len(session.scalars(select(Revision)).all()) == 3
 
 
-# --- the forum that CI brings along -------------------------------------------------
+# --- the shared forum of CI ---------------------------------------------------------
 
 
 @pytest.fixture
 def shared(shared_forum: Path) -> Iterator[Any]:
-    """The shared forum's own server, running."""
+    """The running server of the shared forum."""
     spec = importlib.util.spec_from_file_location("shared_forum_serve", shared_forum / "serve.py")
     assert spec
     assert spec.loader
@@ -197,7 +195,7 @@ def feed_of(shared: Any) -> str:
 
 
 def truths(shared_forum: Path, state: str) -> dict[int, dict[str, Any]]:
-    """What should be read from each post, without the facts that a parser has no use for."""
+    """The truth of each post by topic id, as far as a parser can know it."""
     files = (shared_forum / "site" / state / "truth").glob("*.json")
     found = (json.loads(file.read_text(encoding="utf-8")) for file in files)
     return {truth["topic_id"]: simplified_truth(_comparable(truth)) for truth in found}
@@ -209,7 +207,7 @@ def _comparable(truth: dict[str, Any]) -> dict[str, Any]:
         *("title_ko", "title_en", "intro_ko", "intro_en", "abstract_ko", "abstract_en"),
         *("paper_url", "more_urls"),
     )
-    papers = [{name: one[name] for name in paper} for one in truth["papers"]]
+    papers = [{name: entry[name] for name in paper} for entry in truth["papers"]]
     summary = truth.get("summary_ko", [])
     return {name: truth[name] for name in issue} | {"summary_ko": summary, "papers": papers}
 
@@ -222,10 +220,10 @@ def test_every_shared_post_is_stored_as_its_truth_says(
     report = read(database, feed_of(shared))
     truth = truths(shared_forum, state)
     assert {entry["topic_id"] for entry in report.new} == set(truth)
-    assert stored(database) == truth
+    assert stored_issues(database) == truth
 
 
-def test_the_shared_forum_is_asked_conditionally_and_its_304_changes_no_issue(
+def test_the_shared_forum_gets_a_conditional_request_and_its_304_changes_no_issue(
     database: Database, shared: Any
 ) -> None:
     read(database, feed_of(shared))
@@ -238,24 +236,24 @@ def test_the_shared_forum_is_asked_conditionally_and_its_304_changes_no_issue(
     assert dump(database, "feeds") == before
 
 
-def test_the_edit_of_the_shared_forum_is_exactly_what_it_says(
+def test_the_edit_of_the_shared_forum_is_recognised_exactly(
     database: Database, shared: Any, shared_forum: Path
 ) -> None:
     read(database, feed_of(shared))
     shared.state = "edited"
     (changed,) = read(database, feed_of(shared), at=NOW + HOUR).changed
-    said = json.loads((shared_forum / "site" / "edited" / "changes.json").read_text(encoding="utf-8"))
-    assert changed["topic_id"] == said["topic_id"]
-    assert list(changed["added"]) == said["added"]
+    documented = json.loads((shared_forum / "site" / "edited" / "changes.json").read_text(encoding="utf-8"))
+    assert changed["topic_id"] == documented["topic_id"]
+    assert list(changed["added"]) == documented["added"]
     assert changed["withdrawn"] == changed["moved"] == ()
     found = [*changed["retitled"], *changed["corrected"]]
-    assert [_plain_change(change) for change in found] == [
-        _plain_change(change) for change in said["changed"]
+    assert [_simplified_change(change) for change in found] == [
+        _simplified_change(change) for change in documented["changed"]
     ]
-    assert stored(database) == truths(shared_forum, "edited")
+    assert stored_issues(database) == truths(shared_forum, "edited")
 
 
-def _plain_change(change: dict[str, Any]) -> dict[str, str]:
+def _simplified_change(change: dict[str, Any]) -> dict[str, str]:
     names = ("paper", "field", "before", "after")
     return {name: simplified(change[name]) for name in names}
 
@@ -281,21 +279,21 @@ def test_no_fault_of_the_shared_forum_changes_what_is_stored(
     read(database, feed_of(shared))
     before = dump(database)
     shared.state = "edited"
-    monkeypatch.setattr(feed, "MAX_SECONDS", 1)
+    monkeypatch.setattr(fetch, "MAX_SECONDS", 1)
     for fault in SHARED_FAULTS:
         shared.fault, shared.fault_times = fault, -1
-        line = refusal(database, feed_of(shared))
+        line = error_of(database, feed_of(shared))
         assert (fault, dump(database), "\n" in line) == (fault, before, False)
     shared.fault = ""
     assert len(read(database, feed_of(shared), at=NOW + HOUR).changed) == 1
 
 
 @pytest.mark.parametrize("tags", ["", "?tags=names"])
-def test_topics_of_the_shared_forum_give_the_same_as_its_feed(
+def test_topics_of_the_shared_forum_are_stored_like_its_feed(
     database: Database, shared: Any, shared_forum: Path, tags: str
 ) -> None:
     truth = truths(shared_forum, "base")
     report = read(database, None, *(f"{shared.origin}/t/{number}.json{tags}" for number in truth))
     assert {entry["topic_id"] for entry in report.new} == set(truth)
-    assert stored(database) == truth
+    assert stored_issues(database) == truth
     assert len(read(database, feed_of(shared), at=NOW + HOUR).unchanged) == len(truth)

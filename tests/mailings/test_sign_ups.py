@@ -1,4 +1,4 @@
-"""A sign-up is answered once a day, by the one mail that it needs, and never at an address that is suppressed."""
+"""A sign-up request is answered once a day, by the right letter, and never at a suppressed address."""
 
 from datetime import date, timedelta
 
@@ -6,9 +6,12 @@ import pytest
 from sqlalchemy import func, select
 
 from core.database import Database
+from core.languages import Language
+from core.slots import Frequency
 from mailings.account_mails import answer_signup_requests
 from subscribers import accounts
 from subscribers.models import AccountEvent, SignupRequest, Subscriber
+from subscribers.suppression import suppress
 from tests.support.account_actions import (
     DAY,
     HOUR,
@@ -54,11 +57,17 @@ def test_signing_up_again_and_again_sends_one_mail_a_day(database: Database) -> 
     assert len(outbox(database)) == 2
 
 
-def test_many_sign_ups_of_one_moment_are_each_answered_in_turn(database: Database) -> None:
+def test_many_sign_ups_of_one_moment_are_answered_in_order(database: Database) -> None:
     with database.sessions.begin() as session:
         for address in (MINJI, "jihoon@example.com", "Minji@Example.com"):
             session.add(
-                SignupRequest(email=address, language="ko", frequency="weekly", network="", received_at=NOW)
+                SignupRequest(
+                    email=address,
+                    language=Language.KO,
+                    frequency=Frequency.WEEKLY,
+                    network="",
+                    received_at=NOW,
+                )
             )
     with database.sessions.begin() as session:
         assert answer_signup_requests(session, IDENTITY, NOW) == ["invited", "invited", "nothing"]
@@ -66,18 +75,18 @@ def test_many_sign_ups_of_one_moment_are_each_answered_in_turn(database: Databas
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_a_reader_for_whom_somebody_signs_up_is_reminded_once_a_day_and_nothing_changes(
+def test_signing_up_a_subscriber_reminds_them_once_a_day_and_changes_nothing(
     database: Database, server: ScriptedServer, paused: bool
 ) -> None:
     subscribe(database)
     if paused:
-        act(database, lambda _, known: accounts.pause(known, NOW, until=date(2025, 9, 1)))
+        act(database, lambda _, subscriber: accounts.pause(subscriber, NOW, until=date(2025, 9, 1)))
     before = _state(database)
-    done = [
+    answers = [
         fill_in_form(database, "Minji@EXAMPLE.com", language="en", frequency="daily", after=after)
         for after in (timedelta(), HOUR, DAY - SECOND, DAY)
     ]
-    assert done == [["reminded"], ["nothing"], ["nothing"], ["reminded"]]
+    assert answers == [["reminded"], ["nothing"], ["nothing"], ["reminded"]]
     assert [kind for _, kind, _ in outbox(database)] == ["reminder", "reminder"]
     assert _state(database) == before
     send(database, server, after=DAY)
@@ -93,15 +102,15 @@ def _state(database: Database) -> list[object]:
         ]
 
 
-def test_a_suppressed_address_is_answered_nothing(database: Database) -> None:
+def test_a_sign_up_of_a_suppressed_address_is_not_answered(database: Database) -> None:
     with database.sessions.begin() as session:
-        accounts.suppress(session, MINJI, "complained", NOW)
+        suppress(session, MINJI, "complained", NOW)
     assert fill_in_form(database, "Minji@example.com") == ["nothing"]
     assert outbox(database) == []
     assert status_of(database) == "unknown"
 
 
-def test_one_who_left_can_come_back(database: Database) -> None:
+def test_a_former_subscriber_can_come_back(database: Database) -> None:
     subscribe(database)
     unsubscribe(database)
     assert fill_in_form(database, after=WEEK) == ["invited"]
@@ -110,7 +119,7 @@ def test_one_who_left_can_come_back(database: Database) -> None:
     assert [kind for _, kind, _ in outbox(database)] == ["farewell", "confirmation", "welcome"]
 
 
-def test_one_who_left_can_come_back_the_same_day_but_is_not_written_to_again_and_again(
+def test_a_former_subscriber_can_come_back_the_same_day_with_one_letter(
     database: Database,
 ) -> None:
     fill_in_form(database)
@@ -122,11 +131,17 @@ def test_one_who_left_can_come_back_the_same_day_but_is_not_written_to_again_and
     assert status_of(database) == "active"
 
 
-def test_an_application_that_cannot_be_answered_does_not_stop_the_others(database: Database) -> None:
+def test_a_request_that_cannot_be_answered_does_not_stop_the_others(database: Database) -> None:
     with database.sessions.begin() as session:
         for address in ("nobody", MINJI):
             session.add(
-                SignupRequest(email=address, language="ko", frequency="weekly", network="", received_at=NOW)
+                SignupRequest(
+                    email=address,
+                    language=Language.KO,
+                    frequency=Frequency.WEEKLY,
+                    network="",
+                    received_at=NOW,
+                )
             )
     with database.sessions.begin() as session:
         assert answer_signup_requests(session, IDENTITY, NOW) == ["nothing", "invited"]

@@ -1,10 +1,11 @@
-"""A digest that stops before all is sent: the rest goes out later, once, to those who still read."""
+"""A digest that stops early: the rest is sent later, once, to those who are still subscribed."""
 
 import pytest
-from mailings.run_upkeep import run_upkeep
 
 from core.database import Database
+from mailings.upkeep import run_upkeep
 from subscribers.accounts import find, pause, unsubscribe
+from subscribers.status import SubscriberStatus
 from tests.support.account_actions import WEEK, cursor_of, publish, subscribe
 from tests.support.digests import bodies_of, digest, stopped_digest
 from tests.support.factories import NOW, RULES, sending_context_at
@@ -26,70 +27,72 @@ def test_a_refused_sender_stops_the_run_and_the_next_run_sends_everything(
     assert sorted(recipients(server)) == ["a@example.com", "b@example.com", "c@example.com"]
 
 
-def test_an_unreachable_server_stops_the_run_and_upkeep_sends_once_it_is_back(
+def test_an_unreachable_server_stops_the_run_and_upkeep_sends_the_mails_later(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
     subscribe(database, "a@example.com", "b@example.com")
-    with ScriptedServer() as gone:
+    with ScriptedServer() as closed:
         pass
-    report = digest(database, gone)
+    report = digest(database, closed)
     assert (report.planned, report.sent) == (2, 0)
     assert report.fault
     with sending_context_at(database, server) as context:
-        kept = run_upkeep(context, local_now=NOW, rules=RULES)
-    assert kept.fault == ""
-    assert kept.retries.sent == 2
+        upkeep = run_upkeep(context, local_now=NOW, rules=RULES)
+    assert upkeep.fault == ""
+    assert upkeep.retries.sent == 2
     assert recipients(server) == ["a@example.com", "b@example.com"]
 
 
-def test_a_run_that_stops_midway_sends_the_rest_next_time_and_nothing_twice(
+def test_a_run_that_stops_midway_sends_the_rest_next_time_and_repeats_nothing(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
     subscribe(database, *(f"{name}@example.com" for name in "abcd"))
-    with ScriptedServer(on_mail=in_turn(None, None, "530 5.7.0 Authentication required")) as fickle:
-        report = digest(database, fickle)
-        assert recipients(fickle) == ["a@example.com", "b@example.com"]
+    with ScriptedServer(on_mail=in_turn(None, None, "530 5.7.0 Authentication required")) as unreliable:
+        report = digest(database, unreliable)
+        assert recipients(unreliable) == ["a@example.com", "b@example.com"]
     assert (report.sent, report.planned, report.candidates) == (2, 2, 4)
     assert digest(database, server).sent == 2
-    assert recipients(server) == ["d@example.com", "c@example.com"], "the one that stopped the run comes last"
+    assert recipients(server) == ["d@example.com", "c@example.com"], (
+        "the mail that stopped the run comes last"
+    )
 
 
 @pytest.mark.parametrize("leave", [pause, unsubscribe])
-def test_one_who_leaves_between_plan_and_send_gets_nothing_and_the_papers_wait(
+def test_a_subscriber_who_leaves_between_plan_and_send_gets_nothing_and_misses_nothing(
     database: Database, server: ScriptedServer, leave: object
 ) -> None:
     publish(database)
     subscribe(database, "a@example.com", "b@example.com")
     assert stopped_digest(database).planned == 2
     with database.sessions.begin() as session:
-        known = find(session, "a@example.com")
-        assert known
-        assert known.cursor == 3
-        leave(known, NOW)  # type: ignore[operator]
-        expected = known.status
+        subscriber = find(session, "a@example.com")
+        assert subscriber
+        assert subscriber.cursor == 3
+        leave(subscriber, NOW)  # type: ignore[operator]
+        expected = subscriber.status
     report = digest(database, server)
     assert recipients(server) == ["b@example.com"]
     assert (report.candidates, report.reasons) == (2, {expected: 1})
     assert (cursor_of(database, "a@example.com"), cursor_of(database, "b@example.com")) == (0, 3)
 
 
-def test_one_who_paused_before_the_sending_gets_those_papers_in_the_next_digest(
+def test_a_subscriber_who_paused_before_sending_gets_the_papers_in_the_next_digest(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
     subscribe(database, "a@example.com")
     stopped_digest(database)
     with database.sessions.begin() as session:
-        known = find(session, "a@example.com")
-        assert known
-        pause(known, NOW)
+        subscriber = find(session, "a@example.com")
+        assert subscriber
+        pause(subscriber, NOW)
     digest(database, server)
     with database.sessions.begin() as session:
-        known = find(session, "a@example.com")
-        assert known
-        known.status = "active"
+        subscriber = find(session, "a@example.com")
+        assert subscriber
+        subscriber.status = SubscriberStatus.ACTIVE
     publish(database, 2, topic_id=9002, days=7)
     digest(database, server, after=WEEK)
     (text,) = bodies_of(server, "a@example.com")

@@ -1,8 +1,10 @@
-"""Upkeep answers what the form left, ends pauses and drops what nobody confirmed."""
+"""Upkeep answers sign-up requests, ends pauses and drops sign-ups that nobody confirmed."""
 
 from sqlalchemy import func, select
 
 from core.database import Database
+from core.languages import Language
+from core.slots import Frequency
 from mailings.digest_run import run_digest
 from subscribers import accounts
 from subscribers.accounts import SIGNUP_LIFETIME
@@ -30,9 +32,15 @@ from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer
 
 
-def test_upkeep_answers_what_the_form_left_and_sends_it(database: Database, server: ScriptedServer) -> None:
+def test_upkeep_answers_sign_up_requests_and_sends_the_letters(
+    database: Database, server: ScriptedServer
+) -> None:
     with database.sessions.begin() as session:
-        session.add(SignupRequest(email=MINJI, language="en", frequency="daily", network="", received_at=NOW))
+        session.add(
+            SignupRequest(
+                email=MINJI, language=Language.EN, frequency=Frequency.DAILY, network="", received_at=NOW
+            )
+        )
     upkeep(database, server)
     assert recipients(server) == [MINJI]
     assert links(server, 0) == {("confirm", handle_of(database))}
@@ -43,14 +51,14 @@ def test_upkeep_answers_what_the_form_left_and_sends_it(database: Database, serv
 def test_upkeep_resumes_pauses_that_end_today(database: Database, server: ScriptedServer) -> None:
     subscribe(database)
     until = NOW.date() + DAY
-    act(database, lambda _, known: accounts.pause(known, NOW, until=until))
+    act(database, lambda _, subscriber: accounts.pause(subscriber, NOW, until=until))
     upkeep(database, server)
     assert status_of(database) == "paused"
     upkeep(database, server, after=DAY)
     assert status_of(database) == "active"
 
 
-def test_upkeep_drops_sign_ups_that_nobody_confirmed_with_all_that_belongs_to_them(
+def test_upkeep_drops_unconfirmed_sign_ups_with_everything_that_belongs_to_them(
     database: Database, server: ScriptedServer
 ) -> None:
     fill_in_form(database)
@@ -66,17 +74,19 @@ def test_upkeep_drops_sign_ups_that_nobody_confirmed_with_all_that_belongs_to_th
     ]
     assert [to for to, *_ in outbox(database)] == ["later@example.com"]
     with database.sessions() as session:
-        assert session.scalar(select(func.count(ForgottenAddress.digest))) == 0, "they may sign up again"
+        assert session.scalar(select(func.count(ForgottenAddress.address_hash))) == 0, (
+            "they may sign up again"
+        )
 
 
-def test_a_former_reader_whose_sign_up_expires_keeps_their_place_and_is_not_said_farewell_to(
+def test_a_former_subscriber_whose_sign_up_expires_keeps_their_cursor_without_a_farewell(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
     subscribe(database)
     with sending_context_at(database, server) as context:
-        run_digest(context, "weekly", local_now=NOW, rules=RULES)
-    act(database, lambda _, known: accounts.unsubscribe(known, NOW))
+        run_digest(context, Frequency.WEEKLY, local_now=NOW, rules=RULES)
+    act(database, lambda _, subscriber: accounts.unsubscribe(subscriber, NOW))
     fill_in_form(database, after=DAY)
     assert upkeep(database, server, after=WEEK).expired == 1
     assert (status_of(database), cursor_of(database)) == ("unsubscribed", 3)

@@ -1,4 +1,4 @@
-"""The welcome: the latest issue at once, once, with the wording that was agreed to on record."""
+"""A new subscriber is welcomed once, at once and with the latest issue, and the wording of the consent is recorded."""
 
 import re
 
@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
+from core.languages import Language
+from core.slots import Frequency
 from emails.rendering.i18n import translate
 from mailings.digest_run import run_digest
 from subscribers import accounts
@@ -37,7 +39,7 @@ from tests.support.servers.smtp import ScriptedServer
 
 
 @pytest.mark.parametrize(("frequency", "count"), [("weekly", 5), ("daily", 2)])
-def test_a_new_reader_gets_the_latest_issue_at_once_and_the_next_digest_goes_on_after_it(
+def test_a_new_subscriber_gets_the_latest_issue_at_once_and_then_the_next_papers(
     database: Database, server: ScriptedServer, frequency: str, count: int
 ) -> None:
     publish(database, 5)
@@ -49,40 +51,40 @@ def test_a_new_reader_gets_the_latest_issue_at_once_and_the_next_digest_goes_on_
     assert recipients(server) == [MINJI, MINJI]
     text, _ = bodies(server, 1)
     assert _papers(text) == list(range(1, count + 1))
-    assert links(server, 1) == {(each, handle_of(database)) for each in ("preferences", "unsubscribe")}
+    assert links(server, 1) == {(purpose, handle_of(database)) for purpose in ("preferences", "unsubscribe")}
     for after in (DAY, WEEK + DAY):
         with sending_context_at(database, server, NOW + after) as context:
-            run_digest(context, frequency, local_now=NOW + after, rules=RULES)
-    next_allowed = [
-        number for place in range(2, len(server.messages)) for number in _papers(bodies(server, place)[0])
+            run_digest(context, Frequency(frequency), local_now=NOW + after, rules=RULES)
+    later_papers = [
+        number for index in range(2, len(server.messages)) for number in _papers(bodies(server, index)[0])
     ]
-    assert next_allowed == ([] if frequency == "weekly" else [3, 4, 5])
+    assert later_papers == ([] if frequency == "weekly" else [3, 4, 5])
 
 
 def _papers(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"^(\d+)번째 논문의 초록입니다\.", text, re.MULTILINE)]
 
 
-def test_the_welcome_says_welcome(database: Database, server: ScriptedServer) -> None:
+def test_the_heading_of_a_welcome_digest_says_welcome(database: Database, server: ScriptedServer) -> None:
     publish(database)
     fill_in_form(database)
     confirm(database)
     subscribe(database, "old@example.com")
     send(database, server)
     with sending_context_at(database, server) as context:
-        run_digest(context, "weekly", local_now=NOW, rules=RULES)
+        run_digest(context, Frequency.WEEKLY, local_now=NOW, rules=RULES)
     assert recipients(server) == [MINJI, "old@example.com"]
     (welcome, _), (ordinary, _) = bodies(server, 0), bodies(server, 1)
     assert _papers(welcome) == _papers(ordinary) == [1, 2, 3]
-    assert translate("ko", "heading_welcome") in welcome
-    assert translate("ko", "heading_welcome") not in ordinary
+    assert translate(Language.KO, "heading_welcome") in welcome
+    assert translate(Language.KO, "heading_welcome") not in ordinary
 
 
-@pytest.mark.parametrize("why", ["nothing was ever published", "the issue still settles"])
-def test_without_papers_to_send_a_new_reader_gets_a_letter_and_the_papers_when_they_are_ready(
+@pytest.mark.parametrize("why", ["nothing was ever published", "the issue is not quiet yet"])
+def test_a_new_subscriber_gets_a_letter_if_no_papers_are_ready_and_the_papers_later(
     database: Database, server: ScriptedServer, why: str
 ) -> None:
-    if why == "the issue still settles":
+    if why == "the issue is not quiet yet":
         with database.sessions.begin() as session:
             add_issue(session, issue_of(3), now=NOW)
     fill_in_form(database)
@@ -94,11 +96,11 @@ def test_without_papers_to_send_a_new_reader_gets_a_letter_and_the_papers_when_t
     if why == "nothing was ever published":
         publish(database)
     with sending_context_at(database, server, NOW + WEEK) as context:
-        assert run_digest(context, "weekly", local_now=NOW + WEEK, rules=RULES).sent == 1
+        assert run_digest(context, Frequency.WEEKLY, local_now=NOW + WEEK, rules=RULES).sent == 1
     assert _papers(bodies(server, -1)[0]) == [1, 2, 3]
 
 
-def test_one_who_confirms_twice_is_welcomed_once(database: Database) -> None:
+def test_a_subscriber_who_confirms_twice_is_welcomed_once(database: Database) -> None:
     publish(database)
     fill_in_form(database)
     for after in (HOUR, HOUR + SECOND, DAY):
@@ -109,7 +111,7 @@ def test_one_who_confirms_twice_is_welcomed_once(database: Database) -> None:
     assert events == ["signed up", "confirmed"]
 
 
-def test_the_record_names_the_wording_that_was_agreed_to(database: Database) -> None:
+def test_the_record_of_consent_identifies_the_wording(database: Database) -> None:
     for address, language in ((MINJI, "ko"), ("a@example.com", "ko"), ("b@example.com", "en")):
         fill_in_form(database, address, language=language)
         confirm(database, address)
@@ -121,7 +123,7 @@ def test_the_record_names_the_wording_that_was_agreed_to(database: Database) -> 
     assert minji == a != b
 
 
-def test_a_confirmation_is_good_for_two_days(database: Database) -> None:
+def test_a_confirmation_is_valid_for_two_days(database: Database) -> None:
     fill_in_form(database)
     fill_in_form(database, "slow@example.com")
     confirm(database, after=SIGNUP_LIFETIME)
@@ -130,17 +132,17 @@ def test_a_confirmation_is_good_for_two_days(database: Database) -> None:
     assert (status_of(database), status_of(database, "slow@example.com")) == ("active", "pending")
 
 
-def test_a_welcome_to_one_who_pauses_first_waits_with_the_papers(
+def test_a_welcome_digest_to_a_subscriber_who_pauses_waits_with_its_papers(
     database: Database, server: ScriptedServer
 ) -> None:
     publish(database)
     fill_in_form(database)
     confirm(database)
-    act(database, lambda _, known: accounts.pause(known, NOW))
+    act(database, lambda _, subscriber: accounts.pause(subscriber, NOW))
     send(database, server)
     assert server.messages == []
     assert cursor_of(database) == 0
-    act(database, lambda _, known: accounts.resume(known, NOW))
+    act(database, lambda _, subscriber: accounts.resume(subscriber, NOW))
     with sending_context_at(database, server, NOW + WEEK) as context:
-        assert run_digest(context, "weekly", local_now=NOW + WEEK, rules=RULES).sent == 1
+        assert run_digest(context, Frequency.WEEKLY, local_now=NOW + WEEK, rules=RULES).sent == 1
     assert _papers(bodies(server, 0)[0]) == [1, 2, 3]

