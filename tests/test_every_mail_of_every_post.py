@@ -1,4 +1,4 @@
-"""Every mail of every post, sent over SMTP and judged as it arrives."""
+"""Every mail of every post is sent over SMTP and checked as it arrives."""
 
 import importlib.util
 import re
@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from core.database import Database
+from core.languages import Language
 from emails.rendering.i18n import translate
 from emails.rendering.render import MAX_HTML_BYTES
-from issues import store
 from issues.parse.text import has_hangul
-from issues.queries import papers_in_issue
+from issues.queries import all_issues, papers_in_issue
 from mailings import intake
 from monitoring.previews import issue_previews
 from paperboy.demo.sample.forum import Forum
@@ -45,7 +45,7 @@ class _Page(HTMLParser):
 
 @pytest.fixture
 def shared_feed(shared_forum: Path) -> Iterator[str]:
-    """The feed of the forum that CI brings along."""
+    """The feed of the shared forum of CI."""
     spec = importlib.util.spec_from_file_location("serve", shared_forum / "serve.py")
     assert spec is not None
     assert spec.loader is not None
@@ -58,17 +58,17 @@ def shared_feed(shared_forum: Path) -> Iterator[str]:
     server.server_close()
 
 
-def _arrived(database: Database, feed_url: str, posts: int) -> list[tuple[str, EmailMessage]]:
+def _received_mails(database: Database, feed_url: str, posts: int) -> list[tuple[str, EmailMessage]]:
     """Each mail of each issue with its language, as a mail server received it."""
     intake.ingest(database.sessions, feed_url=feed_url, allowed_hosts=["127.0.0.1"], now=NOW)
     with database.sessions() as session:
-        issues = [papers_in_issue(issue) for issue in store.all_issues(session)]
+        issues = [papers_in_issue(issue) for issue in all_issues(session)]
     assert len(issues) == posts
-    sent = [mail for papers in issues for mail in issue_previews(papers, IDENTITY, NOW, daily_papers=2)]
+    previews = [mail for papers in issues for mail in issue_previews(papers, IDENTITY, NOW, daily_papers=2)]
     with ScriptedServer() as server:
-        send_messages(server, (mail.message for mail in sent))
+        send_messages(server, (mail.message for mail in previews))
         received = [message_from_bytes(message.data, policy=policy.default) for message in server.messages]
-    languages = [mail.name.split("-day-")[0].rpartition("-")[2] for mail in sent]
+    languages = [mail.name.split("-day-")[0].rpartition("-")[2] for mail in previews]
     return list(zip(languages, received, strict=True))
 
 
@@ -79,31 +79,33 @@ def _parts(mail: EmailMessage) -> tuple[EmailMessage, str, str]:
     return html, html.get_content(), text.get_content()
 
 
-def _judge(language: str, mail: EmailMessage) -> None:
+def _check(language: str, mail: EmailMessage) -> None:
     part, html, text = _parts(mail)
     assert len(html.encode()) <= MAX_HTML_BYTES
     assert len(part.as_bytes().partition(b"\n\n")[2].replace(b"\n", b"\r\n")) <= MAX_HTML_BYTES
     page = _Page()
     page.feed(html)
     missing = [link for link in page.links if link not in text]
-    assert not missing, f"{missing} stand in the HTML only"
+    assert not missing, f"{missing} are only in the HTML"
     if language == "en":
         korean = {word for word in page.texts if has_hangul(word)} | {
             re.sub(r"\s*\[\d+\]$", "", line) for line in text.splitlines() if has_hangul(line)
         }
-        assert korean <= {translate("en", "switch")}
+        assert korean <= {translate(Language.EN, "switch")}
     assert "**" not in re.sub(r"<code.*?</code>", "", html)
 
 
-def _judge_all(database: Database, feed_url: str, posts: int) -> None:
-    for language, mail in _arrived(database, feed_url, posts):
-        _judge(language, mail)
+def _check_all(database: Database, feed_url: str, posts: int) -> None:
+    for language, mail in _received_mails(database, feed_url, posts):
+        _check(language, mail)
 
 
-def test_every_sample_post_arrives_whole_in_every_kind(sqlite_database: Database) -> None:
+def test_every_mail_of_the_sample_posts_is_complete_and_safe(sqlite_database: Database) -> None:
     with Forum() as forum:
-        _judge_all(sqlite_database, forum.feed_url, posts=3)
+        _check_all(sqlite_database, forum.feed_url, posts=3)
 
 
-def test_every_shared_post_arrives_whole_in_every_kind(sqlite_database: Database, shared_feed: str) -> None:
-    _judge_all(sqlite_database, shared_feed, posts=4)
+def test_every_mail_of_the_shared_posts_is_complete_and_safe(
+    sqlite_database: Database, shared_feed: str
+) -> None:
+    _check_all(sqlite_database, shared_feed, posts=4)
