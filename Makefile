@@ -14,13 +14,13 @@ setup: .venv/.done
 		{ echo "Paperboy needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	.venv/bin/uv sync --locked --inexact --quiet --python .venv/bin/python
+	.venv/bin/uv sync --locked --inexact --compile-bytecode --quiet --python .venv/bin/python
 	@touch $@
 
-# What judges the mails' HTML; without it those tests are skipped.
+# The checks of the mails' HTML. Without them their tests are skipped.
 $(NODE_MODULES)/.done: .venv/.done tests/mail_checks/package-lock.json
 	@(cd tests/mail_checks && ../../.venv/bin/npm ci --loglevel=error) && touch $@ || \
-		echo "npm could not install what judges the mails' HTML: those tests are skipped" >&2
+		echo "npm could not install the HTML checks, so their tests are skipped" >&2
 
 demo: setup
 	.venv/bin/paperboy demo $(ARGS)
@@ -30,6 +30,7 @@ check: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/deptry .
 
 test: check $(NODE_MODULES)/.done
 	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)

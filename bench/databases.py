@@ -21,7 +21,7 @@ from delivery.editions import content_of, edition_row, spec_of
 from delivery.models import EditionRow
 from emails.content import Content
 from emails.message import PREVIEW_RECIPIENT, MessageTemplate
-from emails.rendering.placeholders import GREETING, placeholder
+from emails.placeholders import GREETING, placeholder
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
 from subscribers.tokens import LinkPurpose

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from bench.databases import SLOT, open_existing
-from delivery.context import SendingContext
-from delivery.rate_limit import SendingLimits
+from delivery.context import SendingContext, SendingLimits
 from delivery.sender import send_due
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer

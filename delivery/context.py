@@ -5,13 +5,24 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core.database import Database
-from delivery.rate_limit import SendingLimits
 from delivery.transport.base import Transport
 from emails.identity import MailIdentity
 
 Clock = Callable[[], datetime]
 
 LEASE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class SendingLimits:
+    """How many connections a sender opens, and how many mails it sends at most (0: no limit).
+
+    `per_second` is for each sender, `per_hour` for all senders together.
+    """
+
+    connections: int = 1
+    per_second: int = 0
+    per_hour: int = 0
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def claim(
     return []
 
 
-def _claim_of(row: Row[Any]) -> Claim:
+def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
     (
         id_, edition_id, subscriber_id, kind, message_id, in_reply_to,
         state, attempts, _, due_at, settled_at,

@@ -205,7 +205,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _insert(session: Session, rows: Select[Any]) -> int:
+def _insert(session: Session, rows: Select[*tuple[Any, ...]]) -> int:
     inserting = insert(Delivery).from_select(_COLUMNS, rows, include_defaults=False)
     inserted = session.execute(inserting.execution_options(preserve_rowcount=True))
     count = int(inserted.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
@@ -221,7 +221,7 @@ def _delivery_rows(
     domain: str,
     now: datetime,
     in_reply_to: ColumnElement[str] = literal(""),  # noqa: B008  an immutable expression
-) -> Select[Any]:
+) -> Select[*tuple[Any, ...]]:
     """A delivery for each subscriber, in the order of `_COLUMNS`."""
     queue = PRIORITY_QUEUE if is_welcome_slot(slot) else slot
     planned_at = literal(now, Delivery.planned_at.type)

@@ -5,7 +5,6 @@ doubles each time and shrinks with every accepted mail. It is kept in the databa
 """
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from limits import RateLimitItemPerHour
@@ -20,18 +19,6 @@ INITIAL_INTERVAL_SECONDS = 1.0  # between two mails to a domain that said "later
 MAX_INTERVAL_SECONDS = 300.0
 RECOVERY_FACTOR = 0.8  # by which the interval shrinks with an accepted mail
 MIN_INTERVAL_SECONDS = 0.05  # below which a domain is not throttled any more
-
-
-@dataclass(frozen=True)
-class SendingLimits:
-    """How many connections a sender opens, and how many mails it sends at most (0: no limit).
-
-    `per_second` is for each sender, `per_hour` for all senders together.
-    """
-
-    connections: int = 1
-    per_second: int = 0
-    per_hour: int = 0
 
 
 class RateLimiter:

@@ -193,7 +193,7 @@ def _is_known(session: Session, address: str) -> bool:
     return find(session, address) is not None or session.scalar(wanted.limit(1)) is not None
 
 
-def _reason_to_skip(claim: Claim, row: Row[Any]) -> str:
+def _reason_to_skip(claim: Claim, row: Row[*tuple[Any, ...]]) -> str:
     rules = RULES[claim.mail_kind]
     if row.status == SubscriberStatus.FORGOTTEN:
         return "forgotten"

@@ -11,10 +11,10 @@ from core.languages import Language, TextLanguage
 from core.slots import Frequency
 from emails.content import Content
 from emails.kinds import RULES, MailKind
+from emails.placeholders import placeholder
 from emails.rendering.base_view import LinkText, MailView
 from emails.rendering.html import render_html
 from emails.rendering.i18n import translate
-from emails.rendering.placeholders import placeholder
 from emails.rendering.plaintext import RULE, LinkNumbers, framed, wrapped
 from emails.rendering.subject import MAX_SUBJECT_COLUMNS
 from emails.rendering.width import columns, whole_words

@@ -15,7 +15,8 @@ from emails.identity import LINK_PATHS, MailIdentity
 from emails.kinds import RULES
 from emails.mime.body import Body
 from emails.mime.headers import address_header, date_header, plain_header, text_header
-from emails.rendering.placeholders import GREETING, fill_placeholders, greeting, greeting_html
+from emails.placeholders import GREETING, fill_placeholders
+from emails.rendering.greeting import greeting, greeting_html
 from subscribers.addresses import MAX_NAME_LENGTH
 from subscribers.tokens import LinkPurpose, make_token
 

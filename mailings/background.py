@@ -1,8 +1,8 @@
 """What the pages send in the background: letters that somebody waits for, notices to the operator, and resends."""
 
 from collections import deque
-from contextlib import contextmanager, suppress
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from core.database import Database, read_only

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.database import Database
 from core.settings import Settings, secret_key
-from delivery.context import Clock, SendingContext
-from delivery.rate_limit import SendingLimits
+from delivery.context import Clock, SendingContext, SendingLimits
 from delivery.transport.base import Transport
 from delivery.transport.mailbox import embedded_mailbox
 from delivery.transport.pool import SmtpPool

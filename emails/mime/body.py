@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from emails.rendering.placeholders import split_at_placeholders
+from emails.placeholders import split_at_placeholders
 
 PLACEHOLDER_OVERHEAD_BYTES = 8  # that filling a placeholder can cost beyond its value: line ends around it
 _BASE64_LINE_BYTES, _BASE64_LINE_CHARACTERS = 57, 76

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.languages import Language, TextLanguage
+from emails.placeholders import GREETING, placeholder
 from emails.rendering.i18n import translate
-from emails.rendering.placeholders import GREETING, placeholder
 from subscribers.tokens import LinkPurpose
 
 

@@ -11,11 +11,11 @@ from core.errors import PaperboyError
 from emails.content import Content
 from emails.edition import Edition
 from emails.mime.body import PLACEHOLDER_OVERHEAD_BYTES
+from emails.placeholders import fill_placeholders, split_at_placeholders
 from emails.rendering.digest_view import DigestView, digest_view
 from emails.rendering.fit import BlockRef, FittedBlocks, fit
 from emails.rendering.html import render_html
 from emails.rendering.optional_sections import keep_sections, section_sizes
-from emails.rendering.placeholders import fill_placeholders, split_at_placeholders
 from emails.rendering.plaintext import digest_text
 from emails.rendering.size import HtmlSize, size_of
 

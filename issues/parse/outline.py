@@ -17,15 +17,15 @@ from issues.parse.content import Picture
 from issues.parse.text import (
     MAX_DEPTH,
     Block,
-    TextRun,
     TextError,
+    TextRun,
     classes,
     inline_runs,
     is_dropped,
     runs_of,
     safe_url,
-    tidy,
     strip_emoji,
+    tidy,
 )
 
 MAX_BYTES = 512 * 1024

@@ -8,7 +8,8 @@ import typer
 
 from paperboy.cli.installation import open_installation
 from paperboy.cli.issues import issue_entry
-from paperboy.cli.options import Json, Now, issue_name, now_or, parse_now, print_table, show as show_result
+from paperboy.cli.options import Json, Now, issue_name, now_or, parse_now, print_table
+from paperboy.cli.options import show as show_result
 from paperboy.cli.subscribers import show_subscriber
 
 RUNS_OF_EACH_KIND = 3

@@ -6,7 +6,7 @@ import pytest
 
 from core.database import Database
 from delivery import claim_buffer, sender
-from delivery.rate_limit import SendingLimits
+from delivery.context import SendingLimits
 from delivery.sender import send_due
 from tests.support.factories import sending_context_at
 from tests.support.outbox import SLOT, plan_mails, states

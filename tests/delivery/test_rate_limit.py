@@ -15,14 +15,9 @@ from core import rate_storage
 from core.database import Database
 from core.rate_storage import DatabaseStorage
 from delivery import claim_buffer, rate_limit
+from delivery.context import SendingLimits
 from delivery.models import DomainPause
-from delivery.rate_limit import (
-    INITIAL_INTERVAL_SECONDS,
-    MAX_INTERVAL_SECONDS,
-    DomainThrottle,
-    HourlyQuota,
-    SendingLimits,
-)
+from delivery.rate_limit import INITIAL_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, DomainThrottle, HourlyQuota
 from delivery.transport.smtp.replies import Phase, SmtpError
 from tests.support.factories import NOW
 from tests.support.outbox import deliveries, plan_mails, recipients, send, states

@@ -8,9 +8,8 @@ from aiosmtpd.controller import Controller
 from core.database import Database
 from core.languages import Language
 from delivery import planner
-from delivery.context import SendingContext
+from delivery.context import SendingContext, SendingLimits
 from delivery.editions import edition_row
-from delivery.rate_limit import SendingLimits
 from delivery.sender import SendResult, send_due
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer

@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from core.database import Database
 from delivery import claim_buffer, planner, sender
+from delivery.context import SendingLimits
 from delivery.models import Delivery
-from delivery.rate_limit import SendingLimits
 from tests.support.outbox import deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer
 

@@ -11,8 +11,8 @@ import pytest
 from core.languages import Language, TextLanguage
 from emails.edition import Edition
 from emails.rendering import i18n
+from emails.rendering.greeting import greeting
 from emails.rendering.i18n import date_values, phrases, translate
-from emails.rendering.placeholders import greeting
 from issues.arrivals import Arrival
 from issues.parse.content import Picture
 from issues.parse.text import has_hangul

@@ -15,7 +15,7 @@ from delivery.editions import content_of, edition_row, spec_of
 from emails.content import Content, MailSpec
 from emails.message import Message, Recipient, build_message, personalized
 from emails.mime.body import Body
-from emails.rendering.placeholders import NAMES, placeholder
+from emails.placeholders import NAMES, placeholder
 from subscribers.tokens import LinkPurpose, read_token
 from tests.support.factories import IDENTITY, NOW, content_of_edition, digest_spec, edition_of, issue_of
 

@@ -27,9 +27,8 @@ from core.database import Database, open_engine
 from core.languages import Language
 from core.slots import Frequency
 from delivery import claim_buffer, planner, sender
-from delivery.context import SendingContext
+from delivery.context import SendingContext, SendingLimits
 from delivery.models import Delivery, DomainPause, EditionRow
-from delivery.rate_limit import SendingLimits
 from delivery.sender import send_due
 from delivery.states import DeliveryState
 from delivery.transport import pool
@@ -295,8 +294,6 @@ class _Supervisor:
 
 # --- the report ---------------------------------------------------------------------
 
-_Row = tuple[str, str, DeliveryState, int, datetime | None, str]
-
 
 def _compare(
     scenario: Scenario, database: Database, stored: Counter[tuple[str, str]], report: KillReport
@@ -325,7 +322,9 @@ def _compare(
         report.faults[f"{len(rows)} deliveries, and {forgotten} subscribers are not erased"] += 1
 
 
-def _check(row: Row[_Row], copies: int, report: KillReport) -> None:
+def _check(
+    row: Row[str, str, DeliveryState, int, datetime | None, str], copies: int, report: KillReport
+) -> None:
     is_unknown = row.state == DeliveryState.UNCERTAIN and row.repeats == 1 and row.due_at is None
     report.uncertain += row.repeats > 0
     report.unknown += is_unknown

@@ -132,7 +132,7 @@ def test_many_sign_ups_at_once_for_one_address_bring_one_mail_and_one_row(site_w
         site.mail("minji@example.com", 2)
 
 
-def test_with_redis_two_processes_count_together_and_not_in_the_database(
+def test_with_redis_two_applications_count_together_and_not_in_the_database(
     site_with: OpenSite, redis_server: RedisServer
 ) -> None:
     limits = {"limits_url": redis_server.url, "sign_ups_per_network": "3 per hour"}

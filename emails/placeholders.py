@@ -6,10 +6,6 @@ A mail is rendered once for all who get the same. Each placeholder is an address
 import re
 from collections.abc import Mapping
 
-from markupsafe import escape
-
-from core.languages import Language
-from emails.rendering.i18n import translate
 from subscribers.tokens import LinkPurpose
 
 GREETING = "greeting"
@@ -38,13 +34,3 @@ def split_at_placeholders(text: str, nonce: str) -> tuple[list[str], list[str]]:
     """The texts around the placeholders, one more than there are placeholders, and the placeholders' names."""
     pieces = re.split(re.escape(placeholder(nonce, "")) + f"({'|'.join(NAMES)})", text)
     return pieces[::2], pieces[1::2]
-
-
-def greeting(language: Language, name: str) -> str:
-    """The greeting of one recipient, as text."""
-    return translate(language, "greeting", name=name) if name else translate(language, "greeting_plain")
-
-
-def greeting_html(language: Language, name: str) -> str:
-    """The greeting of one recipient, escaped for HTML."""
-    return str(escape(greeting(language, name)))
