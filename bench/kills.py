@@ -8,6 +8,7 @@ repeated without having been marked as uncertain, or if it is repeated too often
 """
 
 import argparse
+import logging
 import sys
 
 from bench.databases import databases, open_empty
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--random", type=int, default=200, help="kills at random moments, in all")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    logging.disable(logging.WARNING)  # on SQLite each sender that waits for another one says so
     total = KillReport()
     with databases() as urls:
         for url in urls.values():

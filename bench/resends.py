@@ -19,7 +19,7 @@ from delivery.states import DeliveryState
 from issues.models import Paper
 from mailings.resend.plan import plan_resend
 from mailings.resend.request import ResendGroup, ResendRequest
-from tests.support.factories import IDENTITY, NOW, add_issue, issue_of
+from tests.support.factories import IDENTITY, NOW, add_issue, edition_of, issue_of, rendered
 
 LATER = NOW + timedelta(days=1)
 MAILS_PER_FAILURE = 1_000
@@ -44,6 +44,7 @@ def settle_all(database: Database) -> None:
 
 def main() -> None:
     """Measure each kind of database at each size."""
+    rendered(edition_of(issue_of(1)))  # the first call loads premailer and the templates
     first: dict[tuple[str, ResendGroup], float] = {}
     for kind, _url, size, database in each_size(__doc__):
         with database.sessions.begin() as session:

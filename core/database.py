@@ -65,11 +65,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def enum_column(members: type[StrEnum]) -> sqlalchemy.Enum:
-    """The type of a column that holds a member by its value, as text; reading any other text raises LookupError."""
-    return sqlalchemy.Enum(members, **_AS_TEXT)
-
-
 def _values(members: type[Enum]) -> list[str]:
     return [str(member.value) for member in members]
 

@@ -83,4 +83,4 @@ def last_run(session: Session, kind: RunKind, frequency: Frequency | None = None
 def last_finished(session: Session) -> dict[RunKind, datetime]:
     """When the last run of each kind finished."""
     rows = select(RunRecord.kind, func.max(RunRecord.finished_at)).group_by(RunRecord.kind)
-    return dict(session.execute(rows).tuples().all())
+    return dict(session.execute(rows).all())

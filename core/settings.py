@@ -65,7 +65,7 @@ def _timezone(value: str) -> str:
 
 
 def _rates(value: str) -> str:
-    from limits import parse_many  # noqa: PLC0415  few installations set a rate of their own
+    from limits import parse_many  # noqa: PLC0415  only installations that set a rate load it
 
     try:
         parse_many(value)
@@ -90,7 +90,11 @@ class Settings(BaseSettings):
     """Everything an operator can set, as `PAPERBOY_…` in the environment or in `.env`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PAPERBOY_", env_file=".env", env_ignore_empty=True, extra="ignore"
+        env_prefix="PAPERBOY_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        validate_default=False,  # validating rates loads the library of rate limits, which takes a tenth of a second
     )
 
     database_url: Annotated[str, AfterValidator(_database_address)] = "sqlite:///var/paperboy.db"

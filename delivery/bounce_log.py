@@ -12,7 +12,7 @@ from delivery.models import BounceMail, Delivery
 def bounces_by_kind(session: Session, since: datetime) -> Counter[str]:
     """How many bounce mails of each kind came since a time."""
     rows = select(BounceMail.kind, func.count()).where(BounceMail.received_at > since)
-    return Counter(dict(session.execute(rows.group_by(BounceMail.kind)).tuples().all()))
+    return Counter(dict(session.execute(rows.group_by(BounceMail.kind)).all()))
 
 
 def bounces_by_slot(session: Session, since: datetime) -> dict[str, int]:
@@ -22,7 +22,7 @@ def bounces_by_slot(session: Session, since: datetime) -> dict[str, int]:
         .join_from(BounceMail, Delivery)
         .where(BounceMail.kind == "bounce", BounceMail.received_at > since, Delivery.planned_at > since)
     )
-    return dict(session.execute(rows.group_by(Delivery.slot)).tuples().all())
+    return dict(session.execute(rows.group_by(Delivery.slot)).all())
 
 
 def forget_bounces(session: Session, subscriber_id: int) -> None:

@@ -16,13 +16,13 @@ StateCounts = Counter[tuple[str, str]]  # deliveries by state and, of those skip
 def count_by_state(session: Session) -> Counter[str]:
     """How many deliveries are in each state."""
     rows = select(Delivery.state, func.count()).group_by(Delivery.state)
-    return Counter(dict(session.execute(rows).tuples().all()))
+    return Counter(dict(session.execute(rows).all()))
 
 
 def count_slot_by_state(session: Session, slot: str) -> Counter[str]:
     """How many deliveries of a slot are in each state."""
     rows = select(Delivery.state, func.count()).where(Delivery.slot == slot).group_by(Delivery.state)
-    return Counter(dict(session.execute(rows).tuples().all()))
+    return Counter(dict(session.execute(rows).all()))
 
 
 def count_slot_by_reason(session: Session, slot: str) -> StateCounts:
@@ -41,7 +41,7 @@ def count_slot_by_reason(session: Session, slot: str) -> StateCounts:
 def count_under_way(session: Session) -> Counter[str]:
     """How many deliveries that are under way are in each state. Settled ones cost nothing, however many there are."""
     rows = select(Delivery.state, func.count()).where(Delivery.due_at.is_not(None)).group_by(Delivery.state)
-    return Counter(dict(session.execute(rows).tuples().all()))
+    return Counter(dict(session.execute(rows).all()))
 
 
 def count_due(session: Session, queue: str | None, now: datetime) -> int:

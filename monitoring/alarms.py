@@ -101,7 +101,7 @@ def failed_run_alarm(flow: str, reason: str) -> Alarm:
     notice = OperatorNotice(
         what=f"a run of {flow} failed",
         cause=reason,
-        remedy=f"Correct what the reason names, then run it again: nobody gets a mail twice. See {GUIDE}",
+        remedy=f"Mend what the reason names, then run it again: nobody gets a mail twice. See {GUIDE}",
         facts={"flow": flow},
     )
     return Alarm(cause, notice)
@@ -115,8 +115,8 @@ def issue_alarms(session: Session, now: datetime, held_for: timedelta = MAX_HELD
             f"issue {name} is held",
             OperatorNotice(
                 what=f"the issue of {name} is held",
-                cause=f"The post was not accepted: {'; '.join(hold_reasons(issue))}.",
-                remedy=f"Correct the post on the forum, or run: paperboy issues release {name}. See {GUIDE}",
+                cause=f"The post was not taken over: {'; '.join(hold_reasons(issue))}.",
+                remedy=f"Mend the post on the forum, or run: paperboy issues release {name}. See {GUIDE}",
                 facts={"issue": name, "post": issue.url},
             ),
         )
@@ -125,10 +125,10 @@ def issue_alarms(session: Session, now: datetime, held_for: timedelta = MAX_HELD
         yield Alarm(
             "no new issue",
             OperatorNotice(
-                what=f"no new issue for {MAX_FORUM_SILENCE.days} days",
-                cause=f"The newest weekly post is from {newest:%Y-%m-%d}: readers get nothing.",
+                what="no new issue for ten days",
+                cause=f"The newest weekly post is of {newest:%Y-%m-%d}: readers get nothing.",
                 remedy=(
-                    f"Check whether the forum posts, and whether the feed brings it: paperboy doctor. See {GUIDE}"
+                    f"See whether the forum posts, and whether the feed brings it: paperboy doctor. See {GUIDE}"
                 ),
                 facts={"newest post": f"{newest:%Y-%m-%d %H:%M} UTC"},
             ),
@@ -146,9 +146,9 @@ def bounce_alarms(session: Session, now: datetime, max_percent: int) -> Iterator
             yield Alarm(
                 f"bounces of {slot}",
                 OperatorNotice(
-                    what="many mails bounce",
-                    cause=f"{bounced} of the {sent} mails of {slot} bounced; the limit is {max_percent} %.",
-                    remedy=f"Large providers block senders for this: find out why they bounced. See {GUIDE}",
+                    what="many mails come back",
+                    cause=f"{bounced} of the {sent} mails of {slot} came back; the limit is {max_percent} %.",
+                    remedy=f"Large providers block senders for this: see why they came back. See {GUIDE}",
                     facts={"slot": slot, "returned": str(bounced), "sent": str(sent)},
                 ),
             )

@@ -114,4 +114,4 @@ def _count_bounced(session: Session, slots: Sequence[str]) -> Counter[str]:
         .join(BounceMail, BounceMail.delivery_id == Delivery.id)
         .where(Delivery.slot.in_(slots), BounceMail.kind == "bounce")
     )
-    return Counter(dict(session.execute(rows.group_by(Delivery.slot)).tuples().all()))
+    return Counter(dict(session.execute(rows.group_by(Delivery.slot)).all()))

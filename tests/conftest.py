@@ -37,10 +37,9 @@ LONG_FILES = {
     "test_accessibility.py",
     "test_every_paper_once.py",
     "test_flows.py",
-    "test_guard.py",
     "test_html_standards.py",
+    "test_middleware.py",
     "test_in_a_browser.py",
-    "test_operator_looks.py",
     "test_same_answers.py",
     "test_spam.py",
 }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.settings import SettingsError, load_settings
+from core.settings import Settings, SettingsError, load_settings
 
 
 @pytest.mark.parametrize("address", ["http://counts.example", "memory://", "redis:", "soon"])
@@ -13,3 +13,10 @@ def test_a_limits_address_that_is_not_redis_is_reported_in_one_line(
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert str(caught.value).splitlines() == ["PAPERBOY_LIMITS_URL: must be like redis://host:6379/0"]
+
+
+def test_every_default_is_a_valid_setting() -> None:
+    """Defaults are not validated when settings are loaded, because that would load a slow library."""
+    default = Settings(_env_file=None)  # type: ignore[call-arg]
+    texts = {name: value for name, value in default.model_dump().items() if isinstance(value, str) and value}
+    assert Settings(_env_file=None, **texts) == default  # type: ignore[call-arg]

@@ -14,7 +14,7 @@ from delivery.sender import SendResult, send_due
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer
 from tests.support.factories import IDENTITY, NOW, add_subscriber, edition_of, issue_of, rendered
-from tests.support.servers.postfix import IS_AT_HAND, postfix
+from tests.support.servers.postfix import IS_AVAILABLE, postfix
 
 NAMES = ("", "김민지", 'A "quoted" name', "😀" * 10)
 SUBSCRIBERS = 20  # of each language
@@ -47,14 +47,14 @@ def send(database: Database, host: str, port: int) -> SendResult:
     )
 
 
-@pytest.mark.skipif(not IS_AT_HAND, reason="Postfix is not installed, or the tests do not run as root")
+@pytest.mark.skipif(not IS_AVAILABLE, reason="Postfix is not installed, or the tests do not run as root")
 def test_a_strict_postfix_accepts_every_mail_without_a_complaint(database: Database) -> None:
     addresses = planned(database)
     with postfix() as server:
         result = send(database, server.host, server.port)
         assert (result.stopped, result.states) == ("", {"sent": len(addresses)})
         assert sorted(server.wait_for(len(addresses))) == sorted(addresses)
-        assert server.complaints() == []
+        assert server.protocol_errors() == []
 
 
 class RecordingHandler:

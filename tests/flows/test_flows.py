@@ -181,7 +181,7 @@ def test_an_ingest_tells_the_operator_of_a_silent_forum_and_does_not_fail(
     server.on_rcpt = None
     for _ in range(2):
         ingest(now=in_summer)
-    assert _subjects(server) == ["Paperboy needs you: no new issue for 10 days"]
+    assert _subjects(server) == ["Paperboy needs you: no new issue for ten days"]
 
 
 # --- the deployments ----------------------------------------------------------------

@@ -148,7 +148,7 @@ def test_held_issues_and_a_silent_forum_need_attention(sent: Database) -> None:
         issue.held_revision = 2
     found = attention_lines(sent, 10 * DAY)
     assert any("the issue of 2025-07-28 is held" in line and "no paper" in line for line in found)
-    assert any("no new issue for 10 days" in line for line in found)
+    assert any("no new issue for ten days" in line for line in found)
 
 
 def test_mails_that_wait_for_over_an_hour_need_attention(sqlite_database: Database) -> None:

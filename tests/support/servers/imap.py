@@ -7,11 +7,11 @@ import ssl
 from tests.support.servers.threaded import Served
 
 PASSWORD = "secret"
-_LITERAL = re.compile(rb"BODY\.PEEK\[\]<0\.(\d+)>")
+_PARTIAL_FETCH = re.compile(rb"BODY\.PEEK\[\]<0\.(\d+)>")
 
 
 class ImapServer(Served):
-    """Listens while its context lasts; `mails` are those in INBOX, `seen` the places of those flagged."""
+    """Listens while its context lasts. `mails` are those in INBOX, `seen` the indexes of those that are flagged as seen."""
 
     def __init__(self, mails: list[bytes], *, tls: ssl.SSLContext, implicit_tls: bool = True) -> None:
         self.mails, self.seen = mails, set[int]()
@@ -21,7 +21,7 @@ class ImapServer(Served):
         self.port = self._server.server_address[1]
 
     def answer(self, command: bytes) -> tuple[bytes, bytes]:
-        """What is said before the tagged answer, and the answer itself."""
+        """The untagged lines of the reply to a command, and its tagged status."""
         word = command.split(b" ")[0].upper()
         if word == b"UID":
             return self._by_uid(command)
@@ -30,8 +30,8 @@ class ImapServer(Served):
         if word == b"LOGIN":
             return b"", b"OK in" if f'"{PASSWORD}"'.encode() in command else b"NO wrong name or password"
         if word == b"SELECT":
-            known = command == b'SELECT "INBOX"'
-            return b"* %d EXISTS\r\n" % len(self.mails), b"OK done" if known else b"NO no such mailbox"
+            is_inbox = command == b'SELECT "INBOX"'
+            return b"* %d EXISTS\r\n" % len(self.mails), b"OK done" if is_inbox else b"NO no such mailbox"
         if word == b"LOGOUT":
             return b"* BYE\r\n", b"OK bye"
         return b"", b"BAD unknown"
@@ -39,19 +39,19 @@ class ImapServer(Served):
     def _by_uid(self, command: bytes) -> tuple[bytes, bytes]:
         word, *rest = command.split(b" ")[1:]
         if word == b"SEARCH":
-            unseen = [place for place in range(len(self.mails)) if place not in self.seen]
-            return b"* SEARCH %s\r\n" % b" ".join(b"%d" % (place + 1) for place in unseen), b"OK done"
-        place = int(rest[0]) - 1
-        if word == b"FETCH" and (most := _LITERAL.search(command)):
-            raw = self.mails[place][: int(most[1])]
+            unseen = [index for index in range(len(self.mails)) if index not in self.seen]
+            return b"* SEARCH %s\r\n" % b" ".join(b"%d" % (index + 1) for index in unseen), b"OK done"
+        index = int(rest[0]) - 1
+        if word == b"FETCH" and (limit := _PARTIAL_FETCH.search(command)):
+            raw = self.mails[index][: int(limit[1])]
             return b"* %d FETCH (UID %d BODY[]<0> {%d}\r\n%s)\r\n" % (
-                place + 1,
-                place + 1,
+                index + 1,
+                index + 1,
                 len(raw),
                 raw,
             ), b"OK done"
         if word == b"STORE" and rb"(\Seen)" in command:
-            self.seen.add(place)
+            self.seen.add(index)
             return b"", b"OK done"
         return b"", b"BAD unknown"
 
@@ -60,11 +60,11 @@ def _handler_of(server: ImapServer) -> type[socketserver.BaseRequestHandler]:
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             try:
-                self._converse()
-            except (OSError, ssl.SSLError):  # the client has gone, or does not trust the certificate
+                self._serve()
+            except (OSError, ssl.SSLError):  # the client has gone, or it does not trust the certificate
                 return
 
-        def _converse(self) -> None:
+        def _serve(self) -> None:
             connection = (
                 server.tls.wrap_socket(self.request, server_side=True)
                 if server.implicit_tls
@@ -80,8 +80,8 @@ def _handler_of(server: ImapServer) -> type[socketserver.BaseRequestHandler]:
                     stream.flush()
                     stream = server.tls.wrap_socket(connection, server_side=True).makefile("rwb")
                     continue
-                before, answer = server.answer(command)
-                stream.write(before + tag + b" " + answer + b"\r\n")
+                untagged, status = server.answer(command)
+                stream.write(untagged + tag + b" " + status + b"\r\n")
                 stream.flush()
 
     return Handler

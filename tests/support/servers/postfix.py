@@ -1,4 +1,4 @@
-"""A real Postfix with strict settings, on loopback, in a folder of its own; it discards what it takes."""
+"""A real Postfix with strict settings, on loopback and in a folder of its own. It discards the mails that it accepts."""
 
 import contextlib
 import os
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 POSTFIX = shutil.which("postfix", path=f"{os.environ['PATH']}:/usr/sbin")
-IS_AT_HAND = POSTFIX is not None and os.geteuid() == 0  # its master process wants to be root
+IS_AVAILABLE = POSTFIX is not None and os.geteuid() == 0  # its master process must run as root
+TIMEOUT_SECONDS = 60
 
 _MAIN = """
 compatibility_level = 3.6
@@ -66,23 +67,23 @@ postlog unix-dgram n - n - 1 postlogd
 
 @dataclass(frozen=True)
 class Postfix:
-    """A running server; `log` is what it says."""
+    """A running server, and the log that it writes."""
 
     host: str
     port: int
     log: Path
 
     def wait_for(self, count: int) -> list[str]:
-        """The recipients of all mails it has taken, when it has passed on so many."""
-        ends = time.monotonic() + 60
+        """Wait until the server has delivered this many mails, and return their recipients."""
+        end = time.monotonic() + TIMEOUT_SECONDS
         while True:
-            passed_on = re.findall(r"to=<([^>]+)>,.* relay=none.*status=sent", self.log.read_text())
-            if len(passed_on) >= count or time.monotonic() > ends:
-                return passed_on
+            delivered = re.findall(r"to=<([^>]+)>,.* relay=none.*status=sent", self.log.read_text())
+            if len(delivered) >= count or time.monotonic() > end:
+                return delivered
             time.sleep(0.05)
 
-    def complaints(self) -> list[str]:
-        """What it did not like of ours; of its machine, such as its clocks, it may say what it likes."""
+    def protocol_errors(self) -> list[str]:
+        """The lines of the log about the client's mistakes. Warnings about the machine, such as its clock, do not count."""
         pattern = re.compile(
             r"smtpd\[\d+\]: warning:|reject:|improper|error:|fatal:|lost connection|too many errors"
         )
@@ -91,31 +92,31 @@ class Postfix:
 
 @contextlib.contextmanager
 def postfix() -> Iterator[Postfix]:
-    """A server, as long as this lasts."""
+    """Run a server while the context lasts."""
     folder = Path(tempfile.mkdtemp(prefix="paperboy-postfix-"))
     folder.chmod(0o755)
     for name in ("etc", "queue", "data", "log"):
         (folder / name).mkdir()
     shutil.chown(folder / "data", "postfix")
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = int(found.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = int(reserved.getsockname()[1])
     (folder / "etc/main.cf").write_text(_MAIN.format(folder=folder))
     (folder / "etc/master.cf").write_text(_MASTER.format(port=port))
     command = [str(POSTFIX), "-c", str(folder / "etc")]
-    subprocess.run([*command, "start"], check=True, capture_output=True)  # noqa: S603  its own folder
+    subprocess.run([*command, "start"], check=True, capture_output=True)  # noqa: S603  the arguments are our own
     try:
-        _wait_until_it_listens(port)
+        _wait_until_listening(port)
         yield Postfix("127.0.0.1", port, folder / "log/mail.log")
     finally:
         subprocess.run([*command, "stop"], check=True, capture_output=True)  # noqa: S603
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_until_it_listens(port: int) -> None:
+def _wait_until_listening(port: int) -> None:
     while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as found:
-            assert found.recv(4).startswith(b"220")
-            found.sendall(b"QUIT\r\n")
-            found.recv(100)
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as client:
+            assert client.recv(4).startswith(b"220")
+            client.sendall(b"QUIT\r\n")
+            client.recv(100)
             return
         time.sleep(0.05)

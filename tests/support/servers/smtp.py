@@ -1,25 +1,26 @@
-"""A real SMTP server on loopback for tests, which records everything and misbehaves as it is told."""
+"""A real SMTP server on loopback, which records everything and answers or misbehaves as a test scripts it."""
 
-import base64
-import contextlib
 import socket
 import socketserver
 import ssl
-import struct
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
-from typing import BinaryIO, Self, TypeVar
+from typing import Self, TypeVar
+
+from tests.support.servers.smtp_connection import Connection, ConnectionClosed, decoded
 
 
 class Misbehaviour(Enum):
+    """What a server can do instead of sending a reply."""
+
     DROP = "close the connection at once"
     TAKE_AND_DROP = "keep the message, then close the connection without a reply"
-    RESET = "break the connection off (RST)"
-    CLOSE_NOTIFY = "say by TLS that nothing more will be said, and hear on"
-    HANG = "say nothing and hear nothing as long as the server runs"
+    RESET = "reset the connection (RST)"
+    CLOSE_NOTIFY = "end TLS from this side (close_notify), and wait for the client to end it too"
+    HANG = "neither send nor read anything as long as the server runs"
 
 
 DROP = Misbehaviour.DROP
@@ -28,27 +29,29 @@ RESET = Misbehaviour.RESET
 HANG = Misbehaviour.HANG
 CLOSE_NOTIFY = Misbehaviour.CLOSE_NOTIFY
 
-Reply = str | bytes | Misbehaviour  # bytes go out as they are, and mean nothing to the server itself
+Reply = str | bytes | Misbehaviour  # bytes are sent as they are, and the server does not interpret them
 T = TypeVar("T")
-# What to answer in a phase: always the same, or by the phase's argument (None: as a well-behaved server).
+# What to answer in a phase: always the same, or by the phase's argument. None is the normal reply.
 Script = Reply | Callable[[T], Reply | None] | None
 
 
 @dataclass(frozen=True)
 class Message:
+    """A message that a client sent."""
+
     envelope_from: str
     rcpt: list[str]
-    data: bytes  # as sent, with the dots of the transport removed
+    data: bytes  # without the dots that the transport adds
 
 
 def in_turn(*replies: Reply | None) -> Callable[[object], Reply | None]:
-    """A script that gives each reply once, then behaves well."""
+    """A script that gives each reply once, in this order, and then the normal reply."""
     remaining = list(replies)
     return lambda _: remaining.pop(0) if remaining else None
 
 
 class ScriptedServer:
-    """Listens while its context lasts; `messages` holds what it accepted, in order."""
+    """Listens while its context lasts. `messages` holds what it accepted, in order."""
 
     def __init__(
         self,
@@ -58,24 +61,20 @@ class ScriptedServer:
         on_starttls: Script[None] = None,
         on_auth: Script[str] = None,  # the user
         on_mail: Script[str] = None,  # the sender's address
-        on_rcpt: Script[str] = None,  # the reader's address
+        on_rcpt: Script[str] = None,  # the recipient's address
         on_data: Script[None] = None,
-        on_text: Script[None] = None,  # in the middle of the message; the session ends with it
+        on_text: Script[None] = None,  # in the middle of the message, whose rest is not read
         on_body: Script[Message] = None,
         tls: ssl.SSLContext | None = None,
         implicit_tls: bool = False,
         require_starttls: bool = False,
-        login: tuple[str, str] | None = None,  # user and password, demanded before MAIL
+        login: tuple[str, str] | None = None,  # user and password, required before MAIL
         mechanisms: Sequence[str] = ("PLAIN", "LOGIN"),
         extensions: Sequence[str] = ("8BITMIME", "SIZE 20971520"),
-        receive_buffer: int = 0,  # bytes that the system takes before they are read (0: as it likes)
+        receive_buffer: int = 0,  # bytes that the system buffers before they are read; 0 is its default
     ) -> None:
-        self.on_connect, self.on_ehlo, self.on_starttls, self.on_auth = (
-            on_connect,
-            on_ehlo,
-            on_starttls,
-            on_auth,
-        )
+        self.on_connect, self.on_ehlo = on_connect, on_ehlo
+        self.on_starttls, self.on_auth = on_starttls, on_auth
         self.on_mail, self.on_rcpt, self.on_data = on_mail, on_rcpt, on_data
         self.on_text, self.on_body = on_text, on_body
         self.tls, self.implicit_tls, self.require_starttls = tls, implicit_tls, require_starttls
@@ -104,7 +103,7 @@ class ScriptedServer:
         self._listener.shutdown()
         self._thread.join()
         for session in list(self._open):
-            session.hang_up()
+            session.connection.shut_down()
         self._listener.server_close()  # waits for the sessions' threads
 
 
@@ -116,12 +115,8 @@ class _Listener(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Session)
 
     def process_request(self, request: object, client_address: object) -> None:
-        self.scripted.sessions += 1  # here, on the one listening thread, so that no count is lost
+        self.scripted.sessions += 1  # only this thread counts, so no session is lost
         super().process_request(request, client_address)  # type: ignore[arg-type]
-
-
-class _Closed(Exception):  # noqa: N818 (an end, no error)
-    """The session is over."""
 
 
 class _Session(socketserver.BaseRequestHandler):
@@ -130,11 +125,10 @@ class _Session(socketserver.BaseRequestHandler):
     def setup(self) -> None:
         self.scripted = self.server.scripted
         self.number = self.scripted.sessions
-        self.connection = self.request
-        self.stream: BinaryIO = self.connection.makefile("rb")
-        self.encrypted = self.authenticated = False
+        self.connection = Connection(self.request)
+        self.is_authenticated = False
         self.sender: str | None = None
-        self.readers: list[str] = []
+        self.recipients: list[str] = []
         self.scripted._open.add(self)
 
     def handle(self) -> None:
@@ -143,172 +137,139 @@ class _Session(socketserver.BaseRequestHandler):
                 self._encrypt()
             self._answer(self.scripted.on_connect, self.number, "220 scripted.test ESMTP")
             while True:
-                self._obey(self._line())
-        except (_Closed, OSError):
+                self._handle_command(self.connection.read_line())
+        except (ConnectionClosed, OSError):
             pass
 
     def finish(self) -> None:
         self.scripted._open.discard(self)
-        self.stream.close()
         self.connection.close()
 
-    def hang_up(self) -> None:
-        """Wake a session that waits for its client; its own thread then closes it."""
-        try:
-            self.connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # the client was faster
-
-    def _obey(self, line: str) -> None:
+    def _handle_command(self, line: str) -> None:
         self.scripted.commands.append(line)
         verb, _, argument = line.partition(" ")
         command = getattr(self, f"_do_{verb.lower()}", None)
         if command is None:
-            self._send("500 5.5.1 Unknown command")
+            self.connection.send("500 5.5.1 Unknown command")
         else:
             command(argument)
 
     def _do_ehlo(self, name: str) -> None:
-        offers = [*self.scripted.extensions]
-        if self.scripted.tls and not self.encrypted:
-            offers.append("STARTTLS")
-        if self.scripted.login and not self._needs_starttls():
-            offers.append(f"AUTH {' '.join(self.scripted.mechanisms)}")
-        lines = ["scripted.test", *offers]
+        offered = [*self.scripted.extensions]
+        if self.scripted.tls and not self.connection.is_encrypted:
+            offered.append("STARTTLS")
+        if self.scripted.login and not self._must_start_tls():
+            offered.append(f"AUTH {' '.join(self.scripted.mechanisms)}")
+        lines = ["scripted.test", *offered]
         normal = "\r\n".join([*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"])
         self._answer(self.scripted.on_ehlo, name, normal)
 
     def _do_helo(self, _name: str) -> None:
-        self._send("250 scripted.test")
+        self.connection.send("250 scripted.test")
 
     def _do_starttls(self, _argument: str) -> None:
-        if not self.scripted.tls or self.encrypted:
-            self._send("503 5.5.1 No TLS to start")
+        if not self.scripted.tls or self.connection.is_encrypted:
+            self.connection.send("503 5.5.1 No TLS to start")
             return
         if self._answer(self.scripted.on_starttls, None, "220 2.0.0 Ready"):
             self._encrypt()
 
     def _do_auth(self, argument: str) -> None:
         mechanism, _, initial = argument.partition(" ")
-        if self._needs_starttls() or mechanism.upper() not in self.scripted.mechanisms:
-            self._send("504 5.5.4 Mechanism not offered")
+        if self._must_start_tls() or mechanism.upper() not in self.scripted.mechanisms:
+            self.connection.send("504 5.5.4 Mechanism not offered")
             return
         if mechanism.upper() == "PLAIN":
-            _, user, password = self._given(initial, "").split("\0")
+            _, user, password = self._initial_response(initial, "").split("\0")
         else:
-            user = self._given(initial, "Username:")
-            password = self._ask("Password:")
-        right = (user, password) == self.scripted.login
-        normal = "235 2.7.0 Welcome" if right else "535 5.7.8 Wrong user or password"
+            user = self._initial_response(initial, "Username:")
+            password = self.connection.ask("Password:")
+        is_right = (user, password) == self.scripted.login
+        normal = "235 2.7.0 Welcome" if is_right else "535 5.7.8 Wrong user or password"
         if self._answer(self.scripted.on_auth, user, normal):
-            self.authenticated = True
+            self.is_authenticated = True
             self.scripted.logins.append(user)
 
     def _do_mail(self, argument: str) -> None:
-        if self._needs_starttls():
-            self._send("530 5.7.0 Must issue a STARTTLS command first")
-        elif self.scripted.login and not self.authenticated:
-            self._send("530 5.7.0 Authentication required")
+        if self._must_start_tls():
+            self.connection.send("530 5.7.0 Must issue a STARTTLS command first")
+        elif self.scripted.login and not self.is_authenticated:
+            self.connection.send("530 5.7.0 Authentication required")
         elif self._answer(self.scripted.on_mail, _address(argument), "250 2.1.0 Ok"):
-            self.sender, self.readers = _address(argument), []
+            self.sender, self.recipients = _address(argument), []
 
     def _do_rcpt(self, argument: str) -> None:
         if self.sender is None:
-            self._send("503 5.5.1 MAIL first")
+            self.connection.send("503 5.5.1 MAIL first")
         elif self._answer(self.scripted.on_rcpt, _address(argument), "250 2.1.5 Ok"):
-            self.readers.append(_address(argument))
+            self.recipients.append(_address(argument))
 
     def _do_data(self, _argument: str) -> None:
-        if self.sender is None or not self.readers:
-            self._send("503 5.5.1 RCPT first")
-        elif self._answer(self.scripted.on_data, None, "354 Go ahead", good="3"):
+        if self.sender is None or not self.recipients:
+            self.connection.send("503 5.5.1 RCPT first")
+        elif self._answer(self.scripted.on_data, None, "354 Go ahead", success="3"):
             if reply := _scripted(self.scripted.on_text, None):
                 self._interrupt(reply)
-            self._take(Message(self.sender, self.readers, self._body()))
+            self._accept(Message(self.sender, self.recipients, self.connection.read_text()))
 
     def _do_rset(self, _argument: str) -> None:
-        self.sender, self.readers = None, []
-        self._send("250 2.0.0 Ok")
+        self.sender, self.recipients = None, []
+        self.connection.send("250 2.0.0 Ok")
 
     def _do_noop(self, _argument: str) -> None:
-        self._send("250 2.0.0 Ok")
+        self.connection.send("250 2.0.0 Ok")
 
     def _do_quit(self, _argument: str) -> None:
-        self._send("221 2.0.0 Bye")
-        raise _Closed
+        self.connection.send("221 2.0.0 Bye")
+        raise ConnectionClosed
 
     def _interrupt(self, reply: Reply) -> None:
-        """Answer before the whole text is there, and read no more of it."""
-        self._bytes_line()
-        self._give(reply)
-        self._misbehave(HANG)  # a connection closed with unread bytes would overtake the reply
+        """Answer before the whole text has come, and read no more of it."""
+        self.connection.read_raw_line()
+        self._reply(reply)
+        self._misbehave(HANG)  # closing a connection with unread bytes resets it, and the reply might be lost
 
-    def _take(self, message: Message) -> None:
-        self.sender, self.readers = None, []
+    def _accept(self, message: Message) -> None:
+        self.sender, self.recipients = None, []
         reply = _scripted(self.scripted.on_body, message) or "250 2.0.0 Queued"
-        # Recorded before the reply, so that a client which has its 250 finds the message here.
+        # The message is recorded before the reply, so that a test whose client got its 250 finds it.
         if reply is TAKE_AND_DROP or isinstance(reply, bytes) or (isinstance(reply, str) and reply[0] == "2"):
             self.scripted.messages.append(message)
-        self._give(reply)
+        self._reply(reply)
 
-    def _answer(self, script: Script[T], argument: T, normal: str, good: str = "2") -> bool:
-        """Send the script's reply, or the normal one; says whether it was a good one."""
+    def _answer(self, script: Script[T], argument: T, normal: str, success: str = "2") -> bool:
+        """Send the script's reply, or the normal one. Returns whether its code begins with `success`."""
         reply = _scripted(script, argument) or normal
-        self._give(reply)
-        return isinstance(reply, str) and reply.startswith(good)
+        self._reply(reply)
+        return isinstance(reply, str) and reply.startswith(success)
 
-    def _give(self, reply: Reply) -> None:
+    def _reply(self, reply: Reply) -> None:
         if isinstance(reply, Misbehaviour):
             self._misbehave(reply)
-        elif isinstance(reply, bytes):
-            self.connection.sendall(reply)
         else:
-            self._send(reply)
-            if reply.startswith("421"):
-                raise _Closed
+            self.connection.send(reply)
+            if isinstance(reply, str) and reply.startswith("421"):
+                raise ConnectionClosed
 
     def _misbehave(self, how: Misbehaviour) -> None:
         if how is HANG:
             self.scripted._closing.wait()
         if how is CLOSE_NOTIFY:
-            with contextlib.suppress(OSError):  # of a client that leaves
-                self.connection.unwrap()
+            self.connection.close_tls()
         if how is RESET:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        raise _Closed
+            self.connection.reset_on_close()
+        raise ConnectionClosed
 
-    def _given(self, initial: str, question: str) -> str:
-        return _decoded(initial) if initial else self._ask(question)
+    def _initial_response(self, initial: str, question: str) -> str:
+        """What the client sent together with AUTH, or its answer to a challenge."""
+        return decoded(initial) if initial else self.connection.ask(question)
 
-    def _ask(self, question: str) -> str:
-        self._send(f"334 {base64.b64encode(question.encode()).decode()}")
-        return _decoded(self._line())
-
-    def _send(self, reply: str) -> None:
-        self.connection.sendall(reply.encode() + b"\r\n")
-
-    def _line(self) -> str:
-        return self._bytes_line().decode("utf-8", "replace").rstrip("\r\n")
-
-    def _bytes_line(self) -> bytes:
-        line = self.stream.readline()
-        if not line.endswith(b"\n"):
-            raise _Closed
-        return line
-
-    def _body(self) -> bytes:
-        lines = iter(self._bytes_line, b".\r\n")
-        return b"".join(line.removeprefix(b".") for line in lines)
-
-    def _needs_starttls(self) -> bool:
-        return self.scripted.require_starttls and not self.encrypted
+    def _must_start_tls(self) -> bool:
+        return self.scripted.require_starttls and not self.connection.is_encrypted
 
     def _encrypt(self) -> None:
-        assert self.scripted.tls is not None, "give the server a TLS context"
-        self.stream.close()
-        self.connection = self.scripted.tls.wrap_socket(self.connection, server_side=True)
-        self.stream = self.connection.makefile("rb")
-        self.encrypted, self.authenticated, self.sender = True, False, None
+        self.connection.encrypt(self.scripted.tls)
+        self.is_authenticated, self.sender = False, None
 
 
 def _scripted(script: Script[T], argument: T) -> Reply | None:
@@ -316,9 +277,5 @@ def _scripted(script: Script[T], argument: T) -> Reply | None:
 
 
 def _address(argument: str) -> str:
-    """`someone@example.com` of `FROM:<someone@example.com> SIZE=100`."""
+    """The address in an argument such as `FROM:<someone@example.com> SIZE=100`."""
     return argument.partition("<")[2].rpartition(">")[0]
-
-
-def _decoded(token: str) -> str:
-    return base64.b64decode(token).decode()
