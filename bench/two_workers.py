@@ -1,6 +1,6 @@
 """Sends a digest by a Prefect server and two workers, kills one of the workers half-way, and counts the mails.
 
-Run it with `python -m bench.two_workers`; it takes about four minutes. Everything runs as in the operator's guide: a
+Run it with `python -m bench.two_workers`; it takes a few minutes. Everything runs as in the operator's guide: a
 server, a work pool, `prefect deploy --all`, two workers and one PostgreSQL database. The second worker, which runs a
 further sender, is killed with all its processes. The exit code is 1 if the run fails, if a mail is missing, or if one
 arrives twice without having been marked as uncertain.

@@ -6,6 +6,7 @@ import ssl
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -100,22 +101,29 @@ def postgresql_template(postgresql: str) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """A function that creates a fresh, migrated database and returns its URL, once for each kind of database."""
-    created: list[str] = []
 
     def new_sqlite() -> str:
         path = tmp_path / f"{uuid.uuid4().hex}.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
 
-    def new_postgresql() -> str:
-        server = request.getfixturevalue("postgresql")
-        created.append(f"t{uuid.uuid4().hex}")
-        _create(server, created[-1], request.getfixturevalue("postgresql_template"))
-        return _url_of(server, created[-1])
+    if request.param == "sqlite":
+        yield new_sqlite
+        return
+    server = request.getfixturevalue("postgresql")
+    template = request.getfixturevalue("postgresql_template")
+    with _temporary_databases(server) as new_postgresql:
+        yield lambda: new_postgresql(template)
 
-    yield new_sqlite if request.param == "sqlite" else new_postgresql
-    for name in created:
-        _run(request.getfixturevalue("postgresql"), f'DROP DATABASE "{name}" WITH (FORCE)')
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of each kind without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    with _temporary_databases(request.getfixturevalue("postgresql")) as new_postgresql:
+        yield new_postgresql(None)
 
 
 @pytest.fixture
@@ -175,6 +183,21 @@ def shared_forum() -> Path:
     if not FORUM.is_dir():
         pytest.skip("the shared forum is not here")
     return FORUM
+
+
+@contextmanager
+def _temporary_databases(server: str) -> Iterator[Callable[[str | None], str]]:
+    """A function that creates a PostgreSQL database, perhaps from a template. All of them are dropped at the end."""
+    created: list[str] = []
+
+    def new_database(template: str | None) -> str:
+        created.append(f"t{uuid.uuid4().hex}")
+        _create(server, created[-1], template)
+        return _url_of(server, created[-1])
+
+    yield new_database
+    for name in created:
+        _run(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def _url_of(server: str, name: str) -> str:
