@@ -1,14 +1,32 @@
-"""The root of all errors that Paperboy raises on purpose, and the tree that they form.
+"""The root of all errors that Paperboy raises on purpose. The command line catches it, and prints its message.
 
 PaperboyError
-├── SettingsError                  core.settings
-├── DatabaseError                  core.database
+├── RunFailedError            core.errors
+├── DatabaseError             core.database
+├── SettingsError             core.settings
+├── FeedError                 issues.fetch
+├── StoreError                issues.store
+├── TextError                 issues.parse.text
+├── AccountError              subscribers.addresses
+├── CsvError                  subscribers.csv_files
+├── TokenError                subscribers.tokens
+│   └── ExpiredTokenError     subscribers.tokens
+├── DkimKeyError              emails.mime.dkim_signing
+├── EmptyIssueError           emails.edition
+├── RenderError               emails.rendering.render
+├── SendError                 delivery.transport.base
+│   └── SmtpError             delivery.transport.smtp.replies
+├── SmtpUrlError              delivery.transport.smtp.server
+├── ResendError               mailings.resend.request
+├── InboxError                bounces.inbox
+├── NotSignedInError          paperboy.admin.auth
+└── ForbiddenActionError      paperboy.admin.auth
 """
 
 
 class PaperboyError(Exception):
-    """An error that a person can do something about; its message has one line for each mistake."""
+    """An error that a person can do something about. Its message has one line for each mistake."""
 
 
 class RunFailedError(PaperboyError):
-    """A run came to its end but counts as failed; the message says what to correct."""
+    """A run has ended but counts as failed. The message says what to correct."""
