@@ -105,6 +105,10 @@ def _check_deployments(api: httpx.Client, file: Path, timezone: str) -> Iterator
 def _check_deployment(name: str, expected: Mapping[str, Any], found: Any, timezone: str) -> Finding:
     if found is None:
         return failed(name, "is missing", _DEPLOY)
+    if found.get("entrypoint") != expected["entrypoint"]:
+        # Prefect cannot load the flow from a file that is gone, so its runs crash before Paperboy can tell anybody.
+        said = f"runs {found.get('entrypoint')}, but prefect.yaml says {expected['entrypoint']}"
+        return failed(name, said, _DEPLOY)
     if found.get("paused"):
         return failed(name, "is paused", "resume it in Prefect")
     # A schedule can be paused by itself, while its deployment is active.

@@ -218,6 +218,7 @@ def _deploy() -> None:
             client.create_deployment(
                 client.create_flow_from_name(name),
                 deployment["name"],
+                entrypoint=deployment["entrypoint"],
                 work_pool_name="paperboy",
                 schedules=[
                     DeploymentScheduleCreate(schedule=CronSchedule(**schedule), active=True)
@@ -238,6 +239,15 @@ def test_every_deployment_names_an_existing_flow() -> None:
         path, _, name = deployment["entrypoint"].partition(":")
         module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
         assert getattr(module, name).name == name
+
+
+def test_every_frequency_has_a_scheduled_digest() -> None:
+    frequencies = [
+        deployment["parameters"]["frequency"]
+        for deployment in DEPLOYMENTS
+        if deployment["entrypoint"] == "flows/digest.py:digest" and deployment.get("schedules")
+    ]
+    assert sorted(frequencies) == sorted(Frequency)
 
 
 def test_digests_go_out_at_eight_in_seoul_and_the_feed_is_read_every_hour() -> None:

@@ -257,7 +257,11 @@ def _prefect_answers() -> dict[str, Answer]:
     for deployment in DEPLOYMENTS:
         name = f"{deployment['entrypoint'].rpartition(':')[2]}/{deployment['name']}"
         schedules = [{"active": True, "schedule": schedule} for schedule in deployment.get("schedules", [])]
-        answers[f"/api/deployments/name/{name}"] = {"paused": False, "schedules": schedules}
+        answers[f"/api/deployments/name/{name}"] = {
+            "entrypoint": deployment["entrypoint"],
+            "paused": False,
+            "schedules": schedules,
+        }
     return {path: (200, json.dumps(answer)) for path, answer in answers.items()}
 
 

@@ -166,6 +166,11 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         lambda i: i.prefect.answers.pop(f"/api/deployments/name/{WEEKLY}"),
         f"failed   deployment {WEEKLY}: is missing",
     ),
+    "a deployment of the version before": (
+        lambda i: i.change_deployment("bounces/quarter-hourly", entrypoint="flows/bounces.py:bounces"),
+        "failed   deployment bounces/quarter-hourly: runs flows/bounces.py:bounces, but prefect.yaml says "
+        "flows/read_bounces.py:bounces",
+    ),
     "a paused deployment": (
         lambda i: i.change_deployment(WEEKLY, paused=True),
         f"failed   deployment {WEEKLY}: is paused",
