@@ -1,6 +1,7 @@
 """The languages that subscribers choose and that texts are written in."""
 
 from enum import StrEnum
+from typing import assert_never
 
 
 class TextLanguage(StrEnum):
@@ -8,6 +9,17 @@ class TextLanguage(StrEnum):
 
     KO = "ko"
     EN = "en"
+
+    @property
+    def other(self) -> "TextLanguage":
+        """The language that pages and mails offer to switch to."""
+        match self:
+            case TextLanguage.KO:
+                return TextLanguage.EN
+            case TextLanguage.EN:
+                return TextLanguage.KO
+            case _:
+                assert_never(self)
 
 
 class Language(StrEnum):
@@ -19,7 +31,7 @@ class Language(StrEnum):
 
     @property
     def texts(self) -> tuple[TextLanguage, ...]:
-        """The languages of the texts that a mail in this language holds, in reading order."""
+        """The languages of the texts in a mail in this language, in reading order."""
         return _TEXTS[self]
 
     @property
@@ -28,7 +40,7 @@ class Language(StrEnum):
         return _TEXTS[self][0]
 
 
-_TEXTS = {
+_TEXTS: dict[Language, tuple[TextLanguage, ...]] = {
     Language.KO: (TextLanguage.KO,),
     Language.EN: (TextLanguage.EN,),
     Language.BOTH: (TextLanguage.KO, TextLanguage.EN),

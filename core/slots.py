@@ -36,6 +36,17 @@ class Frequency(StrEnum):
             case _:
                 assert_never(self)
 
+    @property
+    def brings_whole_issues(self) -> bool:
+        """Whether a digest brings everything that is unread, and not a portion of it."""
+        match self:
+            case Frequency.WEEKLY:
+                return True
+            case Frequency.DAILY:
+                return False
+            case _:
+                assert_never(self)
+
 
 def digest_slot(frequency: Frequency, local: datetime) -> str:
     """The slot of the digest that is due at a local time."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import ceil
-from typing import assert_never
 
 from core.slots import Frequency
 from emails.compose import compose
@@ -19,15 +18,9 @@ _EMPTY = "the issue has no paper in force; if it is held, release it first"
 
 def portion(unread: int, frequency: Frequency, daily_papers: int) -> int:
     """How many of the unread papers the next mail brings; `daily_papers` 0 means all at once."""
-    match frequency:
-        case Frequency.WEEKLY:
-            return min(unread, MAX_PAPERS)
-        case Frequency.DAILY:
-            if daily_papers == 0:
-                return min(unread, MAX_PAPERS)
-            return min(unread, max(daily_papers, ceil(unread / DAYS_PER_BACKLOG)), MAX_PAPERS)
-        case _:
-            assert_never(frequency)
+    if frequency.brings_whole_issues or daily_papers == 0:
+        return min(unread, MAX_PAPERS)
+    return min(unread, max(daily_papers, ceil(unread / DAYS_PER_BACKLOG)), MAX_PAPERS)
 
 
 def next_edition(
@@ -58,8 +51,8 @@ def editions_of_issue(papers: Sequence[Arrival], spec: MailSpec, *, daily_papers
     start = 0
     while start < len(papers):
         unread = papers[start:]
-        is_weekly = spec.frequency == Frequency.WEEKLY  # a whole issue, even if it is unusually long
-        count = len(unread) if is_weekly else portion(len(unread), spec.frequency, daily_papers)
+        is_whole = spec.frequency.brings_whole_issues  # even if the issue is unusually long
+        count = len(unread) if is_whole else portion(len(unread), spec.frequency, daily_papers)
         cursor = papers[start - 1].number if start else 0
         editions.append(_compose_portion(unread, count, cursor, spec, daily_papers))
         start += count
@@ -85,7 +78,6 @@ def _compose_portion(
 ) -> Edition:
     """The edition of the first `count` unread papers; a daily one also announces those of the next mail."""
     waiting = unread[count:]
-    announced = (
-        0 if spec.frequency == Frequency.WEEKLY else portion(len(waiting), spec.frequency, daily_papers)
-    )
+    is_whole = spec.frequency.brings_whole_issues
+    announced = 0 if is_whole else portion(len(waiting), spec.frequency, daily_papers)
     return compose(unread[:count], cursor, spec, remaining=len(waiting), following=waiting[:announced])

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from core.languages import Language, TextLanguage
-from core.slots import Frequency
 from emails.content import MailSpec
 from emails.edition import Edition, IssueUnit, PaperUnit, Part, days_covered
 from emails.kinds import SENT_AGAIN, MailKind
@@ -152,16 +151,15 @@ class _ViewBuilder:
         self._language = edition.spec.language
         self._units = self._texts = self._blocks = self._papers = 0
 
-    def web_url(self, issue: IssueUnit, language: Language | None = None) -> str:
+    def web_url(self, issue: IssueUnit, language: TextLanguage | None = None) -> str:
         """Where an issue can be read in full, in the mail's language or in another one."""
         return f"{self._archive}/{issue.topic_id}?text={language or self._language}"
 
     def issue(self, issue: IssueUnit) -> IssueView:
         """The view of an issue."""
         web = self.web_url(issue)
-        other = Language.KO if self._language == Language.EN else Language.EN
         return IssueView(
-            web=self.web_url(issue, other),
+            web=self.web_url(issue, self._language.frame.other),
             elsewhere=_elsewhere(issue, self._language),
             unit=self._unit(issue.parts, web),
             papers=tuple([self._paper(paper, f"{web}#paper-{paper.number}") for paper in issue.papers]),
@@ -228,7 +226,7 @@ def _elsewhere(issue: IssueUnit, language: Language) -> str:
 
 def _portions(edition: Edition) -> Iterator[str]:
     """For a daily mail, which papers it brings of each issue that is spread over several mails."""
-    if edition.spec.frequency == Frequency.WEEKLY:
+    if edition.spec.frequency.brings_whole_issues:
         return
     for issue in edition.issues:
         if len(issue.papers) < issue.total:

@@ -133,11 +133,12 @@ def _texts(paper: PaperContent) -> Iterator[ArchivedText]:
 
 
 def _title(paper: PaperContent, languages: Sequence[TextLanguage]) -> ArchivedTitle:
-    """A paper's title in the first of the languages that has one."""
-    prefers_english = TextLanguage.KO not in languages or not paper.title_ko
-    if paper.title_en and prefers_english:
-        return ArchivedTitle(paper.title_en, TextLanguage.EN)
-    return ArchivedTitle(paper.title_ko, TextLanguage.KO)
+    """A paper's title in the first of the languages that has one, or else in any language."""
+    for language in (*languages, *TextLanguage):
+        title = getattr(paper, f"title_{language}")
+        if title:
+            return ArchivedTitle(title, language)
+    return ArchivedTitle("", languages[0])
 
 
 def _corrections(
@@ -150,8 +151,7 @@ def _corrections(
         arrival = known.get(title_key(name))
         if arrival and field == "title_en":
             known[title_key(change["before"])] = arrival  # older edits use the old title
-        is_english = field.endswith("_en") or field in FIELDS_IN_EVERY_LANGUAGE
-        language = TextLanguage.EN if is_english else TextLanguage.KO
+        language = _language_of(field)
         if language in languages or field in FIELDS_IN_EVERY_LANGUAGE:
             yield Correction(
                 day=context.settings.local(seen_at).date(),
@@ -160,6 +160,14 @@ def _corrections(
                 language=language,
                 pieces=diff_words(change["before"], change["after"]),
             )
+
+
+def _language_of(field: str) -> TextLanguage:
+    """The language of a changed field. Names of papers and addresses are English, and notes are mostly Korean."""
+    if field in FIELDS_IN_EVERY_LANGUAGE:
+        return TextLanguage.EN
+    suffix = field.rpartition("_")[2]
+    return TextLanguage(suffix) if suffix in list(TextLanguage) else TextLanguage.KO
 
 
 def _changes(issue: Issue) -> Iterator[tuple[datetime, dict[str, str]]]:

@@ -2,6 +2,7 @@
 
 from calendar import month_name
 from datetime import date
+from typing import assert_never
 
 from fastapi import Request
 
@@ -22,8 +23,17 @@ def translate(language: TextLanguage, phrase: str, /, **values: object) -> str:
 
 def format_day(language: TextLanguage, day: date) -> str:
     """A day as people write it."""
-    month = month_name[day.month] if language == TextLanguage.EN else day.month
-    return translate(language, "day", year=day.year, month=month, day=day.day)
+    return translate(language, "day", year=day.year, month=_month(language, day), day=day.day)
+
+
+def _month(language: TextLanguage, day: date) -> str:
+    match language:
+        case TextLanguage.KO:
+            return str(day.month)
+        case TextLanguage.EN:
+            return month_name[day.month]
+        case _:
+            assert_never(language)
 
 
 def page_language(request: Request, subscriber_language: Language | None = None) -> TextLanguage:

@@ -23,14 +23,13 @@ def render_page(
 ) -> HTMLResponse:
     """A page in the visitor's language."""
     language = page_language(request, subscriber_language)
-    other = TextLanguage.KO if language == TextLanguage.EN else TextLanguage.EN
-    switched = request.url.include_query_params(lang=other)
+    switched = request.url.include_query_params(lang=language.other)
     html = (
         templates()
         .get_template(template)
         .render(
             language=language,
-            other=other,
+            other=language.other,
             other_address=f"{switched.path}?{switched.query}",
             t=partial(translate, language),
             **values,
