@@ -14,7 +14,8 @@ import sys
 from bench.databases import databases, open_empty
 from bench.processes import show
 from tests.support.crash_points import POINTS, RANDOM
-from tests.support.kills import KillReport, kill_at
+from tests.support.kill_report import KillReport
+from tests.support.kills import kill_at
 
 SENDERS = (1, 2)
 COLUMNS = ("kills", "lost", "repeated", "uncertain", "unknown")

@@ -16,7 +16,7 @@ from mailings.resend.request import ResendError, ResendGroup, ResendRequest
 
 
 @flow(name="resend", on_failure=[alert_on_failure], on_crashed=[alert_on_failure])
-def resend(
+def resend(  # long, because Prefect shows each parameter and its description to the operator
     issue: str = "",
     correction: bool = False,
     delivery: int = 0,

@@ -145,24 +145,28 @@ def count_eligible(
     slices: Counter[tuple[Language, int]] = Counter()
     reasons: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    for group, why_not, language, bits, readers, ids in session.execute(rows):
+    for group, why_not, language, bits, count, ids in session.execute(rows):
         if why_not:
-            left_out[why_not] += readers
+            left_out[why_not] += count
         else:
-            reasons[group] += readers
-            slices[language, bits] += readers
+            reasons[group] += count
+            slices[language, bits] += count
             checksum += int(ids)
     left_out += _waiting(session, papers, groups, and_(who, may_get(has_copy), mask == 0))
-    sample = select(Subscriber.id, Subscriber.email).where(who, may_get(has_copy), mask > 0)
     return Eligibility(
-        tuple(AudienceSlice(language, bits, readers) for (language, bits), readers in sorted(slices.items())),
+        tuple(AudienceSlice(language, bits, count) for (language, bits), count in sorted(slices.items())),
         reasons,
         left_out,
-        tuple(
-            (id_, email) for id_, email in session.execute(sample.order_by(Subscriber.id).limit(SAMPLE_SIZE))
-        ),
+        _sample(session, and_(who, may_get(has_copy), mask > 0)),
         checksum,
     )
+
+
+def _sample(session: Session, is_eligible: ColumnElement[bool]) -> tuple[tuple[int, str], ...]:
+    rows = (
+        select(Subscriber.id, Subscriber.email).where(is_eligible).order_by(Subscriber.id).limit(SAMPLE_SIZE)
+    )
+    return tuple((id_, email) for id_, email in session.execute(rows))
 
 
 def _waiting(

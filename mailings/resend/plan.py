@@ -166,16 +166,7 @@ def _plan_issue(
         raise EmptyIssueError(f"the issue of {issue.week_start} has no paper in force; is it held?")
     groups = request.groups or _default_groups(request)
     subscriber = _active_subscriber(session, request.to) if request.to else None
-    terms = {
-        "issue": issue.topic_id,
-        "revision": issue.revision,
-        "correction": request.is_correction,
-        "subscriber": subscriber and subscriber.id,
-        "groups": sorted(set(groups)),
-        "language": request.language or "",
-        "frequency": request.frequency or "",
-        "reason": clean_line(request.reason, MAX_REASON_LENGTH),
-    }
+    terms = _terms(request, issue, groups, subscriber)
     earlier = earlier_request(session, terms)
     who, has_copy = _whom(request, subscriber), _has_copy(earlier)
     eligible = eligibility.count_eligible(session, papers, groups, who, has_copy)
@@ -200,6 +191,22 @@ def _plan_issue(
     what = f"{'corrected papers of ' if request.is_correction else ''}{issue.title}"
     old_copies = _old_copies(session, issue, papers)
     return ResendPlan(what, terms, old_copies, batches, eligible, earlier, _waiting(session, earlier))
+
+
+def _terms(
+    request: ResendRequest, issue: Issue, groups: Sequence[ResendGroup], subscriber: Subscriber | None
+) -> dict[str, Any]:
+    """What identifies a request: the same terms send nothing twice."""
+    return {
+        "issue": issue.topic_id,
+        "revision": issue.revision,
+        "correction": request.is_correction,
+        "subscriber": subscriber and subscriber.id,
+        "groups": sorted(set(groups)),
+        "language": request.language or "",
+        "frequency": request.frequency or "",
+        "reason": clean_line(request.reason, MAX_REASON_LENGTH),
+    }
 
 
 def _default_groups(request: ResendRequest) -> tuple[ResendGroup, ...]:

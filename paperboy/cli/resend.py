@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailings.resend.plan import ResendPlan
 
 
-def resend(  # one parameter for each option
+def resend(  # long, because each option is a parameter with its help text
     issue: Annotated[
         str | None, typer.Argument(metavar="[ISSUE]", help="First day of the week (2025-07-28) or topic id.")
     ] = None,

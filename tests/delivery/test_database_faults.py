@@ -1,52 +1,29 @@
 """Faults of the database: full, locked, away for a while or broken, and what happens to the mails."""
 
 import itertools
-import logging
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, event, make_url, select, text
+from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from core.database import Database
 from delivery import group_commit
 from delivery.models import Delivery
 from paperboy.cli.main import main
+from tests.support.database_faults import Disk, Locker, Outage, log_lines
 from tests.support.factories import NOW, add_issue, add_subscriber, issue_of
 from tests.support.outbox import deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer
 
 MAILS = 60
 WAITS_LINE = "the run waits because the database is away"
-
-
-class RecordingHandler(logging.Handler):
-    """Records the lines of the log, and calls `on_line` at each, when a person would act."""
-
-    def __init__(self, on_line: Callable[[], None]) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-        self._on_line = on_line
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-        self._on_line()
-
-
-@contextmanager
-def log_lines(on_line: Callable[[], None] = lambda: None) -> Iterator[list[str]]:
-    handler = RecordingHandler(on_line)
-    logging.getLogger("delivery").addHandler(handler)
-    yield handler.lines
-    logging.getLogger("delivery").removeHandler(handler)
 
 
 def at_mail(number: int, action: Callable[[], None]) -> Callable[[object], None]:
@@ -67,21 +44,6 @@ def assert_each_arrived_once(database: Database, server: ScriptedServer, address
 
 
 # --- the disk -----------------------------------------------------------------------
-
-
-class Disk:
-    """A disk that has room for only three more pages of an SQLite file."""
-
-    def __init__(self, database: Database) -> None:
-        with database.engine.connect() as connection:
-            self.pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one() + 3
-        event.listen(database.engine, "checkout", self._limit)
-
-    def _limit(self, connection: object, *_: object) -> None:
-        connection.execute(f"PRAGMA max_page_count = {self.pages}")  # type: ignore[attr-defined]
-
-    def grow(self) -> None:
-        self.pages += 10_000
 
 
 def reply_at_length(_message: object) -> str:
@@ -121,32 +83,6 @@ def test_a_run_waits_until_a_full_disk_has_room_and_then_sends_the_rest_once(
 
 # --- locked -------------------------------------------------------------------------
 
-LOCKING_PROGRAM = """
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("BEGIN IMMEDIATE")
-print("locked", flush=True)
-sys.stdin.read()
-connection.execute("COMMIT")
-"""
-
-
-class Locker:
-    """Another process that locks the database for a while."""
-
-    def __init__(self, database: Database) -> None:
-        self._command = [sys.executable, "-c", LOCKING_PROGRAM, str(database.engine.url.database)]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def lock(self) -> None:
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
-        assert self._process.stdout
-        assert self._process.stdout.readline() == b"locked\n"
-
-    def unlock(self) -> None:
-        assert self._process
-        self._process.communicate(timeout=30)
-
 
 def test_a_run_waits_while_another_program_locks_the_database(sqlite_database: Database) -> None:
     addresses = plan_mails(sqlite_database, 4)
@@ -159,30 +95,6 @@ def test_a_run_waits_while_another_program_locks_the_database(sqlite_database: D
 
 
 # --- away ---------------------------------------------------------------------------
-
-
-class Outage:
-    """An outage of a PostgreSQL database: it ends all connections and accepts no new ones until it is over."""
-
-    def __init__(self, database: Database) -> None:
-        self._name = database.engine.url.database
-        url = make_url(database.engine.url).set(database="postgres")
-        self._outside = create_engine(url, isolation_level="AUTOCOMMIT")
-        self._attempts = 0
-
-    def begin(self) -> None:
-        self._execute(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS false')
-        self._execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
-
-    def end_at_second_attempt(self) -> None:
-        self._attempts += 1
-        if self._attempts == 2:
-            self._execute(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS true')
-            self._outside.dispose()
-
-    def _execute(self, statement: str) -> None:
-        with self._outside.connect() as connection:
-            connection.execute(text(statement), {"name": self._name} if ":name" in statement else {})
 
 
 @pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.support.crash_points import POINTS
-from tests.support.kills import KillReport, kill_at
+from tests.support.kill_report import KillReport
+from tests.support.kills import kill_at
 
 SUBSCRIBERS = 150
 PLANNING = [point for point in POINTS if point.name.endswith("the commit of a plan")]

@@ -5,12 +5,8 @@ import os
 import shutil
 import socket
 import ssl
-import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -26,98 +22,26 @@ from delivery.sender import SendResult, send_due
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp import connection
 from delivery.transport.smtp.protocol import SmtpProtocol
-from delivery.transport.smtp.replies import BEFORE_MESSAGE
 from delivery.transport.smtp.server import SmtpServer
 from subscribers.suppression import is_suppressed
 from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import deliveries, plan_mails, recipients, states
-from tests.support.servers.smtp import CLOSE_NOTIFY, DROP, HANG, RESET, Reply, ScriptedServer, in_turn
-
-HOOKS = {
-    "connect": "on_connect",
-    "ehlo": "on_ehlo",
-    "tls": "on_starttls",
-    "login": "on_auth",
-    "mail": "on_mail",
-    "rcpt": "on_rcpt",
-    "data": "on_data",
-    "body": "on_text",
-    "ack": "on_body",
-}
-GOOD_CODES = {"connect": "220", "tls": "220", "login": "235", "data": "354"}  # elsewhere 250
-FAULTS = (
-    "4xx",
-    "5xx",
-    "421",
-    "hang",
-    "drop",
-    "reset",
-    "garbage",
-    "garbage, then good",
-    "a reply that does not fit",
-    "a long line",
-    "a line without an end",
-    "many lines",
+from tests.support.servers.smtp import ScriptedServer, in_turn
+from tests.support.smtp_faults import (
+    CASES,
+    GOOD_CODES,
+    HOOKS,
+    MESSAGE_PHASES,
+    MODES,
+    expected_result,
+    reply_of,
 )
-MODES = ("step by step", "pipelining", "encrypted")
-MESSAGE_PHASES = [phase for phase in HOOKS if phase not in BEFORE_MESSAGE]
-CASES = [
-    *((phase, "step by step", fault) for phase in ("connect", "ehlo") for fault in FAULTS),
-    *((phase, "encrypted", fault) for phase in ("tls", "login") for fault in FAULTS),
-    *((phase, mode, fault) for phase in MESSAGE_PHASES for mode in MODES[:2] for fault in FAULTS),
-    *((phase, "encrypted", fault) for phase in ("body", "ack") for fault in FAULTS),
-    *(("body", mode, "good, but too early") for mode in MODES),
-    *((phase, "encrypted", "close_notify") for phase in ("login", "body", "ack")),
-    ("tls", "encrypted", "good, then garbage"),
-]
+
 BUFFER_BYTES = 65_536
 MAILS = 3
 LOGIN = ("paperboy", "secret")
 # It is larger than the buffers after `shrink_send_buffer`, so a text is interrupted before it has been sent.
 LONG_TEXT = "A line of the text that is long enough to be worth its while.\n" * 12_000
-
-
-def reply_of(phase: str, fault: str) -> Reply:
-    good = GOOD_CODES.get(phase, "250").encode()
-    replies: dict[str, Reply] = {
-        "4xx": "451 4.3.0 Not now",
-        "5xx": "554 5.3.0 Never",
-        "421": "421 4.3.2 Shutting down",
-        "no such user": "550 5.1.1 No such user",
-        "hang": HANG,
-        "drop": DROP,
-        "reset": RESET,
-        "close_notify": CLOSE_NOTIFY,
-        "garbage": b"\xff\x00 what is this\r\n",
-        "good, then garbage": good + b" Ok\r\nwhat is this\r\n",
-        "garbage, then good": b"what is this\r\n" + good + b" Ok\r\n",
-        "a reply that does not fit": "251 Hm" if phase == "data" else "354 Hm",
-        "a long line": good + b" " + b"x" * 5000 + b"\r\n",
-        "a line without an end": good + b" " + b"x" * 20_000,
-        "good, but too early": good + b" 2.0.0 Ok\r\n",
-        "many lines": (good + b"-and\r\n") * 200 + good + b" Ok\r\n",
-    }
-    return replies[fault]
-
-
-@dataclass(frozen=True)
-class ExpectedResult:
-    """The state of the mail that meets the fault. If the run `stops`, the other mails stay planned."""
-
-    state: str
-    stops: bool = False
-
-
-def expected_result(phase: str, fault: str) -> ExpectedResult:
-    if phase == "ehlo" and fault == "5xx":
-        return ExpectedResult("sent")  # the client then tries HELO, for old servers
-    if phase in BEFORE_MESSAGE:
-        return ExpectedResult("planned", stops=True)
-    if fault in {"4xx", "421"}:
-        return ExpectedResult("deferred")
-    if fault in {"5xx", "no such user"}:
-        return ExpectedResult("planned", stops=True) if phase == "mail" else ExpectedResult("failed")
-    return ExpectedResult("uncertain" if phase == "ack" else "deferred")
 
 
 @pytest.fixture(scope="module")
@@ -306,59 +230,4 @@ def test_a_refusal_of_commands_that_were_sent_ahead_counts_for_their_own_mail(
         result = servers.send(database, server)
     assert [delivery.state for delivery in deliveries(database)] == ["sent", state, "sent"]
     assert recipients(server) == [first, last]
-    assert_balance(database, result)
-
-
-# --- a server of others -------------------------------------------------------------
-
-SINK = shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin")
-
-
-@contextmanager
-def smtp_sink(*switches: str) -> Iterator[SmtpServer]:
-    """The test server of Postfix, which has its own ways to fail."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    user_switch = ["-u", "nobody"] if os.geteuid() == 0 else []  # it refuses to run as root
-    process = subprocess.Popen([str(SINK), *user_switch, *switches, f"127.0.0.1:{port}", "16"])  # noqa: S603
-    try:
-        deadline = time.monotonic() + 30
-        while not _listens(port):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        yield SmtpServer("127.0.0.1", port, "none")
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.mark.skipif(SINK is None, reason="smtp-sink (of the package postfix) is not installed")
-@pytest.mark.parametrize(
-    ("switches", "state"),
-    [
-        (["-q", "."], "uncertain"),  # it accepts the message and drops the connection
-        (["-q", "data"], "deferred"),
-        (["-q", "rcpt"], "deferred"),
-        (["-Q", "."], "deferred"),  # 421
-        (["-r", "rcpt"], "deferred"),
-        (["-f", "."], "failed"),
-        (["-p"], "sent"),  # no pipelining
-        ([], "sent"),
-    ],
-)
-def test_the_faults_of_the_test_server_of_postfix_lead_to_the_right_states(
-    database: Database, switches: list[str], state: str
-) -> None:
-    plan_mails(database, MAILS)
-    with smtp_sink(*switches) as server:
-        context = SendingContext(database, SmtpPool([server]), IDENTITY, lambda: NOW)
-        result = send_due(context, None, repeat_uncertain=False)
-    assert (result.stopped, states(database)) == ("", {state: MAILS})
     assert_balance(database, result)

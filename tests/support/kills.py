@@ -11,16 +11,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import inf
 from multiprocessing.connection import wait
 from random import Random
-from string import ascii_letters
-from typing import Self
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import delete, insert
 from sqlalchemy.orm import sessionmaker
 
 from core.database import Database, open_engine
@@ -30,7 +28,6 @@ from delivery import claim_buffer, planner, sender
 from delivery.context import SendingContext, SendingLimits
 from delivery.models import Delivery, DomainPause, EditionRow
 from delivery.sender import send_due
-from delivery.states import DeliveryState
 from delivery.transport import pool
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer
@@ -41,6 +38,7 @@ from subscribers.models import AccountEvent, Subscriber, Suppression
 from subscribers.status import SubscriberStatus
 from tests.support.crash_points import CONNECTIONS, FINAL_DOT, MAX_BATCH, RANDOM, Crash, CrashPoint, inject
 from tests.support.factories import IDENTITY, edition_of, issue_of, rendered
+from tests.support.kill_report import KillReport, compare
 from tests.support.servers.smtp_sink import UNKNOWN, Sink
 
 TIMEOUT_SECONDS = 60  # if no sender ends for this long, something hangs
@@ -49,25 +47,6 @@ INTERRUPTED = (
 )
 MAX_SCENARIOS = 20  # until there was a kill at each point
 MAX_RANDOM_MILLISECONDS = 1000  # after its start, a sender is killed at a random moment
-
-
-@dataclass
-class KillReport:
-    """What happened to the mails of one scenario or several.
-
-    `repeated` counts mails that arrived twice, `uncertain` those that were marked so, and `unknown` those of them
-    that a second kill has left so for good. Each fault is a sentence.
-    """
-
-    kills: Counter[CrashPoint] = field(default_factory=Counter)
-    lost: int = 0
-    repeated: int = 0
-    uncertain: int = 0
-    unknown: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-
-    def __add__(self, other: Self) -> "KillReport":
-        return KillReport(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 def kill_at(
@@ -132,7 +111,7 @@ class Scenario:
         with Sink() as sink:
             _Supervisor(self, sink, report).run()
         with opened(self.url) as database:
-            _compare(self, database, sink.stored, report)
+            compare(database, sink.stored, self.subscribers, report)
         return report
 
 
@@ -290,59 +269,3 @@ class _Supervisor:
             return
         if code:
             self._start_sender()
-
-
-# --- the report ---------------------------------------------------------------------
-
-
-def _compare(
-    scenario: Scenario, database: Database, stored: Counter[tuple[str, str]], report: KillReport
-) -> None:
-    """Compare the outbox with what the server has stored."""
-    fields = (
-        Delivery.message_id,
-        Subscriber.email,
-        Delivery.state,
-        Delivery.repeats,
-        Delivery.due_at,
-        Delivery.reply,
-    )
-    is_forgotten = Subscriber.status == SubscriberStatus.FORGOTTEN
-    with database.sessions() as session:
-        rows = session.execute(select(*fields).join(Subscriber)).all()
-        forgotten = session.scalar(select(func.count()).where(is_forgotten))
-    report.lost = scenario.subscribers - len({row.email for row in rows})
-    for row in rows:
-        _check(row, stored.pop((row.message_id, row.email), 0), report)
-    if stored:
-        report.faults[f"the server has {len(stored)} mails that the outbox does not know"] += 1
-    if report.repeated > report.kills.total() * CONNECTIONS:
-        report.faults[f"{report.kills.total()} kills repeated {report.repeated} mails"] += 1
-    if len(rows) > scenario.subscribers or forgotten:
-        report.faults[f"{len(rows)} deliveries, and {forgotten} subscribers are not erased"] += 1
-
-
-def _check(
-    row: Row[str, str, DeliveryState, int, datetime | None, str], copies: int, report: KillReport
-) -> None:
-    is_unknown = row.state == DeliveryState.UNCERTAIN and row.repeats == 1 and row.due_at is None
-    report.uncertain += row.repeats > 0
-    report.unknown += is_unknown
-    report.repeated += max(copies - 1, 0)
-    if row.state == DeliveryState.SENT and not copies:
-        report.lost += 1
-    if not (is_unknown or row.state == _expected_state(row.email)):
-        report.faults[f"a delivery ended as {row.state}, {row.reply}"] += 1
-    may_be_stored = row.state in {DeliveryState.SENT, DeliveryState.UNCERTAIN}
-    if copies > (1 + row.repeats if may_be_stored else 0):
-        report.faults[
-            f"a mail that is {row.state} and was marked {row.repeats} times is stored {copies} times"
-        ] += 1
-    if row.repeats > 1:
-        report.faults[f"a mail was repeated {row.repeats} times"] += 1
-
-
-def _expected_state(email: str) -> DeliveryState:
-    number = int(email.partition("@")[0].lstrip(ascii_letters))
-    ends = {7: DeliveryState.FAILED, 13: DeliveryState.SKIPPED}
-    return ends.get(number % 50, DeliveryState.SENT)

@@ -17,7 +17,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from delivery.transport.smtp.protocol import MAX_COMMANDS_AHEAD_BYTES, Reply, SmtpProtocol, one_line
+from delivery.transport.smtp.opening import (
+    OPENING_STEPS,
+    RESET_STEP,
+    commands_ahead,
+    join_lines,
+    opening_commands,
+)
+from delivery.transport.smtp.protocol import Reply, SmtpProtocol, one_line
 from delivery.transport.smtp.replies import Phase, SmtpError
 from delivery.transport.smtp.server import CONNECT_TIMEOUT_SECONDS, SmtpServer, reach
 from emails.message import Message
@@ -34,10 +41,6 @@ _TIMEOUTS: dict[Phase, int] = {
     "ack": 600,
 }
 _QUIT_TIMEOUT_SECONDS = 5
-
-# The commands that open a message, each with its phase and the first digit of the reply that lets it go on.
-_OPENING: tuple[tuple[Phase, int], ...] = (("mail", 2), ("rcpt", 2), ("data", 3))
-_RESET: tuple[Phase, int] = ("mail", 2)
 
 
 async def connect(server: SmtpServer) -> "SmtpConnection":
@@ -80,7 +83,7 @@ class SmtpConnection:
         """
         if self._opened_ahead is None:
             return not (self._protocol.closed_because or self._protocol.replies)
-        has_expected_replies = len(self._protocol.replies) <= len(_OPENING)
+        has_expected_replies = len(self._protocol.replies) <= len(OPENING_STEPS)
         return message is self._opened_ahead and not self._protocol.closed_because and has_expected_replies
 
     def is_opened_ahead(self, message: Message) -> bool:
@@ -173,14 +176,14 @@ class SmtpConnection:
     async def _send(self, message: Message, following: Message | None) -> str:
         if message is self._opened_ahead:
             self._opened_ahead = None
-            await self._expect_all(_OPENING)
+            await self._expect_all(OPENING_STEPS)
         else:
             await self._open(message)
         if self._protocol.closed_because or self._protocol.replies:  # the server left just before the text
             said = str(self._protocol.replies[0]) if self._protocol.replies else self._protocol.closed_because
             self.abort()
             raise SmtpError("data", 0, said)
-        commands = self._commands_ahead(following)
+        commands = commands_ahead(following, self.extensions)
         self._opened_ahead = following if commands else None
         self._protocol.write_text(*message.parts, b".\r\n", commands=commands)
         reply = await self._next_reply("ack")
@@ -193,51 +196,16 @@ class SmtpConnection:
 
     async def _open(self, message: Message) -> None:
         """Send the sender and the recipient, so that the text can follow."""
-        steps, lines = _OPENING, self._opening_commands(message)
+        steps, lines = OPENING_STEPS, opening_commands(message, self.extensions)
         if self._needs_reset:
-            steps, lines = (_RESET, *steps), ["RSET", *lines]
+            steps, lines = (RESET_STEP, *steps), ["RSET", *lines]
         self._needs_reset = True
         if "PIPELINING" in self.extensions:
-            self._protocol.write(_joined(lines))
+            self._protocol.write(join_lines(lines))
             await self._expect_all(steps)
         else:
             for (phase, digit), line in zip(steps, lines, strict=True):
                 await self._command(phase, line, digit)
-
-    def _opening_commands(self, message: Message) -> list[str]:
-        """MAIL, RCPT and DATA for a message.
-
-        Raises:
-            SmtpError: this server cannot take the message.
-        """
-        mail, rcpt = f"MAIL FROM:<{message.envelope_from}>", f"RCPT TO:<{message.envelope_to}>"
-        if "SIZE" in self.extensions:
-            size = message.size
-            self._check_size(size)
-            mail += f" SIZE={size}"
-        if not message.envelope_to.isascii():
-            if "SMTPUTF8" not in self.extensions:
-                raise SmtpError("rcpt", 553, "5.6.7 the server takes only addresses in ASCII")
-            mail += " BODY=8BITMIME SMTPUTF8"
-        if "DSN" in self.extensions:
-            mail += " RET=HDRS"
-            rcpt += " NOTIFY=FAILURE"
-        return [mail, rcpt, "DATA"]
-
-    def _commands_ahead(self, following: Message | None) -> bytes:
-        """The opening commands of the following message, if they can be sent together with a text."""
-        if following is None or "PIPELINING" not in self.extensions:
-            return b""
-        try:
-            commands = _joined(self._opening_commands(following))
-        except SmtpError:  # it is raised again when that message is sent
-            return b""
-        return commands if len(commands) < MAX_COMMANDS_AHEAD_BYTES else b""
-
-    def _check_size(self, size: int) -> None:
-        limit = self.extensions["SIZE"].strip()
-        if limit.isdecimal() and 0 < int(limit) < size:
-            raise SmtpError("mail", 552, f"5.3.4 the server takes {limit} bytes at most, the mail has {size}")
 
     # --- commands and replies -------------------------------------------------------
 
@@ -302,10 +270,6 @@ class SmtpConnection:
             raise SmtpError(phase, reply.code, reply.text)
         self.abort()
         raise SmtpError(phase, 0, f"unexpected reply: {reply}")
-
-
-def _joined(lines: Sequence[str]) -> bytes:
-    return "".join(f"{line}\r\n" for line in lines).encode()
 
 
 @cache  # creating a context reads all trusted certificates
