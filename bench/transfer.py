@@ -76,7 +76,7 @@ def export_file(url: str, path: Path) -> Step:
     return Step(time.perf_counter() - start, peak_megabytes(), f"{lines - 1} written")
 
 
-def kill_half_way(url: str, path: Path, half: int) -> str:
+def kill_halfway(url: str, path: Path, half: int) -> str:
     """Kill an import once half of the subscribers are stored; each of them must have its account event."""
     process = NEW_PROCESS.Process(target=import_file, args=(url, path))
     process.start()
@@ -143,7 +143,7 @@ def measure(folder: Path, given_url: str, rows: int) -> None:
     run("export them", export_file, url, exported, rows)
     run("import the export elsewhere", import_file, database(2), exported, rows)
     url = database(3)
-    show(f"{'import, killed half-way':<32}{kill_half_way(url, sample, rows // 2)}")
+    show(f"{'import, killed half-way':<32}{kill_halfway(url, sample, rows // 2)}")
     run("import them after that", import_file, url, sample, rows)
     emptied(url)
 

@@ -106,7 +106,7 @@ def handle_mail(session: Session, raw: bytes, identity: MailIdentity, now: datet
         recipient.diagnostic or (bounce.text if bounce.kind != BounceKind.OTHER else "")
     )
     action = _act(session, bounce.kind, match, recipient.status, reason, identity, now)
-    keeps_raw = _needs_attention(bounce, match, action) and _has_room_for_raw_mail(session)
+    keeps_raw = _requires_attention(bounce, match, action) and _has_room_for_raw_mail(session)
     session.add(
         BounceMail(
             content_hash=content_hash,
@@ -220,7 +220,7 @@ def _without_addresses(text: str) -> str:
     return text.strip()[:MAX_REASON_CHARS]
 
 
-def _needs_attention(bounce: ParsedBounce, match: BouncedSubscriber | None, action: BounceAction) -> bool:
+def _requires_attention(bounce: ParsedBounce, match: BouncedSubscriber | None, action: BounceAction) -> bool:
     """Whether the operator should look at a mail.
 
     That is a mail of no known kind, or a bounce of one of our mails that gives no status.

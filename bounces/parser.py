@@ -144,7 +144,7 @@ def _classify(
     if not recipients and re.search(r"(?mi)^final-recipient[ \t]*:", bounce_text.text):
         recipients = parse_delivery_reports([bounce_text.text])
     if recipients:
-        return _judge_reported(mail, bounce_text, recipients)
+        return _classify_reported(mail, bounce_text, recipients)
     if mail.is_read_receipt:
         return BounceKind.AUTO_REPLY, []
     is_to_unsubscribe = any(token.purpose == LinkPurpose.UNSUBSCRIBE for token in address_tokens)
@@ -157,7 +157,7 @@ def _classify(
     return (BounceKind.AUTO_REPLY if is_auto_reply(mail) else BounceKind.OTHER), []
 
 
-def _judge_reported(
+def _classify_reported(
     mail: ParsedMail, bounce_text: BounceText, recipients: list[ReportedRecipient]
 ) -> tuple[BounceKind, list[ReportedRecipient]]:
     """The kind of a mail with a delivery report, and the recipients that this kind is about."""
@@ -192,13 +192,13 @@ def _parse_plaintext(mail: ParsedMail, bounce_text: BounceText) -> tuple[BounceK
     """The kind and the recipients of a bounce that has nothing but a text."""
     is_delay = is_plaintext_delay(mail.value("subject"), bounce_text.text)
     found = _find_named_recipients(mail, bounce_text)
-    recipients = [_judge_named(entry, bounce_text.text, is_delay=is_delay) for entry in found]
+    recipients = [_classify_named(entry, bounce_text.text, is_delay=is_delay) for entry in found]
     if not recipients and (status := status_from_text(bounce_text.text, is_delay=is_delay)):
         recipients = [_reported("", status, bounce_text.text, is_delay=is_delay)]
     return (BounceKind.DELAY if is_delay else BounceKind.BOUNCE), recipients
 
 
-def _judge_named(entry: NamedRecipient, whole_text: str, *, is_delay: bool) -> ReportedRecipient:
+def _classify_named(entry: NamedRecipient, whole_text: str, *, is_delay: bool) -> ReportedRecipient:
     """Find the status of a recipient in the smallest piece of the text that mentions a failure."""
     text = entry.text if mentions_failure(entry.text) else paragraphs_about(entry.address, whole_text)
     if not mentions_failure(text):

@@ -116,8 +116,8 @@ def plan_digest(
     rows = _delivery_rows(edition, slot, DeliveryKind.DIGEST, domain, now).where(fits, in_batch)
     count = _insert(session, rows)
     is_mine = (Delivery.slot == slot, Delivery.edition_id == edition.id)
-    got_edition = exists().where(Delivery.subscriber_id == Subscriber.id, *is_mine)
-    moved = update(Subscriber).where(in_batch, Subscriber.cursor == edition.after_cursor, got_edition)
+    has_edition = exists().where(Delivery.subscriber_id == Subscriber.id, *is_mine)
+    moved = update(Subscriber).where(in_batch, Subscriber.cursor == edition.after_cursor, has_edition)
     session.execute(moved.values(cursor=cursor).execution_options(synchronize_session=False))
     return PlannedBatch(count, last_id)
 

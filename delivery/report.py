@@ -73,14 +73,14 @@ def balances(result: Mapping[str, Any]) -> bool:
     return "candidates" not in result or bool(result["candidates"] == sum(result[end] for end in ends))
 
 
-def edition_entry(edition: "Edition", rendered: "Rendered", readers: int) -> dict[str, Any]:
+def edition_entry(edition: "Edition", rendered: "Rendered", recipients: int) -> dict[str, Any]:
     """What a report says about one edition; `fill` is the share of the size limit that it takes."""
     return {
         "language": edition.spec.language,
         "subject": rendered.content.subject,
         "papers": len(edition.papers),
         "remaining": edition.remaining,
-        "readers": readers,
+        "readers": recipients,
         "bytes": len(rendered.content.html.encode()),
         "fill": round(rendered.fill, 3),
     }

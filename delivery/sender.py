@@ -242,7 +242,7 @@ class _Run:
             if error.is_before_message:
                 self._lose_client(client, error)
                 return retry.not_sent(claim, error, self._context.clock())
-            return self._handle_refusal(claim, error)
+            return self._handle_error(claim, error)
         self._circuit_breaker.record_success()
         self._throttle.on_accepted(claim.recipient.email)
         return retry.sent(claim, reply, self._context.clock())
@@ -260,7 +260,7 @@ class _Run:
         fault = f"the mail server refuses to work for us ({error.anonymous})"
         self._stop(f"{fault}: correct that, then run again")
 
-    def _handle_refusal(self, claim: Claim, error: SendError) -> Outcome:
+    def _handle_error(self, claim: Claim, error: SendError) -> Outcome:
         now = self._context.clock()
         outcome = retry.not_sent(claim, error, now)
         ids = {"delivery": claim.id, "subscriber": claim.subscriber_id, "slot": self._queue}

@@ -76,10 +76,10 @@ def preview_digest(
     for group in audience.groups:
         mail = mail_of_group(group, arrived, report.slot, frequency, identity, rules)
         if mail is None:
-            report.skip(Counter({_reason_for_nothing(report): group.readers}))
+            report.skip(Counter({_reason_for_nothing(report): group.size}))
         else:
-            report.editions.append(edition_entry(mail.edition, mail.rendered, group.readers))
-            report.planned += group.readers
+            report.editions.append(edition_entry(mail.edition, mail.rendered, group.size))
+            report.planned += group.size
     report.candidates = report.skipped + report.planned
     return report
 
@@ -164,12 +164,12 @@ def _plan_slot(
         # Rendering takes time, so no transaction is open meanwhile.
         mail = mail_of_group(group, arrived, report.slot, frequency, identity, rules)
         if mail is None:
-            report.candidates += group.readers
-            report.skip(Counter({_reason_for_nothing(report): group.readers}))
+            report.candidates += group.size
+            report.skip(Counter({_reason_for_nothing(report): group.size}))
             continue
         planned = _plan_group(sessions, group, mail, identity, now)
         report.candidates += planned
-        all_planned, missed = all_planned + planned, missed + max(group.readers - planned, 0)
+        all_planned, missed = all_planned + planned, missed + max(group.size - planned, 0)
         if planned:
             report.editions.append(edition_entry(mail.edition, mail.rendered, planned))
     return all_planned, missed

@@ -24,7 +24,7 @@ class AudienceGroup:
 
     language: Language
     cursor: int
-    readers: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ def read_audience(
     )
     groups: list[AudienceGroup] = []
     skipped: Counter[str] = Counter()
-    for why, language, cursor, readers in session.execute(rows):
+    for why, language, cursor, size in session.execute(rows):
         if why:
-            skipped[why] += readers
+            skipped[why] += size
         else:
-            groups.append(AudienceGroup(language, cursor, readers))
+            groups.append(AudienceGroup(language, cursor, size))
     return Audience(tuple(groups), skipped)
 
 

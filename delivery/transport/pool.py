@@ -32,7 +32,7 @@ class SmtpPool:
             SmtpError: no server can be reached; it is the error of the last one.
         """
         last_error: SmtpError | None = None
-        for server in self._by_turn():
+        for server in self._in_order_of_use():
             self._usage[server] += 1 / server.weight
             try:
                 return await connect(server)
@@ -42,7 +42,7 @@ class SmtpPool:
         assert last_error is not None, "a transport has at least one server"  # noqa: S101
         raise last_error
 
-    def _by_turn(self) -> list[SmtpServer]:
+    def _in_order_of_use(self) -> list[SmtpServer]:
         now = time.monotonic()
         return sorted(
             self._servers, key=lambda server: (self._unreachable_until[server] > now, self._usage[server])

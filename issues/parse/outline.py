@@ -146,7 +146,7 @@ def _items(node: LexborNode, base: str, kind: BlockType = "p", depth: int = 0) -
         raise TextError(f"the post is nested more than {MAX_DEPTH} elements deep")
     inline: list[TextRun] = []
     for child in node.iter(include_text=True):
-        if not _holds_structure(child):
+        if not _has_structure(child):
             runs = list(runs_of(child, base))
             inline += runs
             yield from _linked_picture(child, runs, base)
@@ -157,7 +157,7 @@ def _items(node: LexborNode, base: str, kind: BlockType = "p", depth: int = 0) -
     yield from _as_blocks(inline, kind)
 
 
-def _holds_structure(node: LexborNode) -> bool:
+def _has_structure(node: LexborNode) -> bool:
     return any(inner.tag in _STRUCTURE for inner in node.traverse())
 
 

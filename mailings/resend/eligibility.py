@@ -60,7 +60,7 @@ class AudienceSlice:
 
     language: Language
     mask: int
-    readers: int
+    size: int
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class ResendBatch:
     """One edition and those who get it: a condition on subscribers, and the Message-ID that their copy replies to."""
 
     edition: EditionRow
-    readers: int
+    size: int
     who: ColumnElement[bool]
     in_reply_to: ColumnElement[str]
 
@@ -76,7 +76,7 @@ class ResendPlan:
     @property
     def copies(self) -> int:
         """How many copies it adds."""
-        return sum(batch.readers for batch in self.batches)
+        return sum(batch.size for batch in self.batches)
 
     @property
     def is_empty(self) -> bool:
@@ -121,7 +121,7 @@ def batch_entry(batch: ResendBatch) -> dict[str, Any]:
         "language": edition.language,
         "subject": edition.subject,
         "papers": len(edition.papers),
-        "readers": batch.readers,
+        "readers": batch.size,
         "bytes": len(edition.html.encode()),
         "fill": round(size_of(edition.html).larger / MAX_HTML_BYTES, 3),
     }
@@ -180,7 +180,7 @@ def _plan_issue(
             edition=_edition(
                 issue, eligibility.papers_in(papers, part.mask), part.language, request, identity, now
             ),
-            readers=part.readers,
+            size=part.size,
             who=and_(who, may_get, Subscriber.language == part.language, mask == part.mask),
             in_reply_to=eligibility.first_outdated_mail(eligibility.groups_in(papers, part.mask))
             if request.is_correction
@@ -283,15 +283,15 @@ def _plan_delivery(session: Session, request: ResendRequest, delivery_id: int) -
     terms = {"delivery": delivery_id, "subscriber": subscriber.id, "reason": reason}
     earlier = earlier_request(session, terms)
     who = and_(Subscriber.id == subscriber.id, eligibility.may_get(_has_copy(earlier)))
-    readers = session.query(Subscriber.id).where(who).count()
+    size = session.query(Subscriber.id).where(who).count()
     obstacle = eligibility.SENT_BEFORE if earlier else "suppressed"
     eligible = Eligibility(
         (),
-        Counter({ResendGroup.EVERYONE.value: readers}),
-        Counter({} if readers else {obstacle: 1}),
+        Counter({ResendGroup.EVERYONE.value: size}),
+        Counter({} if size else {obstacle: 1}),
         ((subscriber.id, subscriber.email),),
     )
-    batches = (ResendBatch(delivery.edition, readers, who, literal("")),) if readers else ()
+    batches = (ResendBatch(delivery.edition, size, who, literal("")),) if size else ()
     what = f"delivery {delivery_id}: {delivery.edition.subject}"
     return ResendPlan(what, terms, (), batches, eligible, earlier, _waiting(session, earlier))
 

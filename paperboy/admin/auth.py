@@ -144,7 +144,7 @@ def to_login(request: Request, _: Exception) -> Response:
     return render_admin(request, "login.html", fault="Sign in first: nothing was done.", status=403)
 
 
-def show_refusal(request: Request, error: Exception) -> Response:
+def show_error(request: Request, error: Exception) -> Response:
     """Say why nothing was done, and which page to look at."""
     assert isinstance(error, ForbiddenActionError)  # noqa: S101  Starlette types handlers for any exception
     return render_admin(request, "refused.html", fault=str(error), back=error.path, status=error.status)

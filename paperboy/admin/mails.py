@@ -29,7 +29,7 @@ def show_mails(
     operator: SignedIn,
     state: Annotated[str, Query(max_length=20)] = "",
     slot: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")] = "",
-    reader: Annotated[str, Query(max_length=320, pattern=r"^[^\x00]*$")] = "",
+    subscriber: Annotated[str, Query(alias="reader", max_length=320, pattern=r"^[^\x00]*$")] = "",
     before: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
 ) -> Response:
     """Deliveries, the newest first, of a state, a slot or an address, with ids below `before`."""
@@ -41,8 +41,8 @@ def show_mails(
     if before is not None:
         rows = rows.where(Delivery.id < before)
     with read_only(context.database) as session:
-        if reader:
-            rows = rows.where(Delivery.subscriber_id == _id_of(context, reader))
+        if subscriber:
+            rows = rows.where(Delivery.subscriber_id == _id_of(context, subscriber))
         found = session.scalars(rows.order_by(Delivery.id.desc()).limit(DELIVERIES_PER_PAGE + 1)).all()
         has_more = len(found) > DELIVERIES_PER_PAGE
         return render_admin(
@@ -51,7 +51,7 @@ def show_mails(
             operator=operator,
             mails=found[:DELIVERIES_PER_PAGE],
             next=found[DELIVERIES_PER_PAGE - 1].id if has_more else None,
-            chosen={"state": state, "slot": slot, "reader": reader},
+            chosen={"state": state, "slot": slot, "reader": subscriber},
             states=list(DeliveryState),
             local=context.settings.local,
         )

@@ -50,7 +50,7 @@ class NextRun:
     def in_language(self, language: Language) -> list[AudienceGroup]:
         """The groups with a language, the largest first."""
         groups = [group for group in self.groups if group.language == language]
-        return sorted(groups, key=lambda group: -group.readers)
+        return sorted(groups, key=lambda group: -group.size)
 
 
 @router.get("/preview")

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from paperboy.admin import auth, issues, mails, overview, previews, resend, statistics, subscribers
-from paperboy.admin.auth import ForbiddenActionError, NotSignedInError, show_refusal, to_login
+from paperboy.admin.auth import ForbiddenActionError, NotSignedInError, show_error, to_login
 from paperboy.web.static import static_file
 
 ROUTERS = (auth, overview, issues, mails, subscribers, previews, statistics, resend)
@@ -14,7 +14,7 @@ def add_admin(app: FastAPI) -> None:
     for module in ROUTERS:
         app.include_router(module.router)
     app.add_exception_handler(NotSignedInError, to_login)
-    app.add_exception_handler(ForbiddenActionError, show_refusal)
+    app.add_exception_handler(ForbiddenActionError, show_error)
     app.add_api_route(
         "/operator.css",
         lambda: static_file("paperboy.admin", "operator.css", "text/css"),

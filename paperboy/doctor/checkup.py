@@ -43,8 +43,8 @@ def run_checkup(
     loaded = configuration.check_settings()
     settings = loaded.settings
     if settings is None:
-        said = "all other checks were left out, as they need the settings"
-        return [*loaded.findings, warning("checkup", said, "correct the settings first")]
+        problem = "all other checks were left out, as they need the settings"
+        return [*loaded.findings, warning("checkup", problem, "correct the settings first")]
     checks, found = list(_checks_of_stores(settings, clock)), list(loaded.findings)
     try:
         identity = MailIdentity(settings.sender, settings.base_url, _LINK_KEY, loaded.signer)
@@ -105,10 +105,10 @@ def _checks_of_mail(
 
 
 def _no_mail_server(settings: Settings) -> Finding:
-    said = (
+    problem = (
         f"PAPERBOY_SMTP_URL is not set, so mails stay in {settings.mailbox_dir} and the DNS was not checked"
     )
-    return warning("mail server", said, "set it to the server that sends for your domain")
+    return warning("mail server", problem, "set it to the server that sends for your domain")
 
 
 def _send_test_mail(

@@ -29,8 +29,8 @@ def check(feed_url: str, database_url: str, zone: ZoneInfo, clock: Clock) -> Ite
     offsets = {other: offset for other, offset in read.items() if offset is not None}
     wrong = {other: offset for other, offset in offsets.items() if abs(offset) > MAX_OFFSET}
     if wrong:
-        said = ", ".join(_describe(offset, other) for other, offset in wrong.items())
-        yield failed(NAME, said, "synchronise the clocks of all machines with NTP: see `timedatectl`")
+        problem = ", ".join(_describe(offset, other) for other, offset in wrong.items())
+        yield failed(NAME, problem, "synchronise the clocks of all machines with NTP: see `timedatectl`")
     elif offsets:
         yield ok(NAME, f"within {MAX_OFFSET.seconds} seconds of the clock of {' and '.join(offsets)}")
     else:

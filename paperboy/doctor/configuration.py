@@ -48,8 +48,8 @@ def check_settings() -> Configuration:
         found.append(failed(NAME, str(error), "name a key file that the user of Paperboy can read"))
     found += _unknown_settings()
     if not settings.operator:
-        said = "PAPERBOY_OPERATOR is empty, so nobody is told about problems"
-        found.append(warning(NAME, said, "set it to an address that somebody reads"))
+        problem = "PAPERBOY_OPERATOR is empty, so nobody is told about problems"
+        found.append(warning(NAME, problem, "set it to an address that somebody reads"))
     if not found:
         found.append(ok(NAME, "all are valid"))
     return Configuration(settings, servers, signer, tuple(found))
@@ -87,11 +87,11 @@ def _check_key_file(name: str, path: Path) -> Finding:
     try:
         length, mode = len(path.read_bytes()), path.stat().st_mode & 0o777
     except OSError as error:
-        said = f"{path} cannot be read: {error.strerror}"
-        return failed(name, said, "give the user of Paperboy permission to read it")
+        problem = f"{path} cannot be read: {error.strerror}"
+        return failed(name, problem, "give the user of Paperboy permission to read it")
     if length < MIN_KEY_BYTES:
-        said = f"{path} has only {length} bytes, but {MIN_KEY_BYTES} are needed"
-        return failed(name, said, "restore it from the backup")
+        problem = f"{path} has only {length} bytes, but {MIN_KEY_BYTES} are needed"
+        return failed(name, problem, "restore it from the backup")
     if mode & 0o077:
         return warning(name, f"other users can read {path} (mode {mode:o})", f"chmod 600 {path}")
     return ok(name, f"only the owner can read {path}")

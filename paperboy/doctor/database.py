@@ -64,10 +64,10 @@ def check(url: str, now: datetime) -> Iterator[Finding]:
 def _wrong_version(version: str, newest: str) -> Finding:
     # Versions are numbers of four digits, so they can be compared as text.
     if version > newest:
-        said = f"is at version {version}, which is newer than the version {newest} of this Paperboy"
-        return failed(NAME, said, "update this installation")
-    said = f"is at version {version}, but this Paperboy needs {newest}" if version else "has no tables yet"
-    return failed(NAME, said, "run `paperboy migrate`")
+        problem = f"is at version {version}, which is newer than the version {newest} of this Paperboy"
+        return failed(NAME, problem, "update this installation")
+    problem = f"is at version {version}, but this Paperboy needs {newest}" if version else "has no tables yet"
+    return failed(NAME, problem, "run `paperboy migrate`")
 
 
 def _remedy(reason: str, path: Path | None) -> str:
@@ -87,8 +87,8 @@ def _check_outbox(session: Session, now: datetime) -> Finding:
     remedy = "check that upkeep runs, which sends them"
     # The overdue mails include the claimed ones, which say more about the cause.
     if claimed:
-        said = f"mails claimed by a sender that stopped responding over an hour ago: {claimed}"
-        return warning(name, said, remedy)
+        problem = f"mails claimed by a sender that stopped responding over an hour ago: {claimed}"
+        return warning(name, problem, remedy)
     if overdue:
         return warning(name, f"mails overdue for more than an hour: {overdue}", remedy)
     return ok(name, "nothing is overdue")
@@ -106,8 +106,8 @@ def _check_last_runs(session: Session, now: datetime) -> Iterator[Finding]:
         if last is None:
             yield warning(name, "there was none yet", remedy)
         elif now - last > max_time:
-            said = f"finished {_format(now - last)} ago, but one is expected every {_format(max_time)}"
-            yield warning(name, said, remedy)
+            problem = f"finished {_format(now - last)} ago, but one is expected every {_format(max_time)}"
+            yield warning(name, problem, remedy)
         else:
             yield ok(name, f"finished {_format(now - last)} ago")
 
@@ -120,7 +120,7 @@ def _format(duration: timedelta) -> str:
 def _check_disk(path: Path) -> Finding:
     name = "disk"
     free = shutil.disk_usage(path.parent).free / GIGABYTE
-    said = f"{free:.1f} GB are free for {path}"
+    problem = f"{free:.1f} GB are free for {path}"
     if free < MIN_FREE_GIGABYTES:
-        return failed(name, said, "free some space: without it no delivery can be recorded")
-    return warning(name, said, "free some space") if free < WARNING_FREE_GIGABYTES else ok(name, said)
+        return failed(name, problem, "free some space: without it no delivery can be recorded")
+    return warning(name, problem, "free some space") if free < WARNING_FREE_GIGABYTES else ok(name, problem)

@@ -108,11 +108,11 @@ def _check_spf(dns_client: DnsClient, domain: str, sources: Sequence[str]) -> It
         remedy = f'add a TXT record at {domain}: "v=spf1 ip4:ADDRESS -all" with your mail server\'s address'
         yield failed(name, f"{domain} has no SPF record", remedy)
     elif len(records) > 1:
-        said = f"{domain} has {len(records)} SPF records, so receivers use none of them (RFC 7208, 4.5)"
-        yield failed(name, said, "merge them into one")
+        problem = f"{domain} has {len(records)} SPF records, so receivers use none of them (RFC 7208, 4.5)"
+        yield failed(name, problem, "merge them into one")
     else:
         results = {source: _evaluate_spf(dns_client, records[0], domain, source) for source in sources}
-        yield _judge_spf(name, records[0], results)
+        yield _spf_finding(name, records[0], results)
 
 
 def _evaluate_spf(dns_client: DnsClient, record: str, domain: str, source: str) -> spf.SpfResult:
@@ -121,14 +121,16 @@ def _evaluate_spf(dns_client: DnsClient, record: str, domain: str, source: str) 
     return spf.check_host(record, domain, source, lookups)
 
 
-def _judge_spf(name: str, record: str, results: Mapping[str, spf.SpfResult]) -> Finding:
+def _spf_finding(name: str, record: str, results: Mapping[str, spf.SpfResult]) -> Finding:
     not_allowed = [source for source, result in results.items() if result == "fail"]
     if "error" in results.values():
-        said = f"the record takes more than {spf.MAX_LOOKUPS} lookups, so receivers ignore it: {record}"
-        return failed(name, said, "include fewer other records")
+        problem = f"the record takes more than {spf.MAX_LOOKUPS} lookups, so receivers ignore it: {record}"
+        return failed(name, problem, "include fewer other records")
     if not_allowed:
-        said = f"the record does not allow {', '.join(not_allowed)} to send: {record}"
-        return warning(name, said, "add the address, or name the one that mails come from with --sends-from")
+        problem = f"the record does not allow {', '.join(not_allowed)} to send: {record}"
+        return warning(
+            name, problem, "add the address, or name the one that mails come from with --sends-from"
+        )
     allowed = [source for source, result in results.items() if result == "pass"]
     return ok(name, f"the record allows {', '.join(allowed)} to send" if allowed else record)
 
@@ -136,17 +138,19 @@ def _judge_spf(name: str, record: str, results: Mapping[str, spf.SpfResult]) -> 
 def _check_dkim(dns_client: DnsClient, identity: MailIdentity, mail: Message) -> Iterator[Finding]:
     name = "DKIM"
     if identity.signer is None:
-        said = "Paperboy does not sign, and whether the mail server does cannot be seen from here"
+        problem = "Paperboy does not sign, and whether the mail server does cannot be seen from here"
         remedy = "read Authentication-Results in a mail sent by `paperboy doctor --send-to EMAIL`"
-        yield warning(name, said, remedy)
+        yield warning(name, problem, remedy)
         return
     record_name = f"{identity.signer.selector}._domainkey.{identity.domain}"
     keys = dns_client.look_up(record_name, "TXT")
     if not keys:
         yield failed(name, f"there is no public key at {record_name}", "add it as a TXT record")
     elif not _verifies(mail.data, keys[0]):
-        said = f"the public key at {record_name} does not match the key in PAPERBOY_DKIM_KEY_FILE"
-        yield failed(name, said, "put the matching public key there, or use another PAPERBOY_DKIM_SELECTOR")
+        problem = f"the public key at {record_name} does not match the key in PAPERBOY_DKIM_KEY_FILE"
+        yield failed(
+            name, problem, "put the matching public key there, or use another PAPERBOY_DKIM_SELECTOR"
+        )
     else:
         yield ok(name, f"the public key at {record_name} matches the signature made here")
 
@@ -167,13 +171,13 @@ def _check_dmarc(dns_client: DnsClient, domain: str) -> Iterator[Finding]:
         yield failed(name, f"{domain} has no DMARC record", remedy)
         return
     if len(records) > 1:
-        said = f"{record_name} has {len(records)} DMARC records, so receivers use none of them"
-        yield failed(name, said, "merge them into one")
+        problem = f"{record_name} has {len(records)} DMARC records, so receivers use none of them"
+        yield failed(name, problem, "merge them into one")
         return
     policy = dict(_parse_tag(part) for part in records[0].split(";") if "=" in part).get("p", "")
     if policy not in {"none", "quarantine", "reject"}:
-        said = f"the record at {record_name} has no policy"
-        yield failed(name, said, "add p=none, p=quarantine or p=reject")
+        problem = f"the record at {record_name} has no policy"
+        yield failed(name, problem, "add p=none, p=quarantine or p=reject")
         return
     # From, envelope sender and signature all use the same domain, which satisfies strict alignment, too.
     yield ok(name, f"policy {policy}; From, envelope sender and signature are aligned on {domain}")
@@ -198,8 +202,8 @@ def _parse_tag(part: str) -> tuple[str, str]:
 def _check_mx(dns_client: DnsClient, domain: str) -> Iterator[Finding]:
     name, hosts = "MX", dns_client.look_up(domain, "MX")
     if not hosts or "" in hosts:  # an empty name says that the domain accepts no mail (RFC 7505)
-        said = f"{domain} accepts no mail, so bounces and requests to unsubscribe are lost"
-        yield failed(name, said, f"add an MX record at {domain}")
+        problem = f"{domain} accepts no mail, so bounces and requests to unsubscribe are lost"
+        yield failed(name, problem, f"add an MX record at {domain}")
     else:
         yield ok(name, f"bounces to {domain} go to {', '.join(hosts)}")
 
@@ -207,8 +211,8 @@ def _check_mx(dns_client: DnsClient, domain: str) -> Iterator[Finding]:
 def _check_reverse_dns(dns_client: DnsClient, sources: Sequence[str]) -> Iterator[Finding]:
     name = "reverse DNS"
     if not sources:
-        said = "the mail server is on a private network, so its public address cannot be seen from here"
-        yield warning(name, said, "name it with --sends-from ADDRESS")
+        problem = "the mail server is on a private network, so its public address cannot be seen from here"
+        yield warning(name, problem, "name it with --sends-from ADDRESS")
     for source in sources:
         found = dns_client.reverse_names(source)
         confirmed = [host for host in found if source in dns_client.addresses(host)]
@@ -216,7 +220,7 @@ def _check_reverse_dns(dns_client: DnsClient, sources: Sequence[str]) -> Iterato
             remedy = "ask the provider of the address for a PTR record with the mail server's name"
             yield failed(name, f"{source} has no host name", remedy)
         elif not confirmed:
-            said = f"{source} has the host name {', '.join(found)}, which does not resolve back to it"
-            yield failed(name, said, f"give {found[0]} an address record with {source}")
+            problem = f"{source} has the host name {', '.join(found)}, which does not resolve back to it"
+            yield failed(name, problem, f"give {found[0]} an address record with {source}")
         else:
             yield ok(name, f"{source} has the host name {confirmed[0]}, which resolves back to it")

@@ -21,12 +21,12 @@ def check(url: str, allowed_hosts: Sequence[str]) -> Iterator[Finding]:
         return
     weekly = [post for post in posts if parse_week(post.title)]
     if not weekly:
-        said = f"none of its {len(posts)} posts is a weekly post"
-        yield failed(NAME, said, "check that PAPERBOY_FEED_URL is the category with the weekly posts")
+        problem = f"none of its {len(posts)} posts is a weekly post"
+        yield failed(NAME, problem, "check that PAPERBOY_FEED_URL is the category with the weekly posts")
         return
     newest = parse(weekly[-1].title, weekly[-1].html, weekly[-1].url)  # posts are sorted, oldest first
     if newest.problems:
-        said = f"the newest weekly post would be held: {'; '.join(newest.problems)}"
-        yield warning(NAME, said, 'see "A held issue" in docs/operating.md')
+        problem = f"the newest weekly post would be held: {'; '.join(newest.problems)}"
+        yield warning(NAME, problem, 'see "A held issue" in docs/operating.md')
     else:
         yield ok(NAME, f"{len(weekly)} weekly posts, the newest of {newest.week.start}")

@@ -19,28 +19,28 @@ class Finding:
 
     name: str
     state: State
-    said: str
+    problem: str
     remedy: str = ""
 
     def line(self) -> str:
         """The finding as a line for the operator."""
-        line = f"{self.state:<8} {self.name}: {one_line(self.said)}"
+        line = f"{self.state:<8} {self.name}: {one_line(self.problem)}"
         return f"{line} -> {one_line(self.remedy)}" if self.remedy else line
 
 
-def ok(name: str, said: str) -> Finding:
+def ok(name: str, problem: str) -> Finding:
     """A finding that needs no action."""
-    return Finding(name, "ok", said)
+    return Finding(name, "ok", problem)
 
 
-def warning(name: str, said: str, remedy: str) -> Finding:
+def warning(name: str, problem: str, remedy: str) -> Finding:
     """A finding that somebody should look at: it works for now, or it cannot be checked from here."""
-    return Finding(name, "warning", said, remedy)
+    return Finding(name, "warning", problem, remedy)
 
 
-def failed(name: str, said: str, remedy: str) -> Finding:
+def failed(name: str, problem: str, remedy: str) -> Finding:
     """A finding that something does not work."""
-    return Finding(name, "failed", said, remedy)
+    return Finding(name, "failed", problem, remedy)
 
 
 def one_line(text: object) -> str:
@@ -81,8 +81,8 @@ class _CheckThread(Thread):
             for finding in self._check.run():
                 self._found.append(finding)
         except Exception as error:  # noqa: BLE001  every error becomes a finding
-            said = f"the check itself failed: {type(error).__name__}: {error}"
-            self._found.append(failed(self._check.name, said, "report this if you see no cause for it"))
+            problem = f"the check itself failed: {type(error).__name__}: {error}"
+            self._found.append(failed(self._check.name, problem, "report this if you see no cause for it"))
 
     def findings(self, timeout_seconds: float) -> list[Finding]:
         """The findings so far, with a failed one if the check is still running."""

@@ -37,14 +37,14 @@ def check(prefect_settings: Mapping[str, str], file: Path, timezone: str) -> Ite
     ) as api:
         try:
             if _request(api, "GET", "/health") is None:
-                said = f"{url} is not a Prefect API"
-                yield failed(NAME, said, "correct PREFECT_API_URL, which must end in /api")
+                problem = f"{url} is not a Prefect API"
+                yield failed(NAME, problem, "correct PREFECT_API_URL, which must end in /api")
             else:
                 yield ok(NAME, f"{url} answers")
                 yield from _check_deployments(api, file, timezone)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            said = f"{url} does not answer: {str(error) or type(error).__name__}"
-            yield failed(NAME, said, "start it with `prefect server start`, or see its log")
+            problem = f"{url} does not answer: {str(error) or type(error).__name__}"
+            yield failed(NAME, problem, "start it with `prefect server start`, or see its log")
 
 
 def load_prefect_settings() -> dict[str, str]:
@@ -89,8 +89,8 @@ def _check_deployments(api: httpx.Client, file: Path, timezone: str) -> Iterator
     try:
         expected = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
     except (OSError, yaml.YAMLError, KeyError, TypeError):
-        said = f"there is no {file.name} here to compare them with"
-        yield warning("deployments", said, "run `paperboy doctor` in the folder of the project")
+        problem = f"there is no {file.name} here to compare them with"
+        yield warning("deployments", problem, "run `paperboy doctor` in the folder of the project")
         return
     for deployment in expected:
         name = f"{deployment['entrypoint'].rpartition(':')[2]}/{deployment['name']}"
@@ -107,8 +107,8 @@ def _check_deployment(name: str, expected: Mapping[str, Any], found: Any, timezo
         return failed(name, "is missing", _DEPLOY)
     if found.get("entrypoint") != expected["entrypoint"]:
         # Prefect cannot load the flow from a file that is gone, so its runs crash before Paperboy can tell anybody.
-        said = f"runs {found.get('entrypoint')}, but prefect.yaml says {expected['entrypoint']}"
-        return failed(name, said, _DEPLOY)
+        problem = f"runs {found.get('entrypoint')}, but prefect.yaml says {expected['entrypoint']}"
+        return failed(name, problem, _DEPLOY)
     if found.get("paused"):
         return failed(name, "is paused", "resume it in Prefect")
     # A schedule can be paused by itself, while its deployment is active.
@@ -118,8 +118,8 @@ def _check_deployment(name: str, expected: Mapping[str, Any], found: Any, timezo
     other_zones = {str(schedule.get("timezone")) for schedule in schedules} - {timezone}
     if other_zones:
         zones = ", ".join(sorted(other_zones))
-        said = f"runs in the time zone {zones}, but PAPERBOY_TIMEZONE is {timezone}"
-        return warning(name, said, f"use the same in prefect.yaml and .env, then {_DEPLOY}")
+        problem = f"runs in the time zone {zones}, but PAPERBOY_TIMEZONE is {timezone}"
+        return warning(name, problem, f"use the same in prefect.yaml and .env, then {_DEPLOY}")
     crons = ", ".join(str(schedule.get("cron")) for schedule in schedules)
     return ok(name, crons or "exists, without a schedule")
 
@@ -131,8 +131,8 @@ def _check_work_pool(api: httpx.Client, pool: str) -> Finding:
     workers = _request(api, "POST", f"/work_pools/{pool}/workers/filter", {}) or []
     online = sum(worker.get("status") == "ONLINE" for worker in workers)
     if not online:
-        said = "has no worker online, so nothing runs"
-        return failed(name, said, f"prefect worker start --pool {pool}")
+        problem = "has no worker online, so nothing runs"
+        return failed(name, problem, f"prefect worker start --pool {pool}")
     return ok(name, f"has {online} {'worker' if online == 1 else 'workers'} online")
 
 

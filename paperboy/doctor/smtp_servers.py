@@ -39,7 +39,7 @@ def _check(name: str, server: SmtpServer, envelope_from: str, now: datetime) -> 
         remedy = _REMEDIES.get(error.phase, _REMEDIES["ehlo"])
         yield failed(name, f"failed at {error.anonymous}", remedy)
     else:
-        yield _judge(name, server, expiry, now)
+        yield _server_finding(name, server, expiry, now)
 
 
 async def _try_sender(server: SmtpServer, envelope_from: str) -> datetime | None:
@@ -59,7 +59,7 @@ def _certificate_expiry(connection: SmtpConnection) -> datetime | None:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(not_after), UTC) if not_after else None
 
 
-def _judge(name: str, server: SmtpServer, expiry: datetime | None, now: datetime) -> Finding:
+def _server_finding(name: str, server: SmtpServer, expiry: datetime | None, now: datetime) -> Finding:
     accepted = "login and sender accepted" if server.user else "sender accepted"
     if expiry is None:
         if _is_loopback(server.host):
@@ -67,8 +67,8 @@ def _judge(name: str, server: SmtpServer, expiry: datetime | None, now: datetime
         remedy = "use starttls=required or smtps:// in PAPERBOY_SMTP_URL"
         return warning(name, f"{accepted}, but mails go there unencrypted", remedy)
     if expiry - now < CERTIFICATE_WARNING_PERIOD:
-        said = f"{accepted}, but the certificate expires on {expiry:%Y-%m-%d}"
-        return warning(name, said, "renew the server's certificate")
+        problem = f"{accepted}, but the certificate expires on {expiry:%Y-%m-%d}"
+        return warning(name, problem, "renew the server's certificate")
     return ok(name, f"{accepted}; TLS with a certificate valid until {expiry:%Y-%m-%d}")
 
 

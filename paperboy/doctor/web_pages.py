@@ -18,13 +18,13 @@ def check_one_click(mail: Message) -> Iterator[Finding]:
     name, headers = "one-click", message_from_bytes(mail.data)
     links = [part.strip(" <>") for part in str(headers.get("List-Unsubscribe", "")).split(",")]
     if not any(link.startswith("https://") for link in links):
-        said = "List-Unsubscribe has no https:// link, so mail programs show no button"
-        yield failed(name, said, "set PAPERBOY_BASE_URL to the https:// address of the pages")
+        problem = "List-Unsubscribe has no https:// link, so mail programs show no button"
+        yield failed(name, problem, "set PAPERBOY_BASE_URL to the https:// address of the pages")
     elif headers.get("List-Unsubscribe-Post") != "List-Unsubscribe=One-Click":
         yield failed(name, "List-Unsubscribe-Post is missing", "report this as a bug")
     elif _lacks_signed_fields(headers):
-        said = "the DKIM signature does not cover the List-Unsubscribe fields (RFC 8058, 4)"
-        yield failed(name, said, "report this as a bug")
+        problem = "the DKIM signature does not cover the List-Unsubscribe fields (RFC 8058, 4)"
+        yield failed(name, problem, "report this as a bug")
     else:
         yield ok(name, "mails have an https:// link and List-Unsubscribe-Post, as RFC 8058 requires")
 
@@ -50,11 +50,11 @@ def check_pages(base_url: str) -> Iterator[Finding]:
         yield failed(name, f"{address} does not answer: {error}", remedy)
         return
     if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        said = "they answer with status 503, as they cannot reach their database"
-        yield failed(name, said, "see the line of the database")
+        problem = "they answer with status 503, as they cannot reach their database"
+        yield failed(name, problem, "see the line of the database")
     # Another site at this address may answer with status 200, too, but not with this text.
     elif response.status_code != httpx.codes.OK or '"ok"' not in response.text[:100]:
-        said = f"{address} answers with status {response.status_code}, and not as Paperboy's pages do"
-        yield failed(name, said, remedy)
+        problem = f"{address} answers with status {response.status_code}, and not as Paperboy's pages do"
+        yield failed(name, problem, remedy)
     else:
         yield ok(name, f"{base_url} answers")

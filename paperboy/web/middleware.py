@@ -46,15 +46,15 @@ class GuardMiddleware:
                 _add_headers(message, scope["path"])
             await send(message)
 
-        refusal = self._refusal(scope)
-        if refusal:
-            await refusal(scope, receive, send_with_headers)
+        rejection = self._rejection(scope)
+        if rejection:
+            await rejection(scope, receive, send_with_headers)
             return
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}  # the server leaves out the body (RFC 9110, 9.3.2)
         await _BodyLimit(self._app)(scope, receive, send_with_headers)
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _rejection(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if scope["method"] not in _READING_METHODS:
             if _content_length(headers) > MAX_BODY_BYTES:

@@ -7,7 +7,7 @@ from delivery.circuit_breaker import MAX_CONSECUTIVE_FAILURES, WINDOW_MAILS, Cir
 from subscribers.suppression import is_suppressed
 from tests.support.factories import NOW
 from tests.support.outbox import deliveries, plan_mails, send, states
-from tests.support.servers.smtp import ScriptedServer, in_turn
+from tests.support.servers.smtp import ScriptedServer, in_order
 
 BLOCKED = "554 5.3.0 blocked"
 DEAD = "550 5.1.1 No such user"
@@ -39,7 +39,7 @@ def test_mails_that_failed_before_a_run_stopped_are_planned_again_and_arrive(
     """That includes those before an accepted mail, because nobody knows since when the server has blocked."""
     addresses = plan_mails(database, 20)
     first = [BLOCKED] * refused_before + [None]
-    with ScriptedServer(on_rcpt=in_turn(*first, *[BLOCKED] * MAX_CONSECUTIVE_FAILURES)) as server:
+    with ScriptedServer(on_rcpt=in_order(*first, *[BLOCKED] * MAX_CONSECUTIVE_FAILURES)) as server:
         result = send(database, server)
         assert f"{MAX_CONSECUTIVE_FAILURES} mails in a row" in result.stopped
         assert states(database) == {"sent": 1, "planned": 19}
@@ -61,7 +61,7 @@ def test_dead_addresses_in_a_row_do_not_stop_a_run_and_stay_failed(database: Dat
 
 def test_a_dead_address_stays_failed_when_a_run_stops_for_others(database: Database) -> None:
     plan_mails(database, MAX_CONSECUTIVE_FAILURES + 1)
-    with ScriptedServer(on_rcpt=in_turn(DEAD, *[BLOCKED] * MAX_CONSECUTIVE_FAILURES)) as server:
+    with ScriptedServer(on_rcpt=in_order(DEAD, *[BLOCKED] * MAX_CONSECUTIVE_FAILURES)) as server:
         assert send(database, server, now=NOW).stopped
     assert [delivery.state for delivery in deliveries(database)] == [
         "failed",

@@ -18,7 +18,7 @@ from emails.message import Message
 from subscribers.models import AccountEvent, Subscriber
 from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import SLOT, deliveries, message_ids, plan_mails, recipients, send, states
-from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer, in_turn
+from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer, in_order
 
 
 class CrashError(BaseException):
@@ -40,7 +40,7 @@ def test_an_unanswered_mail_is_repeated_once_with_the_same_message_id(database: 
 
 def test_an_unanswered_mail_is_not_repeated_if_the_operator_says_so(database: Database) -> None:
     plan_mails(database, 2)
-    with ScriptedServer(on_body=in_turn(TAKE_AND_DROP)) as server:
+    with ScriptedServer(on_body=in_order(TAKE_AND_DROP)) as server:
         for _ in range(3):
             send(database, server, repeat_uncertain=False)
     assert [delivery.state for delivery in deliveries(database)] == ["uncertain", "sent"]

@@ -10,7 +10,7 @@ from delivery.context import SendingLimits
 from delivery.sender import send_due
 from tests.support.factories import sending_context_at
 from tests.support.outbox import SLOT, plan_mails, states
-from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer, in_turn
+from tests.support.servers.smtp import TAKE_AND_DROP, ScriptedServer, in_order
 
 
 def test_a_slow_progress_report_delays_no_mail(database: Database) -> None:
@@ -41,7 +41,7 @@ def test_progress_is_reported_from_zero_to_all_due_mails(
     replies = [None, "550 5.1.1 No such user", "451 4.7.1 Later", TAKE_AND_DROP]
     reports: list[tuple[int, int]] = []
     with (
-        ScriptedServer(on_body=in_turn(*replies)) as server,
+        ScriptedServer(on_body=in_order(*replies)) as server,
         sending_context_at(database, server, limits=SendingLimits(connections)) as context,
     ):
         result = send_due(
@@ -58,7 +58,7 @@ def test_a_run_that_stops_reports_how_far_it_came(database: Database) -> None:
     plan_mails(database, 5)
     reports: list[tuple[int, int]] = []
     with (
-        ScriptedServer(on_mail=in_turn(None, None, "550 5.7.1 Sender refused")) as server,
+        ScriptedServer(on_mail=in_order(None, None, "550 5.7.1 Sender refused")) as server,
         sending_context_at(database, server) as context,
     ):
         send_due(context, SLOT, repeat_uncertain=True, progress=lambda done, due: reports.append((done, due)))

@@ -21,7 +21,7 @@ from delivery.rate_limit import INITIAL_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, 
 from delivery.transport.smtp.replies import Phase, SmtpError
 from tests.support.factories import NOW
 from tests.support.outbox import deliveries, plan_mails, recipients, send, states
-from tests.support.servers.smtp import ScriptedServer, in_turn
+from tests.support.servers.smtp import ScriptedServer, in_order
 
 SLOW, OTHER = "minji@slow.example", "minji@other.example"
 HOUR = timedelta(hours=1)
@@ -93,7 +93,7 @@ def test_a_throttled_domain_gets_one_mail_per_interval_even_after_a_restart(
     monkeypatch.setattr(claim_buffer, "MAX_WAIT", timedelta(0))  # a run ends instead of waiting
     plan_mails(database, 4, domain="slow.example")
     sent = []
-    with ScriptedServer(on_rcpt=in_turn("451 4.7.1 Too many mails")) as server:
+    with ScriptedServer(on_rcpt=in_order("451 4.7.1 Too many mails")) as server:
         for seconds in (0, 0.5, 1.5, 1.6, 3):
             assert send(database, server, now=NOW + timedelta(seconds=seconds)).stopped == ""
             sent.append(len(server.messages))

@@ -26,7 +26,7 @@ from delivery.transport.smtp.server import SmtpServer
 from subscribers.suppression import is_suppressed
 from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import deliveries, plan_mails, recipients, states
-from tests.support.servers.smtp import ScriptedServer, in_turn
+from tests.support.servers.smtp import ScriptedServer, in_order
 from tests.support.smtp_faults import (
     CASES,
     GOOD_CODES,
@@ -136,7 +136,7 @@ def test_a_fault_harms_its_own_mail_no_more_than_it_must_and_no_other_mail(
         shrink_send_buffer(monkeypatch)
     addresses = plan_mails(database, MAILS, extra_text=LONG_TEXT if phase == "body" else "")
     expected = expected_result(phase, fault)
-    with servers.make(**{HOOKS[phase]: in_turn(reply_of(phase, fault))}) as server:
+    with servers.make(**{HOOKS[phase]: in_order(reply_of(phase, fault))}) as server:
         result = servers.send(database, server)
         hit, *others = deliveries(database)
         assert hit.state == expected.state
@@ -184,7 +184,7 @@ def test_replies_of_many_lines_are_understood_when_they_arrive_byte_by_byte(
 @pytest.mark.parametrize("phase", ["rcpt", "ack"])
 def test_only_a_dead_address_is_suppressed(database: Database, servers: Servers, phase: str) -> None:
     dead, alive = plan_mails(database, 2)
-    with servers.make(**{HOOKS[phase]: in_turn(reply_of(phase, "no such user"))}) as server:
+    with servers.make(**{HOOKS[phase]: in_order(reply_of(phase, "no such user"))}) as server:
         result = servers.send(database, server)
     assert states(database) == {"failed": 1, "sent": 1}
     assert_balance(database, result)
@@ -211,7 +211,7 @@ def test_a_connection_that_fails_between_two_mails_delays_neither_of_them(
     if fault == "hang":
         shorten_timeouts(monkeypatch)
     addresses = plan_mails(database, 3)
-    with servers.make(**{HOOKS[phase]: in_turn(None, reply_of(phase, fault))}) as server:
+    with servers.make(**{HOOKS[phase]: in_order(None, reply_of(phase, fault))}) as server:
         result = servers.send(database, server)
     assert states(database) == {"sent": 3}
     assert recipients(server) == addresses
@@ -226,7 +226,7 @@ def test_a_refusal_of_commands_that_were_sent_ahead_counts_for_their_own_mail(
     database: Database, servers: Servers, phase: str, fault: str, state: str
 ) -> None:
     first, _, last = plan_mails(database, 3)
-    with servers.make(**{HOOKS[phase]: in_turn(None, reply_of(phase, fault))}) as server:
+    with servers.make(**{HOOKS[phase]: in_order(None, reply_of(phase, fault))}) as server:
         result = servers.send(database, server)
     assert [delivery.state for delivery in deliveries(database)] == ["sent", state, "sent"]
     assert recipients(server) == [first, last]

@@ -12,7 +12,7 @@ from subscribers.models import Subscriber
 from subscribers.suppression import is_suppressed, suppress
 from tests.support.factories import NOW
 from tests.support.outbox import deliveries, message_ids, plan_mails, recipients, send, states
-from tests.support.servers.smtp import DROP, Reply, ScriptedServer, in_turn
+from tests.support.servers.smtp import DROP, Reply, ScriptedServer, in_order
 
 
 def test_an_accepted_mail_is_sent_with_its_reply_and_message_id(
@@ -35,7 +35,7 @@ def test_an_accepted_mail_is_sent_with_its_reply_and_message_id(
 @pytest.mark.parametrize("reply", ["451 4.7.1 Greylisted", "421 4.3.2 Shutting down", DROP])
 def test_a_deferred_mail_is_sent_again_when_due_and_not_before(database: Database, reply: Reply) -> None:
     plan_mails(database, 1)
-    with ScriptedServer(on_rcpt=in_turn(reply)) as server:
+    with ScriptedServer(on_rcpt=in_order(reply)) as server:
         send(database, server)
         (delivery,) = deliveries(database)
         assert delivery.state == "deferred"
@@ -69,7 +69,7 @@ def test_the_backoff_grows_and_a_delivery_fails_after_48_hours(database: Databas
 
 def test_a_dead_address_fails_and_is_never_mailed_again(database: Database) -> None:
     dead, alive = plan_mails(database, 2)
-    with ScriptedServer(on_rcpt=in_turn("550 5.1.1 No such user")) as server:
+    with ScriptedServer(on_rcpt=in_order("550 5.1.1 No such user")) as server:
         send(database, server)
         assert recipients(server) == [alive]
     assert [delivery.state for delivery in deliveries(database)] == ["failed", "sent"]
@@ -157,7 +157,7 @@ def test_ten_refusals_in_a_row_stop_the_run(database: Database) -> None:
 def test_refusals_that_are_not_in_a_row_do_not_stop_the_run(database: Database) -> None:
     plan_mails(database, 15)
     refusals: list[Reply | None] = ["451 4.7.1 Later"] * 9
-    with ScriptedServer(on_rcpt=in_turn(*refusals, None, *refusals)) as server:
+    with ScriptedServer(on_rcpt=in_order(*refusals, None, *refusals)) as server:
         assert send(database, server).stopped == ""
     assert states(database) == {"deferred": 14, "sent": 1}
 

@@ -6,7 +6,7 @@ from delivery.transport import pool
 from delivery.transport.base import FaultCategory
 from delivery.transport.smtp.replies import Phase, SmtpError
 from emails.message import Message
-from tests.support.servers.smtp import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_turn
+from tests.support.servers.smtp import DROP, TAKE_AND_DROP, Reply, ScriptedServer, in_order
 from tests.support.smtp_messages import error_of, message, to, url
 
 # --- the message --------------------------------------------------------------------
@@ -43,7 +43,7 @@ def test_a_connection_is_renewed_after_many_mails(
 
 @pytest.mark.parametrize("ending", [DROP, "421 4.4.2 Idle for too long"])
 def test_a_connection_that_ended_between_two_mails_is_opened_again_and_loses_nothing(ending: Reply) -> None:
-    with ScriptedServer(on_mail=in_turn(None, ending)) as server, to(url(server)) as client:
+    with ScriptedServer(on_mail=in_order(None, ending)) as server, to(url(server)) as client:
         client.send(message(1))
         client.send(message(2))
     assert [mail.rcpt for mail in server.messages] == [["reader1@example.com"], ["reader2@example.com"]]
@@ -58,7 +58,7 @@ def test_a_server_that_drops_every_connection_is_not_retried_endlessly() -> None
 
 def test_a_refused_recipient_does_not_disturb_the_next_one() -> None:
     with (
-        ScriptedServer(on_rcpt=in_turn("550 5.1.1 No such user")) as server,
+        ScriptedServer(on_rcpt=in_order("550 5.1.1 No such user")) as server,
         to(url(server)) as client,
     ):
         with pytest.raises(SmtpError):
@@ -70,7 +70,7 @@ def test_a_refused_recipient_does_not_disturb_the_next_one() -> None:
 
 @pytest.mark.parametrize("drop", [DROP, TAKE_AND_DROP])
 def test_the_next_mail_uses_a_new_connection_after_a_drop(drop: Reply) -> None:
-    with ScriptedServer(on_body=in_turn(drop)) as server, to(url(server)) as client:
+    with ScriptedServer(on_body=in_order(drop)) as server, to(url(server)) as client:
         with pytest.raises(SmtpError):
             client.send(message(1))
         client.send(message(2))

@@ -174,10 +174,10 @@ def test_no_paper_of_an_english_mail_is_without_a_text_while_another_has_two() -
 
 def test_an_extraordinarily_long_opening_does_not_count_as_lacking() -> None:
     edition = edition_of(issue_of(2, overview=()))
-    for size, holds_back in ((MAX_ORDINARY_BYTES // 2, True), (3 * MAX_ORDINARY_BYTES, False)):
+    for size, counts in ((MAX_ORDINARY_BYTES // 2, True), (3 * MAX_ORDINARY_BYTES, False)):
         sizes = dict.fromkeys(block_refs(edition), HtmlSize(size, size))
         fitted = fitted_blocks(edition, sizes, FRAME.plain + 4_000)
-        assert fitted.lacks_openings == holds_back
+        assert fitted.lacks_openings == counts
 
 
 @given(st.text(alphabet=st.sampled_from("ab c한글😀=\n\t&;<>.é"), max_size=2_000))

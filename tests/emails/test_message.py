@@ -136,8 +136,8 @@ def test_the_same_arguments_give_the_same_bytes(korean: Content) -> None:
 
 def test_no_line_has_over_998_octets_and_no_line_break_is_bare(korean: Content, english: Content) -> None:
     for content in (korean, english):
-        wild = replace(content, html=content.html + "긴" * 5000 + "x" * 5000 + "\r\rx", text="y" * 5000)
-        data = message_of(wild).data
+        hostile = replace(content, html=content.html + "긴" * 5000 + "x" * 5000 + "\r\rx", text="y" * 5000)
+        data = message_of(hostile).data
         assert max(map(len, data.split(b"\r\n"))) <= 998
         assert not re.search(rb"\r(?!\n)|(?<!\r)\n", data)
         assert data.isascii()

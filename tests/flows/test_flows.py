@@ -30,7 +30,7 @@ from issues.fetch import FeedError
 from paperboy.demo.sample.forum import Forum
 from paperboy.doctor import prefect_server
 from tests.support.factories import NOW, add_subscriber
-from tests.support.servers.smtp import ScriptedServer, in_turn
+from tests.support.servers.smtp import ScriptedServer, in_order
 
 OPERATOR = "op@paperboy.example"
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,7 +153,7 @@ def test_a_failure_that_cannot_be_mailed_is_logged_and_mailed_after_the_next_run
         digest(Frequency.WEEKLY, now=NOW)
     assert "a run of digest failed: weekly:2025-W32 stopped" in caplog.text
     assert "the operator could not be told" in caplog.text
-    server.on_mail = in_turn("550 5.7.1 Not your domain")
+    server.on_mail = in_order("550 5.7.1 Not your domain")
     with pytest.raises(RunFailedError):
         digest(Frequency.WEEKLY, now=NOW)
     assert _subjects(server) == ["Paperboy needs you: a run of digest failed"]

@@ -20,13 +20,13 @@ from tests.support.account_actions import cursor_of, publish, subscribe
 from tests.support.digests import digest, stopped_digest
 from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
 from tests.support.outbox import recipients, states
-from tests.support.servers.smtp import DROP, RESET, Reply, ScriptedServer, in_turn
+from tests.support.servers.smtp import DROP, RESET, Reply, ScriptedServer, in_order
 
 
 def test_every_candidate_is_counted_whatever_the_server_replies(database: Database) -> None:
     publish(database)
     subscribe(database, *(f"{name}@example.com" for name in "abcde"))
-    replies = in_turn(None, "451 4.7.1 Later", "550 5.1.1 No such user", "552 5.2.2 Full")
+    replies = in_order(None, "451 4.7.1 Later", "550 5.1.1 No such user", "552 5.2.2 Full")
     with ScriptedServer(on_rcpt=replies) as unreliable:
         report = digest(database, unreliable)
     assert (report.candidates, report.sent, report.deferred, report.failed) == (5, 2, 1, 2)
@@ -98,7 +98,7 @@ def test_the_report_has_the_counts_of_the_outbox_whatever_fault_a_server_has(
 ) -> None:
     publish(database)
     subscribe(database, *(f"reader{number}@example{number}.com" for number in range(4)))
-    with ScriptedServer(**{hook: in_turn(None, fault)}) as server:  # type: ignore[arg-type]
+    with ScriptedServer(**{hook: in_order(None, fault)}) as server:  # type: ignore[arg-type]
         report = digest(database, server)
     in_outbox = states(database)
     in_report = {
@@ -114,7 +114,7 @@ def test_an_uncertain_mail_that_upkeep_repeats_is_counted_once(database: Databas
     subscribe(database, "a@example.com")
     stopped_digest(database)
     with (
-        ScriptedServer(on_body=in_turn(DROP)) as unreliable,
+        ScriptedServer(on_body=in_order(DROP)) as unreliable,
         sending_context_at(database, unreliable) as context,
     ):
         report = send_retries(context, rules=RULES)

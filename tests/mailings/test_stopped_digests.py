@@ -10,7 +10,7 @@ from tests.support.account_actions import WEEK, cursor_of, publish, subscribe
 from tests.support.digests import bodies_of, digest, stopped_digest
 from tests.support.factories import NOW, RULES, sending_context_at
 from tests.support.outbox import recipients
-from tests.support.servers.smtp import ScriptedServer, in_turn
+from tests.support.servers.smtp import ScriptedServer, in_order
 
 
 def test_a_refused_sender_stops_the_run_and_the_next_run_sends_everything(
@@ -49,7 +49,7 @@ def test_a_run_that_stops_midway_sends_the_rest_next_time_and_repeats_nothing(
 ) -> None:
     publish(database)
     subscribe(database, *(f"{name}@example.com" for name in "abcd"))
-    with ScriptedServer(on_mail=in_turn(None, None, "530 5.7.0 Authentication required")) as unreliable:
+    with ScriptedServer(on_mail=in_order(None, None, "530 5.7.0 Authentication required")) as unreliable:
         report = digest(database, unreliable)
         assert recipients(unreliable) == ["a@example.com", "b@example.com"]
     assert (report.sent, report.planned, report.candidates) == (2, 2, 4)

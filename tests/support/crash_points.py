@@ -37,8 +37,8 @@ class CrashPoint:
     name: str
     mails_per_pass: int = 1
     is_slow: bool = False
-    needs_killed_sender: bool = False
-    needs_interruption: bool = False
+    requires_killed_sender: bool = False
+    requires_interruption: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ POINTS: tuple[CrashPoint, ...] = (
     *_around("the commit of a plan", mails_per_pass=MAX_BATCH),
     *_around("the commit of erasing", mails_per_pass=0),
     *_around("the commit of a claim", mails_per_pass=MAX_BATCH),
-    *_around("the commit of taking over", mails_per_pass=0, needs_killed_sender=True),
+    *_around("the commit of taking over", mails_per_pass=0, requires_killed_sender=True),
     *_around("the commit of marking as sending", mails_per_pass=2 * MAX_BATCH),
     *_around("the commit of settling", mails_per_pass=2 * MAX_BATCH),
     *_around("the commit of settling and marking", mails_per_pass=CONNECTIONS),
     *_around("the commit of renewing", mails_per_pass=0, is_slow=True),
     *_around("the commit of domain pauses", mails_per_pass=MAX_BATCH),
-    *_around("the commit of putting back", needs_interruption=True),
+    *_around("the commit of putting back", requires_interruption=True),
     CrashPoint("before connecting", mails_per_pass=MAX_BATCH),
     *_around("the greeting", mails_per_pass=MAX_BATCH),
     *_around("EHLO", mails_per_pass=MAX_BATCH),
@@ -89,8 +89,8 @@ class _Countdown:
 
     def __init__(self, crash: Crash) -> None:
         self.name = crash.point.name
-        self._passes_left = 1 if crash.point.needs_interruption else crash.nth
-        self._mails_left = crash.nth if crash.point.needs_interruption else 0
+        self._passes_left = 1 if crash.point.requires_interruption else crash.nth
+        self._mails_left = crash.nth if crash.point.requires_interruption else 0
 
     def is_over_at(self, name: str) -> bool:
         if name != self.name:

@@ -71,11 +71,11 @@ def _crashes(points: list[CrashPoint], mails_per_kill: int, random: Random) -> l
     random.shuffle(points)
     crashes: list[Crash] = []
     # The mails of a killed sender are the last that become due.
-    for point in sorted(points, key=lambda point: point.needs_killed_sender):
+    for point in sorted(points, key=lambda point: point.requires_killed_sender):
         max_passes = mails_per_kill // point.mails_per_pass if point.mails_per_pass else 1
-        if point.needs_killed_sender:
+        if point.requires_killed_sender:
             crashes.append(Crash(FINAL_DOT, random.randint(1, 2)))
-        elif point.needs_interruption:
+        elif point.requires_interruption:
             max_passes = MAX_BATCH // 2  # so that the sender has something to put back
         elif point == RANDOM:
             max_passes = MAX_RANDOM_MILLISECONDS
@@ -209,7 +209,7 @@ def _plan_and_send(scenario: Scenario, server: SmtpServer, crash: Crash | None) 
         if crash and crash.point != RANDOM:
             inject(crash, database.engine)
         spec = _mail().edition.spec
-        group = AudienceGroup(spec.language, cursor=0, readers=scenario.subscribers)
+        group = AudienceGroup(spec.language, cursor=0, size=scenario.subscribers)
         digest_run._plan_group(database.sessions, group, _mail(), IDENTITY, _now())
         context = SendingContext(
             database, SmtpPool([server]), IDENTITY, _now, scenario.limits(crash), scenario.lease

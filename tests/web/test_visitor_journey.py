@@ -50,7 +50,7 @@ class Visitor:
         self.headings: list[str] = []
         self.too_wide: list[str] = []
 
-    def go(self, path: str) -> None:
+    def visit(self, path: str) -> None:
         """Open a page."""
         self.page.goto(self.site.url + path)
         self._check_page()
@@ -93,17 +93,17 @@ def test_a_visitor_subscribes_chooses_pauses_leaves_and_comes_back(visitor: Visi
     form, sent, confirm, begun, preferences, leave, gone, back = HEADINGS[language]
     saved, paused, resumed = CONFIRMATIONS[language]
 
-    visitor.go("/")
+    visitor.visit("/")
     assert visitor.page.is_checked(f"input[value={language}]")
     visitor.page.fill("#email", address)
     visitor.press("main button")
-    visitor.go(path_in(site.mail(address), "c"))
+    visitor.visit(path_in(site.mail(address), "c"))
     visitor.press("main button")
     assert visitor.headings == [form, sent, confirm, begun]
     welcome = site.mail(address, 2)
     assert any("#paper-" in link for link in links_of(welcome))
 
-    visitor.go(path_in(welcome, "p"))
+    visitor.visit(path_in(welcome, "p"))
     visitor.page.check("input[value=both]")
     visitor.page.check("input[value=daily]")
     visitor.press("form[action*=save] button")
@@ -132,7 +132,7 @@ def test_a_visitor_subscribes_chooses_pauses_leaves_and_comes_back(visitor: Visi
     visitor.press("form:has(textarea) button")
     assert site.events(address)[-1].get("reason") == reason
 
-    visitor.go(path_in(farewell, "u"))
+    visitor.visit(path_in(farewell, "u"))
     visitor.press("form[action*=undo] button")
     assert visitor.headings[-1] == back
     assert site.subscriber(address).status == "active"
@@ -141,7 +141,7 @@ def test_a_visitor_subscribes_chooses_pauses_leaves_and_comes_back(visitor: Visi
 
 def test_the_language_switch_also_decides_the_language_of_the_answer(visitor: Visitor) -> None:
     other = "en" if visitor.language == TextLanguage.KO else "ko"
-    visitor.go("/")
+    visitor.visit("/")
     visitor.press(f"nav a[lang={other}]")
     assert visitor.headings[-1] == HEADINGS[other][0]
     visitor.page.fill("#email", "jihoon@example.com")
@@ -150,7 +150,7 @@ def test_the_language_switch_also_decides_the_language_of_the_answer(visitor: Vi
 
 
 def test_the_sign_up_form_works_with_the_keyboard_alone(visitor: Visitor) -> None:
-    visitor.go("/")
+    visitor.visit("/")
     visitor.page.focus("#email")
     visitor.page.keyboard.type("keys@example.com")
     visitor.page.keyboard.press("Tab")
@@ -164,7 +164,7 @@ def test_the_sign_up_form_works_with_the_keyboard_alone(visitor: Visitor) -> Non
 
 
 def test_a_mistyped_address_brings_the_form_again_with_all_choices_kept(visitor: Visitor) -> None:
-    visitor.go("/")
+    visitor.visit("/")
     visitor.page.evaluate("document.querySelector('form').noValidate = true")
     visitor.page.fill("#email", "minji@")
     visitor.page.check("input[value=both]")

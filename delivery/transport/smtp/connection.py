@@ -72,7 +72,7 @@ class SmtpConnection:
     def __init__(self, protocol: SmtpProtocol) -> None:
         self.extensions: dict[str, str] = {}
         self._protocol = protocol
-        self._needs_reset = False
+        self._must_reset = False
         self._opened_ahead: Message | None = None  # its opening commands have been sent, its text has not
 
     def can_send(self, message: Message) -> bool:
@@ -180,9 +180,9 @@ class SmtpConnection:
         else:
             await self._open(message)
         if self._protocol.closed_because or self._protocol.replies:  # the server left just before the text
-            said = str(self._protocol.replies[0]) if self._protocol.replies else self._protocol.closed_because
+            text = str(self._protocol.replies[0]) if self._protocol.replies else self._protocol.closed_because
             self.abort()
-            raise SmtpError("data", 0, said)
+            raise SmtpError("data", 0, text)
         commands = commands_ahead(following, self.extensions)
         self._opened_ahead = following if commands else None
         self._protocol.write_text(*message.parts, b".\r\n", commands=commands)
@@ -191,15 +191,15 @@ class SmtpConnection:
             self.abort()
             self._check("body", reply, 0)
         self._check("ack", reply, 2)
-        self._needs_reset = bool(commands)
+        self._must_reset = bool(commands)
         return str(reply)
 
     async def _open(self, message: Message) -> None:
         """Send the sender and the recipient, so that the text can follow."""
         steps, lines = OPENING_STEPS, opening_commands(message, self.extensions)
-        if self._needs_reset:
+        if self._must_reset:
             steps, lines = (RESET_STEP, *steps), ["RSET", *lines]
-        self._needs_reset = True
+        self._must_reset = True
         if "PIPELINING" in self.extensions:
             self._protocol.write(join_lines(lines))
             await self._expect_all(steps)

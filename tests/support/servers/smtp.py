@@ -44,7 +44,7 @@ class Message:
     data: bytes  # without the dots that the transport adds
 
 
-def in_turn(*replies: Reply | None) -> Callable[[object], Reply | None]:
+def in_order(*replies: Reply | None) -> Callable[[object], Reply | None]:
     """A script that gives each reply once, in this order, and then the normal reply."""
     remaining = list(replies)
     return lambda _: remaining.pop(0) if remaining else None
