@@ -23,12 +23,11 @@ from bounces.parser import BounceKind, ParsedBounce, parse_bounce
 from bounces.status_codes import FailureKind, failure_kind, status_from_text
 from core.database import Sessions, advisory_lock
 from core.run_log import RunKind, record_run
-from core.slots import stream_of
 from delivery import events
 from delivery.models import BounceMail, Delivery
 from delivery.states import DeliveryKind, DeliveryState
 from emails.identity import MailIdentity
-from emails.kinds import MailKind
+from emails.kinds import RULES
 from mailings import account_mails
 from subscribers.suppression import suppress
 
@@ -181,7 +180,7 @@ def _handle_bounce(
 
 def _suppress(session: Session, match: BouncedSubscriber, reason: str, now: datetime) -> BounceAction:
     # A mail that asks to confirm a new address went there, so its bounce says nothing about the old address.
-    is_to_new_address = match.delivery is not None and stream_of(match.delivery.slot) == MailKind.MOVE
+    is_to_new_address = match.delivery is not None and RULES[match.delivery.edition.kind].to_new_address
     address = match.subscriber.new_email if is_to_new_address else match.subscriber.email
     if not address:
         return BounceAction.COUNTED

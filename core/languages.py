@@ -12,7 +12,7 @@ class TextLanguage(StrEnum):
 
     @property
     def other(self) -> "TextLanguage":
-        """The language that pages and mails offer to switch to."""
+        """The language of the texts that an issue can have and a mail in this language lacks."""
         match self:
             case TextLanguage.KO:
                 return TextLanguage.EN

@@ -62,7 +62,7 @@ def _opening(facts: IssueFacts, language: Language) -> tuple[tuple[Part, ...], t
 def _paper_unit(arrival: Arrival, cursor: int, language: Language, with_pictures: bool) -> PaperUnit:
     paper = arrival.paper
     parts, elsewhere = _parts(paper, language)
-    titles = {TextLanguage.KO: paper.title_ko, TextLanguage.EN: paper.title_en}
+    titles = {text_language: paper.texts_in(text_language).title for text_language in TextLanguage}
     title, title_language, subtitle = _titles(titles, language)
     return PaperUnit(
         number=arrival.number,
@@ -108,10 +108,8 @@ def _parts(paper: PaperContent, language: Language) -> tuple[tuple[Part, ...], t
     The first text opens the paper; it is the abstract where there is no introduction.
     """
     texts: dict[tuple[PartName, TextLanguage], tuple[Block, ...]] = {
-        ("intro", TextLanguage.KO): paper.intro_ko,
-        ("intro", TextLanguage.EN): paper.intro_en,
-        ("abstract", TextLanguage.KO): paper.abstract_ko,
-        ("abstract", TextLanguage.EN): paper.abstract_en,
+        **{("intro", each): paper.texts_in(each).intro for each in TextLanguage},
+        **{("abstract", each): paper.texts_in(each).abstract for each in TextLanguage},
         ("notes", TextLanguage.KO): tuple(block for block in paper.notes if has_hangul(block.text)),
         ("notes", TextLanguage.EN): tuple(block for block in paper.notes if not has_hangul(block.text)),
     }

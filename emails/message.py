@@ -17,6 +17,7 @@ from emails.mime.body import Body
 from emails.mime.headers import address_header, date_header, plain_header, text_header
 from emails.placeholders import GREETING, fill_placeholders
 from emails.rendering.greeting import greeting, greeting_html
+from emails.rendering.size import size_of
 from subscribers.addresses import MAX_NAME_LENGTH
 from subscribers.tokens import LinkPurpose, make_token
 
@@ -61,7 +62,8 @@ def longest_placeholders(identity: MailIdentity) -> dict[str, str]:
     # A character takes up to 5 bytes in HTML (an ampersand), and up to 12 in quoted-printable (an emoji).
     name = "😀" * MAX_NAME_LENGTH + "&" * (MAX_NAME_LENGTH // 5)
     links = _links(LINK_PATHS, identity, recipient, date(2026, 1, 1))
-    return {**links, GREETING: greeting_html(Language.KO, name)}
+    greetings = (greeting_html(language, name) for language in Language)
+    return {**links, GREETING: max(greetings, key=lambda text: size_of(text).larger)}
 
 
 def personalized(

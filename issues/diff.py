@@ -4,12 +4,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.languages import TextLanguage
 from issues.parse.content import IssueContent, Link, PaperContent
 from issues.parse.text import Block, strip_emoji
 from issues.parse.titles import comparable_url, title_key
 
-TITLES = ("title_ko", "title_en")
-TEXTS = ("intro_ko", "intro_en", "abstract_ko", "abstract_en", "url", "links", "notes")
+TITLES = tuple(f"title_{language}" for language in TextLanguage)
+TEXTS = (
+    *(f"{name}_{language}" for name in ("intro", "abstract") for language in TextLanguage),
+    "url",
+    "links",
+    "notes",
+)
 
 
 @dataclass(frozen=True)

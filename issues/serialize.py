@@ -4,13 +4,14 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from core.languages import TextLanguage
 from issues.diff import IssueDiff
 from issues.models import Paper, Revision
 from issues.parse.content import IssueContent, Link, PaperContent, Picture
 from issues.parse.text import from_json, to_json
 from issues.parse.titles import Week
 
-_BLOCKS = ("intro_ko", "intro_en", "abstract_ko", "abstract_en", "notes")
+_BLOCKS = (*(f"{name}_{language}" for name in ("intro", "abstract") for language in TextLanguage), "notes")
 _INTERNAL = {"pairs", "touched"}  # indices of a diff that mean nothing once it has been applied
 
 

@@ -34,3 +34,9 @@ def normal_address(address: str) -> str:
 def clean_line(text: str, max_length: int) -> str:
     """One line of at most `max_length` characters, without anything that could be more than text in a mail."""
     return " ".join(_UNSAFE_IN_A_LINE.sub(" ", text).split())[:max_length]
+
+
+def mask_address(address: str) -> str:
+    """An address that an operator recognises and nobody else does."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:2]}…@{domain}"

@@ -91,7 +91,7 @@ def _check(language: str, mail: EmailMessage) -> None:
         korean = {word for word in page.texts if has_hangul(word)} | {
             re.sub(r"\s*\[\d+\]$", "", line) for line in text.splitlines() if has_hangul(line)
         }
-        assert korean <= {translate(Language.EN, "switch")}
+        assert korean <= {translate(Language.KO, "switch")}
     assert "**" not in re.sub(r"<code.*?</code>", "", html)
 
 

@@ -72,7 +72,7 @@ def subscriber_links(
         LinkText(text("unsubscribe"), unsubscribe),
     )
     missing = [other for other in TextLanguage if other not in language.texts]
-    switch = tuple(LinkText(text("switch"), preferences, other) for other in missing)
+    switch = tuple(LinkText(translate(other, "switch"), preferences, other) for other in missing)
     bottom = (
         LinkText(text("change"), preferences),
         *switch,

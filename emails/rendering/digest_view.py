@@ -83,6 +83,7 @@ class DigestView(MailView):
     total: int
     remaining: int
     following: tuple[LinkText, ...]
+    following_heading: str
 
     @property
     def papers(self) -> tuple[PaperView, ...]:
@@ -133,6 +134,7 @@ def digest_view(edition: Edition, archive: str) -> DigestView:
             LinkText(_title(paper, language), paper.forum, paper.title_language)
             for paper in edition.following
         ),
+        following_heading=translate(language, f"following_{spec.frequency}") if edition.following else "",
     )
 
 

@@ -66,7 +66,7 @@ def _digest(view: DigestView, shown: Sequence[int], links: LinkNumbers) -> Itera
     for issue in view.issues:
         yield from _issue(issue, view, shown, links)
     if view.following:
-        yield from ("", RULE, f"# {view.translate('following')}", "")
+        yield from ("", RULE, f"# {view.following_heading}", "")
         for link in view.following:
             yield from wrapped(f"{link.label} {links.reference(link.url)}", first="  * ", rest="    ")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from core.languages import TextLanguage
 from issues.parse.boilerplate import is_bare_link, is_closing, is_closing_line, is_greeting
 from issues.parse.content import IssueContent, PaperContent
 from issues.parse.outline import Item, label_of
@@ -33,7 +34,8 @@ def problems_of(content: IssueContent, body: Sequence[Item], ending: Sequence[It
 
 
 def _texts_of(paper: PaperContent) -> tuple[Block, ...]:
-    return (*paper.intro_ko, *paper.intro_en, *paper.abstract_ko, *paper.abstract_en)
+    texts = [paper.texts_in(language) for language in TextLanguage]
+    return tuple(block for text in texts for block in (*text.intro, *text.abstract))
 
 
 def _is_misplaced(text: str) -> bool:

@@ -1,7 +1,9 @@
 """What a parsed post holds: an issue with its overview and papers, as plain values."""
 
 from dataclasses import dataclass
+from typing import NamedTuple, assert_never
 
+from core.languages import TextLanguage
 from issues.parse.text import Block
 from issues.parse.titles import Week, comparable_url, title_key
 
@@ -21,6 +23,14 @@ class Link:
 
     url: str
     label: str = ""
+
+
+class TextsOfPaper(NamedTuple):
+    """What a post says about a paper in one language."""
+
+    title: str
+    intro: tuple[Block, ...]
+    abstract: tuple[Block, ...]
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,16 @@ class PaperContent:
     def name(self) -> str:
         """How reports name the paper: by its English title, else by its Korean one."""
         return self.title_en or self.title_ko
+
+    def texts_in(self, language: TextLanguage) -> TextsOfPaper:
+        """What the post says about the paper in a language."""
+        match language:
+            case TextLanguage.KO:
+                return TextsOfPaper(self.title_ko, self.intro_ko, self.abstract_ko)
+            case TextLanguage.EN:
+                return TextsOfPaper(self.title_en, self.intro_en, self.abstract_en)
+            case _:
+                assert_never(language)
 
 
 @dataclass(frozen=True)

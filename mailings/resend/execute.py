@@ -15,8 +15,8 @@ from delivery.queries import StateCounts
 from delivery.report import DigestReport, count_results
 from delivery.sender import send_due
 from mailings.context import MailingRules
-from mailings.resend.plan import ResendBatch, ResendPlan, batch_entry, earlier_request, request_key
-from mailings.resend.request import MAX_REASON_LENGTH
+from mailings.resend.plan import ResendBatch, ResendPlan, batch_entry, earlier_request
+from mailings.resend.request import MAX_REASON_LENGTH, request_key
 from subscribers.addresses import clean_line
 
 

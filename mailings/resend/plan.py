@@ -3,8 +3,6 @@
 A request is carried out once. The same request, made again, reaches only those whom it has not reached yet.
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,9 +38,10 @@ from mailings.resend.request import (
     ResendGroup,
     ResendRequest,
     check_request,
+    request_key,
 )
 from subscribers import accounts
-from subscribers.addresses import AccountError, clean_line
+from subscribers.addresses import AccountError, clean_line, mask_address
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
 
@@ -108,12 +107,6 @@ class ResendPlan:
         return request_key([shown, self.eligible.checksum, [batch.edition.html for batch in self.batches]])
 
 
-def mask_address(address: str) -> str:
-    """An address that an operator recognises and nobody else does."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[:2]}…@{domain}"
-
-
 def batch_entry(batch: ResendBatch) -> dict[str, Any]:
     """What a plan or a report says about one edition."""
     edition = batch.edition
@@ -125,11 +118,6 @@ def batch_entry(batch: ResendBatch) -> dict[str, Any]:
         "bytes": len(edition.html.encode()),
         "fill": round(size_of(edition.html).larger / MAX_HTML_BYTES, 3),
     }
-
-
-def request_key(value: object) -> str:
-    """A short hash of JSON values."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def earlier_request(session: Session, terms: dict[str, Any]) -> Resend | None:

@@ -1,5 +1,7 @@
 """What an operator can ask to be sent again, and to whom."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -77,3 +79,8 @@ def check_request(request: ResendRequest) -> None:
         raise ResendError("one address needs no group, language or frequency")
     if not any(chosen):
         raise ResendError("say to whom: an address, a group, a language or a frequency")
+
+
+def request_key(value: object) -> str:
+    """A short hash of JSON values."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -14,7 +14,7 @@ from core.errors import RunFailedError
 from core.languages import Language
 from core.slots import Frequency, preview_slot
 from paperboy.cli.installation import open_installation
-from paperboy.cli.options import Json, Now, issue_name, member, now_or, parse_now, show
+from paperboy.cli.options import Json, Now, issue_name, member, names_of, now_or, parse_now, show
 
 if TYPE_CHECKING:
     from delivery.progress import Progress
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def digest(
-    frequency: Annotated[str, typer.Argument(metavar="weekly|daily")],
+    frequency: Annotated[str, typer.Argument(metavar="|".join(Frequency))],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Plan and send nothing; say what would go out.")
     ] = False,
@@ -31,7 +31,7 @@ def digest(
 ) -> None:
     """Plan and send the digest of the current slot."""
     if frequency not in list(Frequency):
-        raise typer.BadParameter(f"{frequency!r} is neither weekly nor daily")
+        raise typer.BadParameter(f"{frequency!r} is not one of {', '.join(Frequency)}")
     report = _run(Frequency(frequency), dry_run, parse_now(now))
     print_report(report, as_json)
 
@@ -59,8 +59,8 @@ def preview(
     issue: Annotated[
         str | None, typer.Argument(metavar="ISSUE", help="As elsewhere; with --all the newest by default.")
     ] = None,
-    language: Annotated[str | None, typer.Option(help="ko, en or both.")] = None,
-    frequency: Annotated[str | None, typer.Option(help="weekly or daily.")] = None,
+    language: Annotated[str | None, typer.Option(help=f"{names_of(Language)}.")] = None,
+    frequency: Annotated[str | None, typer.Option(help=f"{names_of(Frequency)}.")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Every kind of mail, with an index page to compare them.")
     ] = False,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.languages import TextLanguage
 from paperboy.cli.installation import open_installation
 from paperboy.cli.options import IssueName, Json, Now, issue_name, now_or, parse_now, print_table, show
 
@@ -121,12 +122,12 @@ def _issue_in_full(name: str) -> dict[str, Any]:
 
 def _paper_entry(paper: "PaperContent") -> dict[str, Any]:
     return {
-        "title_ko": paper.title_ko,
-        "title_en": paper.title_en,
-        "intro_ko": _block_entries(paper.intro_ko),
-        "intro_en": _block_entries(paper.intro_en),
-        "abstract_ko": _block_entries(paper.abstract_ko),
-        "abstract_en": _block_entries(paper.abstract_en),
+        **{f"title_{language}": paper.texts_in(language).title for language in TextLanguage},
+        **{f"intro_{language}": _block_entries(paper.texts_in(language).intro) for language in TextLanguage},
+        **{
+            f"abstract_{language}": _block_entries(paper.texts_in(language).abstract)
+            for language in TextLanguage
+        },
         "url": paper.url,
         "links": [link.url for link in paper.links],
         "notes": [block.text for block in paper.notes],

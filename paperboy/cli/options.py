@@ -9,16 +9,26 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from core.languages import Language
+from core.slots import Frequency
+
 MIN_YEAR, MAX_YEAR = 2000, 2100  # of --now
 PIPE_WIDTH = 140  # columns of a table that is not shown on a terminal
+
+
+def names_of(members: type[StrEnum]) -> str:
+    """The names of all members, as a sentence lists them: `ko, en or both`."""
+    *others, last = members
+    return f"{', '.join(others)} or {last}"
+
 
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 Now = Annotated[str | None, typer.Option("--now", metavar="ISO", help="Act as if it were this time.")]
 IssueName = Annotated[
     str, typer.Argument(metavar="ISSUE", help="First day of the week (2025-07-28) or topic id.")
 ]
-LanguageName = Annotated[str, typer.Option("--language", help="ko, en or both.")]
-FrequencyName = Annotated[str, typer.Option("--frequency", help="weekly or daily.")]
+LanguageName = Annotated[str, typer.Option("--language", help=f"{names_of(Language)}.")]
+FrequencyName = Annotated[str, typer.Option("--frequency", help=f"{names_of(Frequency)}.")]
 
 Member = TypeVar("Member", bound=StrEnum)
 

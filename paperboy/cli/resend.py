@@ -13,7 +13,7 @@ from core.slots import Frequency
 from mailings.resend.request import ResendError, ResendGroup, ResendRequest
 from paperboy.cli.digests import print_report, progress_bar
 from paperboy.cli.installation import open_installation
-from paperboy.cli.options import Json, Now, issue_name, member, now_or, parse_now, show
+from paperboy.cli.options import Json, Now, issue_name, member, names_of, now_or, parse_now, show
 
 if TYPE_CHECKING:
     from delivery.report import DigestReport
@@ -34,8 +34,8 @@ def resend(  # long, because each option is a parameter with its help text
     group: Annotated[
         list[str] | None, typer.Option(help=f"{', '.join(ResendGroup)}; can be given several times.")
     ] = None,
-    language: Annotated[str, typer.Option(help="Only readers of ko, en or both.")] = "",
-    frequency: Annotated[str, typer.Option(help="Only weekly or daily readers.")] = "",
+    language: Annotated[str, typer.Option(help=f"Only readers of {names_of(Language)}.")] = "",
+    frequency: Annotated[str, typer.Option(help=f"Only {names_of(Frequency)} readers.")] = "",
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with the request.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Send what the plan says without asking.")] = False,

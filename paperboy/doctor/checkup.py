@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 10  # for all checks together
 DATABASE_CONNECT_TIMEOUT_SECONDS = 4
 _RECIPIENT = "nobody@paperboy.invalid"  # of the mail whose headers are checked; it is never sent
 # Signs the links of that mail, which belong to no subscriber, so it need not be a secret.
-_LINK_KEY = b"signs no subscriber's link"
+_LINK_KEY = b"of test mails: no link"
 
 
 def run_checkup(

@@ -125,7 +125,7 @@ def _front(issue: Issue) -> list[ArchivedText]:
 def _texts(paper: PaperContent) -> Iterator[ArchivedText]:
     for name in ("intro", "abstract"):
         for language in TextLanguage:
-            blocks = getattr(paper, f"{name}_{language}")
+            blocks = getattr(paper.texts_in(language), name)
             if blocks:
                 yield ArchivedText(name, language, readable_blocks(blocks))
     if paper.notes:
@@ -135,7 +135,7 @@ def _texts(paper: PaperContent) -> Iterator[ArchivedText]:
 def _title(paper: PaperContent, languages: Sequence[TextLanguage]) -> ArchivedTitle:
     """A paper's title in the first of the languages that has one, or else in any language."""
     for language in (*languages, *TextLanguage):
-        title = getattr(paper, f"title_{language}")
+        title = paper.texts_in(language).title
         if title:
             return ArchivedTitle(title, language)
     return ArchivedTitle("", languages[0])

@@ -23,19 +23,23 @@ def render_page(
 ) -> HTMLResponse:
     """A page in the visitor's language."""
     language = page_language(request, subscriber_language)
-    switched = request.url.include_query_params(lang=language.other)
+    others = [other for other in TextLanguage if other != language]
     html = (
         templates()
         .get_template(template)
         .render(
             language=language,
-            other=language.other,
-            other_address=f"{switched.path}?{switched.query}",
+            other_languages=[(other, _address_in(other, request)) for other in others],
             t=partial(translate, language),
             **values,
         )
     )
     return HTMLResponse(html, status_code=status, headers={"Content-Language": language})
+
+
+def _address_in(language: TextLanguage, request: Request) -> str:
+    switched = request.url.include_query_params(lang=language)
+    return f"{switched.path}?{switched.query}"
 
 
 def message_page(

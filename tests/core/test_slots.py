@@ -1,6 +1,6 @@
 """Slots are built from what they name, and taken apart into it again."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -37,6 +37,13 @@ def test_a_slot_names_its_week_or_day_even_around_new_year(
 ) -> None:
     assert digest_slot(frequency, moment) == slot
     assert [each for each in Frequency if slot.startswith(digest_slot_prefix(each))] == [frequency]
+
+
+@pytest.mark.parametrize("frequency", Frequency)
+def test_one_interval_after_any_moment_lies_another_slot_of_the_frequency(frequency: Frequency) -> None:
+    for day in range(800):
+        moment = NOW + timedelta(days=day)
+        assert digest_slot(frequency, moment) != digest_slot(frequency, moment + frequency.interval)
 
 
 @pytest.mark.parametrize(

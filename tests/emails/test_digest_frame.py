@@ -107,7 +107,7 @@ def test_a_daily_mail_says_which_papers_it_brings_and_which_come_tomorrow(langua
         following = mail.tree.css("h2:not([lang]) ~ ul a[lang]")
         assert [node.text() for node in following] == after.titles
         assert {unit.forum for unit in after.edition.papers} <= mail.hrefs
-        announced = mail.text.rpartition(f"# {translate(language, 'following')}")[2]
+        announced = mail.text.rpartition(f"# {translate(language, 'following_daily')}")[2]
         assert all(title in announced for title in after.titles)
         assert translate(language, "remaining", count=mail.edition.remaining) in mail.visible_text
         assert without_spaces(
@@ -120,8 +120,8 @@ def test_the_last_daily_mail_and_a_weekly_mail_announce_nothing(language: Langua
     papers = arrivals_of(issue_of(4))
     for mail in (mails_of(papers, language)[-1], *mails_of(papers, language, Frequency.WEEKLY)):
         headings = [node.text() for node in mail.tree.css("h2")]
-        assert translate(language, "following") not in headings
-        assert f"# {translate(language, 'following')}" not in mail.text
+        assert translate(language, "following_daily") not in headings
+        assert f"# {translate(language, 'following_daily')}" not in mail.text
 
 
 def test_a_weekly_mail_of_a_whole_issue_does_not_say_which_papers_it_brings() -> None:

@@ -20,7 +20,7 @@ def test_every_text_and_title_is_marked_with_its_language(language: Language) ->
     mail = Mail(edition_of(issue_of([full]), language=language))
     root = mail.tree.css_first("html")
     assert root
-    assert root.attributes["lang"] == ("en" if language == "en" else "ko")
+    assert root.attributes["lang"] == language.frame
     marks = {heading: marked for marked, heading, _ in mail.texts}
     assert set(marks.values()) == ({"ko", "en"} if language == "both" else {language})
     (title,) = mail.tree.css("h2[lang]")
@@ -73,7 +73,7 @@ def test_an_english_mail_has_no_korean_except_the_language_switch(frequency: Fre
         daily_papers=0,
     )
     mail = Mail(edition)
-    switch = translate(Language.EN, "switch")
+    switch = translate(Language.KO, "switch")
     for body in (mail.html, mail.text):
         assert body.count(switch) == 1
         assert not has_hangul(body.replace(switch, ""))

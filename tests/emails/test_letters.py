@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from core.languages import Language, TextLanguage
+from core.languages import Language
 from core.slots import Frequency, letter_slot
 from emails.content import Content, MailSpec
 from emails.identity import LINK_PATHS
@@ -129,7 +129,7 @@ def test_a_letter_in_both_languages_says_everything_in_korean_and_then_in_englis
         sections = LexborHTMLParser(html).css("div[lang]:not([role])")
         assert [node.attributes["lang"] for node in sections] == ["ko", "en"]
         at = 0
-        for text_language, section in zip(TextLanguage, sections, strict=True):
+        for text_language, section in zip(Language.BOTH.texts, sections, strict=True):
             for name in ("heading", "button"):
                 phrase = translate(text_language, f"{kind}.{name}")
                 assert phrase in section.text()

@@ -8,9 +8,11 @@ from sqlalchemy import select
 
 from bounces.handler import handle_mail
 from core.database import Database
+from core.slots import stream_of
 from delivery.editions import content_of, spec_of
 from delivery.models import BounceMail, Delivery, EditionRow
 from delivery.states import DeliveryKind, DeliveryState
+from emails.kinds import MailKind
 from emails.message import Message, Recipient, build_message
 from subscribers import accounts
 from subscribers.models import Subscriber
@@ -30,7 +32,9 @@ def sent_mail(
     """A mail that a server has accepted for a subscriber, who is created if they do not exist yet."""
     with database.sessions.begin() as session:
         found = accounts.find(session, address) or add_subscriber(session, address)
-        edition = session.scalar(select(EditionRow)) or edition_row()
+        mail_kind = MailKind.MOVE if stream_of(slot) == MailKind.MOVE else MailKind.DIGEST
+        same_kind = select(EditionRow).where(EditionRow.kind == mail_kind)
+        edition = session.scalar(same_kind) or edition_row(kind=mail_kind)
         session.add(edition)
         session.flush()
         message_id = f"{secrets.token_hex(16)}@{IDENTITY.domain}"

@@ -16,6 +16,7 @@ from delivery.models import Delivery, EditionRow
 from delivery.sender import SendResult, send_due
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer
+from emails.kinds import MailKind
 from tests.support.factories import (
     IDENTITY,
     NOW,
@@ -32,10 +33,16 @@ SLOT = digest_spec().slot
 CONTENT = content_of_edition(edition_of(issue_of(2)))
 
 
-def edition_row(*, language: str = "ko", after_cursor: int = 0, extra_text: str = "") -> EditionRow:
+def edition_row(
+    *,
+    kind: MailKind = MailKind.DIGEST,
+    language: str = "ko",
+    after_cursor: int = 0,
+    extra_text: str = "",
+) -> EditionRow:
     """An edition of two papers that is not stored yet."""
     row = editions.edition_row(digest_spec(language), CONTENT, NOW, after_cursor=after_cursor)
-    row.papers = [1, 2]
+    row.kind, row.papers = kind, [1, 2]
     row.text += extra_text
     return row
 

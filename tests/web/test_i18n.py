@@ -1,4 +1,4 @@
-"""The fixed phrases of the pages: complete in both languages, each in its own language, and each in use."""
+"""The fixed phrases of the pages: complete in every language, each in its own language, and each in use."""
 
 import ast
 import re
@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import pytest
 from jinja2 import Environment, nodes
+from selectolax.lexbor import LexborHTMLParser
 
 from core.i18n import load_phrases
 from core.languages import TextLanguage
@@ -18,20 +19,35 @@ from tests.support.site import Site
 WEB = files("paperboy.web")
 # Their values are parts of names, as in "language.both".
 CHOICE_MODULES = tuple(files("core") / name for name in ("languages.py", "slots.py"))
-KO, EN = (load_phrases("paperboy.web", language) for language in TextLanguage)
+PHRASES = {language: load_phrases("paperboy.web", language) for language in TextLanguage}
+KO, EN = PHRASES[TextLanguage.KO], PHRASES[TextLanguage.EN]
 
 
-def test_both_languages_have_the_same_phrases_with_the_same_placeholders() -> None:
-    korean, english = (
-        {name: set(re.findall(r"\{(\w+)\}", text)) for name, text in phrases.items()} for phrases in (KO, EN)
-    )
-    assert korean == english
+def test_all_languages_have_the_same_phrases_with_the_same_placeholders() -> None:
+    placeholders = [
+        {name: set(re.findall(r"\{(\w+)\}", text)) for name, text in phrases.items()}
+        for phrases in PHRASES.values()
+    ]
+    assert all(found == placeholders[0] for found in placeholders)
 
 
-def test_only_the_language_switch_is_in_the_other_language() -> None:
-    assert [name for name, text in EN.items() if has_hangul(text)] == ["other_language"]
-    foreign = {name for name, text in KO.items() if not has_hangul(re.sub(r"\{\w+\}", "", text))}
-    assert foreign <= {"brand", "other_language"}
+def test_only_korean_phrases_have_korean_and_all_of_them_do_except_the_name() -> None:
+    foreign = {language: phrases for language, phrases in PHRASES.items() if phrases is not KO}
+    assert not [name for phrases in foreign.values() for name, text in phrases.items() if has_hangul(text)]
+    assert {name for name, text in KO.items() if not has_hangul(re.sub(r"\{\w+\}", "", text))} == {"brand"}
+
+
+@pytest.mark.parametrize("language", TextLanguage)
+def test_a_page_offers_every_other_language_by_its_own_name(
+    shared_sample_site: Site, language: TextLanguage
+) -> None:
+    page = LexborHTMLParser(shared_sample_site.client.get(f"/archive?lang={language}").text)
+    offered = {node.attributes["hreflang"]: node for node in page.css("nav a[hreflang]")}
+    assert set(offered) == set(TextLanguage) - {language}
+    for other, link in offered.items():
+        answer = shared_sample_site.client.get(str(link.attributes["href"]))
+        assert answer.headers["content-language"] == other
+        assert link.text() == PHRASES[TextLanguage(other or "")][f"language.{other}"]
 
 
 def test_every_phrase_is_used_and_every_used_phrase_exists() -> None:
