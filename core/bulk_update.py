@@ -35,7 +35,7 @@ class BulkUpdate:
     """One UPDATE that is run for many rows.
 
     `build` makes the statement from an object that has an attribute for each of the `types`. A row is a
-    tuple of values in the order of the types; times in it are aware.
+    tuple of values in the order of the types. Times in it are aware.
     """
 
     def __init__(self, name: str, build: BuildUpdate, **types: TypeEngine[Any]) -> None:
@@ -53,7 +53,7 @@ class BulkUpdate:
             connection.execute(self.statement, [dict(zip(self.parameters, row, strict=True)) for row in rows])
 
     def over_arrays(self) -> Update:
-        """The update of all rows in one statement for PostgreSQL; each parameter is an array of values."""
+        """The update of all rows in one statement for PostgreSQL. Each parameter is an array of values."""
         kinds = self.types.values()
         arrays = (
             bindparam(parameter, type_=ARRAY(kind))
@@ -72,7 +72,7 @@ class CombinedUpdate:
         self._postgresql_statement: tuple[str, dict[str, Any]] = ("", {})
 
     def run(self, connection: Connection, *rows: Sequence[Row]) -> int:
-        """Run each update for its rows; returns how many table rows the last update changed.
+        """Run each update for its rows. Returns how many table rows the last update changed.
 
         `connection` comes from `open_update_connection` and is not in a transaction.
 
@@ -131,7 +131,7 @@ class _SqliteUpdate:
         self._processors = [(index, process) for index, process in found if process]
 
     def run(self, raw: Any, rows: Sequence[Row]) -> int:
-        """Update each row; returns how many table rows changed."""
+        """Update each row. Returns how many table rows changed."""
         if not rows:
             return 0
         return int(raw.executemany(self._sql, [self._values(row) for row in rows]).rowcount)

@@ -44,7 +44,7 @@ _POSTGRESQL_TIMEOUTS = {
 
 
 class DatabaseError(PaperboyError):
-    """The database cannot be used as it is; the message says what to do."""
+    """The database cannot be used as it is. The message says what to do."""
 
 
 # --- types and models ---------------------------------------------------------------
@@ -181,7 +181,7 @@ def advisory_lock(session: Session, name: str) -> None:
 
 @contextmanager
 def file_lock(engine: Engine, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Lock `name` across all processes that use the same SQLite file; the lock of a dead process is free.
+    """Lock `name` across all processes that use the same SQLite file. The lock of a dead process is free.
 
     `on_wait` is called once, before waiting, when another process holds the lock.
     """

@@ -10,7 +10,7 @@ from core.languages import TextLanguage
 
 @cache
 def load_phrases(package: str, language: TextLanguage) -> dict[str, str]:
-    """All phrases of `locale/LANGUAGE.toml`; a phrase inside a table has a dotted name: `farewell.subject`."""
+    """All phrases of `locale/LANGUAGE.toml`. A phrase inside a table has a dotted name: `farewell.subject`."""
     text = files(package).joinpath("locale", f"{language}.toml").read_text(encoding="utf-8")
     return dict(_flatten(tomllib.loads(text)))
 

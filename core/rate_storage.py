@@ -74,7 +74,7 @@ class DatabaseStorage(Storage):
             return int(session.scalars(statement.returning(RateLimitCount.count)).one())
 
     def get(self, key: str) -> int:
-        """A count; 0 when it has expired."""
+        """A count, or 0 when it has expired."""
         with self._database.sessions() as session:
             found = session.scalar(
                 select(RateLimitCount.count).where(
@@ -95,7 +95,7 @@ class DatabaseStorage(Storage):
             return bool(session.scalar(select(1)) == 1)
 
     def reset(self) -> int:
-        """Delete all counts; returns how many there were."""
+        """Delete all counts. Returns how many there were."""
         with self._database.sessions.begin() as session:
             return len(session.scalars(delete(RateLimitCount).returning(RateLimitCount.key)).all())
 

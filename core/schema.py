@@ -71,7 +71,7 @@ def _refuse_newer(current: str | None) -> None:
 
 
 def version_of(engine: Engine) -> str | None:
-    """The version of the tables; None when there are no tables yet.
+    """The version of the tables, or None when there are no tables yet.
 
     Raises:
         SQLAlchemyError: the database cannot be reached or refuses.

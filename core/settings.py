@@ -17,7 +17,7 @@ from core.errors import PaperboyError
 
 
 class SettingsError(PaperboyError):
-    """The settings cannot be used; the message has one line for each mistake."""
+    """The settings cannot be used. The message has one line for each mistake."""
 
 
 def _split(value: object) -> object:

@@ -19,7 +19,7 @@ class CircuitBreaker:
         self._last.append(None)
 
     def record_failure(self, delivery_id: int) -> str:
-        """A mail was refused; returns why the run must stop, or nothing."""
+        """A mail was refused. Returns why the run must stop, or nothing."""
         self._last.append(delivery_id)
         last = list(self._last)[-MAX_CONSECUTIVE_FAILURES:]
         if len(last) == MAX_CONSECUTIVE_FAILURES and None not in last:

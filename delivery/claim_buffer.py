@@ -56,7 +56,7 @@ class ClaimBuffer:
         return self._available.popleft() if self._available and not self.is_closed else None
 
     async def wait(self) -> bool:
-        """Wait until a claim is available; returns False when nothing is left to send, or the run ends."""
+        """Wait until a claim is available. Returns False when nothing is left to send, or the run ends."""
         async with self._refill_lock:
             while not self.is_closed:
                 if self._available or await self.refill():
@@ -66,7 +66,7 @@ class ClaimBuffer:
             return False
 
     async def refill(self) -> bool:
-        """Claim a batch; returns whether there was anything to claim or to wait for."""
+        """Claim a batch. Returns whether there was anything to claim or to wait for."""
         size = self._next_batch_size()
         limit = await self._commits.retry_while_away(lambda: self._quota.reserve(size))
         if not limit:
@@ -140,7 +140,7 @@ class ClaimBuffer:
         return list(dict.fromkeys((PRIORITY_QUEUE, self._queue)))
 
     async def _wait_for_others(self) -> bool:
-        """Wait for what other senders have claimed, or for throttled domains; returns whether to look again."""
+        """Wait for what other senders have claimed, or for throttled domains. Returns whether to look again."""
         due_at = await self._commits.transact(
             lambda session, lease, _now: outbox.next_due_elsewhere(session, self._queues(session), lease)
         )

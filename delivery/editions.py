@@ -38,7 +38,7 @@ def edition_row(
 
 
 def add_edition(session: Session, row: EditionRow) -> EditionRow:
-    """Store an edition; if it is stored already, returns that row instead."""
+    """Store an edition. If it is stored already, returns that row instead."""
     is_alike = (
         EditionRow.slot == row.slot,
         EditionRow.after_cursor == row.after_cursor,

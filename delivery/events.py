@@ -17,7 +17,7 @@ MAX_REPLY_CHARACTERS = 500
 
 
 def confirm_sent(session: Session, message_ids: Sequence[str], now: datetime) -> int:
-    """Settle as sent what is under way here although the mail server has accepted it; returns how many."""
+    """Settle as sent what is under way here although the mail server has accepted it. Returns how many."""
     confirmed = 0
     for start in range(0, len(message_ids), MAX_IDS_PER_STATEMENT):
         under_way = update(Delivery).where(

@@ -73,7 +73,7 @@ class GroupCommit:
         self._writer: asyncio.Task[None] | None = None
 
     async def commit(self, outcomes: Sequence[Outcome], claim: Claim | None) -> Admission:
-        """Settle a worker's outcomes and mark its next delivery as sending; returns whether it may be sent."""
+        """Settle a worker's outcomes and mark its next delivery as sending. Returns whether it may be sent."""
         admission: asyncio.Future[Admission] = asyncio.get_running_loop().create_future()
         self._requests.append(_Request(outcomes, claim, admission))
         if self._writer is None:
@@ -104,7 +104,7 @@ class GroupCommit:
             wait = min(wait * 2, MAX_RETRY_SECONDS)
 
     def close(self) -> None:
-        """Close the connection; the next commit opens another."""
+        """Close the connection. The next commit opens another."""
         if self._connection:
             self._connection.close()
             self._connection = None

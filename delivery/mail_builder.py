@@ -53,7 +53,7 @@ class MailBuilder:
         return None
 
     def is_postponed(self, claim: Claim, outcomes: list[Outcome]) -> bool:
-        """Whether the mail has to wait because its domain is throttled; the outcome is added then."""
+        """Whether the mail has to wait because its domain is throttled. The outcome is added then."""
         next_allowed = self._throttle.next_allowed(claim.recipient.email, self._context.clock())
         if next_allowed:
             outcomes.append(retry.postponed(claim, next_allowed))

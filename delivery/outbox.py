@@ -53,7 +53,7 @@ class Lease:
 
 
 def queues_with_work(session: Session) -> list[str]:
-    """The queues that have deliveries under way; the priority queue comes first."""
+    """The queues that have deliveries under way. The priority queue comes first."""
     found: list[str] = []
     under_way = select(func.min(Delivery.queue)).where(Delivery.due_at.is_not(None))
     # One index lookup for each queue: DISTINCT would read all deliveries that are under way.
@@ -153,7 +153,7 @@ def next_due_elsewhere(session: Session, queues: Sequence[str], lease: Lease) ->
 
 
 def replan_failed(session: Session, ids: Sequence[int], now: datetime) -> int:
-    """Plan deliveries again that failed for something that was not the recipients' fault; returns how many."""
+    """Plan deliveries again that failed for something that was not the recipients' fault. Returns how many."""
     return _update(
         session,
         ids,

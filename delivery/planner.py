@@ -62,7 +62,7 @@ def _random_hex_on_postgresql(_element: random_hex, _compiler: Any, **_options: 
 
 @dataclass(frozen=True)
 class PlannedBatch:
-    """How many deliveries a batch planned, and the last subscriber id that it looked at; None when none is left."""
+    """How many deliveries a batch planned, and the last subscriber id that it looked at, or None when none is left."""
 
     count: int
     last_id: int | None
@@ -74,7 +74,7 @@ def has_delivery_in(slot: str) -> ColumnElement[bool]:
 
 
 def has_digest_under_way() -> ColumnElement[bool]:
-    """The condition that a subscriber has a digest under way; the next one waits, so that digests arrive in order."""
+    """The condition that a subscriber has a digest under way. The next one waits, so that digests arrive in order."""
     return exists().where(
         Delivery.subscriber_id == Subscriber.id,
         Delivery.kind == DeliveryKind.DIGEST,

@@ -53,7 +53,7 @@ class HourlyQuota:
         self._storage = storage
 
     def reserve(self, wanted: int) -> int:
-        """Count up to `wanted` mails; returns how many of them the hour still allows."""
+        """Count up to `wanted` mails. Returns how many of them the hour still allows."""
         if self._rate is None:
             return wanted
         excess = min(max(self._add(self._rate, wanted) - self._rate.amount, 0), wanted)
@@ -102,7 +102,7 @@ class DomainThrottle:
         return bool(self._changed)
 
     def next_allowed(self, address: str, now: datetime) -> datetime | None:
-        """When a mail to the address may go; None if it may go now."""
+        """When a mail to the address may go, or None if it may go now."""
         pause = self._pauses.get(_domain(address)) if self._pauses else None
         if pause is None:
             return None

@@ -43,7 +43,7 @@ class DigestReport:
 
     @property
     def fault(self) -> str:
-        """Why the run must count as failed; empty if it need not."""
+        """Why the run must count as failed, or empty if it need not."""
         if self.stopped:
             return f"{self.slot} stopped: {self.stopped}; {self.planned} deliveries stay planned"
         if not self.balances:
@@ -74,7 +74,7 @@ def balances(result: Mapping[str, Any]) -> bool:
 
 
 def edition_entry(edition: "Edition", rendered: "Rendered", recipients: int) -> dict[str, Any]:
-    """What a report says about one edition; `fill` is the share of the size limit that it takes."""
+    """What a report says about one edition. `fill` is the share of the size limit that it takes."""
     return {
         "language": edition.spec.language,
         "subject": rendered.content.subject,

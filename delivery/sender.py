@@ -202,7 +202,7 @@ class _Run:
             await client.close()
 
     async def _next_mail(self, outcomes: list[Outcome]) -> Mail | None:
-        """The next mail, after waiting for one if necessary; None when nothing is left, or the run ends."""
+        """The next mail, after waiting for one if necessary, or None when nothing is left, or the run ends."""
         while (mail := await self._mails.available(outcomes)) is None:
             await self._commit(outcomes, None)
             if not await self._claims.wait():
@@ -210,7 +210,7 @@ class _Run:
         return mail
 
     async def _commit(self, outcomes: list[Outcome], claim: Claim | None) -> bool:
-        """Settle the outcomes and mark the claim as sending; returns whether it may be sent."""
+        """Settle the outcomes and mark the claim as sending. Returns whether it may be sent."""
         if not outcomes and claim is None:
             return False
         admission = await self._commits.commit(outcomes, claim)
@@ -281,7 +281,7 @@ def _unsent(mail: Mail) -> Outcome:
 
 
 async def _wait_for_all(workers: Sequence["asyncio.Task[None]"], watch: "asyncio.Task[None]") -> None:
-    """Wait for all workers; an exception of a worker, or of the watch, ends the wait."""
+    """Wait for all workers. An exception of a worker, or of the watch, ends the wait."""
     running = set(workers)
     while running:
         done, _ = await asyncio.wait({*running, watch}, return_when=asyncio.FIRST_COMPLETED)

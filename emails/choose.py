@@ -31,7 +31,7 @@ def next_edition(
     daily_papers: int,
     max_papers: int = MAX_PAPERS,
 ) -> Edition | None:
-    """The next edition for subscribers at `cursor`; None when nothing is unread."""
+    """The next edition for subscribers at `cursor`, or None when nothing is unread."""
     unread = [arrival for arrival in arrived if arrival.number > cursor]
     count = min(portion(len(unread), spec.frequency, daily_papers), max_papers)
     if not count:
@@ -40,7 +40,7 @@ def next_edition(
 
 
 def editions_of_issue(papers: Sequence[Arrival], spec: MailSpec, *, daily_papers: int) -> list[Edition]:
-    """The editions in which an issue's papers come, one after the other; a weekly subscriber gets one.
+    """The editions in which an issue's papers come, one after the other. A weekly subscriber gets one.
 
     Raises:
         EmptyIssueError: the issue has no paper in force.
@@ -76,7 +76,7 @@ def edition_to_resend(papers: Sequence[Arrival], spec: MailSpec) -> Edition:
 def _compose_portion(
     unread: Sequence[Arrival], count: int, cursor: int, spec: MailSpec, daily_papers: int
 ) -> Edition:
-    """The edition of the first `count` unread papers; a daily one also announces those of the next mail."""
+    """The edition of the first `count` unread papers. A daily one also announces those of the next mail."""
     waiting = unread[count:]
     is_whole = spec.frequency.brings_whole_issues
     announced = 0 if is_whole else portion(len(waiting), spec.frequency, daily_papers)

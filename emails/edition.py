@@ -59,7 +59,7 @@ class PaperUnit:
 class IssueUnit:
     """An issue's share of a mail: some of its papers and, with the first of them, its overview.
 
-    `total` counts all papers of the issue; `elsewhere` names the texts that the mail's language lacks.
+    `total` counts all papers of the issue. `elsewhere` names the texts that the mail's language lacks.
     """
 
     topic_id: int
@@ -75,7 +75,7 @@ class IssueUnit:
 class Edition:
     """The content of a digest, the same for all subscribers with the same cursor and language.
 
-    `remaining` counts the unread papers that wait for later mails; `following` are those of the next mail.
+    `remaining` counts the unread papers that wait for later mails. `following` are those of the next mail.
     """
 
     spec: MailSpec

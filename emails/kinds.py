@@ -12,7 +12,7 @@ from subscribers.tokens import LinkPurpose
 
 
 class MailKind(StrEnum):
-    """What a mail is. The first four bring papers; the others are letters."""
+    """What a mail is. The first four bring papers, and the others are letters."""
 
     DIGEST = "digest"
     WELCOME_DIGEST = "welcome_digest"

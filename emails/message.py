@@ -88,7 +88,7 @@ def build_message(
     message_id: str,
     now: datetime,
 ) -> Message:
-    """The message for one recipient; the same arguments give the same bytes."""
+    """The message for one recipient. The same arguments give the same bytes."""
     return MessageTemplate(spec, content, identity).build(recipient, message_id=message_id, now=now)
 
 
@@ -115,7 +115,7 @@ class MessageTemplate:
     def build(
         self, recipient: Recipient, *, message_id: str, now: datetime, in_reply_to: str = ""
     ) -> Message:
-        """The message for one recipient; the same arguments give the same bytes.
+        """The message for one recipient. The same arguments give the same bytes.
 
         `in_reply_to` is the Message-ID of the mail that this one corrects (RFC 5322, 3.6.4).
 

@@ -18,7 +18,7 @@ SENDER_DEPLOYMENT = "drain/sender"  # of flows/drain.py
 
 @flow(name="digest", on_failure=[alert_on_failure], on_crashed=[alert_on_failure])
 def digest(frequency: Frequency, senders: int = 1, now: datetime | None = None) -> dict[str, Any]:
-    """Send the frequency's digest of the current slot; a second run sends only what is missing.
+    """Send the frequency's digest of the current slot. A second run sends only what is missing.
 
     More than one of `senders` needs PostgreSQL: the others are runs on the work pool, on any machine.
     """

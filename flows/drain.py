@@ -12,7 +12,7 @@ from mailings.context import open_sending_context, rules_from
 
 @flow(name="drain", on_failure=[alert_on_failure], on_crashed=[alert_on_failure])
 def drain(slot: str, now: datetime | None = None) -> dict[str, Any]:
-    """Send what waits in the slot, together with all other senders; `now` is that of their digest."""
+    """Send what waits in the slot, together with all other senders. `now` is that of their digest."""
     settings, database = open_installation()
     with open_sending_context(settings, database, now and moment(now)) as context:
         result = send_due(context, slot, repeat_uncertain=rules_from(settings).repeat_uncertain)

@@ -34,12 +34,12 @@ def resend(  # long, because Prefect shows each parameter and its description to
     Args:
         issue: Its first day (2025-07-28) or topic id.
         correction: Only the issue's corrected papers, to those who got the old text.
-        delivery: In place of an issue: the id of one mail to send once more; 0 for none.
+        delivery: In place of an issue: the id of one mail to send once more, or 0 for none.
         to: One active reader's address.
-        groups: Those who need it, by what became of their mail; several can be chosen.
+        groups: Those who need it, by what became of their mail. Several can be chosen.
         language: Only readers of this language.
         frequency: Only readers of this frequency.
-        reason: Why; it is kept with the request.
+        reason: Why. It is kept with the request.
         dry_run: Only show the plan.
         now: Act as if it were this time.
     """

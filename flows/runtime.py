@@ -50,7 +50,7 @@ def raise_alarms(
 
 
 def alert_on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Tell the operator about a run that failed for good or crashed; Prefect calls this as a hook."""
+    """Tell the operator about a run that failed for good or crashed. Prefect calls this as a hook."""
     reason = (state.message or state.name or "").rpartition("encountered an exception: ")[2]
     reason = " ".join(reason.removeprefix(f"{RunFailedError.__name__}: ").split())[:MAX_REASON_CHARACTERS]
     alarm = failed_run_alarm(flow.name, reason)

@@ -20,7 +20,7 @@ TEXTS = (
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One part of a paper before and after, as plain text; `paper` is empty for a part of the issue itself."""
+    """One part of a paper before and after, as plain text. `paper` is empty for a part of the issue itself."""
 
     paper: str
     field: str
@@ -30,7 +30,7 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class IssueDiff:
-    """Everything that an edit did; papers are named by their English title.
+    """Everything that an edit did. Papers are named by their English title.
 
     `pairs` gives, for each paper of the new state, the index of the same paper in the stored state, or None
     when it is new. `touched` holds the indices of new-state papers whose titles or texts changed.

@@ -22,7 +22,7 @@ USER_AGENT = "Paperboy/0.1 (newsletter; reads the feed once an hour)"
 
 
 class FeedError(PaperboyError):
-    """The forum's answer cannot be used; one line says what it was."""
+    """The forum's answer cannot be used. One line says what it was."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _read_answer(response: httpx.Response, url: str, known: Validators, deadline
 
 
 def _validator(response: httpx.Response, name: str) -> str | None:
-    """A validator that can be sent back exactly as it came; None for any other."""
+    """A validator that can be sent back exactly as it came, or None for any other."""
     value = response.headers.get(name, "")
     is_sendable = value.isascii() and value.isprintable() and 0 < len(value) <= MAX_VALIDATOR_CHARACTERS
     return value if is_sendable else None

@@ -62,7 +62,7 @@ class Revision(Base):
 
 
 class Paper(Base):
-    """One paper; `number` is its place in the order of arrival over all issues.
+    """One paper. `number` is its place in the order of arrival over all issues.
 
     A paper that was withdrawn from its post keeps its row. `late` marks a paper that an edit added.
     """

@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Post:
-    """A topic's first post as it arrived; `html` is untrusted, `published_at` is aware or None."""
+    """A topic's first post as it arrived. `html` is untrusted, `published_at` is aware or None."""
 
     topic_id: int
     title: str

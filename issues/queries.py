@@ -69,7 +69,7 @@ def count_held(session: Session) -> int:
 
 
 def newest_publication(session: Session) -> datetime | None:
-    """When the newest weekly post was published; None when there is none."""
+    """When the newest weekly post was published, or None when there is none."""
     return session.scalar(select(func.max(Issue.published_at)))
 
 
@@ -87,7 +87,7 @@ def is_quiet(issue: Issue, now: datetime, quiet_period: timedelta) -> bool:
 
 
 def hold_reasons(issue: Issue) -> list[str]:
-    """Why the issue's newest revision is held; empty when it is not held."""
+    """Why the issue's newest revision is held, or empty when it is not held."""
     return list(revision_of(issue, issue.held_revision).problems) if issue.held_revision else []
 
 

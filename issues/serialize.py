@@ -16,7 +16,7 @@ _INTERNAL = {"pairs", "touched"}  # indices of a diff that mean nothing once it 
 
 
 def paper_to_json(paper: PaperContent) -> dict[str, Any]:
-    """A paper as JSON values; `paper_content` reads it back."""
+    """A paper as JSON values. `paper_content` reads it back."""
     value = asdict(paper) | {name: to_json(getattr(paper, name)) for name in _BLOCKS}
     return value | {
         "links": [asdict(link) for link in paper.links],
@@ -37,7 +37,7 @@ def paper_content(row: Paper) -> PaperContent:
 
 
 def issue_to_json(content: IssueContent) -> dict[str, Any]:
-    """A parsed issue as JSON values; `revision_content` reads it back."""
+    """A parsed issue as JSON values. `revision_content` reads it back."""
     return {
         "title": content.title,
         "week_start": content.week.start.isoformat(),

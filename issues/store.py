@@ -20,7 +20,7 @@ from issues.serialize import diff_to_json, issue_to_json, paper_content, paper_t
 
 
 class StoreError(PaperboyError):
-    """The store cannot do what was asked; the message says why."""
+    """The store cannot do what was asked. The message says why."""
 
 
 class Outcome(StrEnum):
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class ApplyResult:
-    """What one post did to the store; `changes` is empty unless an edit was put in force."""
+    """What one post did to the store. `changes` is empty unless an edit was put in force."""
 
     issue: Issue
     outcome: Outcome
@@ -100,7 +100,7 @@ def revision_of(issue: Issue, number: int) -> Revision:
 
 
 def _is_same(last: Revision, post: Post, content: IssueContent) -> bool:
-    """Whether the post is in the state that was seen last; emoji sets and reply counts do not matter.
+    """Whether the post is in the state that was seen last. Emoji sets and reply counts do not matter.
 
     A revision that was held for problems which the present parser does not find any more is not the same.
     """
@@ -148,7 +148,7 @@ def _add_revision(
 
 
 def _put_in_force(session: Session, issue: Issue, revision: Revision, now: datetime) -> IssueDiff:
-    """Make a revision the issue's state, paper by paper; new papers get the next numbers of arrival."""
+    """Make a revision the issue's state, paper by paper. New papers get the next numbers of arrival."""
     content = revision_content(revision)
     is_first = issue.revision == 0
     old = replace(content, papers=()) if is_first else revision_content(revision_of(issue, issue.revision))

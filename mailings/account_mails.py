@@ -229,7 +229,7 @@ def plan_letter_once(
     *,
     max_per_day: int = 1,
 ) -> bool:
-    """Plan a letter unless enough of its kind were planned within a day; returns whether it was planned."""
+    """Plan a letter unless enough of its kind were planned within a day. Returns whether it was planned."""
     if planner.count_letters_since(session, subscriber.id, kind, now - LETTER_INTERVAL) >= max_per_day:
         return False
     plan_letter(session, subscriber, kind, identity, now)

@@ -35,7 +35,7 @@ def send_letters(settings: Settings, database: Database, clock: Clock, notices: 
 
 
 def send_resends(settings: Settings, database: Database, clock: Clock) -> str:
-    """Send the copies that operators have approved; returns what keeps them from being sent, or nothing."""
+    """Send the copies that operators have approved. Returns what keeps them from being sent, or nothing."""
     with read_only(database) as session:
         queues = [queue for queue in outbox.queues_with_work(session) if is_resend_slot(queue)]
         if not queries.is_any_due(session, queues, clock()):

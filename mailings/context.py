@@ -75,7 +75,7 @@ def open_transport(settings: Settings) -> Iterator[Transport]:
 def open_sending_context(
     settings: Settings, database: Database, now: datetime | None = None
 ) -> Iterator[SendingContext]:
-    """Everything that sending needs; the clock starts at `now`, if it is given.
+    """Everything that sending needs. The clock starts at `now`, if it is given.
 
     Raises:
         SmtpUrlError: PAPERBOY_SMTP_URL cannot be used.

@@ -68,7 +68,7 @@ def preview_digest(
     local_now: datetime,
     rules: MailingRules,
 ) -> DigestReport:
-    """What `run_digest` would plan. Nothing is written; `planned` counts the mails."""
+    """What `run_digest` would plan. Nothing is written. `planned` counts the mails."""
     report = DigestReport(digest_slot(frequency, local_now))
     with sessions() as session:
         audience, arrived = read_due(session, frequency, local_now, rules, report)
@@ -132,7 +132,7 @@ def mail_of_group(
     identity: MailIdentity,
     rules: MailingRules,
 ) -> NextMail | None:
-    """The next mail of a group; None when nothing is unread."""
+    """The next mail of a group, or None when nothing is unread."""
     spec = MailSpec(slot, group.language, frequency)
     return render_next_mail(arrived, group.cursor, spec, identity, rules.daily_papers)
 
@@ -178,7 +178,7 @@ def _plan_slot(
 def _plan_group(
     sessions: Sessions, group: AudienceGroup, mail: NextMail, identity: MailIdentity, now: datetime
 ) -> int:
-    """Plan a group's mail in bounded transactions; returns how many deliveries were planned."""
+    """Plan a group's mail in bounded transactions. Returns how many deliveries were planned."""
     edition = mail.edition
     with sessions.begin() as session:
         row = add_edition(

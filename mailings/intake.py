@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class IngestReport:
-    """What an ingest found; issues are named by topic id and first day of the week."""
+    """What an ingest found. Issues are named by topic id and first day of the week."""
 
     new: list[dict[str, Any]] = field(default_factory=list)
     changed: list[dict[str, Any]] = field(default_factory=list)

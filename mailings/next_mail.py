@@ -23,7 +23,7 @@ class NextMail:
 def render_next_mail(
     arrived: Sequence[Arrival], cursor: int, spec: MailSpec, identity: MailIdentity, daily_papers: int
 ) -> NextMail | None:
-    """The next mail for subscribers at `cursor`; None when nothing is unread.
+    """The next mail for subscribers at `cursor`, or None when nothing is unread.
 
     It has as many papers as find room for their opening paragraphs, and at least one.
 

@@ -16,7 +16,7 @@ from subscribers.accounts import resume_due
 
 @dataclass
 class UpkeepReport:
-    """What one upkeep did; `late` are digests that were run again because some papers were not quiet before."""
+    """What one upkeep did. `late` are digests that were run again because some papers were not quiet before."""
 
     expired: int
     resumed: int
@@ -31,7 +31,7 @@ class UpkeepReport:
 
     @property
     def fault(self) -> str:
-        """Why the run must count as failed; empty if it need not."""
+        """Why the run must count as failed, or empty if it need not."""
         return "; ".join(report.fault for report in (self.retries, *self.late) if report.fault)
 
 

@@ -80,7 +80,7 @@ def send_notice(
 
 
 def _record_sent(sessions: Sessions, alarm: Alarm, local_now: datetime) -> bool:
-    """Record that an alarm is sent today; returns whether it had not been."""
+    """Record that an alarm is sent today. Returns whether it had not been."""
     with sessions.begin() as session:
         row = upsert(session, SentAlarm).values(cause=alarm.cause, day=local_now.date(), sent_at=local_now)
         return session.scalar(row.on_conflict_do_nothing().returning(SentAlarm.cause)) is not None
@@ -92,7 +92,7 @@ def _forget_sent(sessions: Sessions, alarm: Alarm, local_now: datetime) -> None:
             session.delete(sent)
 
 
-# --- what is wrong ------------------------------------------------------------------
+# --- the alarms ---------------------------------------------------------------------
 
 
 def failed_run_alarm(flow: str, reason: str) -> Alarm:

@@ -33,7 +33,7 @@ class AttentionItem:
 
 
 def attention_items(session: Session, now: datetime, bounce_alarm: int) -> list[AttentionItem]:
-    """What needs attention now; `bounce_alarm` is the percentage of mails that may bounce."""
+    """What needs attention now. `bounce_alarm` is the percentage of mails that may bounce."""
     alarms = [*issue_alarms(session, now, EVER), *bounce_alarms(session, now, bounce_alarm)]
     from_alarms = [
         AttentionItem(f"{alarm.notice.what}: {alarm.notice.cause}", alarm.notice.remedy) for alarm in alarms

@@ -85,7 +85,7 @@ def mails_of_issue(session: Session, issue: Issue) -> list[dict[str, Any]]:
 
 
 def revision_at(revisions: Sequence[Revision], moment: datetime) -> int:
-    """The number of the revision that was in force at a time; 0 if there was none."""
+    """The number of the revision that was in force at a time, or 0 if there was none."""
     since = {
         revision.number: revision.released_at or revision.seen_at
         for revision in revisions

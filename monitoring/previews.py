@@ -34,7 +34,7 @@ SAMPLE_NOTICE = OperatorNotice(
 
 @dataclass(frozen=True)
 class Preview:
-    """A mail to a person who does not exist; `fill` is the share of the size limit that a digest takes."""
+    """A mail to a person who does not exist. `fill` is the share of the size limit that a digest takes."""
 
     name: str
     subject: str

@@ -27,7 +27,7 @@ def _content() -> Content:
 
 
 def probe_mail(identity: MailIdentity, address: str, now: datetime) -> Message:
-    """A mail in English, built as a weekly digest is; its links belong to no subscriber."""
+    """A mail in English, built as a weekly digest is. Its links belong to no subscriber."""
     message_id = f"{secrets.token_hex(16)}@{identity.domain}"
     recipient = Recipient(address, "", "0" * 16)
     return build_message(_SPEC, _content(), recipient, identity, message_id=message_id, now=now)

@@ -23,7 +23,7 @@ MAX_RUNS = 30
 
 @dataclass(frozen=True)
 class Series:
-    """How many there were at the end of each week, by name; `weeks` are the Mondays of these weeks."""
+    """How many there were at the end of each week, by name. `weeks` are the Mondays of these weeks."""
 
     weeks: list[date]
     counts: dict[str, list[int]]

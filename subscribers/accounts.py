@@ -235,7 +235,7 @@ def request_address_change(
 
 
 def change_address(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
-    """Mail the subscriber at the address they asked for; the links in the old mailbox end.
+    """Mail the subscriber at the address they asked for. The links in the old mailbox end.
 
     Raises:
         AccountError: they asked for none, or the address has a subscription of its own.

@@ -11,7 +11,7 @@ _UNSAFE_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029<>\"]+")
 
 
 class AccountError(PaperboyError):
-    """An account cannot be changed as asked; the message is for the person who asked."""
+    """An account cannot be changed as asked. The message is for the person who asked."""
 
 
 def normal_address(address: str) -> str:

@@ -20,7 +20,7 @@ from subscribers.suppression import has_suppressed_address
 
 @dataclass(frozen=True)
 class AudienceGroup:
-    """Subscribers with the same cursor and language, who get the same edition; `readers` counts them."""
+    """Subscribers with the same cursor and language, who get the same edition. `size` counts them."""
 
     language: Language
     cursor: int

@@ -23,7 +23,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")  # what OWASP lists, after a
 
 
 class CsvError(PaperboyError):
-    """The file cannot be read or written; the message says why in one line."""
+    """The file cannot be read or written. The message says why in one line."""
 
 
 def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -87,7 +87,7 @@ def _columns(header: str, path: Path, required: Sequence[str]) -> tuple[str, lis
 
 
 def format_row(cells: Iterable[object]) -> str:
-    """A row as a line with its line end; no spreadsheet runs any part of it."""
+    """A row as a line with its line end. No spreadsheet runs any part of it."""
     text = io.StringIO()
     csv.writer(text).writerow([_neutralized(str(cell)) for cell in cells])
     return text.getvalue()

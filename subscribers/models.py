@@ -16,7 +16,7 @@ class Subscriber(Base):
     """A person who asked for mails.
 
     `cursor` is the number of the last paper planned for them: papers above it are unread. `handle` is a random
-    name that their links carry instead of anything readable; a new handle ends all links sent before.
+    name that their links carry instead of anything readable. A new handle ends all links sent before.
     `new_email` is an address that they asked for and have not confirmed yet.
     """
 
@@ -44,7 +44,7 @@ Index("subscribers_by_address", func.lower(Subscriber.email), unique=True)
 
 
 class SignupRequest(Base):
-    """A sign-up as the form sent it, which a mail will answer; `network` is the network it came from."""
+    """A sign-up as the form sent it, which a mail will answer. `network` is the network it came from."""
 
     __tablename__ = "signup_requests"
 

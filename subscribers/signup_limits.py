@@ -28,7 +28,7 @@ class SignupLimits:
         self._total = parse_many(rates.total)
 
     def hit(self, network: str, domain: str) -> str:
-        """Count a sign-up; returns the name of the limit that it exceeds, or nothing."""
+        """Count a sign-up. Returns the name of the limit that it exceeds, or nothing."""
         counted: list[tuple[str, Sequence[RateLimitItem], str]] = [
             ("network", self._network, network),
             ("domain", self._domain, domain),
@@ -41,7 +41,7 @@ class SignupLimits:
         return ""
 
     def is_first_today(self, what: str) -> bool:
-        """Count an event; returns whether it had not happened within a day."""
+        """Count an event. Returns whether it had not happened within a day."""
         (once,) = parse_many("1 per day")
         return self._limiter.hit(once, "once", what)
 
@@ -54,7 +54,7 @@ class AttemptLimit:
         self._what, self._rates = what, parse_many(rates)
 
     def hit(self, network: str) -> bool:
-        """Count an attempt; returns whether it is allowed."""
+        """Count an attempt. Returns whether it is allowed."""
         return all(self._limiter.hit(rate, self._what, network) for rate in self._rates)
 
 

@@ -32,7 +32,7 @@ class TokenError(PaperboyError):
 
 
 class ExpiredTokenError(TokenError):
-    """The token was made here, but too long ago; `handle` names whose it was."""
+    """The token was made here, but too long ago. `handle` names whose it was."""
 
     def __init__(self, handle: str) -> None:
         super().__init__("this link is too old")
@@ -54,7 +54,7 @@ def make_token(key: bytes, purpose: LinkPurpose, handle: str, today: date, about
 def read_token(
     key: bytes, purpose: LinkPurpose, token: str, today: date, about: Callable[[str], str] = lambda _: ""
 ) -> str:
-    """The handle in a token; `about` returns, for a handle, what its link would be about now.
+    """The handle in a token. `about` returns, for a handle, what its link would be about now.
 
     Raises:
         TokenError: the token is not valid for this purpose.

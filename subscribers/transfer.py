@@ -1,4 +1,4 @@
-"""Import and export of subscribers as CSV. Both are streams, so memory does not grow; neither mails anybody.
+"""Import and export of subscribers as CSV. Both are streams, so memory does not grow. Neither mails anybody.
 
 Import reads what export writes.
 """
@@ -76,13 +76,13 @@ def import_subscribers(
     zone: tzinfo,
     on_rejected: Callable[[RejectedRow], None],
 ) -> ImportReport:
-    """Store the subscribers of a CSV file, who agreed elsewhere; the latest issue is unread for them.
+    """Store the subscribers of a CSV file, who agreed elsewhere. The latest issue is unread for them.
 
     Batches are committed one by one, so after an interruption a repetition stores the rest. Times without a
     zone are in `zone`. `key` recognises those who asked to be forgotten.
 
     Raises:
-        CsvError: the file is not a CSV file of subscribers; nothing is stored then.
+        CsvError: the file is not a CSV file of subscribers. Nothing is stored then.
     """
     for _ in read_rows(path, _REQUIRED):
         pass  # a file that cannot be read to its end is not imported in part
@@ -160,7 +160,7 @@ def _parse_day(cell: str) -> date | None:
 def _store(
     session: Session, rows: Sequence[ImportRow], origin: str, key: bytes, now: datetime
 ) -> tuple[list[RejectedRow], int]:
-    """Add the rows that are new and may be mailed; returns those that may not, and how many were added."""
+    """Add the rows that are new and may be mailed. Returns those that may not, and how many were added."""
     wanted = {row.email.lower(): row for row in rows}
     address = func.lower(Subscriber.email)
     known = set(session.scalars(select(address).where(address.in_(wanted))))

@@ -31,7 +31,7 @@ _sequence = itertools.count()
 
 @dataclass(frozen=True)
 class StoredMail:
-    """A mail as the mailbox keeps it; `to` is the envelope's recipient, `size` that of the message as it was sent."""
+    """A mail as the mailbox keeps it. `to` is the envelope's recipient, `size` that of the message as it was sent."""
 
     key: str
     to: str
@@ -116,7 +116,7 @@ def embedded_mailbox(folder: Path) -> Iterator[Transport]:
 
 @contextmanager
 def mailbox_server(folder: Path) -> Iterator[int]:
-    """Accept mails into `folder` over SMTP on loopback, while the context lasts; yields the port."""
+    """Accept mails into `folder` over SMTP on loopback, while the context lasts. Yields the port."""
     for part in ("tmp", "new", "cur"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     # The socket listens before the thread starts, so that the port works from its first moment.

@@ -15,7 +15,7 @@ _SOFT_LINE_BREAK = b"=\r\n"
 
 
 class Body:
-    """A text in the smaller of base64 and quoted-printable; `names` are the placeholders to fill, in order.
+    """A text in the smaller of base64 and quoted-printable. `names` are the placeholders to fill, in order.
 
     Python's own choice would be quoted-printable even for Korean, which is half as large again as base64.
     """

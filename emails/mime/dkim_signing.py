@@ -13,7 +13,7 @@ SIGNED_HEADERS = (
 
 
 class DkimKeyError(PaperboyError):
-    """The DKIM key cannot be used; one line says what is wrong."""
+    """The DKIM key cannot be used. One line says what is wrong."""
 
 
 @dataclass(frozen=True)

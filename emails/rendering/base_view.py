@@ -36,7 +36,7 @@ class MailView:
 
     @property
     def root_language(self) -> TextLanguage:
-        """The language of the document; texts in the other language are marked."""
+        """The language of the document. Texts in the other language are marked."""
         return self.language.frame
 
     @property

@@ -39,7 +39,7 @@ class TextView:
 
 @dataclass(frozen=True)
 class UnitView:
-    """A paper's or an opening's texts, which are cut together; `index` is its number among all units."""
+    """A paper's or an opening's texts, which are cut together. `index` is its number among all units."""
 
     index: int
     texts: tuple[TextView, ...]
@@ -48,7 +48,7 @@ class UnitView:
 
 @dataclass(frozen=True)
 class PaperView:
-    """A paper; `number` is its position in its issue or, in a mail of several issues, in the mail."""
+    """A paper. `number` is its position in its issue or, in a mail of several issues, in the mail."""
 
     number: int
     title: str
@@ -63,7 +63,7 @@ class PaperView:
 
 @dataclass(frozen=True)
 class IssueView:
-    """An issue's share of the mail; `elsewhere` says which texts the mail's language lacks, `web` where they are."""
+    """An issue's share of the mail. `elsewhere` says which texts the mail's language lacks, `web` where they are."""
 
     web: str
     elsewhere: str
@@ -99,7 +99,7 @@ class DigestView(MailView):
 
 
 def digest_view(edition: Edition, archive: str) -> DigestView:
-    """The edition in words; `archive` is the address of the issues on the web."""
+    """The edition in words. `archive` is the address of the issues on the web."""
     spec, builder = edition.spec, _ViewBuilder(edition, archive)
     language = spec.language
     nonce = hashlib.sha256(repr(edition).encode()).hexdigest()[:20]
@@ -217,7 +217,7 @@ def _listed(part: Part, language: Language) -> str:
 
 
 def _elsewhere(issue: IssueUnit, language: Language) -> str:
-    """One line about the texts that an issue has only in the other language; empty if there are none."""
+    """One line about the texts that an issue has only in the other language, or empty if there are none."""
     names = [translate(language, name) for name in issue.elsewhere]
     for name in ("intro", "abstract"):
         positions = [paper.position for paper in issue.papers if name in paper.elsewhere]

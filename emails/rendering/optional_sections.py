@@ -1,6 +1,6 @@
 """Sections of a rendered mail that can be left out: marked by comments, measured, and kept or removed.
 
-`<!--b7-->…<!--/b7-->` is a section named b7. Several sections can have the same name; none contains another.
+`<!--b7-->…<!--/b7-->` is a section named b7. Several sections can have the same name. None contains another.
 """
 
 import re

@@ -22,7 +22,7 @@ _PATH_PARTS_SHOWN = {"github.com": 2, "gitlab.com": 2, "huggingface.co": 2, "arx
 
 @dataclass(frozen=True)
 class LinkView:
-    """A link of a paper; `kind` says what is there."""
+    """A link of a paper. `kind` says what is there."""
 
     kind: str
     label: str

@@ -18,12 +18,12 @@ class LinkNumbers:
         self.numbers: dict[str, int] = {}
 
     def reference(self, url: str) -> str:
-        """The address's number in brackets; every mention of an address has the same number."""
+        """The address's number in brackets. Every mention of an address has the same number."""
         return f"[{self.numbers.setdefault(url, len(self.numbers) + 1)}]"
 
 
 def digest_text(view: DigestView, shown: Sequence[int]) -> str:
-    """The text of a digest; `shown` says how many blocks of each text it contains.
+    """The text of a digest. `shown` says how many blocks of each text it contains.
 
     Lines are at most MAX_LINE_COLUMNS wide (a Hangul syllable takes two) unless a single word is wider. Links
     are numbers in brackets, and their addresses follow at the end.
@@ -47,7 +47,7 @@ def framed(view: MailView, content: Iterable[str], links: LinkNumbers) -> str:
 
 
 def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
-    """The text in lines of a mail; see `wrap`."""
+    """The text in lines of a mail. See `wrap`."""
     return wrap(text, MAX_LINE_COLUMNS, first, rest)
 
 

@@ -28,7 +28,7 @@ class RenderError(PaperboyError):
 
 @dataclass(frozen=True)
 class Rendered:
-    """A rendered edition; `fill` is the share of the limit that the HTML of the longest recipient takes."""
+    """A rendered edition. `fill` is the share of the limit that the HTML of the longest recipient takes."""
 
     content: Content
     fitted: FittedBlocks
@@ -71,7 +71,7 @@ def _filled_size(html: str, nonce: str, longest: Mapping[str, str]) -> HtmlSize:
 
 
 def _block_sizes(edition: Edition, sizes: Mapping[str, HtmlSize]) -> dict[BlockRef, HtmlSize]:
-    """The size of each block; the first block of a text includes the text's frame."""
+    """The size of each block. The first block of a text includes the text's frame."""
     refs = [
         BlockRef(part, block) for part, text in enumerate(edition.parts) for block in range(len(text.blocks))
     ]

@@ -19,7 +19,7 @@ _SHORT_NAME = re.compile(r"(.{2,28}?)(?:(?::| [-–—]) |\s?\([^()]*\)$)")
 def subject_of(edition: Edition) -> tuple[str, list[PaperUnit]]:
     """The subject (the week, how many papers, the names of the first ones), and the papers that it names.
 
-    Only whole words appear, in at most MAX_SUBJECT_COLUMNS; a name that does not fit is left out.
+    Only whole words appear, in at most MAX_SUBJECT_COLUMNS. A name that does not fit is left out.
     """
     start, end = days_covered(edition.issues)
     count = len(edition.papers)

@@ -28,7 +28,7 @@ def wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
 
 
 def shorten(text: str, width: int) -> str:
-    """The text in at most `width` characters, cut between words with an ellipsis; a single long word is cut inside."""
+    """The text in at most `width` characters, cut between words with an ellipsis. A single long word is cut inside."""
     text = " ".join(text.split())
     if len(text) <= width:
         return text

@@ -43,7 +43,7 @@ def _is_misplaced(text: str) -> bool:
 
 
 def _missing_share(content: IssueContent, body: Sequence[Item], ending: Sequence[Item]) -> float:
-    """The share of the post's characters that appear nowhere in the result; its usual closing does not count."""
+    """The share of the post's characters that appear nowhere in the result. Its usual closing does not count."""
     blocks = [*content.overview, *content.summary]
     found = 0
     for paper in content.papers:

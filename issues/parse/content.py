@@ -19,7 +19,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Link:
-    """An address under 논문 링크 or 더 읽어보기; `label` is the text beside it, if any."""
+    """An address under 논문 링크 or 더 읽어보기. `label` is the text beside it, if any."""
 
     url: str
     label: str = ""
@@ -75,7 +75,7 @@ class PaperContent:
 
 @dataclass(frozen=True)
 class IssueContent:
-    """A parsed weekly post; `problems` says why it should not go out as it is."""
+    """A parsed weekly post. `problems` says why it should not go out as it is."""
 
     title: str
     week: Week

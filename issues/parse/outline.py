@@ -50,7 +50,7 @@ _LABELS: dict[str, Part] = {
 
 @dataclass(frozen=True)
 class Item:
-    """One item of the post. A `row` is a table row; `url` is where a onebox or a linked picture leads.
+    """One item of the post. A `row` is a table row. `url` is where a onebox or a linked picture leads.
 
     `anchor` is the fragment of a heading on its page (Discourse, heading anchors).
     """
@@ -64,7 +64,7 @@ class Item:
 
     @cached_property
     def text(self) -> str:
-        """The item's text; empty for rules, oneboxes and pictures."""
+        """The item's text, or empty for rules, oneboxes and pictures."""
         return self.block.text
 
     @cached_property
@@ -84,7 +84,7 @@ def label_of(text: str) -> Part | None:
 
 
 def read_items(html: str, base: str) -> list[Item]:
-    """All items of a post; relative addresses are resolved against `base`.
+    """All items of a post. Relative addresses are resolved against `base`.
 
     Raises:
         TextError: the HTML is larger, or nested more deeply, than any editor would write.

@@ -1,6 +1,6 @@
 """Parses a weekly post's HTML into its overview and papers. Pure, and tolerant of how posts of each year look.
 
-The labels inside a post (`논문 소개`, …) guide the parser, not heading levels or rules; see `_paper_starts`.
+The labels inside a post (`논문 소개`, …) guide the parser, not heading levels or rules. See `_paper_starts`.
 """
 
 import re
@@ -119,7 +119,7 @@ def _front(items: Sequence[Item], title: str) -> tuple[tuple[Block, ...], tuple[
 
 
 def _paper(items: Sequence[Item]) -> PaperContent:
-    """The paper in `items`; the first item is its title."""
+    """The paper in `items`. The first item is its title."""
     title_ko, title_en = split_title(strip_emoji(items[0].text))
     parts: dict[str, list[Item]] = {"intro": [], "abstract": [], "link": [], "more": []}
     part = "intro"

@@ -33,7 +33,7 @@ class TextError(PaperboyError):
 
 @dataclass(frozen=True)
 class TextRun:
-    """A piece of text with one format; `href` is an absolute http(s) address or None."""
+    """A piece of text with one format. `href` is an absolute http(s) address or None."""
 
     text: str
     bold: bool = False
@@ -52,7 +52,7 @@ class Block:
 
     @property
     def text(self) -> str:
-        """The block's text without formats; line breaks are newlines."""
+        """The block's text without formats. Line breaks are newlines."""
         return "".join(run.text for run in self.runs)
 
     @property
@@ -62,7 +62,7 @@ class Block:
 
 
 def to_json(blocks: Iterable[Block]) -> list[Any]:
-    """Blocks as JSON values; attributes that are false or empty are left out."""
+    """Blocks as JSON values. Attributes that are false or empty are left out."""
     return [
         {"type": block.type, "runs": [{k: v for k, v in asdict(run).items() if v} for run in block.runs]}
         for block in blocks
@@ -113,7 +113,7 @@ def safe_url(address: str | None, base: str) -> str | None:
 
 
 def emoji_character(shortcode: str) -> str:
-    """The character of a Discourse shortcode like `:fire:`; empty if there is none."""
+    """The character of a Discourse shortcode like `:fire:`, or empty if there is none."""
     if not _SHORTCODE.fullmatch(shortcode):
         return ""
     without_skin_tone = re.sub(r":t\d:$", ":", shortcode).lower()
@@ -171,7 +171,7 @@ def inline_runs(node: LexborNode, base: str, format_: TextRun = PLAIN, depth: in
 
 
 def runs_of(node: LexborNode, base: str, format_: TextRun = PLAIN, depth: int = 0) -> Iterator[TextRun]:
-    """The text runs of one node, which is text or an inline element; see `inline_runs`."""
+    """The text runs of one node, which is text or an inline element. See `inline_runs`."""
     tag = node.tag or ""
     if tag == "-text":
         text = node.text_content or ""

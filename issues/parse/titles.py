@@ -23,7 +23,7 @@ class Week:
 
 
 def parse_week(title: str) -> Week | None:
-    """The week in a weekly post's title; None when the topic is not a weekly post."""
+    """The week in a weekly post's title, or None when the topic is not a weekly post."""
     title = unicodedata.normalize("NFC", title)
     found = _WEEK.search(title)
     if not found or "논문" not in title:

@@ -56,7 +56,7 @@ class PaperGroup:
 
 @dataclass(frozen=True)
 class AudienceSlice:
-    """Subscribers with the same language who get the same papers; `readers` counts them."""
+    """Subscribers with the same language who get the same papers. `size` counts them."""
 
     language: Language
     mask: int
@@ -212,7 +212,7 @@ def paper_mask(papers: Sequence[PaperGroup], groups: Sequence[ResendGroup]) -> C
 
 
 def first_outdated_mail(papers: Iterable[PaperGroup]) -> ColumnElement[str]:
-    """The Message-ID of the first mail that brought a subscriber an outdated text; empty if there is none."""
+    """The Message-ID of the first mail that brought a subscriber an outdated text, or empty if there is none."""
     editions = frozenset[int]().union(*(group.outdated for group in papers))
     mails = select(Delivery.message_id).where(
         Delivery.subscriber_id == Subscriber.id,

@@ -47,7 +47,7 @@ def execute(
 
 
 def enqueue(sessions: Sessions, plan: ResendPlan, *, asked_by: str, domain: str, now: datetime) -> str:
-    """Store who asked for what, when and why, and plan the copies for the next sender; returns their slot.
+    """Store who asked for what, when and why, and plan the copies for the next sender. Returns their slot.
 
     Subscribers whom another run of the same request has reached meanwhile, or who have changed, are left out.
     """

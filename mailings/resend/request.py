@@ -13,7 +13,7 @@ MAX_REASON_LENGTH = 200
 
 
 class ResendError(PaperboyError):
-    """The request cannot be carried out; the message says why."""
+    """The request cannot be carried out. The message says why."""
 
 
 class ResendGroup(StrEnum):

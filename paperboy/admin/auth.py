@@ -29,7 +29,7 @@ class NotSignedInError(PaperboyError):
 
 
 class ForbiddenActionError(PaperboyError):
-    """What an operator asked for is not done; `path` is the page to look at before asking again."""
+    """What an operator asked for is not done. `path` is the page to look at before asking again."""
 
     def __init__(self, reason: str, path: str, status: int) -> None:
         super().__init__(reason)

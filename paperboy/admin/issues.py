@@ -66,7 +66,7 @@ def show_issue(request: Request, topic_id: TopicId, context: ContextDep, operato
 
 @router.post("/issues/{topic_id}/release", dependencies=[FromOurPage])
 def release_held(topic_id: TopicId, context: ContextDep, revision: Annotated[int, Form()]) -> Response:
-    """Put the held revision that the operator looked at in force; if it is in force already, nothing changes."""
+    """Put the held revision that the operator looked at in force. If it is in force already, nothing changes."""
     page = f"{HOME}/issues/{topic_id}"
     with context.database.sessions.begin() as session:
         issue = _issue(session, topic_id)

@@ -58,7 +58,7 @@ def show_mails(
 
 
 def _id_of(context: ContextDep, address: str) -> int:
-    """The id of the subscriber with the address; 0 if there is none."""
+    """The id of the subscriber with the address, or 0 if there is none."""
     with read_only(context.database) as session:
         try:
             found = accounts.find(session, address.strip())

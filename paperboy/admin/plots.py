@@ -16,7 +16,7 @@ MIN_BAR_SLOTS = 12  # so that a few bars do not become broad
 
 @dataclass(frozen=True)
 class Scale:
-    """From a number to a height in pixels; the scale begins at zero."""
+    """From a number to a height in pixels. The scale begins at zero."""
 
     maximum: int
     bottom: int
@@ -48,7 +48,7 @@ def line_plot(series: Series) -> Markup:
 
 
 def bar_plot(bars: Sequence[tuple[str, int]]) -> Markup:
-    """A bar for each run; pointing at it shows its slot and number."""
+    """A bar for each run. Pointing at it shows its slot and number."""
     maximum = _round_up(max((number for _, number in bars), default=0))
     scale = Scale(maximum, BAR_PLOT_HEIGHT - 8, BAR_PLOT_HEIGHT - 8 - TOP)
     step = (WIDTH - LEFT - 8) / max(len(bars), MIN_BAR_SLOTS)

@@ -121,7 +121,7 @@ def show_copy(
 
 
 def _mail_response(context: WebContext, spec: MailSpec, content: Content) -> Response:
-    """A mail as somebody without a name gets it; its personal links belong to nobody."""
+    """A mail as somebody without a name gets it. Its personal links belong to nobody."""
     html, _text = personalized(spec, content, PREVIEW_RECIPIENT, context.identity, context.clock())
     return HTMLResponse(html, headers={"Content-Security-Policy": _MAIL_POLICY})
 

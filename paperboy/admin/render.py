@@ -14,7 +14,7 @@ from paperboy.web.pages import templates
 
 
 def render_admin(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
-    """A page; `operator`, if it is given, is who has signed in."""
+    """A page. `operator`, if it is given, is who has signed in."""
     values = {"operator": None, **values}
     html = _templates().get_template(f"admin/{template}").render(path=request.url.path, **values)
     return HTMLResponse(html, status_code=status)
@@ -41,6 +41,6 @@ def _code(text: str) -> Markup:
 
 
 def _counts(result: Mapping[str, Any]) -> str:
-    """The counts of a run's result that are not zero; the entries of a list are counted."""
+    """The counts of a run's result that are not zero. The entries of a list are counted."""
     counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if type(count) is int and count)

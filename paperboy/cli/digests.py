@@ -80,7 +80,7 @@ def preview(
 
 
 def _preview(name: str, language: Language, frequency: Frequency, out: Path, now: datetime) -> list[Path]:
-    """Write the first mail of an issue in a language and frequency, in three forms; returns the paths."""
+    """Write the first mail of an issue in a language and frequency, in three forms. Returns the paths."""
     from emails.choose import editions_of_issue
     from emails.content import MailSpec
     from issues.queries import find, papers_in_issue
@@ -99,7 +99,7 @@ def _preview(name: str, language: Language, frequency: Frequency, out: Path, now
 
 
 def _preview_all(name: str | None, out: Path, now: datetime) -> Path:
-    """Write every kind of mail with an issue's papers (by default the newest issue's); returns the index page."""
+    """Write every kind of mail with an issue's papers (by default the newest issue's). Returns the index page."""
     from issues.queries import find, newest, papers_in_issue
     from mailings.context import identity_from
     from monitoring.previews import issue_previews, letter_previews
@@ -115,7 +115,7 @@ def _preview_all(name: str | None, out: Path, now: datetime) -> Path:
 
 @contextmanager
 def progress_bar() -> "Iterator[Progress]":
-    """A progress bar that disappears at the end; none if nobody looks."""
+    """A progress bar that disappears at the end, or none if nobody looks."""
     from rich.console import Console
     from rich.progress import Progress as ProgressBar
 

@@ -34,7 +34,7 @@ Member = TypeVar("Member", bound=StrEnum)
 
 
 def parse_now(value: str | None) -> datetime | None:
-    """The time that --now gives, in the time zone of the settings if it has none; None without the option."""
+    """The time that --now gives, in the time zone of the settings if it has none, or None without the option."""
     if value is None:
         return None
     try:

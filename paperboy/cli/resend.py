@@ -1,4 +1,4 @@
-"""`paperboy resend` and `paperboy reconcile`: what is sent again, and after a restore what need not be."""
+"""`paperboy resend` sends mails again, and `paperboy reconcile` avoids repeating mails after a restore."""
 
 import getpass
 import sys

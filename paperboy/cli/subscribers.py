@@ -41,7 +41,7 @@ def add_subscriber(
     now: Now = None,
     as_json: Json = False,
 ) -> None:
-    """Sign an address up; without --confirmed a mail asks its owner to confirm."""
+    """Sign an address up. Without --confirmed a mail asks its owner to confirm."""
     chosen = member("language", language, Language), member("frequency", frequency, Frequency)
     value = _add(email, *chosen, name, confirmed, now_or(parse_now(now)))
 
@@ -133,7 +133,7 @@ def import_from_csv(
     now: Now = None,
     as_json: Json = False,
 ) -> None:
-    """Take readers over who agreed elsewhere; no mail is sent. Repeating it does no harm.
+    """Take readers over who agreed elsewhere. No mail is sent. Repeating it does no harm.
 
     The first line names the columns: email, language and frequency, and perhaps name, confirmed_at,
     status (active or paused) and paused_until. Known addresses stay as they are.

@@ -123,7 +123,7 @@ def serve(host: str, port: int) -> None:
 
 @contextmanager
 def served(app: FastAPI, host: str, port: int) -> Iterator[str]:
-    """Serve the pages while the context lasts (port 0: any free port); yields their address."""
+    """Serve the pages while the context lasts (port 0: any free port). Yields their address."""
     server = uvicorn.Server(
         uvicorn.Config(app, host=host, port=port, access_log=False, server_header=False, log_level="warning")
     )

@@ -23,7 +23,7 @@ from subscribers.tokens import LinkPurpose, TokenError, make_token, read_token
 
 @dataclass(frozen=True)
 class WebContext:
-    """What the pages need; `wake` says that there is something to send, `notify` tells the operator something."""
+    """What the pages need. `wake` says that there is something to send, `notify` tells the operator something."""
 
     settings: Settings
     database: Database

@@ -84,7 +84,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _invalid_request(request: Request, error: Exception) -> Response:
-    """Something that no page of ours sends: an address without a meaning, or a malformed form."""
+    """A request that none of our pages sends: an unknown address or a malformed form."""
     if request.url.path.startswith("/api/") and isinstance(error, RequestValidationError):
         # The input is left out, because not all of it can be written as UTF-8.
         details = [{name: entry[name] for name in ("loc", "msg", "type")} for entry in error.errors()]

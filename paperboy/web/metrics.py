@@ -1,4 +1,4 @@
-"""`/metrics`, for those who may read it; see `monitoring.prometheus`."""
+"""`/metrics`, for those who may read it. See `monitoring.prometheus`."""
 
 import hmac
 import ipaddress

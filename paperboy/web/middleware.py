@@ -29,7 +29,7 @@ _PRIVATE_HEADERS = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofol
 
 
 class GuardMiddleware:
-    """Adds the security headers to every answer, and refuses requests that no page of ours sends."""
+    """Adds the security headers to every response, and rejects requests that none of our pages sends."""
 
     def __init__(self, app: ASGIApp, host: str) -> None:
         self._app = app

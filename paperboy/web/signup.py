@@ -41,7 +41,10 @@ def subscribe(
     frequency: FormText = "",
     website: FormText = "",
 ) -> Response:
-    """Take a sign-up. The answer is the same whoever has the address. `website` is a trap for robots."""
+    """Store a sign-up request. The page is the same for every address, so it does not tell who subscribes.
+
+    `website` is a honeypot: people do not see this field, and robots fill it in.
+    """
     given = {"email": email, "chosen_language": language, "chosen_frequency": frequency}
     if language not in list(Language) or frequency not in list(Frequency):
         return _form(request, context, fault="choose", **given)
@@ -59,7 +62,7 @@ def subscribe(
 def accept_signup(
     context: WebContext, address: str, language: Language, frequency: Frequency, origin: str
 ) -> str:
-    """Store a sign-up request for the background worker to answer; returns the limit that it exceeds, or nothing.
+    """Store a sign-up request for the background worker to answer. Returns the limit that it exceeds, or nothing.
 
     Nothing here depends on who has the address, so neither the answer nor its time reveals it.
     """

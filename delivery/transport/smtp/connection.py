@@ -92,7 +92,7 @@ class SmtpConnection:
 
     @property
     def certificate(self) -> Mapping[str, Any]:
-        """The server's certificate as `SSLSocket.getpeercert` returns it; empty without TLS."""
+        """The server's certificate as `SSLSocket.getpeercert` returns it, or empty without TLS."""
         return self._protocol.certificate
 
     # --- opening the connection -----------------------------------------------------
@@ -103,7 +103,7 @@ class SmtpConnection:
         await self._hello()
 
     async def start_tls(self, ca_file: str, host: str) -> None:
-        """Encrypt everything that follows (RFC 3207); `ca_file` names the authorities to trust, or is empty."""
+        """Encrypt everything that follows (RFC 3207). `ca_file` names the authorities to trust, or is empty."""
         if "STARTTLS" not in self.extensions:
             raise SmtpError("tls", 0, "the server does not offer STARTTLS")
         await self._command("tls", "STARTTLS", 2)
@@ -222,7 +222,7 @@ class SmtpConnection:
         self.extensions = {name.upper(): value for name, _, value in offers}
 
     async def _expect_all(self, steps: Sequence[tuple[Phase, int]]) -> None:
-        """Receive the replies to commands that were sent together; raises the first error among them."""
+        """Receive the replies to commands that were sent together. Raises the first error among them."""
         replies = self._protocol.replies
         await self._protocol.wait_for_replies(len(steps), _TIMEOUTS["mail"])
         last: Reply | None = None

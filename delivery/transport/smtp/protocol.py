@@ -16,7 +16,7 @@ _CODES = {str(code).encode(): code for code in range(200, 600)}
 
 
 class Reply(NamedTuple):
-    """A server's reply; `raw` is its text as received, with a line feed between its lines."""
+    """A server's reply. `raw` is its text as received, with a line feed between its lines."""
 
     code: int
     raw: bytes
@@ -60,7 +60,7 @@ class SmtpProtocol(asyncio.Protocol):
 
     @property
     def certificate(self) -> Mapping[str, Any]:
-        """The server's certificate as `SSLSocket.getpeercert` returns it; empty without TLS."""
+        """The server's certificate as `SSLSocket.getpeercert` returns it, or empty without TLS."""
         return self._tls.certificate if self._tls else {}
 
     def write(self, *parts: bytes) -> None:
@@ -215,7 +215,7 @@ class SmtpProtocol(asyncio.Protocol):
         self.replies.append(Reply(code, text))
 
     def eof_received(self) -> bool:
-        """The server closed its side; what it sent before still counts."""
+        """The server closed its side. What it sent before still counts."""
         self.closed_because = self.closed_because or CLOSED
         return False
 

@@ -32,7 +32,7 @@ class SmtpError(SendError):
 
     @property
     def enhanced_code(self) -> str:
-        """The enhanced status code, such as 5.1.1; empty if there is none."""
+        """The enhanced status code, such as 5.1.1, or empty if there is none."""
         found = re.match(r"([245]\.\d{1,3}\.\d{1,3})\b", self.text)
         return found[1] if found else ""
 

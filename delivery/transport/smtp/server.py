@@ -19,12 +19,12 @@ _EXAMPLE = "smtp://user:pass@host:587?starttls=required"
 
 
 class SmtpUrlError(PaperboyError):
-    """PAPERBOY_SMTP_URL cannot be used; one line says what is wrong."""
+    """PAPERBOY_SMTP_URL cannot be used. One line says what is wrong."""
 
 
 @dataclass(frozen=True)
 class SmtpServer:
-    """A server and how to talk to it; `weight` is its share of the connections relative to other servers."""
+    """A server and how to talk to it. `weight` is its share of the connections relative to other servers."""
 
     host: str
     port: int
@@ -112,7 +112,7 @@ async def reach(host: str, port: int) -> SmtpProtocol:
 
 
 async def resolve(host: str, port: int) -> list[tuple[str, int]]:
-    """The addresses of a host; IPv6 addresses keep their zones (RFC 4007, 11)."""
+    """The addresses of a host. IPv6 addresses keep their zones (RFC 4007, 11)."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
     return [(socket.getnameinfo(address, numeric)[0], port) for *_, address in found]
