@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 
 from core.languages import Language, TextLanguage
+from core.slots import Frequency
 from emails.edition import Edition
 from emails.rendering import i18n
 from emails.rendering.greeting import greeting
@@ -19,6 +20,7 @@ from issues.parse.text import has_hangul
 from monitoring.previews import issue_previews, letter_previews
 from tests.support.all_mails import edited_papers, large_issue
 from tests.support.factories import IDENTITY, NOW, arrivals_of, blocks, edition_of, issue_of, paper, rendered
+from tests.support.mail_reader import Mail
 
 SINGULAR = "_one"
 DATE_VALUES = date_values(date(2025, 7, 28), date(2025, 8, 3))
@@ -115,6 +117,14 @@ def test_the_singular_of_a_phrase_says_paper_and_the_plural_papers(phrase: str) 
     assert "papers" not in one
     assert "paper" in one
     assert "papers" in two
+
+
+@pytest.mark.parametrize("frequency", Frequency)
+def test_an_english_digest_of_one_paper_never_speaks_of_papers(frequency: Frequency) -> None:
+    mail = Mail(edition_of(issue_of(1), language="en", frequency=frequency))
+    beginning = mail.visible_text.partition(translate(Language.EN, "contents"))[0]
+    assert translate(Language.EN, "greeting_plain") in beginning
+    assert "papers" not in mail.content.subject + beginning
 
 
 @pytest.mark.parametrize("language", [each for each in TextLanguage if each != TextLanguage.KO])
