@@ -12,9 +12,9 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.orm import sessionmaker
 
 from core.database import Database, open_engine
+from core.frequencies import Frequency
 from core.languages import Language
 from core.schema import migrate
-from core.slots import Frequency
 from delivery import planner
 from delivery.editions import content_of, edition_row, spec_of
 from delivery.models import EditionRow

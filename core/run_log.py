@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.database import Base
-from core.slots import Frequency, digest_slot_prefix
+from core.frequencies import Frequency
+from core.slots import digest_slot_prefix
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,21 @@ class RunKind(StrEnum):
     RESEND = "resend"
     UPKEEP = "upkeep"
     BOUNCES = "bounces"
+
+    @property
+    def max_time_between_runs(self) -> timedelta | None:
+        """The schedule in prefect.yaml with some time to spare, or None if nobody has to be told of a missing run."""
+        match self:
+            case RunKind.INGEST:
+                return timedelta(hours=3)
+            case RunKind.DIGEST:
+                return timedelta(hours=26)
+            case RunKind.UPKEEP:
+                return timedelta(hours=1)
+            case RunKind.RESEND | RunKind.BOUNCES:  # by hand, and only if there is an inbox
+                return None
+            case _:
+                assert_never(self)
 
 
 class RunRecord(Base):

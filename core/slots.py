@@ -11,41 +11,13 @@ This module is the only one that builds slots or takes them apart:
 """
 
 import secrets
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from typing import assert_never
+
+from core.frequencies import Frequency
 
 WELCOME = "welcome"
 RESEND = "resend"
-
-
-class Frequency(StrEnum):
-    """How often a subscriber gets a digest."""
-
-    WEEKLY = "weekly"
-    DAILY = "daily"
-
-    @property
-    def interval(self) -> timedelta:
-        """The time between two digests."""
-        match self:
-            case Frequency.WEEKLY:
-                return timedelta(days=7)
-            case Frequency.DAILY:
-                return timedelta(days=1)
-            case _:
-                assert_never(self)
-
-    @property
-    def brings_whole_issues(self) -> bool:
-        """Whether a digest brings everything that is unread, and not a portion of it."""
-        match self:
-            case Frequency.WEEKLY:
-                return True
-            case Frequency.DAILY:
-                return False
-            case _:
-                assert_never(self)
 
 
 def digest_slot(frequency: Frequency, local: datetime) -> str:

@@ -7,8 +7,8 @@ from sqlalchemy import Double, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from delivery.states import DeliveryKind, DeliveryState
 from emails.kinds import MailKind
 from subscribers.models import Subscriber

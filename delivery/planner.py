@@ -28,8 +28,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import GenericFunction
 
 from core.database import advisory_lock, refresh_planner_statistics
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency, is_welcome_slot, letter_slot
+from core.slots import is_welcome_slot, letter_slot
 from delivery.editions import add_edition, edition_row
 from delivery.models import Delivery, EditionRow
 from delivery.states import DeliveryKind, DeliveryState

@@ -1,4 +1,4 @@
-"""The states and kinds of deliveries."""
+"""The states of deliveries, and why each delivery exists."""
 
 from enum import StrEnum
 

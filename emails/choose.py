@@ -1,9 +1,9 @@
-"""Chooses the papers of an edition: the next unread ones, all of an issue, or those that are sent again. Pure."""
+"""Chooses the papers of an edition: how many unread ones come next, all of an issue, or those to resend. Pure."""
 
 from collections.abc import Sequence
 from math import ceil
 
-from core.slots import Frequency
+from core.frequencies import Frequency
 from emails.compose import compose
 from emails.content import MailSpec
 from emails.edition import Edition, EmptyIssueError

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from emails.kinds import MailKind
 
 

@@ -1,4 +1,4 @@
-"""The kinds of mails, and the rules of each: who may still get it when it is sent, and which headers it carries.
+"""The kinds of mails and letters, and the rules of each: who may still get it at sending, and which headers it has.
 
 `RULES` is closed: a kind that is missing in it fails at import.
 """

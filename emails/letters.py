@@ -1,4 +1,4 @@
-"""Letters: the mails without papers, to subscribers in their language and to operators.
+"""Renders letters, the mails without papers, to subscribers in their language and to operators.
 
 To a subscriber who reads both languages, a letter says everything in Korean and then in English.
 """
@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from core.frequencies import Frequency
 from core.languages import Language, TextLanguage
-from core.slots import Frequency
 from emails.content import Content
 from emails.kinds import RULES, MailKind
 from emails.placeholders import placeholder

@@ -8,7 +8,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.deployments import run_deployment
 
-from core.slots import Frequency
+from core.frequencies import Frequency
 from flows.runtime import alert_on_failure, fail_run, moment, open_installation, publish_result
 from mailings.context import open_sending_context, rules_from
 from mailings.digest_run import run_digest

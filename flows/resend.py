@@ -6,8 +6,8 @@ from typing import Any, Literal
 from prefect import flow, runtime
 
 from core.database import read_only
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from flows.runtime import alert_on_failure, fail_run, moment, open_installation, publish_result
 from mailings.context import open_sending_context, rules_from
 from mailings.resend.execute import execute

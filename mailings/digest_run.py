@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from core.database import Sessions
+from core.frequencies import Frequency
 from core.run_log import RunKind, last_run_of_slot, record_run
-from core.slots import Frequency, digest_slot
+from core.slots import digest_slot
 from delivery import planner, queries
 from delivery.context import SendingContext
 from delivery.editions import add_edition, discard_unused, edition_row

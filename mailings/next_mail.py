@@ -1,4 +1,4 @@
-"""The next mail of a subscriber: chooses as many unread papers as fit into one mail, and renders it."""
+"""Renders the next mail of a subscriber, with fewer papers until it fits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

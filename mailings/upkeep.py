@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from core.frequencies import Frequency
 from core.rate_storage import DatabaseStorage
 from core.run_log import RunKind, last_run_of_slot, record_run
-from core.slots import Frequency, digest_slot
+from core.slots import digest_slot
 from delivery.context import SendingContext
 from delivery.report import DigestReport
 from mailings.account_mails import answer_signup_requests, expire_sign_ups

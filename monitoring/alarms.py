@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from core.database import Sessions, upsert
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from delivery import queries
 from delivery.bounce_log import bounces_by_slot
 from delivery.context import SendingContext

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency, preview_slot
+from core.slots import preview_slot
 from emails.choose import edition_to_resend, editions_of_issue
 from emails.compose import compose
 from emails.content import Content, MailSpec

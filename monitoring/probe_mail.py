@@ -4,8 +4,8 @@ import secrets
 from datetime import datetime
 from functools import cache
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from emails.content import Content, MailSpec
 from emails.identity import MailIdentity
 from emails.kinds import MailKind

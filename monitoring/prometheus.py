@@ -1,4 +1,4 @@
-"""The metrics for Prometheus, read from the database at most twice a minute.
+"""The metrics for Prometheus (subscribers, deliveries, bounces, runs), read at most twice a minute.
 
 No value or label names a subscriber, an address or a mail domain.
 """
@@ -15,8 +15,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy.orm import Session
 
 from core.database import Database, read_only
+from core.frequencies import Frequency
 from core.run_log import RunKind, last_run
-from core.slots import Frequency
 from delivery import queries, rate_limit
 from delivery.bounce_log import bounces_by_kind
 from issues.queries import count_held, feed_read_at, newest_publication
@@ -25,8 +25,7 @@ from subscribers.audience import count_by_kind
 CACHE_SECONDS = 30  # counting a million subscribers takes a fraction of a second
 BOUNCE_WINDOW = timedelta(days=7)
 RUNS: tuple[tuple[RunKind, Frequency | None], ...] = (
-    (RunKind.UPKEEP, None),
-    (RunKind.INGEST, None),
+    *((kind, None) for kind in RunKind if kind.max_time_between_runs and kind != RunKind.DIGEST),
     *((RunKind.DIGEST, frequency) for frequency in Frequency),
 )
 

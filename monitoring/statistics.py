@@ -10,9 +10,9 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from core.frequencies import Frequency
 from core.languages import Language
 from core.run_log import RunKind, RunRecord
-from core.slots import Frequency
 from delivery.models import BounceMail, Delivery
 from delivery.states import DeliveryState
 from subscribers.models import Subscriber

@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from issues.models import Issue, Paper
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
 from subscribers.erasure import erase

@@ -11,8 +11,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, String, and_, case, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from subscribers.models import Subscriber
 from subscribers.status import SUBSCRIBED, SubscriberStatus
 from subscribers.suppression import has_suppressed_address

@@ -1,7 +1,7 @@
 """What a subscriber chooses, as people and files write it: parsed into a language and a frequency."""
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from subscribers.addresses import AccountError
 
 

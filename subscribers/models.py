@@ -7,8 +7,8 @@ from sqlalchemy import ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from subscribers.status import SubscriberStatus
 
 

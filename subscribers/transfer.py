@@ -17,8 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.database import Sessions
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from subscribers.accounts import cursor_before_latest_issue
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
 from subscribers.choices import parse_frequency, parse_language

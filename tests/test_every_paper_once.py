@@ -16,9 +16,9 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
 from core.schema import open_database
-from core.slots import Frequency
 from delivery import rate_limit
 from delivery.models import Delivery, EditionRow
 from delivery.transport.smtp.replies import SmtpError

@@ -16,8 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, select, text
 
 from core.database import Base, Database, open_engine
+from core.frequencies import Frequency
 from core.schema import MIGRATIONS, ensure_current, migrate, open_database
-from core.slots import Frequency
 from delivery.context import SendingContext
 from delivery.models import Delivery
 from delivery.states import DeliveryState

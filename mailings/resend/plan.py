@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, false, func, literal, select, true
 from sqlalchemy.orm import Session
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency, resend_edition_slot, resend_slot
+from core.slots import resend_edition_slot, resend_slot
 from delivery import planner, queries
 from delivery.editions import edition_row
 from delivery.models import Delivery, EditionRow, Resend

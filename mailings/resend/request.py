@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.errors import PaperboyError
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 
 MAX_REASON_LENGTH = 200
 

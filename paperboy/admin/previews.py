@@ -9,8 +9,9 @@ from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
 from core.database import read_only
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency, digest_slot
+from core.slots import digest_slot
 from delivery.editions import content_of, spec_of
 from delivery.models import EditionRow
 from delivery.report import DigestReport

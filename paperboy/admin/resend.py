@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 
 from core.database import read_only
 from core.errors import PaperboyError
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency, resend_id_of, resend_slot
+from core.slots import resend_id_of, resend_slot
 from delivery import queries
 from delivery.models import EditionRow, Resend
 from issues.queries import all_issues

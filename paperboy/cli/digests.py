@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import RunFailedError
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency, preview_slot
+from core.slots import preview_slot
 from paperboy.cli.installation import open_installation
 from paperboy.cli.options import Json, Now, issue_name, member, names_of, now_or, parse_now, show
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 
 MIN_YEAR, MAX_YEAR = 2000, 2100  # of --now
 PIPE_WIDTH = 140  # columns of a table that is not shown on a terminal

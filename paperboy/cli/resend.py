@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from mailings.resend.request import ResendError, ResendGroup, ResendRequest
 from paperboy.cli.digests import print_report, progress_bar
 from paperboy.cli.installation import open_installation

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from paperboy.cli.installation import open_installation
 from paperboy.cli.options import (
     FrequencyName,

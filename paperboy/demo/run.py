@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
 from core.schema import open_database
 from core.settings import load_settings
-from core.slots import Frequency
 from delivery.transport import mailbox
 from paperboy.demo.mailbox_page import serve_mailbox
 from paperboy.demo.sample.data import weeks

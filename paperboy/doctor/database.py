@@ -1,4 +1,4 @@
-"""Checks the database: reachable, writable, at the right version, with free disk; nothing overdue in it."""
+"""Checks the database (reachable, writable, its version, free disk) and that runs and mails are not overdue."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,12 +21,6 @@ GIGABYTE = 1024**3
 WARNING_FREE_GIGABYTES = 1.0  # on the disk of an SQLite file
 MIN_FREE_GIGABYTES = 0.1
 OVERDUE_AFTER = timedelta(hours=1)  # upkeep sends overdue mails four times as often
-# The schedules of prefect.yaml, with some time to spare. A change there needs one here.
-MAX_TIME_SINCE_RUN = {
-    RunKind.INGEST: timedelta(hours=3),
-    RunKind.DIGEST: timedelta(hours=26),
-    RunKind.UPKEEP: timedelta(hours=1),
-}
 
 
 def check(url: str, now: datetime) -> Iterator[Finding]:
@@ -100,7 +94,10 @@ def _check_last_runs(session: Session, now: datetime) -> Iterator[Finding]:
     read_at = feed_read_at(session)
     if read_at:  # an ingest of an unchanged feed leaves no record of a run
         finished[RunKind.INGEST] = max(read_at, finished.get(RunKind.INGEST, read_at))
-    for kind, max_time in MAX_TIME_SINCE_RUN.items():
+    for kind in RunKind:
+        max_time = kind.max_time_between_runs
+        if max_time is None:
+            continue
         name, last = f"last {kind}", finished.get(kind)
         remedy = "check that the Prefect server and a worker are running"
         if last is None:

@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from paperboy.web.deps import ContextDep, Origin
 from paperboy.web.signup import accept_signup
 from subscribers.addresses import AccountError, normal_address

@@ -6,8 +6,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from core.frequencies import Frequency
 from core.languages import Language, TextLanguage
-from core.slots import Frequency
 from emails.rendering.subject import full_dates
 from issues.parse.inline_html import inline_html
 from paperboy.web.i18n import format_day, page_language, translate

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from emails.letters import OperatorNotice
 from issues.queries import all_issues
 from mailings import account_mails

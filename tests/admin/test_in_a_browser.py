@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.run_log import RunKind, record_run
-from core.slots import Frequency
 from delivery.models import BounceMail
 from delivery.report import DigestReport
 from issues.models import Issue

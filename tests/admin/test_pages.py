@@ -5,7 +5,7 @@ import re
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
-from core.slots import Frequency
+from core.frequencies import Frequency
 from delivery.models import Delivery
 from issues.models import Issue
 from tests.admin.operator_client import proof_of_session, sign_in, visible_text

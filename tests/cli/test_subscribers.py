@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from core.frequencies import Frequency
 from core.languages import Language
 from core.schema import open_database
 from core.settings import load_settings, secret_key
-from core.slots import Frequency
 from subscribers import transfer
 from subscribers.accounts import confirm, find, sign_up
 from subscribers.erasure import is_forgotten

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.frequencies import Frequency
 from core.slots import (
-    Frequency,
     digest_slot,
     digest_slot_prefix,
     is_resend_slot,

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
-from core.slots import Frequency
+from core.frequencies import Frequency
 from delivery.models import Delivery
 from delivery.planner import PRIORITY_QUEUE
 from emails.kinds import MailKind

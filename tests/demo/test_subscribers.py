@@ -2,8 +2,8 @@
 
 from itertools import product
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from paperboy.demo.run import SUBSCRIBERS
 
 

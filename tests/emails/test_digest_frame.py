@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import WELCOME, Frequency
+from core.slots import WELCOME
 from emails.choose import editions_of_issue
 from emails.compose import compose
 from emails.content import MailSpec

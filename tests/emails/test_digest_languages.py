@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from emails.edition import Edition
 from emails.rendering.i18n import translate
 from issues.parse.content import Link, Picture

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency, preview_slot, resend_edition_slot
+from core.slots import preview_slot, resend_edition_slot
 from emails.choose import MAX_PAPERS, edition_to_resend, editions_of_issue, next_edition, portion
 from emails.compose import MAX_LINKS, MAX_PAPERS_WITH_PICTURES, compose
 from emails.content import MailSpec

@@ -8,8 +8,8 @@ from itertools import product
 
 import pytest
 
+from core.frequencies import Frequency
 from core.languages import Language, TextLanguage
-from core.slots import Frequency
 from emails.edition import Edition
 from emails.rendering import i18n
 from emails.rendering.greeting import greeting

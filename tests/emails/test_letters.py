@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency, letter_slot
+from core.slots import letter_slot
 from emails.content import Content, MailSpec
 from emails.identity import LINK_PATHS
 from emails.kinds import RULES, SUBSCRIBER_LETTERS, MailKind

@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from emails.edition import Edition
 from emails.rendering.fit import MAX_ORDINARY_BYTES
 from emails.rendering.i18n import translate

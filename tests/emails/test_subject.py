@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency, preview_slot
+from core.slots import preview_slot
 from emails.compose import compose
 from emails.content import Content, MailSpec
 from emails.edition import Edition, days_covered

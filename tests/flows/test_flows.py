@@ -19,8 +19,8 @@ from prefect.testing.utilities import prefect_test_harness
 
 from core.database import DatabaseError, open_engine
 from core.errors import RunFailedError
+from core.frequencies import Frequency
 from core.schema import migrate, open_database
-from core.slots import Frequency
 from flows.digest import digest
 from flows.ingest import ingest
 from flows.read_bounces import bounces
@@ -239,6 +239,14 @@ def test_every_deployment_names_an_existing_flow() -> None:
         path, _, name = deployment["entrypoint"].partition(":")
         module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
         assert getattr(module, name).name == name
+
+
+def test_every_deployed_flow_tells_the_operator_when_it_fails() -> None:
+    for deployment in DEPLOYMENTS:
+        path, _, name = deployment["entrypoint"].partition(":")
+        flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+        assert flow.on_failure_hooks, name
+        assert flow.on_crashed_hooks, name
 
 
 def test_every_frequency_has_a_scheduled_digest() -> None:

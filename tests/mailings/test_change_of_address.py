@@ -5,7 +5,7 @@ import re
 import pytest
 
 from core.database import Database
-from core.slots import Frequency
+from core.frequencies import Frequency
 from mailings.account_mails import MAX_MOVE_LETTERS_PER_DAY
 from mailings.digest_run import run_digest
 from subscribers import accounts

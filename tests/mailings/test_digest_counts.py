@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from delivery.models import Delivery
 from delivery.report import DigestReport
 from mailings import account_mails, digest_run

@@ -7,8 +7,8 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from delivery.models import EditionRow
 from issues.parse.content import Link
 from mailings.digest_run import run_digest, send_retries

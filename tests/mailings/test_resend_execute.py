@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from sqlalchemy import select, update
 
 from core.database import Database
-from core.slots import Frequency
+from core.frequencies import Frequency
 from delivery.models import Delivery, Resend
 from delivery.states import DeliveryState
 from mailings.digest_run import send_retries

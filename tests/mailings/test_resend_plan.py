@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select, update
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from delivery.models import Delivery, Resend
 from emails.edition import EmptyIssueError
 from issues.models import Paper

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import func, select
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from mailings.account_mails import answer_signup_requests
 from subscribers import accounts
 from subscribers.models import AccountEvent, SignupRequest, Subscriber

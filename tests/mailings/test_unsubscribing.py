@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import func, select
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.rate_storage import RateLimitCount
-from core.slots import Frequency
 from delivery.models import Delivery
 from delivery.sender import send_due
 from mailings import account_mails

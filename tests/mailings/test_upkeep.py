@@ -3,8 +3,8 @@
 from sqlalchemy import func, select
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from mailings.digest_run import run_digest
 from subscribers import accounts
 from subscribers.accounts import SIGNUP_LIFETIME

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from emails.rendering.i18n import translate
 from mailings.digest_run import run_digest
 from subscribers import accounts

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
 from core.run_log import RunKind, record_run
-from core.slots import Frequency
 from delivery.models import BounceMail
 from delivery.report import DigestReport
 from issues.models import Issue, Revision

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 from sqlalchemy import select
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from subscribers.accounts import (
     MAX_REASON_LENGTH,
     change,

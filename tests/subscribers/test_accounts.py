@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from subscribers.accounts import change, confirm, pause, resume, sign_up, unsubscribe
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError
 from subscribers.choices import parse_frequency, parse_language

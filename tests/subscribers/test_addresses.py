@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from subscribers.accounts import confirm, find, sign_up
 from subscribers.addresses import AccountError, normal_address
 from subscribers.models import Subscriber

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from subscribers.accounts import pause, sign_up, unsubscribe
 from subscribers.audience import AudienceGroup, read_audience
 from subscribers.models import Subscriber

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
 from core.schema import open_database
-from core.slots import Frequency
 from subscribers import transfer
 from subscribers.accounts import pause, sign_up, unsubscribe
 from subscribers.csv_files import write_private

@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from delivery.models import Delivery
 from subscribers import transfer
 from subscribers.accounts import find, pause, sign_up, unsubscribe

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from subscribers.accounts import pause, sign_up, undo_unsubscribe, unsubscribe
 from subscribers.addresses import AccountError
 from subscribers.status import SubscriberStatus

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from delivery.models import Delivery, EditionRow
 from delivery.planner import PRIORITY_QUEUE
 from delivery.sender import send_due

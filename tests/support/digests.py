@@ -5,7 +5,7 @@ from email import message_from_bytes
 from email.policy import default as modern_policy
 
 from core.database import Database
-from core.slots import Frequency
+from core.frequencies import Frequency
 from delivery.report import DigestReport
 from mailings.digest_run import run_digest
 from tests.support.factories import NOW, RULES, sending_context_at

@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency, digest_slot
+from core.slots import digest_slot
 from delivery.context import SendingContext
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer

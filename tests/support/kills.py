@@ -22,8 +22,8 @@ from sqlalchemy import delete, insert
 from sqlalchemy.orm import sessionmaker
 
 from core.database import Database, open_engine
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from delivery import claim_buffer, planner, sender
 from delivery.context import SendingContext, SendingLimits
 from delivery.models import Delivery, DomainPause, EditionRow

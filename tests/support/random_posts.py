@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from emails.choose import editions_of_issue
 from emails.compose import compose
 from emails.content import MailSpec

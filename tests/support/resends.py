@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from core.database import Database
-from core.slots import Frequency
+from core.frequencies import Frequency
 from delivery.models import Delivery
 from delivery.report import DigestReport
 from delivery.retry import MAX_ATTEMPTS

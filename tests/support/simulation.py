@@ -11,8 +11,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from delivery.context import SendingContext
 from delivery.states import DeliveryState
 from delivery.transport.base import Client, SendError

@@ -18,8 +18,8 @@ from sqlalchemy import func, inspect, select, text
 from sqlalchemy.orm import Session
 
 from core.database import Database
+from core.frequencies import Frequency
 from core.settings import Settings
-from core.slots import Frequency
 from delivery.context import SendingContext
 from delivery.models import Delivery
 from delivery.report import DigestReport

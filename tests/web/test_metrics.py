@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.database import Database
-from core.slots import Frequency
+from core.frequencies import Frequency
 from delivery.models import BounceMail, Delivery, DomainPause
 from delivery.states import DeliveryState
 from monitoring import prometheus

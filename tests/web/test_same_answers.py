@@ -8,8 +8,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import Frequency
 from mailings.account_mails import forget
 from mailings.context import identity_from
 from subscribers.accounts import pause, sign_up, unsubscribe
