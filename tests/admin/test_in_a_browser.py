@@ -81,6 +81,7 @@ def _sign_in(page: Page, site: Site) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+# It is long because it visits every page of the operator in one browser.
 def test_operator_pages_have_no_accessibility_violations_and_never_scroll_sideways(
     busy_site: Site, browser: Browser, request: pytest.FixtureRequest
 ) -> None:

@@ -67,6 +67,7 @@ def server_that_waits_for_the_next_mail(mails: int) -> Iterator[SmtpServer]:
     assert finished == [True]
 
 
+# It is long because it is a whole SMTP server.
 @contextmanager
 def server_that_drops_commands_after_a_text(mails: int) -> Iterator[tuple[SmtpServer, list[bytes]]]:
     """A server that ignores what comes after a text, and the first command of each connection."""

@@ -178,6 +178,7 @@ class Installation:
         )
 
 
+# It is long because it starts every server that an installation has.
 @contextmanager
 def healthy_installation(
     folder: Path, template: Path, environment: pytest.MonkeyPatch, authority: trustme.CA, ca_file: Path

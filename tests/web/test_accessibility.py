@@ -86,6 +86,7 @@ def _public_pages(site: Site) -> dict[str, PageRequest]:
     return {name: _at(site, page) for name, page in paths.items()}
 
 
+# It is long because it lists every page.
 def _subscriber_pages(site: Site, language: str) -> dict[str, PageRequest]:
     active, paused, pending, gone, moving, moved, late, over, stayed, forgotten = (
         f"{name}.{language}@example.com"

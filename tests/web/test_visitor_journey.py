@@ -88,6 +88,7 @@ def visitor(request: pytest.FixtureRequest, browser: Browser, sample_site: Site)
     context.close()
 
 
+# It is long because it is one journey from the first visit to the last.
 def test_a_visitor_subscribes_chooses_pauses_leaves_and_comes_back(visitor: Visitor) -> None:
     site, language, address = visitor.site, visitor.language, "minji@example.com"
     form, sent, confirm, begun, preferences, leave, gone, back = HEADINGS[language]
