@@ -1,1 +1,1 @@
-"""Bounce mails: how they are fetched, parsed and classified, and what is done about each of them."""
+"""Bounce mails: fetches, parses and classifies them, and acts on each one."""

@@ -79,7 +79,7 @@ def parse_mail(raw: bytes) -> ParsedMail:
 
     Bytes that are not a mail become one with a single text and no header fields.
     """
-    # A mail from a pipe or an mbox begins with the line "From sender date", which is no header field.
+    # A mail from a pipe or an mbox begins with the line "From sender date", which is not a header field.
     raw = re.sub(rb"\AFrom [^\n]*\n", b"", raw[:MAX_MAIL_BYTES].lstrip(b"\r\n"))
     # In a delivery report the standard library turns every empty line into a message object of its own.
     raw = re.sub(rb"(?:\r?\n){4,}", b"\n\n\n", raw)

@@ -8,16 +8,19 @@ from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
 from delivery.models import Delivery
+from delivery.retry import MAX_REPLY_CHARACTERS
 from delivery.states import DeliveryState
 from subscribers.models import AccountEvent, Subscriber
 from subscribers.status import SubscriberStatus
 
 MAX_IDS_PER_STATEMENT = 500
-MAX_REPLY_CHARACTERS = 500
 
 
 def confirm_sent(session: Session, message_ids: Sequence[str], now: datetime) -> int:
-    """Settle as sent what is under way here although the mail server has accepted it. Returns how many."""
+    """Settle deliveries as sent that the mail server has accepted but the outbox still has under way.
+
+    Returns how many there were.
+    """
     confirmed = 0
     for start in range(0, len(message_ids), MAX_IDS_PER_STATEMENT):
         under_way = update(Delivery).where(

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from delivery.events import MAX_IDS_PER_STATEMENT
 from delivery.models import Delivery, EditionRow
 from delivery.planner import PRIORITY_QUEUE
 from delivery.retry import Claim
@@ -18,8 +19,6 @@ from delivery.states import IN_PROGRESS, DeliveryState
 from emails.kinds import RULES
 from emails.message import Recipient
 from subscribers.models import Subscriber
-
-MAX_IDS_PER_STATEMENT = 500
 
 # The statement works on tables and is made only once, because building it takes longer than running it.
 _deliveries, _subscribers, _editions = Delivery.__table__, Subscriber.__table__, EditionRow.__table__

@@ -27,7 +27,7 @@ class ProgressReporter:
         self.total = 0  # deliveries that the run has to do, as last counted
 
     async def count(self, claimed: int) -> None:
-        """Count what is due at the start, in addition to what is already claimed."""
+        """Count the deliveries that are due at the start, in addition to those that are already claimed."""
         self.total = claimed + await self._commits.transact(
             lambda session, _lease, now: queries.count_due(session, self._queue, now)
         )
