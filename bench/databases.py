@@ -110,7 +110,7 @@ def plan_all(database: Database) -> int:
     while last_id is not None:
         with database.sessions.begin() as session:
             batch = planner.plan_digest(
-                session, row, cursor=2, domain=IDENTITY.domain, now=datetime.now(UTC), after_id=last_id
+                session, row, domain=IDENTITY.domain, now=datetime.now(UTC), after_id=last_id
             )
         planned, last_id = planned + batch.count, batch.last_id
     return planned

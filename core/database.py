@@ -1,14 +1,17 @@
 """The database: the base of all models, engines, sessions and locks, for SQLite and PostgreSQL."""
 
 import fcntl
+import logging
+import sqlite3
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy import (
@@ -23,7 +26,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from core.errors import PaperboyError
@@ -31,7 +34,13 @@ from core.errors import PaperboyError
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 Sessions = sessionmaker[Session]
+
+MAX_DATABASE_OUTAGE = timedelta(minutes=10)  # after which a run ends
+INITIAL_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.5, 15.0
 
 # A page answers within seconds that the database is away, and a run notices within a minute that the
 # server has vanished from the network without closing the connection.
@@ -41,6 +50,16 @@ _POSTGRESQL_TIMEOUTS = {
     "keepalives_idle": "30",  # seconds
     "keepalives_interval": "10",  # seconds
 }
+
+# The SQLite errors that may pass: the file is locked, the disk is full or fails, the file cannot be opened.
+_TEMPORARY_SQLITE_ERRORS = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+}
+_READ_ONLY_SQLSTATE = "25006"  # the PostgreSQL server is a standby, or has made itself read-only
 
 
 class DatabaseError(PaperboyError):
@@ -168,6 +187,71 @@ class Database:
 def read_only(database: Database) -> Session:
     """A session that only reads. On SQLite it does not block writers, however long it lasts."""
     return database.sessions(bind=database.engine.execution_options(is_read_only=True))
+
+
+# --- outages ------------------------------------------------------------------------
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether the database may come back: it is starting, full, locked, or cannot be reached."""
+    if isinstance(error.orig, sqlite3.Error):  # a missing table raises OperationalError as well
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _TEMPORARY_SQLITE_ERRORS
+    is_unreachable = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return is_unreachable or getattr(error.orig, "sqlstate", "") == _READ_ONLY_SQLSTATE
+
+
+class Patience:
+    """How long a run waits for a database that is away, counted from the first failure of one piece of work."""
+
+    def __init__(self) -> None:
+        self._failing_since: float | None = None
+        self._next_wait = INITIAL_RETRY_SECONDS
+
+    def seconds_to_wait(self, error: DBAPIError) -> float:
+        """How long to wait before the next try. Each try that failed is one warning in the log.
+
+        Raises:
+            DBAPIError: the error itself, because the database is not away, or has been away for too long.
+        """
+        now = time.monotonic()
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        if not is_away(error) or now - self._failing_since >= MAX_DATABASE_OUTAGE.total_seconds():
+            raise error
+        logger.warning("the run waits because the database is away: %s", first_line(error))
+        wait, self._next_wait = self._next_wait, min(2 * self._next_wait, MAX_RETRY_SECONDS)
+        return wait
+
+
+def retry_while_away(work: Callable[[], T]) -> T:
+    """Do some work that needs the database, again from its start while the database is away.
+
+    The work must be one transaction, opened and ended in it, and must make the objects that it adds: those of a
+    failed try keep their ids. A connection can also end between the COMMIT and its answer, so the work may be
+    repeated though it was done. It must therefore find out what is there already, or do no harm by doing it twice.
+
+    An exception of a signal handler, such as KeyboardInterrupt, ends the wait at once. Workers that share an event
+    loop use `delivery.group_commit` instead, because this function blocks.
+
+    Raises:
+        DBAPIError: the database refused for another reason, or was away for longer than MAX_DATABASE_OUTAGE.
+    """
+    patience = Patience()
+    while True:
+        try:
+            return work()
+        except DBAPIError as error:
+            wait = patience.seconds_to_wait(error)
+        time.sleep(wait)
+
+
+def transact(sessions: Sessions, work: Callable[[Session], T]) -> T:
+    """Do some work in a transaction of its own, again while the database is away. See `retry_while_away`."""
+
+    def once() -> T:
+        with sessions.begin() as session:
+            return work(session)
+
+    return retry_while_away(once)
 
 
 # --- locks and statistics -----------------------------------------------------------

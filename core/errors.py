@@ -5,6 +5,7 @@ PaperboyError
 ├── DatabaseError             core.database
 ├── SettingsError             core.settings
 ├── FeedError                 issues.fetch
+│   └── GoneError             issues.fetch
 ├── StoreError                issues.store
 ├── TextError                 issues.parse.text
 ├── AccountError              subscribers.addresses

@@ -88,6 +88,12 @@ def last_run_of_slot(session: Session, kind: RunKind, slot: str) -> RunRecord | 
     )
 
 
+def first_run_of_slot(session: Session, kind: RunKind, slot: str) -> RunRecord | None:
+    """The first run of a slot."""
+    runs = select(RunRecord).where(RunRecord.kind == kind, RunRecord.slot == slot)
+    return session.scalar(runs.order_by(RunRecord.id).limit(1))
+
+
 def last_run(session: Session, kind: RunKind, frequency: Frequency | None = None) -> RunRecord | None:
     """The last run of a kind; for digests, of a frequency if one is given."""
     runs = select(RunRecord).where(RunRecord.kind == kind)

@@ -99,6 +99,7 @@ class Settings(BaseSettings):
 
     database_url: Annotated[str, AfterValidator(_database_address)] = "sqlite:///var/paperboy.db"
     feed_url: Annotated[str, AfterValidator(_web_address)] = "https://discuss.pytorch.kr/c/news/14.rss"
+    authors: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     smtp_url: SecretStr | None = None
     dkim_key_file: Path | None = None
     dkim_selector: str = "paperboy"

@@ -3,6 +3,7 @@
 This module is the only one that builds slots or takes them apart:
 
 - `weekly:2025-W32` and `daily:2025-08-05` are digests, in local time.
+- `weekly:2025-W32:9613` is the digest of a late issue (by its topic id), for those who had a mail in the slot before.
 - `welcome:20250805T080000` is a welcome with papers, at the time of the confirmation (UTC).
 - `confirmation:1f2e3d4c` is a letter, with a random part so that a subscriber can get it again.
 - `resend:17` holds the copies of the operator's resend with id 17. An *edition* made for a resend has the
@@ -30,6 +31,11 @@ def digest_slot(frequency: Frequency, local: datetime) -> str:
             return f"{frequency}:{local.date().isoformat()}"
         case _:
             assert_never(frequency)
+
+
+def late_issue_slot(slot: str, topic_id: int) -> str:
+    """The slot of an issue that came late, for those who had a mail in the digest slot before it came."""
+    return f"{slot}:{topic_id}"
 
 
 def digest_slot_prefix(frequency: Frequency) -> str:

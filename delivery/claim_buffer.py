@@ -40,6 +40,7 @@ class ClaimBuffer:
         self._repeat_uncertain, self._clock = repeat_uncertain, clock
         self._available: deque[Claim] = deque()
         self._claimed_ids: set[int] = set()
+        self._unanswered = 0  # commits of claims whose answers have not come; later: whose answers were lost
         self._refill_lock = asyncio.Lock()
         self._min_batch = self._batch = max(MIN_BATCH, 2 * connections)
         self._refilled_at: float | None = None
@@ -75,9 +76,10 @@ class ClaimBuffer:
         claims = await self._commits.transact(
             lambda session, lease, now: self._claim(session, lease, now, limit)
         )
-        await self._give_back_quota(limit - len(claims))
+        self._unanswered -= 1
         self._available.extend(claims)
         self._claimed_ids.update(claim.id for claim in claims)
+        await self._give_back_quota(limit - len(claims))
         return bool(claims)
 
     def _next_batch_size(self) -> int:
@@ -105,7 +107,13 @@ class ClaimBuffer:
         """Return everything that was claimed and not attempted to the outbox."""
         left = [claim.id for claim in self._available]
         self._available.clear()
-        await self._commits.transact(lambda session, lease, _now: outbox.put_back(session, left, lease))
+
+        def put_back(session: Session, lease: Lease, _now: datetime) -> None:
+            outbox.put_back(session, left, lease)
+            if self._unanswered:
+                self._put_back_lost_claims(session, lease)
+
+        await self._commits.transact(put_back)
         await self._give_back_quota(len(left))
 
     async def _give_back_quota(self, mails: int) -> None:
@@ -116,6 +124,15 @@ class ClaimBuffer:
         return queries.is_any_due(session, self._queues(session), now)
 
     def _claim(self, session: Session, lease: Lease, now: datetime, limit: int) -> list[Claim]:
+        has_lost_answers = self._unanswered > 0
+        self._unanswered += 1
+        claims = self._claim_due(session, lease, now, limit)
+        if not claims and has_lost_answers:
+            self._put_back_lost_claims(session, lease)
+            claims = self._claim_due(session, lease, now, limit)
+        return claims
+
+    def _claim_due(self, session: Session, lease: Lease, now: datetime, limit: int) -> list[Claim]:
         for queue in self._queues(session):
             claims = outbox.claim(
                 session, queue, lease, now=now, repeat_uncertain=self._repeat_uncertain, limit=limit
@@ -123,6 +140,11 @@ class ClaimBuffer:
             if claims := self._without_claimed(session, claims, lease):
                 return claims
         return []
+
+    def _put_back_lost_claims(self, session: Session, lease: Lease) -> None:
+        """Put back what this run has claimed without knowing it: the answer to the commit was lost."""
+        claimed = outbox.claimed_ids(session, lease)
+        outbox.put_back(session, [id_ for id_ in claimed if id_ not in self._claimed_ids], lease)
 
     def _without_claimed(self, session: Session, claims: list[Claim], lease: Lease) -> list[Claim]:
         """Put back what this run still counts as claimed.

@@ -1,12 +1,14 @@
 """Editions as rows: a rendered mail is stored once for all who get the same, and read back to be sent."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from delivery.models import Delivery, EditionRow
+from delivery.states import DeliveryState
 from emails.content import Content, MailSpec
 
 if TYPE_CHECKING:  # a process that only sends does not load what renders
@@ -28,6 +30,7 @@ def edition_row(
         language=spec.language,
         frequency=spec.frequency,
         after_cursor=after_cursor,
+        next_cursor=edition.next_cursor if edition else 0,
         papers=[paper.number for paper in edition.papers] if edition else [],
         subject=content.subject,
         html=content.html,
@@ -51,6 +54,24 @@ def add_edition(session: Session, row: EditionRow) -> EditionRow:
     session.add(row)
     session.flush()
     return row
+
+
+def editions_with(session: Session, numbers: Collection[int]) -> dict[int, set[int]]:
+    """For each of the papers, the ids of the editions that bring it."""
+    found: dict[int, set[int]] = {number: set() for number in numbers}
+    for id_, papers in session.execute(select(EditionRow.id, EditionRow.papers)):
+        for number in found.keys() & set(papers):
+            found[number].add(id_)
+    return found
+
+
+def delivered_papers(session: Session) -> set[int]:
+    """The numbers of all papers that somebody has a delivery of that was not skipped."""
+    is_delivered = exists().where(
+        Delivery.edition_id == EditionRow.id, Delivery.state != DeliveryState.SKIPPED
+    )
+    editions = session.scalars(select(EditionRow.papers).where(is_delivered))
+    return {number for papers in editions for number in papers}
 
 
 def discard_unused(session: Session, edition: EditionRow) -> None:

@@ -6,8 +6,6 @@ for the interpreter more often than for the disk.
 """
 
 import asyncio
-import logging
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,33 +13,19 @@ from enum import Enum, auto
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.bulk_update import open_update_connection
-from core.database import Database, first_line
+from core.database import Database, Patience
 from delivery import settlement
 from delivery.outbox import Lease
 from delivery.retry import Claim, Outcome
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[Session, Lease, datetime], T]
 
 COMMIT_WAIT_SECONDS = 0.001  # that a commit waits for the other workers
-MAX_DATABASE_OUTAGE = timedelta(minutes=10)  # after which the run ends
-INITIAL_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.5, 15
-
-# The SQLite errors that may pass: the file is locked, the disk is full or fails, the file cannot be opened.
-_TEMPORARY_SQLITE_ERRORS = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-}
-_READ_ONLY_SQLSTATE = "25006"  # the PostgreSQL server is a standby, or has made itself read-only
 
 
 class Admission(Enum):
@@ -89,19 +73,14 @@ class GroupCommit:
 
     async def retry_while_away(self, work: Callable[[], T]) -> T:
         """Run some work that needs the database, again and again while it is away."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + MAX_DATABASE_OUTAGE.total_seconds()
-        wait = INITIAL_RETRY_SECONDS
+        patience = Patience()
         while True:
             try:
                 return work()
             except DBAPIError as error:
                 self.close()
-                if not _is_away(error) or loop.time() > deadline:
-                    raise
-                logger.warning("the run waits because the database is away: %s", first_line(error))
+                wait = patience.seconds_to_wait(error)
             await asyncio.sleep(wait)
-            wait = min(wait * 2, MAX_RETRY_SECONDS)
 
     def close(self) -> None:
         """Close the connection. The next commit opens another."""
@@ -157,11 +136,3 @@ def _admission(reason: str | None) -> Admission:
     if reason is None:
         return Admission.LOST
     return Admission.SKIP if reason else Admission.SEND
-
-
-def _is_away(error: DBAPIError) -> bool:
-    """Whether the database may come back: it is starting, full, locked, or cannot be reached."""
-    if isinstance(error.orig, sqlite3.Error):  # a missing table raises OperationalError as well
-        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _TEMPORARY_SQLITE_ERRORS
-    is_away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-    return is_away or getattr(error.orig, "sqlstate", "") == _READ_ONLY_SQLSTATE

@@ -19,8 +19,8 @@ _IS_UNDER_WAY = text("due_at IS NOT NULL")
 class EditionRow(Base):
     """A rendered edition or letter.
 
-    `after_cursor` is the cursor of those it is for, `papers` are the numbers of the papers it brings; a letter has
-    neither. The slot of a letter is its kind.
+    `after_cursor` is the cursor of those it is for, `next_cursor` the one that they have afterwards, and `papers` are
+    the numbers of the papers it brings; a letter has none of them. The slot of a letter is its kind.
     """
 
     __tablename__ = "editions"
@@ -31,6 +31,7 @@ class EditionRow(Base):
     language: Mapped[Language]
     frequency: Mapped[Frequency]
     after_cursor: Mapped[int]
+    next_cursor: Mapped[int] = mapped_column(default=0)
     papers: Mapped[list[Any]]
     subject: Mapped[str]
     html: Mapped[str]

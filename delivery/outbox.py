@@ -138,6 +138,12 @@ def renew(session: Session, ids: Sequence[int], lease: Lease) -> None:
     _update(session, ids, _is_leased_by(lease.token), due_at=lease.until)
 
 
+def claimed_ids(session: Session, lease: Lease) -> Sequence[int]:
+    """What the sender has claimed, and has not marked as sending yet."""
+    is_claimed = (Delivery.claimed_by == lease.token, Delivery.state == DeliveryState.CLAIMED)
+    return session.scalars(select(Delivery.id).where(Delivery.due_at.is_not(None), *is_claimed)).all()
+
+
 def put_back(session: Session, ids: Sequence[int], lease: Lease) -> None:
     """Return claimed deliveries to the queue, before those that have been attempted."""
     is_unsent = (_is_leased_by(lease.token), Delivery.state == DeliveryState.CLAIMED)

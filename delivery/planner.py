@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     String,
+    Subquery,
     and_,
     exists,
     func,
@@ -21,7 +22,6 @@ from sqlalchemy import (
     null,
     select,
     true,
-    update,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
@@ -31,6 +31,7 @@ from core.database import advisory_lock, refresh_planner_statistics
 from core.frequencies import Frequency
 from core.languages import Language
 from core.slots import is_welcome_slot, letter_slot
+from delivery import cursors
 from delivery.editions import add_edition, edition_row
 from delivery.models import Delivery, EditionRow
 from delivery.states import DeliveryKind, DeliveryState
@@ -87,14 +88,13 @@ def plan_digest(
     session: Session,
     edition: EditionRow,
     *,
-    cursor: int,
     domain: str,
     now: datetime,
     slot: str = "",
     who: ColumnElement[bool] = true(),  # noqa: B008  an immutable expression
     after_id: int = 0,
 ) -> PlannedBatch:
-    """Plan an edition for the next batch of subscribers for whom it was made, and move them to `cursor`.
+    """Plan an edition for the next batch of subscribers for whom it was made, and move their cursors to its end.
 
     `slot` is the deliveries' slot if it is not the edition's own. Subscribers who changed, paused or left since the
     audience was read, or were planned by another run, are left for the next run.
@@ -114,12 +114,11 @@ def plan_digest(
     if last_id is None:
         return PlannedBatch(0, None)
     in_batch = Subscriber.id.between(after_id + 1, last_id)
-    rows = _delivery_rows(edition, slot, DeliveryKind.DIGEST, domain, now).where(fits, in_batch)
-    count = _insert(session, rows)
-    is_mine = (Delivery.slot == slot, Delivery.edition_id == edition.id)
-    has_edition = exists().where(Delivery.subscriber_id == Subscriber.id, *is_mine)
-    moved = update(Subscriber).where(in_batch, Subscriber.cursor == edition.after_cursor, has_edition)
-    session.execute(moved.values(cursor=cursor).execution_options(synchronize_session=False))
+    last_delivery = cursors.last_delivery_id(session)
+    # The subscribers stay as they are until the end of the transaction, so that whoever gets a delivery also moves.
+    locked = select(Subscriber.id).where(fits, in_batch).with_for_update(key_share=True).subquery("locked")
+    count = _insert(session, _delivery_rows(edition, slot, DeliveryKind.DIGEST, domain, now, of=locked))
+    cursors.move_forward(session, edition, slot, in_batch, made_after=last_delivery)
     return PlannedBatch(count, last_id)
 
 
@@ -140,7 +139,7 @@ def plan_resend(
     last_id = _last_id_of_batch(session, fits, after_id)
     if last_id is None:
         return PlannedBatch(0, None)
-    rows = _delivery_rows(edition, slot, DeliveryKind.RESEND, domain, now, in_reply_to)
+    rows = _delivery_rows(edition, slot, DeliveryKind.RESEND, domain, now, in_reply_to=in_reply_to)
     count = _insert(session, rows.where(fits, Subscriber.id.between(after_id + 1, last_id)))
     return PlannedBatch(count, last_id)
 
@@ -218,13 +217,15 @@ def _delivery_rows(
     kind: DeliveryKind,
     domain: str,
     now: datetime,
+    *,
+    of: Subquery | type[Subscriber] = Subscriber,
     in_reply_to: ColumnElement[str] = literal(""),  # noqa: B008  an immutable expression
 ) -> Select[*tuple[Any, ...]]:
-    """A delivery for each subscriber, in the order of `_COLUMNS`."""
+    """A delivery for each subscriber (or each of those in `of`), in the order of `_COLUMNS`."""
     queue = PRIORITY_QUEUE if is_welcome_slot(slot) else slot
     planned_at = literal(now, Delivery.planned_at.type)
     return select(
-        Subscriber.id,
+        of.c.id if isinstance(of, Subquery) else of.id,
         literal(edition.id),
         literal(slot),
         literal(queue),

@@ -20,7 +20,9 @@ class DigestReport:
     """The counts of one run. Every candidate is sent, deferred, failed, uncertain, skipped or planned.
 
     Some stay `planned` when the run stopped, when another sender still has them, or when a fault of ours keeps
-    them. `waiting` says that some papers were not quiet yet.
+    them. `waiting` says that some papers were not quiet yet, and `ready_until` how far papers were ready, in their
+    order of arrival. `unrendered` has a line for each mail that could not be rendered, `feed` says why the feed could
+    not be read before.
     """
 
     slot: str
@@ -34,6 +36,9 @@ class DigestReport:
     reasons: dict[str, int] = field(default_factory=dict)
     editions: list[dict[str, Any]] = field(default_factory=list)
     waiting: bool = False
+    ready_until: int = 0
+    unrendered: list[str] = field(default_factory=list)
+    feed: str = ""
     stopped: str = ""
 
     @property
@@ -48,7 +53,7 @@ class DigestReport:
             return f"{self.slot} stopped: {self.stopped}; {self.planned} deliveries stay planned"
         if not self.balances:
             return f"{self.slot} does not balance: {self.line()}"
-        return ""
+        return "; ".join(self.unrendered)
 
     def skip(self, reasons: Counter[str]) -> None:
         """Count candidates who get nothing, by their reason."""

@@ -12,15 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import uvloop
-
-from core.database import file_lock
+from core.database import file_lock, transact
 from core.rate_storage import DatabaseStorage
 from delivery import events, outbox, retry
 from delivery.circuit_breaker import CircuitBreaker
 from delivery.claim_buffer import ClaimBuffer
 from delivery.context import SendingContext
 from delivery.group_commit import Admission, GroupCommit
+from delivery.interruption import run_interruptibly
 from delivery.mail_builder import Mail, MailBuilder
 from delivery.progress import Progress, ProgressReporter, ignore_progress
 from delivery.rate_limit import DomainThrottle, HourlyQuota, RateLimiter
@@ -51,24 +50,23 @@ def send_due(
     """Send all deliveries that are due, in one queue (and in the priority queue) or in all queues.
 
     On PostgreSQL any number of senders can run at the same time. On SQLite a second one waits for the first.
+
+    A signal whose handler raises an exception (Ctrl-C, SIGTERM) ends the run between two mails: what is in flight is
+    finished, and everything else is put back.
     """
-    with (
-        _single_sender_on_sqlite(context),
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        return runner.run(_Run(context, queue, repeat_uncertain, progress).run())
+    with _single_sender_on_sqlite(context):
+        return run_interruptibly(_Run(context, queue, repeat_uncertain, progress).run())
 
 
 @contextmanager
 def _single_sender_on_sqlite(context: SendingContext) -> Iterator[None]:
-    engine = context.database.engine
-    if engine.dialect.name != "sqlite":
+    database = context.database
+    if database.engine.dialect.name != "sqlite":
         yield
         return
     message = "another sender is at work on this database: waiting for it to end"
-    with file_lock(engine, "outbox", lambda: logger.warning(message)):
-        with context.database.sessions.begin() as session:
-            outbox.recover(session, context.clock())
+    with file_lock(database.engine, "outbox", lambda: logger.warning(message)):
+        transact(database.sessions, lambda session: outbox.recover(session, context.clock()))
         yield
 
 

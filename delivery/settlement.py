@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session
 
 from core.bulk_update import BulkUpdate, CombinedUpdate
 from core.database import UtcDateTime
+from delivery import cursors
 from delivery.models import Delivery, EditionRow
 from delivery.outbox import Lease
 from delivery.retry import Claim, Outcome
@@ -209,11 +210,7 @@ def _skip(session: Session, claim: Claim, reason: str, now: datetime) -> None:
     _update(session, claim, state=DeliveryState.SKIPPED, reply=reason, settled_at=now, due_at=None)
     if claim.kind == DeliveryKind.DIGEST:
         edition = session.get_one(EditionRow, claim.edition_id)
-        # The papers become unread again, unless a later mail has gone out since.
-        unread_again = update(Subscriber).where(
-            Subscriber.id == claim.subscriber_id, Subscriber.cursor == edition.papers[-1]
-        )
-        session.execute(unread_again.values(cursor=edition.after_cursor))
+        cursors.move_back(session, claim.id, claim.subscriber_id, edition)
 
 
 def _update(session: Session, claim: Claim, **values: object) -> None:

@@ -32,7 +32,7 @@ def next_edition(
     max_papers: int = MAX_PAPERS,
 ) -> Edition | None:
     """The next edition for subscribers at `cursor`, or None when nothing is unread."""
-    unread = [arrival for arrival in arrived if arrival.number > cursor]
+    unread = [arrival for arrival in arrived if arrival.arrival_order > cursor]
     count = min(portion(len(unread), spec.frequency, daily_papers), max_papers)
     if not count:
         return None
@@ -53,7 +53,7 @@ def editions_of_issue(papers: Sequence[Arrival], spec: MailSpec, *, daily_papers
         unread = papers[start:]
         is_whole = spec.frequency.brings_whole_issues  # even if the issue is unusually long
         count = len(unread) if is_whole else portion(len(unread), spec.frequency, daily_papers)
-        cursor = papers[start - 1].number if start else 0
+        cursor = papers[start - 1].arrival_order if start else 0
         editions.append(_compose_portion(unread, count, cursor, spec, daily_papers))
         start += count
     return editions
@@ -70,7 +70,7 @@ def edition_to_resend(papers: Sequence[Arrival], spec: MailSpec) -> Edition:
     if not papers:
         raise EmptyIssueError(_EMPTY)
     with_overview = spec.kind == MailKind.COPY and papers[0].position == 1
-    return compose(papers, 0 if with_overview else papers[0].issue.first_number, spec)
+    return compose(papers, 0 if with_overview else papers[0].issue.first_arrival, spec)
 
 
 def _compose_portion(

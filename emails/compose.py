@@ -35,7 +35,9 @@ def compose(
     with_pictures = len(papers) <= MAX_PAPERS_WITH_PICTURES
     for facts, group in groupby(papers, key=lambda arrival: arrival.issue):
         # An issue that got more papers later can come twice, with another issue in between.
-        is_continued = facts.first_number <= cursor or any(unit.topic_id == facts.topic_id for unit in issues)
+        is_continued = facts.first_arrival <= cursor or any(
+            unit.topic_id == facts.topic_id for unit in issues
+        )
         parts, elsewhere = ((), ()) if is_continued else _opening(facts, spec.language)
         units = tuple(_paper_unit(arrival, cursor, spec.language, with_pictures) for arrival in group)
         issues.append(IssueUnit(facts.topic_id, facts.week, facts.url, facts.papers, parts, elsewhere, units))
@@ -66,6 +68,7 @@ def _paper_unit(arrival: Arrival, cursor: int, language: Language, with_pictures
     title, title_language, subtitle = _titles(titles, language)
     return PaperUnit(
         number=arrival.number,
+        arrival_order=arrival.arrival_order,
         position=arrival.position,
         title=title,
         subtitle=subtitle,
@@ -76,7 +79,7 @@ def _paper_unit(arrival: Arrival, cursor: int, language: Language, with_pictures
         picture=_picture(paper) if with_pictures else None,
         parts=parts,
         elsewhere=elsewhere,
-        late=arrival.late and arrival.issue.first_number <= cursor,
+        late=arrival.late and arrival.issue.first_arrival <= cursor,
         corrected=arrival.corrected,
     )
 

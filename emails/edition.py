@@ -11,7 +11,7 @@ from emails.content import MailSpec
 from emails.kinds import MailKind
 from issues.parse.content import Link, Picture
 from issues.parse.text import Block
-from issues.parse.titles import Week
+from issues.parse.weeks import Week
 
 PartName = Literal["overview", "summary", "intro", "abstract", "notes"]
 
@@ -41,6 +41,7 @@ class PaperUnit:
     """
 
     number: int
+    arrival_order: int
     position: int
     title: str
     subtitle: str
@@ -91,6 +92,11 @@ class Edition:
         if self.spec.kind != MailKind.DIGEST:
             return self.spec.kind
         return "late" if all(paper.late for paper in self.papers) else self.spec.frequency
+
+    @property
+    def next_cursor(self) -> int:
+        """The cursor of those who have got the edition."""
+        return self.papers[-1].arrival_order
 
     @property
     def papers(self) -> tuple[PaperUnit, ...]:

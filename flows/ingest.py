@@ -7,8 +7,10 @@ from typing import Any
 from prefect import flow
 
 from core.database import read_only
-from flows.runtime import alert_on_failure, moment, open_installation, publish_result, raise_alarms
+from flows.operations import raise_alarms
+from flows.runtime import alert_on_failure, moment, open_installation, publish_result
 from mailings import intake
+from mailings.context import intake_rules_from
 from monitoring.alarms import issue_alarms
 
 
@@ -29,12 +31,12 @@ def ingest(
         database.sessions,
         feed_url=feed_url or (None if topic_urls else settings.feed_url),
         topic_urls=topic_urls or [],
-        allowed_hosts=settings.allowed_hosts,
+        rules=intake_rules_from(settings),
         now=moment(now),
     )
     with read_only(database) as session:
         alarms = list(issue_alarms(session, moment(now)))
-    raise_alarms(settings, database, alarms, now)
+    raise_alarms(settings, database, alarms, now and moment(now))
     result = asdict(report)
     publish_result("ingest", report.line(), result)
     return result

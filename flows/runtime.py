@@ -1,7 +1,6 @@
-"""What every flow uses: settings and database, the time, artifacts, alarms, and the failure of a run."""
+"""What every flow uses: settings and database, the time, artifacts, and the failure of a run."""
 
 import logging
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +13,8 @@ from core.errors import RunFailedError
 from core.logs import configure_logging
 from core.schema import open_database
 from core.settings import Settings, load_settings
-from mailings.context import open_sending_context
-from monitoring.alarms import Alarm, failed_run_alarm, send_alarms
+from flows.operations import raise_alarms
+from monitoring.alarms import failed_run_alarm
 
 logger = logging.getLogger(__name__)
 
@@ -36,19 +35,6 @@ def moment(now: datetime | None) -> datetime:
     return now if now.tzinfo else now.replace(tzinfo=load_settings().zone)
 
 
-def raise_alarms(
-    settings: Settings, database: Database, alarms: Sequence[Alarm], now: datetime | None
-) -> None:
-    """Send alarms to the operator. If that is impossible, the run does not fail for it."""
-    if not alarms:
-        return
-    try:
-        with open_sending_context(settings, database, now and moment(now)) as context:
-            send_alarms(context, settings.operator, alarms, settings.local(moment(now)))
-    except Exception as error:  # noqa: BLE001  the run has done its own work, whatever this is
-        logger.warning("the operator could not be told: %s", first_line(error))
-
-
 def alert_on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Tell the operator about a run that failed for good or crashed. Prefect calls this as a hook."""
     reason = (state.message or state.name or "").rpartition("encountered an exception: ")[2]
@@ -61,7 +47,8 @@ def alert_on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
         notice = alarm.notice
         logger.warning("%s: %s; nobody could be told: %s", notice.what, notice.cause, first_line(error))
         return
-    raise_alarms(settings, database, [alarm], datetime.fromisoformat(now) if isinstance(now, str) else now)
+    now = datetime.fromisoformat(now) if isinstance(now, str) else now
+    raise_alarms(settings, database, [alarm], now and moment(now))
 
 
 def publish_result(key: str, description: str, values: dict[str, Any]) -> None:

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from issues.parse.content import PaperContent
 from issues.parse.text import Block
-from issues.parse.titles import Week
+from issues.parse.weeks import Week
 
 
 @dataclass(frozen=True)
 class IssueFacts:
     """What a digest says about an issue.
 
-    `first_number` is the lowest arrival number of its papers, `papers` counts those in force.
+    `first_arrival` is the lowest place of its papers in the order of arrival, `papers` counts those in force, and
+    `closing` is what the post says after them.
     """
 
     topic_id: int
@@ -19,20 +20,24 @@ class IssueFacts:
     url: str
     overview: tuple[Block, ...]
     summary: tuple[Block, ...]
-    first_number: int
+    first_arrival: int
     papers: int
+    closing: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A paper in the order of arrival: `number` counts over all issues, `position` from 1 within its own.
+    """A paper in the order of arrival.
 
-    An edit added the paper if it is `late`, and changed it if it is `corrected`.
+    `number` identifies it, `arrival_order` is its place over all issues, and `position` counts from 1 within its own.
+    An edit added the paper if it is `late`, changed it if it is `corrected`, and brought it back if it is `restored`.
     """
 
     number: int
+    arrival_order: int
     position: int
     issue: IssueFacts
     paper: PaperContent
     late: bool = False
     corrected: bool = False
+    restored: bool = False

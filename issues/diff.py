@@ -1,13 +1,14 @@
 """What differs between a stored issue and the same post parsed again. Pure."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from core.languages import TextLanguage
-from issues.parse.content import IssueContent, Link, PaperContent
+from issues.parse.addresses import comparable_url
+from issues.parse.content import IssueContent, Link, PaperContent, Section
 from issues.parse.text import Block, strip_emoji
-from issues.parse.titles import comparable_url, title_key
+from issues.parse.titles import title_key
 
 TITLES = tuple(f"title_{language}" for language in TextLanguage)
 TEXTS = (
@@ -15,7 +16,15 @@ TEXTS = (
     "url",
     "links",
     "notes",
+    "sections",
 )
+
+
+ISSUE_TEXTS = ("overview", "summary", "closing")
+
+
+MIN_LIKENESS = 0.5  # of the words of two papers, for one to be an edit of the other
+SAME_PLACE = 0.1  # what the same place in the post adds to it
 
 
 @dataclass(frozen=True)
@@ -32,11 +41,13 @@ class FieldChange:
 class IssueDiff:
     """Everything that an edit did. Papers are named by their English title.
 
+    Papers that come back after they were withdrawn are `restored`, which only the store knows.
     `pairs` gives, for each paper of the new state, the index of the same paper in the stored state, or None
     when it is new. `touched` holds the indices of new-state papers whose titles or texts changed.
     """
 
     added: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
     withdrawn: tuple[str, ...] = ()
     corrected: tuple[FieldChange, ...] = ()
     retitled: tuple[FieldChange, ...] = ()
@@ -45,7 +56,9 @@ class IssueDiff:
     touched: frozenset[int] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.withdrawn or self.corrected or self.retitled or self.moved)
+        return bool(
+            self.added or self.restored or self.withdrawn or self.corrected or self.retitled or self.moved
+        )
 
 
 NO_DIFF = IssueDiff()
@@ -56,7 +69,7 @@ def diff(stored: IssueContent, parsed: IssueContent) -> IssueDiff:
     pairs = _match(stored.papers, parsed.papers)
     kept = [index for index in pairs if index is not None]
     retitled = _issue_changes(stored, parsed, "title")
-    corrected = _issue_changes(stored, parsed, "overview") + _issue_changes(stored, parsed, "summary")
+    corrected = [change for part in ISSUE_TEXTS for change in _issue_changes(stored, parsed, part)]
     touched = set()
     for new_index, (index, paper) in enumerate(zip(pairs, parsed.papers, strict=True)):
         if index is not None:
@@ -84,22 +97,40 @@ def plain_text(value: object) -> str:
     return "\n".join(_line(item) for item in value if item) if isinstance(value, tuple) else str(value)
 
 
-def _line(item: Block | Link) -> str:
-    return item.text if isinstance(item, Block) else item.url
+def _line(item: Block | Link | Section) -> str:
+    match item:
+        case Block():
+            return item.text
+        case Link():
+            return item.url
+        case Section():
+            return "\n".join([item.heading, *(block.text for block in (*item.ko, *item.en))])
 
 
 def _comparable(field: str, value: object) -> str:
     if field in {"url", "links"}:
         return "\n".join(comparable_url(line) for line in plain_text(value).splitlines())
     text = strip_emoji(plain_text(value))
-    links = (
-        [comparable_url(url) for block in value for url in block.links] if isinstance(value, tuple) else []
-    )
+    links = [comparable_url(url) for block in _blocks_in(value) for url in block.links]
     return "\n".join([text, *links])
 
 
+def _blocks_in(value: object) -> Iterator[Block]:
+    for item in value if isinstance(value, tuple) else ():
+        if isinstance(item, Block):
+            yield item
+        elif isinstance(item, Section):
+            yield from (*item.ko, *item.en)
+
+
+# --- which paper is which -----------------------------------------------------------
+
+
 def _match(stored: Sequence[PaperContent], parsed: Sequence[PaperContent]) -> tuple[int | None, ...]:
-    """For each parsed paper the index of the stored one, matched by link and title, then by link, then by title."""
+    """For each parsed paper the index of the stored one.
+
+    They are matched by link and title, then by link, then by title, and at last by their place and their texts.
+    """
     pairs: list[int | None] = [None] * len(parsed)
     unmatched = dict(enumerate(stored))
     for key_of in (lambda paper: (paper.key, _title(paper)), lambda paper: paper.key, _title):
@@ -110,7 +141,43 @@ def _match(stored: Sequence[PaperContent], parsed: Sequence[PaperContent]) -> tu
             if pairs[new_index] is None and key_of(paper) and indices[key_of(paper)]:
                 pairs[new_index] = index = indices[key_of(paper)].pop()
                 del unmatched[index]
+    _match_alike(pairs, unmatched, parsed)
     return tuple(pairs)
+
+
+def _match_alike(
+    pairs: list[int | None], unmatched: dict[int, PaperContent], parsed: Sequence[PaperContent]
+) -> None:
+    """Match papers whose title and link both changed: those with like texts, best at the same place."""
+    candidates = sorted(
+        (
+            (
+                likeness(before, parsed[new_index]) + (SAME_PLACE if index == new_index else 0),
+                index,
+                new_index,
+            )
+            for index, before in unmatched.items()
+            for new_index, found in enumerate(pairs)
+            if found is None
+        ),
+        reverse=True,
+    )
+    for score, index, new_index in candidates:
+        if score >= MIN_LIKENESS and index in unmatched and pairs[new_index] is None:
+            pairs[new_index] = index
+            del unmatched[index]
+
+
+def likeness(one: PaperContent, other: PaperContent) -> float:
+    """The share of words that two papers have in common, of all their words."""
+    words, others = _words(one), _words(other)
+    return len(words & others) / len(words | others) if words and others else 0.0
+
+
+def _words(paper: PaperContent) -> set[str]:
+    texts = [paper.texts_in(language) for language in TextLanguage]
+    blocks = [block for text in texts for block in (*text.intro, *text.abstract)]
+    return {word for block in blocks for word in block.text.split()}
 
 
 def _title(paper: PaperContent) -> str:

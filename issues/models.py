@@ -21,7 +21,13 @@ class Feed(Base):
 
 
 class Issue(Base):
-    """One weekly post, in the state that is in force: that of `revision`, which is 0 while the first one is held."""
+    """One weekly post, in the state that is in force: that of `revision`, which is 0 while the first one is held.
+
+    - `author` is the forum user name of who wrote the post, as the topic's JSON gives it; empty if nobody knows yet.
+    - `accepted_week` is the first day of the week that an operator gave, for a title that names none.
+    - An `archived` issue is kept for the archive and never counts as unread.
+    - `deleted_at` is when the forum said that the post is gone. Its papers are withdrawn then.
+    """
 
     __tablename__ = "issues"
 
@@ -33,11 +39,16 @@ class Issue(Base):
     week_end: Mapped[date]
     overview: Mapped[list[Any]]
     summary: Mapped[list[Any]]
+    closing: Mapped[list[Any]] = mapped_column(default=list)
     published_at: Mapped[datetime]
     first_seen_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     revision: Mapped[int] = mapped_column(default=0)
     held_revision: Mapped[int | None]
+    author: Mapped[str] = mapped_column(default="")
+    accepted_week: Mapped[date | None]
+    archived: Mapped[bool] = mapped_column(default=False)
+    deleted_at: Mapped[datetime | None]
     papers: Mapped[list["Paper"]] = relationship(order_by="Paper.position", back_populates="issue")
     revisions: Mapped[list["Revision"]] = relationship(order_by="Revision.number", back_populates="issue")
 
@@ -62,9 +73,14 @@ class Revision(Base):
 
 
 class Paper(Base):
-    """One paper. `number` is its place in the order of arrival over all issues.
+    """One paper. `number` identifies it for ever, for example in editions.
 
-    A paper that was withdrawn from its post keeps its row. `late` marks a paper that an edit added.
+    - `arrival_order` is its place in the order of arrival over all issues, which cursors compare. A paper that is restored
+      arrives again, so that those who lack it are not past it.
+    - `late` marks a paper that an edit added.
+    - An `archived` paper is kept for the archive and never counts as unread.
+    - A paper that was withdrawn from its post keeps its row. `restored_at` says that it came back, so that some
+      subscribers may have had it before.
     """
 
     __tablename__ = "papers"
@@ -72,9 +88,12 @@ class Paper(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     issue_id: Mapped[int] = mapped_column(ForeignKey("issues.id"), index=True)
     number: Mapped[int] = mapped_column(unique=True)
+    arrival_order: Mapped[int] = mapped_column(index=True)
     position: Mapped[int]
     content: Mapped[dict[str, Any]]
     late: Mapped[bool] = mapped_column(default=False)
+    archived: Mapped[bool] = mapped_column(default=False)
     withdrawn_at: Mapped[datetime | None]
+    restored_at: Mapped[datetime | None]
     corrected_at: Mapped[datetime | None]
     issue: Mapped[Issue] = relationship(back_populates="papers")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from issues.arrivals import Arrival, IssueFacts
@@ -12,7 +12,7 @@ from issues.diff import diff
 from issues.models import Feed, Issue, Paper, Revision
 from issues.parse.content import IssueContent
 from issues.parse.text import from_json
-from issues.parse.titles import Week
+from issues.parse.weeks import Week
 from issues.serialize import diff_to_json, paper_content, revision_content
 from issues.store import StoreError, revision_of
 
@@ -75,7 +75,8 @@ def newest_publication(session: Session) -> datetime | None:
 
 def feed_read_at(session: Session) -> datetime | None:
     """When a feed last gave a good answer, even if the answer was that nothing had changed."""
-    return session.scalar(select(func.max(Feed.fetched_at)))
+    is_topic = Feed.url.like("%/t/%.json%")
+    return session.scalar(select(func.max(Feed.fetched_at)).where(~is_topic))
 
 
 # --- one issue ----------------------------------------------------------------------
@@ -110,20 +111,31 @@ def changes_of(issue: Issue, revision: Revision) -> dict[str, Any]:
 def arrivals_after(
     session: Session, now: datetime, quiet_period: timedelta, after: int = 0
 ) -> tuple[list[Arrival], bool]:
-    """The papers with a number above `after` that may go out, and whether newer ones are not quiet yet.
+    """The papers that arrived after `after` and may go out, and whether newer ones are not quiet yet.
 
     The list ends before the first paper of an issue that is not quiet, so that no cursor passes that paper.
     """
     facts: dict[int, IssueFacts] = {}
     ready: list[Arrival] = []
-    for row in session.scalars(select(Paper).where(Paper.number > after).order_by(Paper.number)).all():
-        if row.withdrawn_at:
-            continue
+    for row in session.scalars(_unread(after)).all():
         if not is_quiet(row.issue, now, quiet_period):
             return ready, True
         issue = facts.setdefault(row.issue_id, _facts(row.issue))
         ready.append(_arrival(row, issue))
     return ready, False
+
+
+def _unread(after: int, until: int | None = None) -> Select[Paper]:
+    """The papers that count as unread for a cursor, in their order of arrival."""
+    rows = select(Paper).where(Paper.arrival_order > after, Paper.withdrawn_at.is_(None), ~Paper.archived)
+    if until is not None:
+        rows = rows.where(Paper.arrival_order <= until)
+    return rows.order_by(Paper.arrival_order)
+
+
+def numbers_between(session: Session, after: int, until: int) -> list[int]:
+    """The numbers of the papers that a cursor passes on its way from `after` to `until`, in order."""
+    return [row.number for row in session.scalars(_unread(after, until))]
 
 
 def papers_in_issue(issue: Issue) -> list[Arrival]:
@@ -135,11 +147,13 @@ def papers_in_issue(issue: Issue) -> list[Arrival]:
 def _arrival(row: Paper, facts: IssueFacts) -> Arrival:
     return Arrival(
         number=row.number,
+        arrival_order=row.arrival_order,
         position=row.position + 1,
         issue=facts,
         paper=paper_content(row),
         late=row.late,
         corrected=row.corrected_at is not None,
+        restored=row.restored_at is not None,
     )
 
 
@@ -150,6 +164,6 @@ def _facts(issue: Issue) -> IssueFacts:
         url=issue.url,
         overview=from_json(issue.overview),
         summary=from_json(issue.summary),
-        first_number=min(row.number for row in issue.papers),
+        first_arrival=min(row.arrival_order for row in issue.papers),
         papers=sum(row.withdrawn_at is None for row in issue.papers),
     )

@@ -11,17 +11,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.slots import WELCOME, welcome_slot
-from delivery import events, planner
+from delivery import cursors, events, planner
 from delivery.bounce_log import forget_bounces
-from delivery.editions import add_edition, edition_row
+from delivery.editions import add_edition, edition_row, editions_with
 from emails.content import MailSpec
 from emails.identity import MailIdentity
 from emails.kinds import MailKind
 from emails.letters import subscriber_letter
-from emails.rendering.render import RenderError
 from issues.queries import arrivals_after
 from mailings.context import MailingRules
-from mailings.next_mail import render_next_mail
+from mailings.next_mail import UnrenderedMailError, mail_or_fault
 from subscribers import accounts, erasure
 from subscribers.addresses import AccountError
 from subscribers.models import SignupRequest, Subscriber
@@ -121,10 +120,15 @@ def _welcome(
     session: Session, subscriber: Subscriber, identity: MailIdentity, rules: MailingRules, now: datetime
 ) -> None:
     arrived, _ = arrivals_after(session, now, rules.quiet_period, after=subscriber.cursor)
+    restored = [arrival.number for arrival in arrived if arrival.restored]
+    had = cursors.had_by(session, subscriber.id, editions_with(session, restored)) if restored else set()
+    unread = [arrival for arrival in arrived if arrival.number not in had]
     spec = MailSpec(WELCOME, subscriber.language, subscriber.frequency, MailKind.WELCOME_DIGEST)
     try:
-        mail = render_next_mail(arrived, subscriber.cursor, spec, identity, rules.daily_papers)
-    except RenderError:  # the digest run will tell the operator, and the subscriber is welcome all the same
+        mail = mail_or_fault(unread, subscriber.cursor, spec, identity, rules.daily_papers)
+    except (
+        UnrenderedMailError
+    ):  # the digest run tells the operator, and the subscriber is welcome all the same
         mail = None
     if mail is None:
         plan_letter(session, subscriber, MailKind.WELCOME, identity, now)
@@ -138,7 +142,6 @@ def _welcome(
         session,
         row,
         who=Subscriber.id == subscriber.id,
-        cursor=edition.papers[-1].number,
         domain=identity.domain,
         now=now,
         slot=welcome_slot(now),

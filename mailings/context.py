@@ -29,6 +29,24 @@ class MailingRules:
     repeat_uncertain: bool
 
 
+@dataclass(frozen=True)
+class IntakeRules:
+    """The settings that decide what becomes an issue.
+
+    `authors` are the forum user names of those who may publish, in lower case; without any, those who have published.
+    """
+
+    base_url: str
+    daily_papers: int
+    authors: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+
+
+def intake_rules_from(settings: Settings) -> IntakeRules:
+    """The rules of intake in the settings."""
+    return IntakeRules(settings.base_url, settings.daily_papers, settings.authors, settings.allowed_hosts)
+
+
 def rules_from(settings: Settings) -> MailingRules:
     """The rules in the settings."""
     return MailingRules(

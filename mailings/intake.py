@@ -1,8 +1,11 @@
-"""The intake of posts: fetch the feed and topics, and store all weekly posts in them, all or nothing."""
+"""The intake of posts: read the forum, decide what becomes an issue, render it on trial, and store it.
+
+All of a run is stored in one transaction, or nothing is.
+"""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -10,13 +13,19 @@ from sqlalchemy.orm import Session
 
 from core.database import Sessions, advisory_lock
 from core.run_log import RunKind, record_run
-from issues.feed import read_feed, read_topic, topic_json_url
-from issues.fetch import Fetched, Validators, fetch
-from issues.models import Feed
-from issues.parse.titles import parse_week
+from issues import paper_rows, store
+from issues.models import Issue
+from issues.parse.content import IssueContent
+from issues.parse.weeks import Week
 from issues.posts import Post
-from issues.serialize import diff_to_json
-from issues.store import ApplyResult, Outcome, apply
+from issues.recognition import WeeklyPost, recognize
+from issues.serialize import diff_to_json, revision_content
+from issues.store import ApplyResult, Outcome
+from mailings.admission import Published, is_archive, problems_of_new, read_published
+from mailings.context import IntakeRules
+from mailings.forum import ForumReader, ForumState, save_answers
+from mailings.trial_rendering import faults_of
+from subscribers.audience import is_cursor_between
 
 logger = logging.getLogger(__name__)
 
@@ -26,20 +35,25 @@ class IngestReport:
     """What an ingest found. Issues are named by topic id and first day of the week."""
 
     new: list[dict[str, Any]] = field(default_factory=list)
+    archived: list[dict[str, Any]] = field(default_factory=list)
     changed: list[dict[str, Any]] = field(default_factory=list)
     unchanged: list[dict[str, Any]] = field(default_factory=list)
     ignored: list[dict[str, Any]] = field(default_factory=list)
     held: list[dict[str, Any]] = field(default_factory=list)
+    deleted: list[dict[str, Any]] = field(default_factory=list)
+    unread: list[dict[str, Any]] = field(default_factory=list)
     not_modified: bool = False
 
     def line(self) -> str:
         """The report in one line."""
         if self.not_modified:
             return "The feed has not changed since it was last read."
-        return (
+        counts = (
             f"{len(self.new)} new, {len(self.changed)} changed, {len(self.unchanged)} unchanged, "
             f"{len(self.held)} held, {len(self.ignored)} ignored"
         )
+        others = {"archived": self.archived, "deleted": self.deleted, "topics not read": self.unread}
+        return ", ".join([counts, *(f"{len(found)} {name}" for name, found in others.items() if found)])
 
 
 def ingest(
@@ -47,66 +61,230 @@ def ingest(
     *,
     feed_url: str | None,
     topic_urls: Sequence[str] = (),
-    allowed_hosts: Sequence[str] = (),
+    rules: IntakeRules,
     now: datetime,
 ) -> IngestReport:
     """Read the feed (if any) and the topics, and store what is new in one transaction.
 
+    With the feed, the topics of the last weeks are read as well, each once a day.
+
     Raises:
         FeedError: an answer cannot be used. Nothing is stored then, not even from the other answers.
     """
-    fetched = None
-    posts: list[Post] = []
+    forum = ForumReader(sessions, rules.allowed_hosts)
     if feed_url:
-        with sessions() as session:
-            known = _validators(session, feed_url)
-        fetched = fetch(feed_url, known, allowed_hosts)
-        posts += read_feed(fetched) if fetched.body is not None else []
+        forum.read_feed(feed_url)
+        forum.follow_topics(now)
     for url in topic_urls:
-        posts.append(read_topic(fetch(topic_json_url(url), Validators(), allowed_hosts)))
-    if fetched and fetched.body is None and not topic_urls:
+        forum.read_topic(url)
+    state = forum.state
+    if not (state.feed_has_changed or state.posts or state.gone):
         with sessions.begin() as session:
-            session.merge(Feed(url=feed_url, fetched_at=now))
-        return IngestReport(not_modified=True)
-    return _store_posts(sessions, posts, feed_url, fetched, now)
+            save_answers(session, state.answers, now)
+        return IngestReport(not_modified=True, unread=_unread(state))
+    return take_posts(sessions, forum, rules, now)
 
 
-def _store_posts(
-    sessions: Sessions, posts: Sequence[Post], feed_url: str | None, fetched: Fetched | None, now: datetime
-) -> IngestReport:
-    report = IngestReport()
+def take_posts(sessions: Sessions, forum: ForumReader, rules: IntakeRules, now: datetime) -> IngestReport:
+    """Store the weekly posts among what was read from the forum."""
+    state = forum.state
+    with sessions() as session:
+        state.posts = [_with_stored_author(session, post) for post in state.posts]
+        weekly, ignored = _recognized(session, state.posts, now)
+        unknown = [found.post for found in weekly if not found.post.author and _is_new(session, found.post)]
+    authors = forum.authors_of_stored()
+    forum.learn_authors(unknown)
+    report = IngestReport(ignored=ignored, unread=_unread(state))
+    with sessions() as session:
+        weekly, _ = _recognized(session, state.posts, now)
+    parsed = [(found, _parsed(found)) for found in weekly]  # takes a while, so no transaction is open
+    with sessions() as session:
+        published = read_published(session, authors)
+        candidates = _candidates(session, parsed, published, state.unread, rules, now)
+    faults = _faults_on_trial(sessions, candidates, rules)
     with sessions.begin() as session:
         advisory_lock(session, "ingest")
-        for post in posts:
-            if parse_week(post.title) is None:
-                report.ignored.append({"topic_id": post.topic_id, "title": post.title})
-            else:
-                _add_to_report(report, apply(session, post, now))
-        if feed_url and fetched and fetched.body is not None:
-            session.merge(Feed(url=feed_url, fetched_at=now, **asdict(fetched.validators)))
+        _store_authors(session, authors)
+        for candidate in candidates:
+            content = _with_problem(candidate.content, faults.get(candidate.post.topic_id))
+            applied = store.apply(
+                session, candidate.post, now, content=content, is_archive=candidate.is_archive
+            )
+            _order_as_posted(session, applied)
+            _add_to_report(report, applied)
+        _note_deleted(session, state.gone, report, now)
+        save_answers(session, state.answers, now)
         record_run(session, RunKind.INGEST, asdict(report), now)
     return report
 
 
-def _validators(session: Session, url: str) -> Validators:
-    feed = session.get(Feed, url)
-    return Validators(feed.etag, feed.last_modified) if feed else Validators()
+def _unread(state: ForumState) -> list[dict[str, Any]]:
+    return [{"topic_id": topic_id, "reason": reason} for topic_id, reason in sorted(state.unread.items())]
+
+
+# --- deciding -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A weekly post with what was parsed from it, and what was decided about it."""
+
+    post: Post
+    content: IssueContent
+    is_archive: bool
+
+
+def _recognized(
+    session: Session, posts: Iterable[Post], now: datetime
+) -> tuple[list[WeeklyPost], list[dict[str, Any]]]:
+    """The weekly posts, oldest week first, and the topics that are none."""
+    weekly, ignored = [], []
+    for post in posts:
+        issue = store.find_topic(session, post.topic_id)
+        found = recognize(
+            post,
+            now,
+            stored_week=Week(issue.week_start, issue.week_end) if issue else None,
+            accepted_week=issue.accepted_week if issue else None,
+        )
+        if found:
+            weekly.append(found)
+        else:
+            ignored.append({"topic_id": post.topic_id, "title": post.title})
+    return sorted(weekly, key=lambda found: (found.week.start, found.post.topic_id)), ignored
+
+
+def _with_stored_author(session: Session, post: Post) -> Post:
+    issue = store.find_topic(session, post.topic_id)
+    return replace(post, author=issue.author) if issue and not post.author else post
+
+
+def _is_new(session: Session, post: Post) -> bool:
+    """Whether a topic has never been in force."""
+    issue = store.find_topic(session, post.topic_id)
+    return issue is None or issue.revision == 0
+
+
+def _parsed(found: WeeklyPost) -> IssueContent:
+    return _with_problem(store.read_post(found.post, found.week), found.problem)
+
+
+def _store_authors(session: Session, authors: dict[int, str]) -> None:
+    for topic_id, author in authors.items():
+        issue = store.find_topic(session, topic_id)
+        if issue and not issue.author:
+            issue.author = author
+    session.flush()
+
+
+def _candidates(
+    session: Session,
+    parsed: Sequence[tuple[WeeklyPost, IssueContent]],
+    published: Published,
+    unread: Mapping[int, str],
+    rules: IntakeRules,
+    now: datetime,
+) -> list[_Candidate]:
+    """Decide about the posts that have never been in force. All others are followed without a question."""
+    weekly = [found for found, _ in parsed]
+    authors = _authors(rules, published, weekly)
+    new_weeks = [found.week for found in weekly if not found.problem and _is_new(session, found.post)]
+    before = published
+    candidates = []
+    for found, content in parsed:
+        if not _is_new(session, found.post):
+            candidates.append(_Candidate(found.post, content, is_archive=False))
+            continue
+        why = unread.get(found.post.topic_id, "")
+        problems = problems_of_new(found.post, content, published, authors=authors, why_no_author=why)
+        checked = replace(content, problems=(*content.problems, *problems))
+        is_old = is_archive(content.week, before, new_weeks, now)
+        candidates.append(_Candidate(found.post, checked, is_old))
+        if not checked.problems:
+            published = published.and_also(found.post, content.week)
+    return candidates
+
+
+def _authors(rules: IntakeRules, published: Published, weekly: Sequence[WeeklyPost]) -> Collection[str]:
+    """Who may publish. While nobody has, it is who wrote the newest issue that can be read."""
+    if rules.authors:
+        return rules.authors
+    if published.issues:
+        return published.authors
+    newest = [found.post.author.lower() for found in weekly if not found.problem and found.post.author]
+    return newest[-1:]
+
+
+def _with_problem(content: IssueContent, problem: str | None) -> IssueContent:
+    return replace(content, problems=(*content.problems, problem)) if problem else content
+
+
+def _faults_on_trial(
+    sessions: Sessions, candidates: Sequence[_Candidate], rules: IntakeRules
+) -> dict[int, str]:
+    """Why issues that would come into force cannot be rendered. A text that is in force already is not rendered."""
+    with sessions() as session:
+        coming = {
+            candidate.post.topic_id: (candidate.post.url, candidate.content)
+            for candidate in candidates
+            if not candidate.content.problems and not _is_in_force(session, candidate)
+        }
+    return faults_of(coming, base_url=rules.base_url, daily_papers=rules.daily_papers)
+
+
+def _is_in_force(session: Session, candidate: _Candidate) -> bool:
+    issue = store.find_topic(session, candidate.post.topic_id)
+    if issue is None or issue.revision == 0 or issue.held_revision is not None:
+        return False
+    stored = revision_content(store.revision_of(issue, issue.revision))
+    return replace(stored, problems=()) == candidate.content
+
+
+# --- storing ------------------------------------------------------------------------
+
+
+def _order_as_posted(session: Session, applied: ApplyResult) -> None:
+    """Let reordered papers arrive in their new order, if nobody has been sent only some of them."""
+    issue = applied.issue
+    if applied.outcome != Outcome.CHANGED or paper_rows.is_in_posted_order(issue):
+        return
+    advisory_lock(session, "planning")
+    first, last = paper_rows.arrival_range(issue)
+    if not is_cursor_between(session, first, last):
+        paper_rows.order_as_posted(issue)
+        session.flush()
+
+
+def _note_deleted(session: Session, gone: Collection[int], report: IngestReport, now: datetime) -> None:
+    for topic_id in sorted(gone):
+        issue = store.find_topic(session, topic_id)
+        if issue:
+            if issue.deleted_at is None:
+                logger.warning("the post of an issue is gone", extra=_ids(issue))
+            store.delete(session, issue, now)
+            report.deleted.append(_entry(issue))
+
+
+def _ids(issue: Issue) -> dict[str, Any]:
+    return {"issue": issue.week_start.isoformat(), "topic": issue.topic_id}
+
+
+def _entry(issue: Issue) -> dict[str, Any]:
+    return {"issue": issue.week_start.isoformat(), "topic_id": issue.topic_id, "title": issue.title}
 
 
 def _add_to_report(report: IngestReport, applied: ApplyResult) -> None:
     issue = applied.issue
-    ids = {"issue": issue.week_start.isoformat(), "topic": issue.topic_id}
-    logger.info("issue %s", applied.outcome, extra=ids)
-    entry: dict[str, Any] = {
-        "issue": issue.week_start.isoformat(),
-        "topic_id": issue.topic_id,
-        "title": issue.title,
-    }
+    logger.info("issue %s", applied.outcome, extra=_ids(issue))
+    entry = _entry(issue)
     match applied.outcome:
         case Outcome.NEW:
             report.new.append(entry | {"papers": len(issue.papers)})
+        case Outcome.ARCHIVED:
+            report.archived.append(entry | {"papers": len(issue.papers)})
         case Outcome.HELD:
-            report.held.append(entry | {"reasons": list(applied.problems)})
+            reasons = list(applied.problems)
+            report.held.append(entry | {"reasons": reasons, "reason": "; ".join(reasons)})
         case Outcome.CHANGED:
             report.changed.append(entry | diff_to_json(applied.changes))
         case Outcome.UNCHANGED:

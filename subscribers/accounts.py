@@ -113,10 +113,13 @@ def expire(session: Session, subscriber: Subscriber, now: datetime) -> None:
 
 def cursor_before_latest_issue(session: Session) -> int:
     """The cursor of a new subscriber, for whom the latest issue is unread and nothing before it."""
-    latest = (
-        select(Issue.id).where(Issue.revision > 0).order_by(Issue.week_start.desc(), Issue.id.desc()).limit(1)
+    is_mailed = (Paper.withdrawn_at.is_(None), ~Paper.archived)
+    with_papers = select(Issue.id).join(Paper).where(Issue.revision > 0, *is_mailed)
+    latest = with_papers.order_by(Issue.week_start.desc(), Issue.id.desc()).limit(1)
+    of_latest = select(func.min(Paper.arrival_order)).where(
+        Paper.issue_id == latest.scalar_subquery(), *is_mailed
     )
-    first = session.scalar(select(func.min(Paper.number)).where(Paper.issue_id == latest.scalar_subquery()))
+    first = session.scalar(of_latest)
     return first - 1 if first else 0
 
 

@@ -7,8 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import add
+from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, String, and_, case, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, String, and_, case, func, literal, or_, select, true, type_coerce
 from sqlalchemy.orm import Session
 
 from core.frequencies import Frequency
@@ -20,11 +23,15 @@ from subscribers.suppression import has_suppressed_address
 
 @dataclass(frozen=True)
 class AudienceGroup:
-    """Subscribers with the same cursor and language, who get the same edition. `size` counts them."""
+    """Subscribers with the same cursor and language, who get the same edition. `size` counts them.
+
+    `had` are the numbers of papers above their cursor that they have had before.
+    """
 
     language: Language
     cursor: int
     size: int
+    had: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -41,11 +48,14 @@ def read_audience(
     *,
     since: datetime,
     skip_reasons: Mapping[str, ColumnElement[bool]],
+    who: ColumnElement[bool] = true(),  # noqa: B008  an immutable expression
+    has_had: Mapping[int, ColumnElement[bool]] = MappingProxyType({}),
 ) -> Audience:
-    """The active subscribers of a frequency, and why other candidates get nothing.
+    """The active subscribers of a frequency among `who`, and why other candidates get nothing.
 
     A candidate is skipped for the first of the `skip_reasons` that holds (each is a condition on a
-    subscriber), because they pause, or because they left after `since`.
+    subscriber), because they pause, or because they left after `since`. `has_had` gives, for papers that some have
+    had before, the condition that a subscriber is one of them.
     """
     has_left = and_(
         Subscriber.status.in_((SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.BOUNCED)),
@@ -57,21 +67,30 @@ def read_audience(
         (has_suppressed_address(), "suppressed"),
         else_="",
     )
-    group = (Subscriber.language, Subscriber.cursor)
+    bits = [case((condition, "1"), else_="0") for condition in has_had.values()]
+    had = reduce(add, bits, literal(""))
+    group = (Subscriber.language, Subscriber.cursor, had)
     rows = (
         select(reason, *group, func.count())
-        .where(Subscriber.frequency == frequency, or_(Subscriber.status.in_(SUBSCRIBED), has_left))
+        .where(who, Subscriber.frequency == frequency, or_(Subscriber.status.in_(SUBSCRIBED), has_left))
         .group_by(reason, *group)
         .order_by(*group)
     )
     groups: list[AudienceGroup] = []
     skipped: Counter[str] = Counter()
-    for why, language, cursor, size in session.execute(rows):
+    for why, language, cursor, read_before, size in session.execute(rows):
         if why:
             skipped[why] += size
         else:
-            groups.append(AudienceGroup(language, cursor, size))
+            papers = frozenset(number for number, bit in zip(has_had, read_before, strict=True) if bit == "1")
+            groups.append(AudienceGroup(language, cursor, size, papers))
     return Audience(tuple(groups), skipped)
+
+
+def is_cursor_between(session: Session, first: int, last: int) -> bool:
+    """Whether a subscriber has been sent some of the papers from `first` to `last`, and not all of them."""
+    between = select(Subscriber.id).where(Subscriber.cursor >= first, Subscriber.cursor < last)
+    return session.scalar(between.limit(1)) is not None
 
 
 def count_by_kind(session: Session) -> dict[tuple[SubscriberStatus, Language, Frequency], int]:

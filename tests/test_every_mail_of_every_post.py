@@ -21,7 +21,7 @@ from issues.queries import all_issues, papers_in_issue
 from mailings import intake
 from monitoring.previews import issue_previews
 from paperboy.demo.sample.forum import Forum
-from tests.support.factories import IDENTITY, send_messages
+from tests.support.factories import IDENTITY, INTAKE_RULES, send_messages
 from tests.support.servers.smtp import ScriptedServer
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
@@ -60,7 +60,7 @@ def shared_feed(shared_forum: Path) -> Iterator[str]:
 
 def _received_mails(database: Database, feed_url: str, posts: int) -> list[tuple[str, EmailMessage]]:
     """Each mail of each issue with its language, as a mail server received it."""
-    intake.ingest(database.sessions, feed_url=feed_url, allowed_hosts=["127.0.0.1"], now=NOW)
+    intake.ingest(database.sessions, feed_url=feed_url, rules=INTAKE_RULES, now=NOW)
     with database.sessions() as session:
         issues = [papers_in_issue(issue) for issue in all_issues(session)]
     assert len(issues) == posts

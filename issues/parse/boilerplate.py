@@ -2,10 +2,10 @@
 
 import re
 
+from issues.parse.addresses import URL
 from issues.parse.outline import Item
-from issues.parse.titles import parse_week, title_key
-
-URL = re.compile(r"https?://[^\s<>\"'{}|\\^`\[\]]+[^\s<>\"'{}|\\^`\[\].,;:!?)]")
+from issues.parse.titles import title_key
+from issues.parse.weeks import parse_week
 
 # The closing texts (an invitation, a request, a disclaimer). Each contains all words of one row.
 _INVITATION = ("파이토치 한국 사용자 모임", "가입")
@@ -23,19 +23,24 @@ def is_closing_line(text: str) -> bool:
     return all(word in text for word in _INVITATION) or _READ_ON in text
 
 
-def is_greeting(item: Item) -> bool:
-    """Whether a heading repeats the post's title or is the forum's own line."""
-    return item.kind == "heading" and (
-        title_key(item.text).startswith("pytorchkr") or parse_week(item.text) is not None
-    )
-
-
-def is_forum_or_post_name(text: str, title: str) -> bool:
-    """Whether a text says no more than the post's title or the forum's name."""
-    return title_key(text) in {title_key(title), "pytorchkr"}
+def is_greeting(item: Item, title: str) -> bool:
+    """Whether an item repeats the post's title or is the forum's own line."""
+    if item.kind == "heading":
+        key = title_key(item.text)
+        is_week = parse_week(item.text) is not None
+        return is_week or key == title_key(title) or (key.startswith("pytorchkr") and len(key) < 20)
+    return item.kind == "block" and title_key(item.text) in {title_key(title), "pytorchkr"}
 
 
 def is_bare_link(item: Item) -> bool:
     """Whether the item says nothing besides its link: it is an address, or the linked page's own title."""
     unlinked = "".join(run.text for run in item.block.runs if not run.href)
     return not re.search(r"\w", URL.sub("", unlinked))
+
+
+def is_lone_link(item: Item) -> bool:
+    """Whether the item is nothing but a link."""
+    if item.kind == "onebox" or (item.kind == "picture" and item.url):
+        return True
+    has_address = bool(item.block.links) or bool(URL.search(item.text))
+    return item.kind == "block" and has_address and is_bare_link(item)

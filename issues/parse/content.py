@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
 from core.languages import TextLanguage
+from issues.parse.addresses import comparable_url, work_of
 from issues.parse.text import Block
-from issues.parse.titles import Week, comparable_url, title_key
+from issues.parse.titles import title_key
+from issues.parse.weeks import Week
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,29 @@ class Link:
     label: str = ""
 
 
+@dataclass(frozen=True)
+class Section:
+    """A section of a paper under a heading of its own, which no other paper need have.
+
+    `after` names the part of the paper that it follows: `title`, `intro`, `abstract`, `link` or `more`.
+    """
+
+    heading: str
+    after: str
+    ko: tuple[Block, ...] = ()
+    en: tuple[Block, ...] = ()
+
+    def blocks_in(self, language: TextLanguage) -> tuple[Block, ...]:
+        """The section's blocks in a language."""
+        match language:
+            case TextLanguage.KO:
+                return self.ko
+            case TextLanguage.EN:
+                return self.en
+            case _:
+                assert_never(language)
+
+
 class TextsOfPaper(NamedTuple):
     """What a post says about a paper in one language."""
 
@@ -37,6 +62,7 @@ class TextsOfPaper(NamedTuple):
 class PaperContent:
     """One paper as its post gives it. A part that the post does not have in a language is empty.
 
+    `sections` are those that the format does not know, `notes` the texts among the links.
     `anchor` is the fragment of the paper's heading on the forum's page. It changes when headings before it do.
     """
 
@@ -49,6 +75,7 @@ class PaperContent:
     url: str = ""
     links: tuple[Link, ...] = ()
     notes: tuple[Block, ...] = ()
+    sections: tuple[Section, ...] = ()
     pictures: tuple[Picture, ...] = ()
     anchor: str = ""
 
@@ -56,6 +83,11 @@ class PaperContent:
     def key(self) -> str:
         """What identifies the paper through edits: its address, else its English or Korean title."""
         return comparable_url(self.url) if self.url else title_key(self.name)
+
+    @property
+    def work(self) -> str:
+        """What identifies the work itself, whichever of its addresses the post gives."""
+        return work_of(self.url) if self.url else title_key(self.name)
 
     @property
     def name(self) -> str:
@@ -75,11 +107,15 @@ class PaperContent:
 
 @dataclass(frozen=True)
 class IssueContent:
-    """A parsed weekly post. `problems` says why it should not go out as it is."""
+    """A parsed weekly post. `closing` is what it says after its papers.
+
+    `problems` says why it should not go out as it is, each with its place.
+    """
 
     title: str
     week: Week
     overview: tuple[Block, ...] = ()
     summary: tuple[Block, ...] = ()
     papers: tuple[PaperContent, ...] = ()
+    closing: tuple[Block, ...] = ()
     problems: tuple[str, ...] = ()

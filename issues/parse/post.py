@@ -1,32 +1,41 @@
-"""Parses a weekly post's HTML into its overview and papers. Pure, and tolerant of how posts of each year look.
+"""Parses a weekly post's HTML into its overview, its papers and its closing. Pure, and tolerant of how posts look.
 
-The labels inside a post (`논문 소개`, …) guide the parser, not heading levels or rules. See `_paper_starts`.
+Every item of the post has its place in the result, or is boilerplate that `issues.parse.boilerplate` names.
 """
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import pairwise
 
-from issues.parse.boilerplate import URL, is_bare_link, is_closing, is_forum_or_post_name, is_greeting
+from issues.parse.addresses import leads_to_paper
+from issues.parse.boilerplate import is_closing, is_greeting, is_lone_link
 from issues.parse.checks import problems_of
-from issues.parse.content import IssueContent, Link, PaperContent
-from issues.parse.outline import Item, Part, read_items
-from issues.parse.text import Block, TextError, TextRun, clean, has_hangul, safe_url, strip_emoji
-from issues.parse.titles import Week, comparable_url, parse_week, split_title, title_key
+from issues.parse.content import IssueContent, PaperContent, Section
+from issues.parse.labels import Label
+from issues.parse.languages import split_by_language
+from issues.parse.links import addresses_of, links_and_notes
+from issues.parse.outline import Item, read_items
+from issues.parse.structure import read_structure
+from issues.parse.text import Block, TextError, TextRun, clean, strip_emoji
+from issues.parse.titles import split_title, title_key
+from issues.parse.weeks import Week, parse_week
 
 
-def parse(title: str, html: str, base: str) -> IssueContent:
+def parse(
+    title: str, html: str, base: str, *, published: date | None = None, week: Week | None = None
+) -> IssueContent:
     """The issue in a weekly post.
 
     `title` is the topic's title, `html` the post's untrusted HTML, and `base` the topic's address, against
-    which relative links are resolved. Bad HTML never raises: whatever cannot be read, or fails the checks of a
+    which relative links are resolved. `published` is the day of the post, which tells the year of a week without one;
+    `week` replaces what the title says. Bad HTML never raises: whatever cannot be read, or fails the checks of a
     weekly post, is named in `problems`.
 
     Raises:
-        ValueError: the title is not a weekly post's.
+        ValueError: the title names no week, and none is given.
     """
-    week = parse_week(title)
+    week = week or parse_week(title, published)
     if week is None:
         raise ValueError("the title names no week of papers")
     title = clean(title)
@@ -38,69 +47,48 @@ def parse(title: str, html: str, base: str) -> IssueContent:
 
 
 def _assemble(title: str, week: Week, items: list[Item]) -> IssueContent:
-    starts = _paper_starts(items)
-    end = _end_of_papers(items)
-    papers = _without_repeats(_paper(items[a:b]) for a, b in pairwise([*starts, end]))
-    overview, summary = _front(items[: starts[0]] if starts else items, title)
-    content = IssueContent(title, week, overview, summary, papers)
-    return replace(content, problems=tuple(problems_of(content, items[:end], items[end:])))
+    structure = read_structure(items, title)
+    bounds = [*structure.starts, structure.end]
+    drafts = [_draft(items[start:end]) for start, end in pairwise(bounds)]
+    papers, repeats = _without_repeats([draft.paper for draft in drafts])
+    front = items[: bounds[0]]
+    overview, summary = _front(front, title)
+    closing = _closing(items[structure.end :], title) if structure.starts else ()
+    content = IssueContent(title, week, overview, summary, papers, closing)
+    doubts = [*structure.doubts, *repeats, *_texts_between(drafts)]
+    labels = [draft.labels for draft in drafts]
+    return replace(content, problems=tuple(problems_of(content, labels, doubts)))
 
 
-def _without_repeats(papers: Iterable[PaperContent]) -> tuple[PaperContent, ...]:
-    """The papers, each once even if the post lists it twice. Two titles under one link are two papers."""
-    return tuple({(paper.key, title_key(paper.name)): paper for paper in papers}.values())
+def _without_repeats(papers: Sequence[PaperContent]) -> tuple[tuple[PaperContent, ...], list[str]]:
+    """The papers, each once even if the post lists it twice, and a problem for each that comes with two texts.
 
-
-# --- where papers begin and end -----------------------------------------------------
-
-
-def _paper_starts(items: Sequence[Item]) -> list[int]:
-    """The indices at which papers begin.
-
-    A paper begins at the title before each 논문 소개. A heading of the same level begins one as well if an
-    abstract or a link follows it, because some posts forget the label 논문 소개.
+    Two titles under one link are two papers.
     """
-    labelled = [_title_before(items, index) for index, item in enumerate(items) if item.label == "intro"]
-    starts = {index for index in labelled if index is not None}
-    levels = {items[index].level for index in starts if items[index].kind == "heading"}
-    next_label: Part | None = None
-    for index in range(len(items) - 1, -1, -1):
-        item = items[index]
-        if item.label:
-            next_label = item.label
-        elif item.level in levels and next_label in {"abstract", "link"} and not is_greeting(item):
-            starts.add(index)
-            next_label = None
-    return sorted(starts)
+    kept: list[PaperContent] = []
+    first: dict[tuple[str, str], PaperContent] = {}
+    problems = []
+    for paper in papers:
+        known = first.setdefault((paper.key, title_key(paper.name)), paper)
+        if known is paper:
+            kept.append(paper)
+        elif replace(known, anchor="") != replace(paper, anchor=""):
+            kept.append(paper)
+            problems.append(f"the paper “{paper.name[:60]}” is in the post twice, with different texts")
+    return tuple(kept), problems
 
 
-def _title_before(items: Sequence[Item], label: int) -> int | None:
-    """The index of the heading nearest before a label; without a heading, of the nearest line."""
-    nearest_block = None
-    for index in range(label - 1, -1, -1):
-        item = items[index]
-        if item.label or is_greeting(item):
-            break
-        if item.kind == "heading":
-            return index
-        if item.kind == "block" and nearest_block is None:
-            nearest_block = index
-    return nearest_block
+def _texts_between(drafts: "Sequence[_Draft]") -> Iterator[str]:
+    for number, draft in enumerate(drafts[:-1], 1):
+        if draft.after_rule:
+            text = draft.after_rule[0].text or draft.after_rule[0].url
+            yield (
+                f"between paper {number} ({draft.paper.name[:60]}) and paper {number + 1}, "
+                f"“{text[:60]}” stands after the rule and belongs to neither"
+            )
 
 
-def _end_of_papers(items: Sequence[Item]) -> int:
-    """Where the last paper ends: at a rule, at 원문, or at a closing text after the last paper's links."""
-    last_index = {item.label: index for index, item in enumerate(items)}
-    last = max(last_index.get(part, -1) for part in ("intro", "abstract", "link"))
-    more = last_index.get("more", -1)
-    for index in range(last + 1, len(items)):
-        item = items[index]
-        if item.label == "source" or is_closing(item) or (item.kind == "rule" and index > more):
-            return index
-    return len(items)
-
-
-# --- sections -----------------------------------------------------------------------
+# --- before and after the papers ----------------------------------------------------
 
 
 def _front(items: Sequence[Item], title: str) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
@@ -111,91 +99,127 @@ def _front(items: Sequence[Item], title: str) -> tuple[tuple[Block, ...], tuple[
     for item in items:
         if item.label == "summary":
             target = summary
-        elif item.text and not (
-            is_greeting(item) or item.level == 1 or is_forum_or_post_name(item.text, title)
-        ):
-            target.append(_as_block(item))
+        elif item.label != "overview" and not is_greeting(item, title):
+            target += _as_blocks(item)
     return tuple(overview), tuple(summary)
 
 
-def _paper(items: Sequence[Item]) -> PaperContent:
+def _closing(items: Sequence[Item], title: str) -> tuple[Block, ...]:
+    """What the post says after its papers, without the source of the whole post and the forum's own lines."""
+    blocks: list[Block] = []
+    in_source = False
+    for item in items:
+        if item.label == "source":
+            in_source = True
+        elif item.kind == "rule" or is_closing(item) or is_greeting(item, title):
+            in_source = False
+        elif not (in_source and is_lone_link(item)):
+            blocks += _as_blocks(item)
+    return tuple(blocks)
+
+
+def _as_blocks(item: Item) -> list[Block]:
+    """An item inside a text as a block: a heading becomes bold, a onebox becomes its address."""
+    if item.url:
+        return [Block("p", (TextRun(item.url, href=item.url),))]
+    if item.kind == "heading":
+        return [Block("p", tuple(replace(run, bold=True) for run in item.block.runs))]
+    return [item.block] if item.block.runs else []
+
+
+def _blocks(items: Sequence[Item]) -> tuple[Block, ...]:
+    return tuple(block for item in items for block in _as_blocks(item))
+
+
+# --- papers -------------------------------------------------------------------------
+
+
+@dataclass
+class _SectionItems:
+    """The items under one label or heading of a paper."""
+
+    label: Label | None
+    heading: str
+    after: str
+    items: list[Item] = field(default_factory=list)
+
+
+@dataclass
+class _Draft:
+    """A paper as it is read: which labels it has, and what stands after its last rule."""
+
+    paper: PaperContent
+    labels: set[Label]
+    after_rule: list[Item]
+
+
+def _draft(items: Sequence[Item]) -> _Draft:
     """The paper in `items`. The first item is its title."""
+    sections = _sections(items)
+    labels = {section.label for section in sections if section.label}
     title_ko, title_en = split_title(strip_emoji(items[0].text))
-    parts: dict[str, list[Item]] = {"intro": [], "abstract": [], "link": [], "more": []}
-    part = "intro"
-    for item in items[1:]:
-        if item.label in parts:
-            part = item.label
-        elif item.kind != "rule":
-            parts[part].append(item)
-    intro_ko, intro_en = _by_language(parts["intro"])
-    abstract_ko, abstract_en = _by_language(parts["abstract"])
-    own_links, own_notes = _links(parts["link"])
-    more_links, more_notes = _links(parts["more"])
-    return PaperContent(
+    texts = {label: _of(sections, label) for label in ("intro", "abstract", "link", "more")}
+    intro_ko, intro_en = split_by_language(texts["intro"])
+    abstract_ko, abstract_en = split_by_language(texts["abstract"])
+    own_links, own_notes = links_and_notes(texts["link"])
+    more_links, more_notes = links_and_notes(texts["more"])
+    url = own_links[0].url if own_links else "" if "link" in labels else _likely_url(items)
+    paper = PaperContent(
         title_ko=title_ko,
         title_en=title_en,
-        intro_ko=intro_ko,
-        intro_en=intro_en,
-        abstract_ko=abstract_ko,
-        abstract_en=abstract_en,
-        url=own_links[0].url if own_links else "",
+        intro_ko=_blocks(intro_ko),
+        intro_en=_blocks(intro_en),
+        abstract_ko=_blocks(abstract_ko),
+        abstract_en=_blocks(abstract_en),
+        url=url,
         links=tuple(dict.fromkeys((*own_links[1:], *more_links))),
-        notes=own_notes + more_notes,
+        notes=_blocks([*own_notes, *more_notes]),
+        sections=tuple(_section(section) for section in sections if section.heading),
         pictures=tuple(item.picture for item in items if item.picture),
         anchor=items[0].anchor,
     )
+    return _Draft(paper, labels, _after_last_rule(items))
 
 
-def _as_block(item: Item) -> Block:
-    """An item inside a text as a block: a heading becomes bold, a onebox becomes its address."""
-    if item.kind == "onebox":
-        return Block("p", (TextRun(item.url, href=item.url),))
-    if item.kind == "heading":
-        return Block("p", tuple(replace(run, bold=True) for run in item.block.runs))
-    return item.block
+def _sections(items: Sequence[Item]) -> list[_SectionItems]:
+    """The parts of a paper in order. What stands before the first label or heading is its introduction."""
+    sections = [_SectionItems("intro", "", "title")]
+    after = "title"
+    title = title_key(items[0].text)
+    for item in items[1:]:
+        label = "more" if item.label == "source" else item.label
+        if label in {"intro", "abstract", "link", "more"}:
+            after = str(label)
+            sections.append(_SectionItems(label, "", after))
+        elif item.kind == "heading" and title_key(item.text) != title:
+            sections.append(_SectionItems(None, strip_emoji(item.text), after))
+        elif item.kind not in {"rule", "heading"} and not item.picture:
+            sections[-1].items.append(item)
+    has_label = any(section.label == "intro" for section in sections[1:])
+    if has_label or sections[0].items:
+        return sections
+    return sections[1:]
 
 
-def _by_language(items: Sequence[Item]) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
-    """The Korean blocks, which reach up to the last one with Hangul, and the English blocks after it.
-
-    A block without a sentence in either language (a formula, an address, code, a row of numbers) belongs to
-    the blocks before it.
-    """
-    items = [item for item in items if item.kind != "picture"]
-    end = 1 + max((index for index, item in enumerate(items) if has_hangul(item.text)), default=-1)
-    while 0 < end < len(items) and _has_no_sentence(items[end]):
-        end += 1
-    blocks = tuple(_as_block(item) for item in items)
-    return blocks[:end], blocks[end:]
+def _of(sections: Sequence[_SectionItems], label: str) -> list[Item]:
+    return [item for section in sections if section.label == label for item in section.items]
 
 
-def _has_no_sentence(item: Item) -> bool:
-    words = "".join(run.text for run in item.block.runs if not (run.code or run.math or run.href))
-    return item.kind == "row" or not re.search(r"[A-Za-z]{2}", words)
+def _section(section: _SectionItems) -> Section:
+    korean, english = split_by_language(section.items)
+    return Section(section.heading, section.after, _blocks(korean), _blocks(english))
 
 
-# --- links --------------------------------------------------------------------------
+def _likely_url(items: Sequence[Item]) -> str:
+    """The address of a paper whose label 논문 링크 is missing: the first link by itself, best one to a paper."""
+    urls = [url for item in items if is_lone_link(item) for url in addresses_of(item)]
+    return next((url for url in urls if leads_to_paper(url)), urls[0] if urls else "")
 
 
-def _links(items: Sequence[Item]) -> tuple[list[Link], tuple[Block, ...]]:
-    """The addresses in a section of links, each once, and its texts that contain no address."""
-    links: dict[str, Link] = {}
-    notes: list[Block] = []
-    for item in items:
-        urls = _urls(item)
-        label = "" if is_bare_link(item) else item.text
-        for url in urls:
-            links.setdefault(comparable_url(url), Link(url, label))
-            label = ""  # the text labels the first address only
-        if not urls and item.text:
-            notes.append(item.block)
-    return list(links.values()), tuple(notes)
-
-
-def _urls(item: Item) -> list[str]:
-    """The addresses of a onebox, of a linked picture, or in a text, where they are linked or written out."""
-    found = [item.url] if item.url else []
-    for run in item.block.runs:
-        found += [run.href] if run.href else URL.findall(run.text)
-    return [url for url in dict.fromkeys(found) if safe_url(url, url)]
+def _after_last_rule(items: Sequence[Item]) -> list[Item]:
+    """What stands after the last rule of a paper, if no label or heading does."""
+    rules = [index for index, item in enumerate(items) if item.kind == "rule"]
+    rest = list(items[rules[-1] + 1 :]) if rules else []
+    if any(item.label or item.kind == "heading" for item in rest):
+        return []
+    return [item for item in rest if item.text or item.url]

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from issues.parse.text import Block, TextRun, safe_url
+from issues.parse.addresses import safe_url
+from issues.parse.text import Block, TextRun
 
 MAX_PARAGRAPH_BYTES = 6_000  # a mail leaves out whole blocks, so no block may be too long
 

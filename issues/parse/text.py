@@ -1,30 +1,24 @@
-"""Text as Paperboy keeps it: blocks of inline text runs, read from untrusted HTML.
+"""Text as Paperboy keeps it: blocks of inline text runs.
 
-A block is a paragraph or a list item. A text run is a piece of text with one format. Nothing else of the
+A block is a paragraph, a list item or a table. A text run is a piece of text with one format. Nothing else of the
 forum's HTML is kept, so stored text needs no further sanitising, only escaping on output.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from typing import Any, Literal
-from urllib.parse import urljoin, urlsplit
 
 import emoji
-from selectolax.lexbor import LexborNode
 
+from core.characters import storable
 from core.errors import PaperboyError
 
 HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
-_SPACES = re.compile(r"[ \t\r\f\v\u00a0\u2028\u2029\u0085]+")
-_CONTROLS = re.compile(
-    r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ufffe\uffff\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-_LEFTOVER_BOLD = re.compile(r"\*\*(?!\d)|(?<![A-Za-z0-9])\*\*")  # but not the power in `2**10`
-_SHORTCODE = re.compile(r":[a-z0-9_+\-]+(?::t\d)?:", re.IGNORECASE)
-MAX_DEPTH = 100
-MAX_URL_CHARACTERS = 2000
+CELL_END, ROW_END = "\t", "\n"
+_TABLE_SIGN = " · "
+
+BlockType = Literal["p", "li", "table"]
 
 
 class TextError(PaperboyError):
@@ -33,7 +27,10 @@ class TextError(PaperboyError):
 
 @dataclass(frozen=True)
 class TextRun:
-    """A piece of text with one format. `href` is an absolute http(s) address or None."""
+    """A piece of text with one format. `href` is an absolute http(s) address or None.
+
+    `sup` and `sub` are raised and lowered text that Unicode has no characters for; `strike` is struck out.
+    """
 
     text: str
     bold: bool = False
@@ -41,37 +38,86 @@ class TextRun:
     code: bool = False
     math: bool = False
     href: str | None = None
+    sup: bool = False
+    sub: bool = False
+    strike: bool = False
+
+    @property
+    def plain(self) -> str:
+        """The run without formats, but so that its meaning stays: `x^(th)`, `~~struck~~`."""
+        text = self.text
+        if self.strike and text.strip():
+            text = f"~~{text}~~"
+        if self.sup and text.strip():
+            text = f"^({text})"
+        if self.sub and text.strip():
+            text = f"_({text})"
+        return text
 
 
 @dataclass(frozen=True)
 class Block:
-    """A paragraph (`p`) or a list item (`li`)."""
+    """A paragraph (`p`), a list item (`li`) or a `table`.
 
-    type: Literal["p", "li"]
+    `depth` is how many lists a list item's own list is nested in; `number` is its number in an ordered list, or 0.
+    In a table, a tab ends a cell and a line feed a row, each as a run of its own.
+    """
+
+    type: BlockType
     runs: tuple[TextRun, ...]
+    depth: int = 0
+    number: int = 0
 
     @property
     def text(self) -> str:
-        """The block's text without formats. Line breaks are newlines."""
-        return "".join(run.text for run in self.runs)
+        """The block's text without formats. Line breaks are newlines, and ` · ` stands between cells."""
+        text = "".join(run.plain for run in self.runs)
+        return text.replace(CELL_END, _TABLE_SIGN) if self.type == "table" else text
 
     @property
     def links(self) -> tuple[str, ...]:
         """The addresses linked from inside the block, in order."""
         return tuple(run.href for run in self.runs if run.href)
 
+    @property
+    def rows(self) -> list[list[tuple[TextRun, ...]]]:
+        """The rows of a table, each with its cells."""
+        rows: list[list[list[TextRun]]] = [[[]]]
+        for run in self.runs:
+            if run.text == ROW_END:
+                rows.append([[]])
+            elif run.text == CELL_END:
+                rows[-1].append([])
+            else:
+                rows[-1][-1].append(run)
+        return [[tuple(cell) for cell in row] for row in rows]
+
+
+def table_of(rows: Iterable[Iterable[Iterable[TextRun]]]) -> Block:
+    """The table with these rows of cells."""
+    runs: list[TextRun] = []
+    for row_number, row in enumerate(rows):
+        if row_number:
+            runs.append(TextRun(ROW_END))
+        for cell_number, cell in enumerate(row):
+            if cell_number:
+                runs.append(TextRun(CELL_END))
+            runs += [replace(run, text=re.sub(r"[\t\n]+", " ", run.text)) for run in cell]
+    return Block("table", tuple(runs))
+
 
 def to_json(blocks: Iterable[Block]) -> list[Any]:
-    """Blocks as JSON values. Attributes that are false or empty are left out."""
+    """Blocks as JSON values. Attributes that are false, zero or empty are left out."""
     return [
-        {"type": block.type, "runs": [{k: v for k, v in asdict(run).items() if v} for run in block.runs]}
+        {name: value for name, value in asdict(block).items() if value and name != "runs"}
+        | {"runs": [{name: value for name, value in asdict(run).items() if value} for run in block.runs]}
         for block in blocks
     ]
 
 
 def from_json(value: list[Any]) -> tuple[Block, ...]:
     """The blocks that `to_json` wrote."""
-    return tuple(Block(item["type"], tuple(TextRun(**run) for run in item["runs"])) for item in value)
+    return tuple(Block(**{**item, "runs": tuple(TextRun(**run) for run in item["runs"])}) for item in value)
 
 
 def has_hangul(text: str) -> bool:
@@ -93,112 +139,15 @@ def _keep_text_character(character: str, data: dict[str, Any]) -> str:
 
 
 def clean(text: str) -> str:
-    """The text on one line, without control characters, direction marks and repeated spaces."""
-    return " ".join(_CONTROLS.sub("", text).split())
+    """The text on one line, without characters that must not be stored and without repeated spaces."""
+    return " ".join(storable(text).split())
 
 
-def safe_url(address: str | None, base: str) -> str | None:
-    """The absolute http(s) address, or None for anything else (`javascript:`, a mere anchor, spaces)."""
-    if not address or address.startswith("#") or len(address) > MAX_URL_CHARACTERS:
-        return None
-    try:
-        url = urljoin(base, address.strip())
-        parts = urlsplit(url)
-        has_host = parts.hostname and parts.port != 0
-    except ValueError:
-        return None
-    if parts.scheme not in {"http", "https"} or not has_host or re.search(r"[\s<>\"\\\x00-\x20\x7f]", url):
-        return None
-    return url
+# --- tidying ------------------------------------------------------------------------
 
-
-def emoji_character(shortcode: str) -> str:
-    """The character of a Discourse shortcode like `:fire:`, or empty if there is none."""
-    if not _SHORTCODE.fullmatch(shortcode):
-        return ""
-    without_skin_tone = re.sub(r":t\d:$", ":", shortcode).lower()
-    found = emoji.emojize(without_skin_tone, language="alias")
-    return _emoji_by_unicode_name().get(without_skin_tone, "") if found == without_skin_tone else found
-
-
-@cache
-def _emoji_by_unicode_name() -> dict[str, str]:
-    """Characters by their Unicode names in lower case, which Discourse uses since 2023, as in `:south_korea:`."""
-    return {data["en"].lower(): character for character, data in reversed(emoji.EMOJI_DATA.items())}
-
-
-# --- inline HTML --------------------------------------------------------------------
-
-PLAIN = TextRun("")
-
-_DROPPED = {
-    "script",
-    "style",
-    "svg",
-    "template",
-    "noscript",
-    "iframe",
-    "object",
-    "video",
-    "audio",
-    "form",
-    "button",
-}
-_DROPPED_CLASSES = {"anchor", "lightbox-wrapper", "meta", "poll", "footnote-backref", "quote-controls"}
-
-
-def classes(node: LexborNode) -> set[str]:
-    """The class names of an element."""
-    return set((node.attributes.get("class") or "").split())
-
-
-def is_dropped(node: LexborNode) -> bool:
-    """Whether the element never holds text to keep: scripts, heading anchors, picture captions, polls."""
-    tag = node.tag or ""
-    return tag in _DROPPED or tag.startswith("!") or bool(classes(node) & _DROPPED_CLASSES)
-
-
-def inline_runs(node: LexborNode, base: str, format_: TextRun = PLAIN, depth: int = 0) -> Iterator[TextRun]:
-    """The text runs of an element's content as written: spaces are kept, `<br>` is a newline.
-
-    Raises:
-        TextError: the content is nested more deeply than MAX_DEPTH.
-    """
-    if depth > MAX_DEPTH:
-        raise TextError(f"the post is nested more than {MAX_DEPTH} elements deep")
-    for child in node.iter(include_text=True):
-        yield from runs_of(child, base, format_, depth)
-
-
-def runs_of(node: LexborNode, base: str, format_: TextRun = PLAIN, depth: int = 0) -> Iterator[TextRun]:
-    """The text runs of one node, which is text or an inline element. See `inline_runs`."""
-    tag = node.tag or ""
-    if tag == "-text":
-        text = node.text_content or ""
-        yield replace(format_, text=text if format_.code else text.replace("\n", " "))
-    elif tag == "br":
-        yield replace(format_, text="\n")
-    elif tag == "img":
-        if "emoji" in classes(node):
-            yield replace(
-                format_,
-                text=emoji_character(node.attributes.get("title") or node.attributes.get("alt") or ""),
-            )
-    elif not is_dropped(node):
-        yield from inline_runs(node, base, _format_inside(node, format_, base), depth + 1)
-
-
-def _format_inside(node: LexborNode, format_: TextRun, base: str) -> TextRun:
-    tag = node.tag or ""
-    if tag == "a":
-        return replace(format_, href=safe_url(node.attributes.get("href"), base) or format_.href)
-    if classes(node) & {"math", "math-inline", "math-block"}:
-        return replace(format_, math=True)
-    if tag in {"strong", "b"}:
-        return replace(format_, bold=True)
-    if tag in {"em", "i"}:
-        return replace(format_, italic=True)
-    return replace(format_, code=format_.code or tag in {"code", "kbd", "samp", "tt"})
+_SPACES = re.compile(r"[ \t\r\f\v\u00a0]+")
+_SPACES_AT_LINE_BREAK = re.compile(r" ?\n ?")
+_LEFTOVER_BOLD = re.compile(r"\*\*(?!\d)|(?<![A-Za-z0-9])\*\*")  # but not the power in `2**10`
 
 
 def tidy(runs: Iterable[TextRun]) -> tuple[TextRun, ...]:
@@ -209,9 +158,9 @@ def tidy(runs: Iterable[TextRun]) -> tuple[TextRun, ...]:
 def _collapse(runs: Iterable[TextRun]) -> Iterator[TextRun]:
     at_space = True
     for run in runs:
-        text = _CONTROLS.sub("", run.text)
+        text = storable(run.text)
         if not run.code:
-            text = re.sub(r" ?\n ?", "\n", _SPACES.sub(" ", text))
+            text = _SPACES_AT_LINE_BREAK.sub("\n", _SPACES.sub(" ", text))
             if at_space:
                 text = text.lstrip(" ")
         if text:
@@ -220,13 +169,26 @@ def _collapse(runs: Iterable[TextRun]) -> Iterator[TextRun]:
 
 
 def _join(runs: Iterable[TextRun]) -> list[TextRun]:
+    """The runs with neighbours of one format joined, in time that is linear in the length of their texts."""
     joined: list[TextRun] = []
+    texts: list[list[str]] = []
     for run in runs:
-        if joined and replace(joined[-1], text="") == replace(run, text=""):
-            joined[-1] = replace(run, text=joined[-1].text + run.text)
-        elif run.text:
+        if not run.text:
+            continue
+        if joined and _same_format(joined[-1], run):
+            texts[-1].append(run.text)
+        else:
             joined.append(run)
-    return joined
+            texts.append([run.text])
+    return [replace(run, text="".join(parts)) for run, parts in zip(joined, texts, strict=True)]
+
+
+def _same_format(one: TextRun, other: TextRun) -> bool:
+    return (
+        one.bold, one.italic, one.code, one.math, one.href, one.sup, one.sub, one.strike
+    ) == (
+        other.bold, other.italic, other.code, other.math, other.href, other.sup, other.sub, other.strike
+    )  # fmt: skip
 
 
 def _apply_leftover_bold(runs: list[TextRun]) -> Iterator[TextRun]:

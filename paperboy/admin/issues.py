@@ -13,7 +13,8 @@ from starlette.exceptions import HTTPException
 from core.database import read_only
 from issues.models import Issue, Revision
 from issues.queries import changes_of
-from issues.store import StoreError, release
+from issues.store import StoreError
+from mailings.held_issues import release_issue
 from monitoring.history import mails_of_issue
 from paperboy.admin.auth import HOME, ForbiddenActionError, FromOurPage, SignedIn
 from paperboy.admin.render import render_admin
@@ -74,7 +75,7 @@ def release_held(topic_id: TopicId, context: ContextDep, revision: Annotated[int
             raise ForbiddenActionError("Another state is held by now.", page, 409)
         if issue.held_revision:
             try:
-                release(session, issue, context.clock())
+                release_issue(session, issue, context.clock())
             except StoreError as error:
                 raise ForbiddenActionError(str(error), page, 409) from None
     return RedirectResponse(page, status_code=303)

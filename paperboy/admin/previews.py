@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 from core.database import read_only
 from core.frequencies import Frequency
 from core.languages import Language
-from core.slots import digest_slot
 from delivery.editions import content_of, spec_of
 from delivery.models import EditionRow
 from delivery.report import DigestReport
@@ -21,9 +20,10 @@ from emails.message import PREVIEW_RECIPIENT, personalized
 from issues.arrivals import Arrival
 from issues.models import Issue
 from issues.queries import papers_in_issue
-from mailings.digest_run import mail_of_group, next_run_at, read_due
+from mailings.digest_run import DigestSlot, mail_of_group, next_run_at, read_due, regular_slot
+from mailings.next_mail import UnrenderedMailError
 from mailings.resend.plan import resend_edition
-from paperboy.admin.auth import HOME, SignedIn
+from paperboy.admin.auth import HOME, ForbiddenActionError, SignedIn
 from paperboy.admin.render import render_admin
 from paperboy.web.archive import TopicId
 from paperboy.web.deps import ContextDep, WebContext
@@ -44,6 +44,7 @@ class NextRun:
     """A frequency's next run: the papers that may go out, and the groups of subscribers that get a mail."""
 
     frequency: Frequency
+    slot: DigestSlot
     report: DigestReport
     arrived: list[Arrival]
     groups: list[AudienceGroup]
@@ -79,9 +80,10 @@ def show_mail(
     """One of these mails."""
     run = _next_run(context, frequency)
     group = next((group for group in run.in_language(language) if group.cursor == cursor), None)
-    mail = group and mail_of_group(
-        group, run.arrived, run.report.slot, frequency, context.identity, context.rules
-    )
+    try:
+        mail = group and mail_of_group(group, run.arrived, run.slot, context.identity, context.rules)
+    except UnrenderedMailError as error:
+        raise ForbiddenActionError(str(error), f"{HOME}/preview", 409) from None
     if not mail:
         raise HTTPException(404)
     return _mail_response(context, mail.edition.spec, mail.rendered.content)
@@ -130,8 +132,10 @@ def _mail_response(context: WebContext, spec: MailSpec, content: Content) -> Res
 def _next_run(context: WebContext, frequency: Frequency) -> NextRun:
     with read_only(context.database) as session:
         when = next_run_at(session, frequency, context.local_now)
-        report = DigestReport(digest_slot(frequency, when))
-        audience, arrived = read_due(session, frequency, when, context.rules, report)
+        slot = regular_slot(frequency, when)
+        report = DigestReport(slot.name)
+        audience, arrived = read_due(session, slot, when, context.rules, report)
     report.skip(audience.skipped)
-    last = max((arrival.number for arrival in arrived), default=0)
-    return NextRun(frequency, report, arrived, [group for group in audience.groups if group.cursor < last])
+    last = max((arrival.arrival_order for arrival in arrived), default=0)
+    groups = [group for group in audience.groups if group.cursor < last]
+    return NextRun(frequency, slot, report, arrived, groups)

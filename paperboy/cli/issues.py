@@ -1,6 +1,7 @@
 """`paperboy ingest` and `paperboy issues`: what was published."""
 
 from dataclasses import asdict
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from issues.models import Issue
     from issues.parse.content import PaperContent
     from issues.parse.text import Block
+    from mailings.intake import IngestReport
 
 app = typer.Typer(help="What was published.", no_args_is_help=True)
 
@@ -29,6 +31,7 @@ def ingest(
 ) -> None:
     """Read the feed (or only the topics named) and store what is new."""
     from mailings import intake
+    from mailings.context import intake_rules_from
 
     moment = now_or(parse_now(now))
     settings, database = open_installation()
@@ -36,14 +39,23 @@ def ingest(
         database.sessions,
         feed_url=feed or (None if topic else settings.feed_url),
         topic_urls=topic or [],
-        allowed_hosts=settings.allowed_hosts,
+        rules=intake_rules_from(settings),
         now=moment,
     )
+    _show_ingest(report, as_json)
 
+
+def _show_ingest(report: "IngestReport", as_json: bool) -> None:
     def print_lines() -> None:
         typer.echo(report.line())
         for entry in report.held:
-            typer.echo(f"held: {entry['issue']}: {'; '.join(entry['reasons'])}")
+            typer.echo(f"held: {entry['issue']}: {entry['reason']}")
+        for entry in report.archived:
+            typer.echo(f"for the archive only: {entry['issue']}: {entry['title']}")
+        for entry in report.deleted:
+            typer.echo(f"deleted on the forum: {entry['issue']}: {entry['title']}")
+        for entry in report.unread:
+            typer.echo(f"topic {entry['topic_id']} was not read: {entry['reason']}")
 
     show(asdict(report), as_json, print_lines)
 
@@ -78,29 +90,56 @@ def show_issue(issue: IssueName, as_json: Json = False) -> None:
 
 @app.command("release")
 def release_issue(issue: IssueName, now: Now = None) -> None:
-    """Put a held issue in force as it is."""
+    """Put a held issue in force as it is, or mail one that was for the archive only."""
     from issues.queries import find
-    from issues.store import release
+    from mailings.held_issues import release_issue
 
     name, moment = issue_name(issue), now_or(parse_now(now))
     _, database = open_installation()
     with database.sessions.begin() as session:
         found = find(session, name)
-        release(session, found, moment)
+        release_issue(session, found, moment)
         typer.echo(f"Released: {found.title}")
+
+
+@app.command("accept")
+def accept_issue(
+    issue: IssueName,
+    week: Annotated[str, typer.Option(metavar="DAY", help="The first day of its week, like 2026-06-15.")],
+    now: Now = None,
+    as_json: Json = False,
+) -> None:
+    """Take a held issue whose title does not say its week."""
+    from mailings.context import intake_rules_from
+    from mailings.held_issues import accept_week
+
+    try:
+        first_day = date.fromisoformat(week)
+    except ValueError:
+        raise typer.BadParameter(f"{week!r} is not a day like 2026-06-15", param_hint="--week") from None
+    name, moment = issue_name(issue), now_or(parse_now(now))
+    settings, database = open_installation()
+    report = accept_week(database.sessions, name, first_day, rules=intake_rules_from(settings), now=moment)
+    _show_ingest(report, as_json)
 
 
 def issue_entry(issue: "Issue") -> dict[str, Any]:
     """An issue in brief."""
-    state = "held" if issue.revision == 0 else "in force, an edit held" if issue.held_revision else "in force"
     return {
         "topic_id": issue.topic_id,
         "week_start": issue.week_start.isoformat(),
         "week_end": issue.week_end.isoformat(),
         "title": issue.title,
-        "state": state,
+        "state": _state_of(issue),
         "papers": sum(paper.withdrawn_at is None for paper in issue.papers),
     }
+
+
+def _state_of(issue: "Issue") -> str:
+    if issue.revision == 0:
+        return "held"
+    state = "deleted" if issue.deleted_at else "in the archive" if issue.archived else "in force"
+    return f"{state}, an edit held" if issue.held_revision else state
 
 
 def _issue_in_full(name: str) -> dict[str, Any]:

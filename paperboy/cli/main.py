@@ -1,12 +1,15 @@
 """The `paperboy` command: which commands there are, and how each error ends."""
 
+import signal
 import sys
+from typing import NoReturn
 
 import typer
 
 from core.errors import PaperboyError
 from paperboy.cli import (
     bounces,
+    choices,
     digests,
     doctor,
     installation,
@@ -15,12 +18,17 @@ from paperboy.cli import (
     resend,
     status,
     subscribers,
+    upkeep,
 )
+
+INTERRUPTED = "paperboy: interrupted: run it again, and it goes on where it stopped"
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # 128 and the number of the signal, as in a shell
 
 app = typer.Typer(
     help="Newsletter pipeline and scheduled mailer for weekly paper posts.", no_args_is_help=True
 )
 app.add_typer(issues.app, name="issues")
+subscribers.app.command("set")(choices.set_subscriber)
 app.add_typer(subscribers.app, name="subscribers")
 for command in (
     issues.ingest,
@@ -29,6 +37,7 @@ for command in (
     resend.resend,
     resend.reconcile,
     bounces.bounces,
+    upkeep.upkeep,
     status.status,
     doctor.doctor,
     status.show,
@@ -39,8 +48,25 @@ for command in (
     app.command()(command)
 
 
+class _TerminatedError(BaseException):
+    """SIGTERM has come. No `except Exception` may catch it."""
+
+
 def main() -> None:
     """Run the command. What a person can correct is one line on standard error, with exit code 1."""
+    if sys.argv[1:2] != ["web"]:  # its server ends by itself at SIGTERM
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _run()
+    except _TerminatedError:
+        _end_interrupted(signal.SIGTERM)
+    except SystemExit as end:
+        if end.code == EXIT_CODES[signal.SIGINT]:  # Typer has caught the KeyboardInterrupt
+            _end_interrupted(signal.SIGINT)
+        raise
+
+
+def _run() -> None:
     try:
         app()
     except PaperboyError as error:
@@ -52,6 +78,15 @@ def main() -> None:
             raise
         reason, *_ = str(getattr(error, "orig", error)).strip().split("\n")
         sys.exit(f"paperboy: the database refused: {reason}")
+
+
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    raise _TerminatedError
+
+
+def _end_interrupted(number: signal.Signals) -> NoReturn:
+    typer.echo(INTERRUPTED, err=True)
+    sys.exit(EXIT_CODES[number])
 
 
 def _is_from_database(error: Exception) -> bool:

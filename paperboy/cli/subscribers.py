@@ -43,12 +43,7 @@ def add_subscriber(
 ) -> None:
     """Sign an address up. Without --confirmed a mail asks its owner to confirm."""
     chosen = member("language", language, Language), member("frequency", frequency, Frequency)
-    value = _add(email, *chosen, name, confirmed, now_or(parse_now(now)))
-
-    def print_lines() -> None:
-        typer.echo(f"{value['email']}: {value['language']}, {value['frequency']}, {value['status']}")
-
-    show(value, as_json, print_lines)
+    show_brief(_add(email, *chosen, name, confirmed, now_or(parse_now(now))), as_json)
 
 
 def _add(
@@ -76,7 +71,7 @@ def _add(
             accounts.confirm(session, subscriber, now)
         elif subscriber.status == SubscriberStatus.PENDING:
             plan_letter_once(session, subscriber, MailKind.CONFIRMATION, identity_from(settings), now)
-        return _subscriber_entry(subscriber)
+        return subscriber_entry(subscriber)
 
 
 @app.command("list")
@@ -90,7 +85,7 @@ def list_subscribers(as_json: Json = False) -> None:
     _, database = open_installation()
     with database.sessions() as session:
         known = select(Subscriber).where(Subscriber.status != SubscriberStatus.FORGOTTEN)
-        entries = [_subscriber_entry(row) for row in session.scalars(known.order_by(Subscriber.id))]
+        entries = [subscriber_entry(row) for row in session.scalars(known.order_by(Subscriber.id))]
     columns = ["id", "email", "language", "frequency", "status", "cursor"]
     rows = [[str(entry[column]) for column in columns] for entry in entries]
     show(entries, as_json, lambda: print_table("Subscribers", columns, rows))
@@ -103,8 +98,8 @@ def show_subscriber(email: str, as_json: Json = False) -> None:
 
     _, database = open_installation()
     with database.sessions() as session:
-        subscriber = _find(session, email)
-        value = _subscriber_entry(subscriber) | history_of_subscriber(session, subscriber)
+        subscriber = find_subscriber(session, email)
+        value = subscriber_entry(subscriber) | history_of_subscriber(session, subscriber)
 
     def print_lines() -> None:
         settings = f"{value['language']}, {value['frequency']}, {value['status']}, cursor {value['cursor']}"
@@ -216,7 +211,7 @@ def _forget(email: str, now: datetime) -> dict[str, Any]:
 
     settings, database = open_installation()
     with database.sessions.begin() as session:
-        subscriber = _find(session, email)
+        subscriber = find_subscriber(session, email)
         erased = {
             "email": subscriber.email,
             "events": len(subscriber.events),
@@ -226,7 +221,12 @@ def _forget(email: str, now: datetime) -> dict[str, Any]:
         return erased
 
 
-def _find(session: Any, email: str) -> "Subscriber":
+def find_subscriber(session: Any, email: str) -> "Subscriber":
+    """The subscriber with an address.
+
+    Raises:
+        AccountError: there is none.
+    """
     from subscribers import accounts
     from subscribers.addresses import AccountError
 
@@ -236,7 +236,13 @@ def _find(session: Any, email: str) -> "Subscriber":
     return subscriber
 
 
-def _subscriber_entry(subscriber: "Subscriber") -> dict[str, Any]:
+def subscriber_entry(subscriber: "Subscriber") -> dict[str, Any]:
     """A subscriber in brief."""
     names = ("id", "email", "name", "language", "frequency", "status", "cursor")
     return {name: getattr(subscriber, name) for name in names}
+
+
+def show_brief(entry: dict[str, Any], as_json: bool) -> None:
+    """Print a subscriber in brief."""
+    line = f"{entry['email']}: {entry['language']}, {entry['frequency']}, {entry['status']}"
+    show(entry, as_json, lambda: typer.echo(line))

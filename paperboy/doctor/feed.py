@@ -1,11 +1,12 @@
 """Checks the feed: reachable, readable, and with weekly posts that can be parsed. Nothing is stored."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from issues.feed import read_feed
 from issues.fetch import FeedError, Validators, fetch
-from issues.parse.post import parse
-from issues.parse.titles import parse_week
+from issues.recognition import recognize
+from issues.store import read_post
 from paperboy.doctor.findings import Finding, failed, ok, warning
 
 NAME = "feed"
@@ -19,14 +20,16 @@ def check(url: str, allowed_hosts: Sequence[str]) -> Iterator[Finding]:
         remedy = "open PAPERBOY_FEED_URL in a browser; the issues that are stored already stay"
         yield failed(NAME, str(error), remedy)
         return
-    weekly = [post for post in posts if parse_week(post.title)]
+    now = datetime.now(UTC)
+    weekly = [found for post in posts if (found := recognize(post, now))]
     if not weekly:
         problem = f"none of its {len(posts)} posts is a weekly post"
         yield failed(NAME, problem, "check that PAPERBOY_FEED_URL is the category with the weekly posts")
         return
-    newest = parse(weekly[-1].title, weekly[-1].html, weekly[-1].url)  # posts are sorted, oldest first
-    if newest.problems:
-        problem = f"the newest weekly post would be held: {'; '.join(newest.problems)}"
+    found = weekly[-1]  # posts are sorted, oldest first
+    newest = read_post(found.post, found.week)
+    if problems := [*newest.problems, *([found.problem] if found.problem else [])]:
+        problem = f"the newest weekly post would be held: {'; '.join(problems)}"
         yield warning(NAME, problem, 'see "A held issue" in docs/operating.md')
     else:
         yield ok(NAME, f"{len(weekly)} weekly posts, the newest of {newest.week.start}")

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+import core.database
 from core.database import Database
-from delivery import group_commit
 from delivery.models import Delivery
 from paperboy.cli.main import main
 from tests.support.database_faults import Disk, Locker, Outage, log_lines
@@ -54,7 +54,7 @@ def reply_at_length(_message: object) -> str:
 def test_a_disk_that_stays_full_ends_the_run_and_the_next_run_loses_no_mail(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_commit, "MAX_DATABASE_OUTAGE", timedelta(0))
+    monkeypatch.setattr(core.database, "MAX_DATABASE_OUTAGE", timedelta(0))
     addresses = plan_mails(sqlite_database, MAILS)
     disk = Disk(sqlite_database)
     with ScriptedServer(on_body=reply_at_length) as server:
@@ -160,7 +160,7 @@ def test_a_run_waits_for_a_locked_mail_without_polling_all_the_time(
 def test_a_database_that_stays_away_ends_the_run_and_leaves_one_mail_uncertain(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_commit, "MAX_DATABASE_OUTAGE", timedelta(0))
+    monkeypatch.setattr(core.database, "MAX_DATABASE_OUTAGE", timedelta(0))
     addresses = plan_mails(database, 4)
     outage = Outage(database)
     with ScriptedServer(on_body=at_mail(2, outage.begin)) as server:

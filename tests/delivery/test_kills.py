@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import make_url
 
-from tests.support.crash_points import POINTS
+from tests.support.crash_points import POINTS, TERMINATION
 from tests.support.kill_report import KillReport
 from tests.support.kills import kill_at
 
@@ -31,3 +31,13 @@ def test_a_killed_plan_is_completed_and_nobody_is_planned_twice(database_url: st
     report = kill_at(database_url, PLANNING, subscribers=SUBSCRIBERS, senders=senders, seed=senders)
     assert_nothing_lost(report)
     assert report.repeated == 0
+
+
+@pytest.mark.parametrize("senders", [1, 2])
+def test_senders_that_get_sigterm_repeat_no_mail_and_leave_none_uncertain(
+    database_url: str, senders: int
+) -> None:
+    points = [TERMINATION] * 8
+    report = kill_at(database_url, points, subscribers=SUBSCRIBERS, senders=senders, seed=senders)
+    assert_nothing_lost(report)
+    assert (report.repeated, report.uncertain) == (0, 0)

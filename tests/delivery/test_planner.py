@@ -17,7 +17,7 @@ def test_planning_a_slot_twice_changes_nothing_the_second_time(database: Databas
         session.add(row)
         session.flush()
         for expected in (1, 0):
-            planned = planner.plan_digest(session, row, cursor=2, domain=IDENTITY.domain, now=NOW)
+            planned = planner.plan_digest(session, row, domain=IDENTITY.domain, now=NOW)
             assert planned.count == expected
         session.refresh(subscriber)
         assert subscriber.cursor == 2
@@ -38,7 +38,7 @@ def test_a_subscriber_who_changed_since_the_audience_was_read_waits_for_the_next
         session.add(row)
         session.flush()
         before = subscriber.cursor
-        assert planner.plan_digest(session, row, cursor=2, domain=IDENTITY.domain, now=NOW).count == 0
+        assert planner.plan_digest(session, row, domain=IDENTITY.domain, now=NOW).count == 0
         session.refresh(subscriber)
         assert subscriber.cursor == before
 

@@ -34,7 +34,7 @@ def planned(database: Database) -> list[str]:
                 address = f"minji+{language}{number}@{domain}"
                 name = NAMES[number % len(NAMES)]
                 addresses.append(add_subscriber(session, address, language=language, name=name).email)
-            planner.plan_digest(session, row, cursor=3, domain=IDENTITY.domain, now=NOW)
+            planner.plan_digest(session, row, domain=IDENTITY.domain, now=NOW)
     return addresses
 
 

@@ -149,7 +149,7 @@ def test_the_overview_comes_even_if_the_first_paper_was_withdrawn() -> None:
 def late_addition() -> list[Arrival]:
     """Two issues, and then a paper that an edit added to the first one."""
     arrived = arrivals_of(issue_of(3), issue_of(2, start=AUGUST))
-    late = Arrival(6, 1, arrived[0].issue, paper(6), late=True)
+    late = Arrival(6, 6, 1, arrived[0].issue, paper(6), late=True)
     return [*arrived, late]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from issues.feed import read_feed, read_topic, topic_json_url
-from issues.fetch import FeedError, Fetched, Validators, fetch
+from issues.fetch import FeedError, Fetched, GoneError, Validators, fetch
 from paperboy.demo.sample.data import weeks
 from paperboy.demo.sample.forum import Forum
 from paperboy.demo.sample.topics import NEWS_TOPIC_ID
@@ -38,7 +38,9 @@ def test_the_lines_that_the_feed_appends_to_a_post_are_removed(forum: Forum) -> 
 def test_a_topic_gives_the_same_post_as_the_feed(forum: Forum) -> None:
     posts = read_feed(fetch(forum.feed_url, UNKNOWN, ALLOWED))
     for post in posts:
-        assert read_topic(fetch(topic_json_url(post.url), UNKNOWN, ALLOWED)) == post
+        topic_post = read_topic(fetch(topic_json_url(post.url), UNKNOWN, ALLOWED))
+        assert topic_post.author
+        assert replace(topic_post, author="", tags=()) == post
 
 
 def test_a_feed_is_read_whatever_content_type_its_server_names(forum: Forum) -> None:
@@ -110,6 +112,8 @@ def first_post(**changed: Any) -> dict[str, Any]:
         {"id": None},
         {"post_stream": {"posts": []}},
         {"post_stream": None},
+        {"post_stream": {"posts": [None]}},
+        {"tags": 5},
         {"post_stream": first_post(post_number=2)},
         {"post_stream": first_post(created_at="soon")},
         {"post_stream": first_post(created_at=None)},
@@ -119,6 +123,42 @@ def test_an_incomplete_topic_is_refused(changed: dict[str, Any]) -> None:
     assert read_topic(topic()).published_at == datetime(2025, 8, 3, 21, tzinfo=UTC)
     with pytest.raises(FeedError):
         read_topic(topic(**changed))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ["paper", "ai\n"],
+        [{"id": 1, "name": "paper", "slug": "paper"}, {"id": 2, "name": "ai", "slug": "ai"}],
+        ["paper", None, {"id": 3}, {"name": 5}, "ai", ["x"]],
+    ],
+)
+def test_the_tags_of_a_topic_are_read_in_their_form_of_today_and_of_2025(tags: list[Any]) -> None:
+    assert read_topic(topic(tags=tags)).tags == ("paper", "ai")
+    assert read_topic(topic(tags=None)).tags == ()
+
+
+def test_the_author_of_a_topic_is_the_user_name_and_not_the_display_name() -> None:
+    named = topic(post_stream=first_post(username="kim\u202e\n", name="moderator", display_username="Kim"))
+    assert read_topic(named).author == "kim"
+    for username in (None, 5, ["moderator"]):
+        assert read_topic(topic(post_stream=first_post(username=username))).author == ""
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"deleted_at": "2025-08-05T00:00:00.000Z"},
+        {"deleted_at": "2025-08-05T00:00:00.000Z", "post_stream": {"posts": []}},
+        {"post_stream": first_post(deleted_at="2025-08-05T00:00:00.000Z")},
+        {"post_stream": first_post(user_deleted=True)},
+    ],
+)
+def test_a_deleted_topic_is_told_from_one_that_cannot_be_read(changed: dict[str, Any]) -> None:
+    with pytest.raises(GoneError, match="deleted"):
+        read_topic(topic(**changed))
+    kept = topic(deleted_at=None, post_stream=first_post(deleted_at=None, user_deleted=False))
+    assert read_topic(kept).topic_id == 5
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"<html>", b"\xff", b"[" * 100_000])

@@ -1,14 +1,16 @@
 """An address is fetched within limits of time and size, and only from a host that is public or allowed."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
 
 from issues.feed import read_feed
-from issues.fetch import FeedError, Fetched, Validators, fetch
+from issues.fetch import FeedError, Fetched, GoneError, Validators, fetch
 from paperboy.demo.sample.data import weeks
 from paperboy.demo.sample.forum import Forum
 from tests.support.servers.faulty_forum import FaultyServer
@@ -53,18 +55,25 @@ def test_a_redirect_is_followed_to_the_new_address(forum: Forum) -> None:
         ("cut file", "not a complete feed"),
         ("html", "not a plain RSS feed"),
         ("redirect", "redirects more than 5 times"),
-        ("huge", "larger than 16 MB"),
-        ("bomb", "larger than 16 MB"),
+        ("huge", "larger than 8 MB"),
+        ("bomb", "larger than 8 MB"),
         ("entities", "not a plain RSS feed"),
         ("drop", "could not be read"),
         ("slow", "took longer"),
+        ("header drip", "took longer"),
+        ("early hints", "took longer"),
+        ("early hints flood", "took longer"),
+        ("silent", "took longer"),
+        ("slow redirect", "took longer"),
+        ("404", "answered 404"),
+        ("410", "answered 410"),
         ("encoding", "encoding that was not requested"),
     ],
 )
 def test_each_fault_is_reported_in_one_line_and_within_the_time_limit(
     server: FaultyServer, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
 ) -> None:
-    if fault == "slow":
+    if message == "took longer":
         monkeypatch.setattr("issues.fetch.MAX_SECONDS", 0.3)
     server.fault = fault
     started_at = time.monotonic()
@@ -80,6 +89,49 @@ def test_a_server_that_is_down_is_reported(forum: Forum) -> None:
         address = stopped.feed_url
     with pytest.raises(FeedError, match="could not be read"):
         fetch(address, UNKNOWN, ALLOWED)
+
+
+def test_a_page_that_is_not_there_any_more_is_told_from_other_faults(server: FaultyServer) -> None:
+    for fault in ("404", "410"):
+        server.fault = fault
+        with pytest.raises(GoneError):
+            fetch(server.feed_url, UNKNOWN, ALLOWED)
+
+
+def test_the_rest_of_the_deadline_is_left_for_reading_the_feed(
+    forum: Forum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = time.monotonic()
+    fetched = fetch(forum.feed_url, UNKNOWN, ALLOWED)
+    assert before + 30 <= fetched.deadline <= time.monotonic() + 30
+    monkeypatch.setattr(time, "monotonic", lambda: fetched.deadline + 1)
+    with pytest.raises(FeedError, match="took longer than 30 seconds"):
+        read_feed(fetched)
+
+
+def test_a_resolver_that_does_not_answer_is_left_behind_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = Event()
+
+    def getaddrinfo(*_arguments: Any, **_named: Any) -> Any:
+        released.wait()
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("issues.fetch.MAX_SECONDS", 0.2)
+    try:
+        with pytest.raises(FeedError, match="took longer"):
+            fetch("http://forum.test/feed", UNKNOWN)
+    finally:
+        released.set()
+
+
+def test_a_page_is_fetched_also_where_an_event_loop_is_running(forum: Forum) -> None:
+    async def caller() -> Fetched:
+        return fetch(forum.feed_url, UNKNOWN, ALLOWED)
+
+    assert asyncio.run(caller()) == fetch(forum.feed_url, UNKNOWN, ALLOWED)
 
 
 # --- allowed hosts ------------------------------------------------------------------
@@ -99,11 +151,43 @@ def test_a_server_that_is_down_is_reported(forum: Forum) -> None:
         "[::ffff:127.0.0.1]",
         "[fd00::1]",
         "2130706433",
+        "192.0.0.8",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[::]",
+        "[::7f00:1]",
+        "[::ffff:8.8.8.8]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b::808:808]",
+        "[64:ff9b:1::7f00:1]",
+        "[2001:0:808:808::1]",
+        "[2001:db8::1]",
+        "[2002:7f00:1::]",
+        "[2002:808:808::1]",
+        "[fe80::1]",
+        "[fec0::1]",
+        "[ff02::1]",
     ],
 )
 def test_a_private_address_is_refused_unless_it_is_allowed(host: str) -> None:
     with pytest.raises(FeedError, match="private network"):
         fetch(f"http://{host}:9/feed", UNKNOWN, ("forum.example",))
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "192.0.1.1", "2606:4700:4700::1111", "2a00:1450:4001::1"])
+def test_a_public_address_is_requested(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    _resolve_to(monkeypatch, address)
+    connected: list[str] = []
+
+    async def connect_tcp(remote_host: str, **_named: Any) -> Any:
+        connected.append(remote_host)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("anyio.connect_tcp", connect_tcp)
+    with pytest.raises(FeedError, match="could not be read"):
+        fetch("http://forum.test/feed", UNKNOWN)
+    assert connected == [address]
 
 
 def test_an_allowed_host_may_be_named_with_its_port(forum: Forum) -> None:

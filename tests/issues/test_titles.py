@@ -4,8 +4,10 @@ from datetime import date
 
 import pytest
 
+from issues.parse.addresses import comparable_url
 from issues.parse.post import parse
-from issues.parse.titles import comparable_url, parse_week, split_title
+from issues.parse.titles import split_title
+from issues.parse.weeks import parse_week
 from tests.support.post_html import URL
 
 

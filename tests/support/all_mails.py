@@ -12,7 +12,7 @@ from issues.fetch import Fetched, Validators
 from issues.parse.content import IssueContent, Link, PaperContent, Picture
 from issues.parse.post import parse
 from issues.parse.text import Block, TextRun
-from issues.parse.titles import parse_week
+from issues.parse.weeks import parse_week
 from issues.posts import Post
 from monitoring.previews import Preview, issue_previews, letter_previews
 from paperboy.demo.sample.topics import ForumState, feed_xml, published_topics

@@ -58,6 +58,9 @@ def _around(name: str, **fields: Any) -> list[CrashPoint]:
 
 FINAL_DOT = CrashPoint("after the final dot")
 RANDOM = CrashPoint("at a random moment")  # the parent process kills
+TERMINATION = CrashPoint(
+    "SIGTERM after a reply", requires_interruption=True
+)  # it ends by itself, between mails
 _VERBS = ("MAIL", "RCPT", "DATA")
 _POINTS_IN_TEXT = ("before the body", "within the body", "before the final dot", "within the final dot")
 POINTS: tuple[CrashPoint, ...] = (
@@ -91,6 +94,7 @@ class _Countdown:
         self.name = crash.point.name
         self._passes_left = 1 if crash.point.requires_interruption else crash.nth
         self._mails_left = crash.nth if crash.point.requires_interruption else 0
+        self._signal = signal.SIGTERM if crash.point == TERMINATION else signal.SIGINT
 
     def is_over_at(self, name: str) -> bool:
         if name != self.name:
@@ -103,15 +107,16 @@ class _Countdown:
             _die()
 
     def pass_mail(self) -> None:
-        """Interrupt the process as Ctrl-C does, after the number of mails that was asked for."""
+        """Interrupt the process as Ctrl-C or a service manager does, after the number of mails that was asked for."""
         self._mails_left -= 1
         if self._mails_left == 0:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self._signal)
 
 
 def inject(crash: Crash, engine: Engine) -> None:
     """Make this process die at the point of the crash."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent process may have ignored it
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent process may have ignored them
+        signal.signal(number, signal.default_int_handler)
     countdown = _Countdown(crash)
     _wrap_commits(engine, countdown)
     _wrap_connecting(countdown)

@@ -1,11 +1,14 @@
 """Faults of databases: a full disk, a lock of another program and an outage; and the log lines of a run."""
 
 import logging
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, NoReturn
 
+import psycopg
 from sqlalchemy import create_engine, event, make_url, text
 
 from core.database import Database
@@ -27,9 +30,11 @@ class RecordingHandler(logging.Handler):
 @contextmanager
 def log_lines(on_line: Callable[[], None] = lambda: None) -> Iterator[list[str]]:
     handler = RecordingHandler(on_line)
-    logging.getLogger("delivery").addHandler(handler)
+    for name in ("delivery", "core"):
+        logging.getLogger(name).addHandler(handler)
     yield handler.lines
-    logging.getLogger("delivery").removeHandler(handler)
+    for name in ("delivery", "core"):
+        logging.getLogger(name).removeHandler(handler)
 
 
 class Disk:
@@ -96,3 +101,14 @@ class Outage:
     def _execute(self, statement: str) -> None:
         with self._outside.connect() as connection:
             connection.execute(text(statement), {"name": self._name} if ":name" in statement else {})
+
+
+def lose_answer(connection: Any) -> NoReturn:
+    """End the connection as a server does that goes away; the driver raises what it raises then."""
+    driver = connection.dbapi_connection
+    if isinstance(driver, sqlite3.Connection):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise error
+    driver.close()
+    raise psycopg.OperationalError("server closed the connection unexpectedly")

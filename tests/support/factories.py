@@ -27,14 +27,15 @@ from issues.arrivals import Arrival, IssueFacts
 from issues.models import Issue, Paper, Revision
 from issues.parse.content import IssueContent, PaperContent
 from issues.parse.text import Block, TextRun, to_json
-from issues.parse.titles import Week
+from issues.parse.weeks import Week
 from issues.serialize import issue_to_json, paper_to_json
-from mailings.context import MailingRules, clock_from
+from mailings.context import IntakeRules, MailingRules, clock_from
 from subscribers.accounts import confirm, sign_up
 from subscribers.models import Subscriber
 from tests.support.servers.smtp import ScriptedServer
 
 NOW = datetime(2025, 8, 4, 8, 0, tzinfo=UTC)  # a Monday
+INTAKE_RULES = IntakeRules("https://paperboy.example", daily_papers=2, allowed_hosts=("127.0.0.1",))
 RULES = MailingRules(quiet_period=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
 IDENTITY = MailIdentity(
     sender="Paperboy <news@paperboy.example>",
@@ -92,11 +93,11 @@ def arrivals_of(*issues: IssueContent, total: int | None = None) -> list[Arrival
             url=f"https://forum.example/t/{topic_id}",
             overview=issue.overview,
             summary=issue.summary,
-            first_number=len(arrivals) + 1,
+            first_arrival=len(arrivals) + 1,
             papers=total or len(issue.papers),
         )
         arrivals += [
-            Arrival(facts.first_number + index, index + 1, facts, content, late=False)
+            Arrival(facts.first_arrival + index, facts.first_arrival + index, index + 1, facts, content)
             for index, content in enumerate(issue.papers)
         ]
     return arrivals
@@ -163,7 +164,12 @@ def add_issue(
         )
     ]
     row.papers = [
-        Paper(number=last_number + position, position=position, content=paper_to_json(content))
+        Paper(
+            number=last_number + position,
+            arrival_order=last_number + position,
+            position=position,
+            content=paper_to_json(content),
+        )
         for position, content in enumerate(issue.papers, start=1)
     ]
     session.add(row)

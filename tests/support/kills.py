@@ -18,7 +18,7 @@ from math import inf
 from multiprocessing.connection import wait
 from random import Random
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import sessionmaker
 
 from core.database import Database, open_engine
@@ -31,13 +31,23 @@ from delivery.sender import send_due
 from delivery.transport import pool
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer
+from issues.models import Issue
 from mailings import digest_run
 from mailings.next_mail import NextMail
 from subscribers.audience import AudienceGroup
 from subscribers.models import AccountEvent, Subscriber, Suppression
 from subscribers.status import SubscriberStatus
-from tests.support.crash_points import CONNECTIONS, FINAL_DOT, MAX_BATCH, RANDOM, Crash, CrashPoint, inject
-from tests.support.factories import IDENTITY, edition_of, issue_of, rendered
+from tests.support.crash_points import (
+    CONNECTIONS,
+    FINAL_DOT,
+    MAX_BATCH,
+    RANDOM,
+    TERMINATION,
+    Crash,
+    CrashPoint,
+    inject,
+)
+from tests.support.factories import IDENTITY, add_issue, edition_of, issue_of, rendered
 from tests.support.kill_report import KillReport, compare
 from tests.support.servers.smtp_sink import UNKNOWN, Sink
 
@@ -107,6 +117,9 @@ class Scenario:
         report = KillReport()
         _mail()  # rendered before any process is forked
         with opened(self.url) as database:
+            with database.sessions.begin() as session:
+                if session.scalar(select(Issue.id)) is None:  # the first scenario
+                    add_issue(session, issue_of(2))
             _seed(database, self.subscribers)
         with Sink() as sink:
             _Supervisor(self, sink, report).run()
@@ -210,7 +223,8 @@ def _plan_and_send(scenario: Scenario, server: SmtpServer, crash: Crash | None) 
             inject(crash, database.engine)
         spec = _mail().edition.spec
         group = AudienceGroup(spec.language, cursor=0, size=scenario.subscribers)
-        digest_run._plan_group(database.sessions, group, _mail(), IDENTITY, _now())
+        slot = digest_run.DigestSlot(spec.slot, spec.frequency)
+        digest_run._plan_group(database.sessions, slot, group, _mail(), IDENTITY, _now())
         context = SendingContext(
             database, SmtpPool([server]), IDENTITY, _now, scenario.limits(crash), scenario.lease
         )
@@ -262,7 +276,8 @@ class _Supervisor:
 
     def _replace(self, process: _Sender) -> None:
         code = process.exit_code()
-        if code == -signal.SIGKILL and process.point:
+        is_terminated = code == INTERRUPTED and process.point == TERMINATION
+        if process.point and (is_terminated or code == -signal.SIGKILL):
             self._report.kills[process.point] += 1
         elif code not in {0, INTERRUPTED}:
             self._report.faults[f"a sender ended with {code}"] += 1

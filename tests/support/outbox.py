@@ -42,7 +42,7 @@ def edition_row(
 ) -> EditionRow:
     """An edition of two papers that is not stored yet."""
     row = editions.edition_row(digest_spec(language), CONTENT, NOW, after_cursor=after_cursor)
-    row.kind, row.papers = kind, [1, 2]
+    row.kind, row.papers, row.next_cursor = kind, [1, 2], 2
     row.text += extra_text
     return row
 
@@ -59,7 +59,7 @@ def plan_mails(database: Database, count: int, *, domain: str = "", extra_text: 
         row = edition_row(extra_text=extra_text)
         session.add(row)
         session.flush()
-        batch = planner.plan_digest(session, row, cursor=2, domain=IDENTITY.domain, now=NOW)
+        batch = planner.plan_digest(session, row, domain=IDENTITY.domain, now=NOW)
         assert batch.count == count
     return addresses
 

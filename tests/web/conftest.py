@@ -13,6 +13,7 @@ from core.database import Database
 from core.schema import open_database
 from mailings.intake import ingest
 from paperboy.demo.sample.forum import Forum
+from tests.support.factories import INTAKE_RULES
 from tests.support.programs import CHROMIUM_SWITCHES, program
 from tests.support.servers.redis import RedisServer
 from tests.support.site import Site, open_site
@@ -31,7 +32,7 @@ def sample_file(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory)
             ingest(
                 database.sessions,
                 feed_url=forum.feed_url,
-                allowed_hosts=["127.0.0.1"],
+                rules=INTAKE_RULES,
                 now=now - timedelta(days=days),
             )
     with database.engine.connect() as connection:

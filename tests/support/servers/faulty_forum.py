@@ -155,6 +155,42 @@ def _slow(handler: _Handler, body: bytes) -> None:
             return
 
 
+def _header_drip(handler: _Handler, _body: bytes) -> None:
+    """Send a header without end. Each byte comes soon after the last, so no wait for one is long."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while not handler.owner.stopped.wait(0.02):
+        handler.wfile.write(b"a")
+
+
+def _early_hints(handler: _Handler, _body: bytes) -> None:
+    """Promise an answer without end (RFC 8297)."""
+    while not handler.owner.stopped.wait(0.02):
+        handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+
+
+def _early_hints_flood(handler: _Handler, _body: bytes) -> None:
+    while not handler.owner.stopped.is_set():
+        handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+
+
+def _silent(handler: _Handler, _body: bytes) -> None:
+    handler.owner.stopped.wait()
+    handler.close_connection = True
+
+
+def _slow_redirect(handler: _Handler, body: bytes) -> None:
+    handler.owner.stopped.wait(0.2)
+    _redirect(handler, body)
+
+
+def _missing(handler: _Handler, _body: bytes) -> None:
+    handler.answer(404, b"", 0)
+
+
+def _gone(handler: _Handler, _body: bytes) -> None:
+    handler.answer(410, b"", 0)
+
+
 def _encoding(handler: _Handler, body: bytes) -> None:
     handler.answer(200, body, len(body), Content_Encoding="br")
 
@@ -175,5 +211,12 @@ FAULTS: dict[str, Callable[[_Handler, bytes], None]] = {
     "entities": _entities,
     "drop": _drop,
     "slow": _slow,
+    "header drip": _header_drip,
+    "early hints": _early_hints,
+    "early hints flood": _early_hints_flood,
+    "silent": _silent,
+    "slow redirect": _slow_redirect,
+    "404": _missing,
+    "410": _gone,
     "encoding": _encoding,
 }

@@ -1,0 +1,79 @@
+"""Cursors: how far subscribers have been served. Apart from where a subscription begins, only this module moves them.
+
+A cursor moves forward only for a delivery that the same transaction made, and back only if nothing that went out
+later has brought the same papers. So every paper is either unread or in a delivery.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from delivery.models import Delivery, EditionRow
+from delivery.states import DeliveryState
+from subscribers.models import Subscriber
+
+
+def last_delivery_id(session: Session) -> int:
+    """The highest id of a delivery so far. Deliveries that this transaction makes next have higher ones."""
+    return session.scalar(select(func.max(Delivery.id))) or 0
+
+
+def move_forward(
+    session: Session, edition: EditionRow, slot: str, among: ColumnElement[bool], *, made_after: int
+) -> None:
+    """Move the subscribers `among` whom a delivery of the edition was made for to the edition's end.
+
+    Only deliveries with an id above `made_after` count, which are those of this transaction: the caller holds the
+    lock of planning. An older delivery in the slot may have been skipped since, and its papers are unread again.
+    """
+    was_made = exists().where(
+        Delivery.subscriber_id == Subscriber.id,
+        Delivery.slot == slot,
+        Delivery.edition_id == edition.id,
+        Delivery.id > made_after,
+    )
+    moved = update(Subscriber).where(among, Subscriber.cursor == edition.after_cursor, was_made)
+    session.execute(moved.values(cursor=edition.next_cursor).execution_options(synchronize_session=False))
+
+
+def move_back(session: Session, delivery_id: int, subscriber_id: int, edition: EditionRow) -> None:
+    """Make the papers of a delivery that is not sent unread again, unless a later delivery brings all of them."""
+    later = (
+        select(EditionRow.papers)
+        .join(Delivery)
+        .where(
+            Delivery.subscriber_id == subscriber_id,
+            Delivery.id > delivery_id,
+            Delivery.state != DeliveryState.SKIPPED,
+        )
+    )
+    if any(set(edition.papers) <= set(papers) for papers in session.scalars(later)):
+        return
+    unread_again = update(Subscriber).where(
+        Subscriber.id == subscriber_id, Subscriber.cursor == edition.next_cursor
+    )
+    session.execute(
+        unread_again.values(cursor=edition.after_cursor).execution_options(synchronize_session=False)
+    )
+
+
+def had_by(session: Session, subscriber_id: int, editions: Mapping[int, Collection[int]]) -> set[int]:
+    """The papers (by number, with the editions that bring each) that a subscriber has had before."""
+    is_theirs = Subscriber.id == subscriber_id
+    return {
+        number
+        for number, found in editions.items()
+        if session.scalar(select(Subscriber.id).where(is_theirs, has_had(found))) is not None
+    }
+
+
+def has_had(editions: Iterable[int]) -> ColumnElement[bool]:
+    """The condition that a subscriber has a delivery of one of the editions that was not skipped."""
+    return exists().where(
+        Delivery.subscriber_id == Subscriber.id,
+        (Delivery.edition_id + 0).in_(
+            list(editions)
+        ),  # the addition makes SQLite use the index of subscribers
+        Delivery.state != DeliveryState.SKIPPED,
+    )

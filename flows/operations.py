@@ -1,0 +1,50 @@
+"""What flows and commands share: alarms to the operator, and the whole upkeep. This module needs no Prefect."""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bounces.handler import discard_old_raw_mails
+from core.database import Database, first_line, read_only
+from core.settings import Settings
+from mailings.context import open_sending_context, rules_from
+from mailings.upkeep import UpkeepReport, run_upkeep
+from monitoring.alarms import Alarm, bounce_alarms, send_alarms
+
+logger = logging.getLogger(__name__)
+
+
+def raise_alarms(
+    settings: Settings, database: Database, alarms: Sequence[Alarm], now: datetime | None
+) -> None:
+    """Send alarms to the operator. If that is impossible, the run does not fail for it."""
+    if not alarms:
+        return
+    try:
+        with open_sending_context(settings, database, now) as context:
+            send_alarms(context, settings.operator, alarms, settings.local(now or datetime.now(UTC)))
+    except Exception as error:  # noqa: BLE001  the run has done its own work, whatever this is
+        logger.warning("the operator could not be told: %s", first_line(error))
+
+
+def whole_upkeep(settings: Settings, database: Database, now: datetime | None) -> UpkeepReport:
+    """Upkeep of accounts and mails, and of returned mails, with the alarms that they raise. `now` is for trials."""
+    moment = now or datetime.now(UTC)
+    with open_sending_context(settings, database, now) as context:
+        report = run_upkeep(context, local_now=settings.local(moment), rules=rules_from(settings))
+    with database.sessions.begin() as session:
+        discard_old_raw_mails(session, moment)
+    with read_only(database) as session:
+        alarms = list(bounce_alarms(session, moment, settings.bounce_alarm))
+    raise_alarms(settings, database, alarms, now)
+    return report
+
+
+def upkeep_result(report: UpkeepReport) -> dict[str, Any]:
+    """What an upkeep did, as JSON values."""
+    return {
+        **report.counts,
+        "retries": report.retries.as_json(),
+        "late": [late.as_json() for late in report.late],
+    }

@@ -1,0 +1,152 @@
+"""The stored papers of an issue: added, withdrawn, restored, archived, and in which order they arrive."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.database import advisory_lock
+from issues.diff import MIN_LIKENESS, IssueDiff, likeness
+from issues.models import Issue, Paper
+from issues.parse.content import PaperContent
+from issues.parse.titles import title_key
+from issues.serialize import paper_content, paper_to_json
+
+MAX_ABSENCE = timedelta(weeks=8)  # of a withdrawn paper; one that comes back later is for the archive only
+
+
+def apply_papers(
+    session: Session,
+    issue: Issue,
+    papers: Sequence[PaperContent],
+    changes: IssueDiff,
+    now: datetime,
+    *,
+    is_edit: bool = True,
+) -> IssueDiff:
+    """Bring the issue's rows to these papers: kept, added, withdrawn, or restored after a withdrawal.
+
+    Without `is_edit` no paper counts as corrected. Returns the changes, with the restored papers told apart.
+    """
+    advisory_lock(session, "papers")
+    number, order = _last(session)
+    in_force = [paper for paper in issue.papers if paper.withdrawn_at is None]
+    kept = {in_force[index].id for index in changes.pairs if index is not None}
+    for paper in in_force:
+        paper.withdrawn_at = None if paper.id in kept else now
+    withdrawn = [paper for paper in issue.papers if paper.withdrawn_at and paper.id not in kept]
+    restored = []
+    for position, (index, parsed) in enumerate(zip(changes.pairs, papers, strict=True)):
+        row = in_force[index] if index is not None else None
+        if row is None and (row := _withdrawn_row(withdrawn, parsed)):
+            withdrawn.remove(row)
+            restored.append(parsed.name)
+            order = _restore(row, order, now)
+        elif row is None:
+            number, order = number + 1, order + 1
+            row = Paper(number=number, arrival_order=order, late=issue.revision > 0, archived=issue.archived)
+            issue.papers.append(row)
+        elif position in changes.touched and is_edit:
+            row.corrected_at = now
+        row.position, row.content = position, paper_to_json(parsed)
+    added = tuple(name for name in changes.added if name not in restored)
+    return replace(changes, added=added, restored=tuple(restored))
+
+
+def _last(session: Session) -> tuple[int, int]:
+    """The highest number and the highest place in the order of arrival so far."""
+    number, order = session.execute(select(func.max(Paper.number), func.max(Paper.arrival_order))).one()
+    return number or 0, order or 0
+
+
+def _withdrawn_row(withdrawn: Sequence[Paper], parsed: PaperContent) -> Paper | None:
+    """The withdrawn paper that comes back: with the same address and title, or with one of them and like texts."""
+    key, title = parsed.key, title_key(parsed.name)
+    for row in withdrawn:
+        known = paper_content(row)
+        same = (known.key == key) + (title_key(known.name) == title)
+        if same == 2 or (same == 1 and likeness(known, parsed) >= MIN_LIKENESS):
+            return row
+    return None
+
+
+def _restore(row: Paper, order: int, now: datetime) -> int:
+    """Put a withdrawn paper in force again, as the next to arrive. Returns the highest place in the order."""
+    is_old = row.withdrawn_at is not None and row.withdrawn_at + MAX_ABSENCE < now
+    row.withdrawn_at = None
+    if is_old or row.archived:
+        row.archived = True
+        return order
+    row.arrival_order, row.restored_at = order + 1, now
+    return order + 1
+
+
+def withdraw_all(issue: Issue, now: datetime) -> None:
+    """Withdraw every paper of an issue whose post is gone."""
+    for row in issue.papers:
+        row.withdrawn_at = row.withdrawn_at or now
+
+
+def restore_all(session: Session, issue: Issue, now: datetime) -> None:
+    """Restore the papers that were withdrawn when the post was gone."""
+    advisory_lock(session, "papers")
+    _, order = _last(session)
+    gone = [row for row in issue.papers if row.withdrawn_at and row.withdrawn_at == issue.deleted_at]
+    for row in gone:
+        order = _restore(row, order, now)
+
+
+def mail_archived(session: Session, issue: Issue, left_out: Collection[int], now: datetime) -> None:
+    """Let an archived issue's papers arrive now, but for those `left_out` (by number)."""
+    advisory_lock(session, "papers")
+    _, order = _last(session)
+    issue.archived = False
+    for row in issue.papers:
+        if row.archived and row.withdrawn_at is None and row.number not in left_out:
+            order += 1
+            row.archived, row.arrival_order, row.restored_at = False, order, now
+
+
+def archive_papers(issue: Issue, numbers: Collection[int]) -> None:
+    """Keep some of an issue's papers for the archive only."""
+    for row in issue.papers:
+        row.archived = row.archived or row.number in numbers
+
+
+def move_behind_others(session: Session, topic_ids: Collection[int], now: datetime) -> None:
+    """Let the papers of issues that cannot be rendered arrive again, so that they keep no other paper waiting.
+
+    Whoever has had one of them does not get it again.
+    """
+    advisory_lock(session, "papers")
+    _, order = _last(session)
+    rows = select(Paper).join(Issue).where(Issue.topic_id.in_(topic_ids), Paper.withdrawn_at.is_(None))
+    for row in session.scalars(rows.order_by(Paper.arrival_order)):
+        order += 1
+        row.arrival_order, row.restored_at = order, now
+
+
+def arrival_range(issue: Issue) -> tuple[int, int]:
+    """The first and the last place of the issue's unread papers in the order of arrival."""
+    orders = [row.arrival_order for row in _mailed(issue)]
+    return min(orders, default=0), max(orders, default=0)
+
+
+def is_in_posted_order(issue: Issue) -> bool:
+    """Whether the papers arrive in the order of the post."""
+    orders = [row.arrival_order for row in _mailed(issue)]
+    return orders == sorted(orders)
+
+
+def order_as_posted(issue: Issue) -> None:
+    """Let the papers arrive in the order of the post. Call it only if no cursor stands between them."""
+    rows = _mailed(issue)
+    for row, order in zip(rows, sorted(row.arrival_order for row in rows), strict=True):
+        row.arrival_order = order
+
+
+def _mailed(issue: Issue) -> list[Paper]:
+    rows = [row for row in issue.papers if row.withdrawn_at is None and not row.archived]
+    return sorted(rows, key=lambda row: row.position)

@@ -1,0 +1,40 @@
+"""The links in a section of links: the addresses, and what the text beside them says."""
+
+from collections.abc import Sequence
+
+from issues.parse.addresses import URL, comparable_url, safe_url
+from issues.parse.boilerplate import is_bare_link
+from issues.parse.content import Link
+from issues.parse.outline import Item
+
+MAX_LABEL_CHARACTERS = 100  # a longer text beside a link is more than its label
+
+
+def links_and_notes(items: Sequence[Item]) -> tuple[list[Link], list[Item]]:
+    """The addresses in a section of links, each once, and its texts that are more than a link's label."""
+    links: dict[str, Link] = {}
+    notes: list[Item] = []
+    for item in items:
+        urls = addresses_of(item)
+        label = "" if is_bare_link(item) else item.text
+        if item.text and (
+            not urls or len(label) > MAX_LABEL_CHARACTERS or (label and _is_known(links, urls))
+        ):
+            notes.append(item)
+            label = ""
+        for url in urls:
+            links.setdefault(comparable_url(url), Link(url, label))
+            label = ""  # the text labels the first address only
+    return list(links.values()), notes
+
+
+def _is_known(links: dict[str, Link], urls: Sequence[str]) -> bool:
+    return comparable_url(urls[0]) in links
+
+
+def addresses_of(item: Item) -> list[str]:
+    """The addresses of a onebox, of a linked picture, or in a text, where they are linked or written out."""
+    found = [item.url] if item.url else []
+    for run in item.block.runs:
+        found += [run.href] if run.href else URL.findall(run.text)
+    return list(dict.fromkeys(url for address in found if (url := safe_url(address, address))))
