@@ -13,7 +13,7 @@ from issues.parse.content import Link, Picture
 from issues.parse.text import Block
 from issues.parse.weeks import Week
 
-PartName = Literal["overview", "summary", "intro", "abstract", "notes"]
+PartName = Literal["overview", "summary", "intro", "abstract", "notes", "section", "closing"]
 
 
 class EmptyIssueError(PaperboyError):
@@ -24,13 +24,16 @@ class EmptyIssueError(PaperboyError):
 class Part:
     """One text of a paper or of an issue, in one language.
 
-    If it `opens` a paper, its first block is what a reader sees of that paper before anything else.
+    If it `opens` a paper, its first block is what a reader sees of that paper before anything else. `heading` is that
+    of the post, if the name alone does not say what the text is. `follows_links` says that it stands below them.
     """
 
     name: PartName
     language: TextLanguage
     blocks: tuple[Block, ...]
     opens: bool = False
+    heading: str = ""
+    follows_links: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class PaperUnit:
 
 @dataclass(frozen=True)
 class IssueUnit:
-    """An issue's share of a mail: some of its papers and, with the first of them, its overview.
+    """An issue's share of a mail: some of its papers, with the first of them its overview, with the last its closing.
 
     `total` counts all papers of the issue. `elsewhere` names the texts that the mail's language lacks.
     """
@@ -70,6 +73,7 @@ class IssueUnit:
     parts: tuple[Part, ...]
     elsewhere: tuple[PartName, ...]
     papers: tuple[PaperUnit, ...]
+    closing: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,11 +109,11 @@ class Edition:
 
     @property
     def units(self) -> tuple[tuple[Part, ...], ...]:
-        """The texts of each issue's opening and of each paper, in reading order."""
+        """The texts of each issue's opening, of each of its papers and of its closing, in reading order."""
         return tuple(
             parts
             for issue in self.issues
-            for parts in (issue.parts, *(paper.parts for paper in issue.papers))
+            for parts in (issue.parts, *(paper.parts for paper in issue.papers), issue.closing)
         )
 
     @property

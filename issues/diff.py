@@ -23,8 +23,8 @@ TEXTS = (
 ISSUE_TEXTS = ("overview", "summary", "closing")
 
 
-MIN_LIKENESS = 0.5  # of the words of two papers, for one to be an edit of the other
-SAME_PLACE = 0.1  # what the same place in the post adds to it
+MIN_LIKENESS = 0.8  # of the words of two papers, for one to be an edit of the other
+MIN_LIKENESS_IN_PLACE = 0.65  # for papers that stand at the same place in the post
 
 
 @dataclass(frozen=True)
@@ -148,14 +148,10 @@ def _match(stored: Sequence[PaperContent], parsed: Sequence[PaperContent]) -> tu
 def _match_alike(
     pairs: list[int | None], unmatched: dict[int, PaperContent], parsed: Sequence[PaperContent]
 ) -> None:
-    """Match papers whose title and link both changed: those with like texts, best at the same place."""
+    """Match papers whose title and link both changed: those with like texts, for which the same place helps."""
     candidates = sorted(
         (
-            (
-                likeness(before, parsed[new_index]) + (SAME_PLACE if index == new_index else 0),
-                index,
-                new_index,
-            )
+            (likeness(before, parsed[new_index]), index, new_index)
             for index, before in unmatched.items()
             for new_index, found in enumerate(pairs)
             if found is None
@@ -163,7 +159,8 @@ def _match_alike(
         reverse=True,
     )
     for score, index, new_index in candidates:
-        if score >= MIN_LIKENESS and index in unmatched and pairs[new_index] is None:
+        is_alike = score >= (MIN_LIKENESS_IN_PLACE if index == new_index else MIN_LIKENESS)
+        if is_alike and index in unmatched and pairs[new_index] is None:
             pairs[new_index] = index
             del unmatched[index]
 

@@ -31,7 +31,7 @@ class PublishedIssue:
 
 @dataclass(frozen=True)
 class Published:
-    """The issues in force, and the works that were mailed, each with the topic that brought it."""
+    """The issues in force, and the works that were mailed or are about to be, each with the topic that brings it."""
 
     issues: tuple[PublishedIssue, ...]
     works: dict[str, int]
@@ -59,6 +59,8 @@ def read_published(session: Session, authors: Mapping[int, str] = MappingProxyTy
     rows = session.scalars(select(Issue).where(Issue.revision > 0)).all()
     mailed = session.scalars(select(Paper).where(Paper.number.in_(delivered))).all()
     mailed_issues = {paper.issue_id for paper in mailed}
+    is_coming = (Paper.withdrawn_at.is_(None), ~Paper.archived)
+    brought = {*mailed, *session.scalars(select(Paper).where(*is_coming))}
     return Published(
         tuple(
             PublishedIssue(
@@ -71,7 +73,7 @@ def read_published(session: Session, authors: Mapping[int, str] = MappingProxyTy
             for issue in rows
             if issue.deleted_at is None or issue.id in mailed_issues
         ),
-        {paper_content(paper).work: paper.issue.topic_id for paper in mailed},
+        {paper_content(paper).work: paper.issue.topic_id for paper in brought},
     )
 
 

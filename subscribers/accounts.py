@@ -112,14 +112,11 @@ def expire(session: Session, subscriber: Subscriber, now: datetime) -> None:
 
 
 def cursor_before_latest_issue(session: Session) -> int:
-    """The cursor of a new subscriber, for whom the latest issue is unread and nothing before it."""
-    is_mailed = (Paper.withdrawn_at.is_(None), ~Paper.archived)
-    with_papers = select(Issue.id).join(Paper).where(Issue.revision > 0, *is_mailed)
-    latest = with_papers.order_by(Issue.week_start.desc(), Issue.id.desc()).limit(1)
-    of_latest = select(func.min(Paper.arrival_order)).where(
-        Paper.issue_id == latest.scalar_subquery(), *is_mailed
-    )
-    first = session.scalar(of_latest)
+    """The cursor of a new subscriber, for whom the latest week is unread and nothing before it."""
+    is_mailed = (Issue.revision > 0, Paper.withdrawn_at.is_(None), ~Paper.archived)
+    newest_week = select(func.max(Issue.week_start)).join(Paper).where(*is_mailed)
+    of_newest = select(func.min(Paper.arrival_order)).join(Issue)
+    first = session.scalar(of_newest.where(Issue.week_start == newest_week.scalar_subquery(), *is_mailed))
     return first - 1 if first else 0
 
 

@@ -29,8 +29,9 @@ FORUM = Path(__file__).resolve().parents[2] / "shared" / "forum"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--pictures DIR`: the tests in a browser write pictures of every kind of mail there."""
+    """Add `--pictures DIR`, where tests in a browser write pictures of mails, and `--mutants N`."""
     parser.addoption("--pictures", type=Path, metavar="DIR", help="write pictures of the mails here")
+    parser.addoption("--mutants", type=int, default=60, metavar="N", help="how many mutated posts to parse")
 
 
 # These run first, so that no worker is left alone with one of them at the end.

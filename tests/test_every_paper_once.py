@@ -1,13 +1,15 @@
 """Months of simulated time: whatever happens, every active subscriber gets every paper once and in order.
 
-Subscribers join, pause, change their choice and leave. Posts come, are edited, gain and lose papers. Runs are
-repeated, skipped and crash at any step. The transport is a fake, and mails are not rendered because months of
+Subscribers join, pause, change their choice and leave, also while their mail is being sent. Posts come late, are
+edited, gain, lose and regain papers, move, are posted again, deleted and restored. Runs are repeated, skipped and
+crash at any step. The transport is a fake, and mails are not rendered because months of
 rendering would take minutes. Everything else is real.
 """
 
 import contextlib
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -26,10 +28,12 @@ from emails.content import Content
 from emails.edition import Edition
 from emails.rendering.fit import FittedBlocks
 from emails.rendering.render import Rendered
-from mailings import next_mail
+from issues.models import Paper
+from mailings import intake, next_mail
 from subscribers import accounts
 from subscribers.status import SubscriberStatus
-from tests.support.simulation import LOST_STATES, CrashError, Simulation
+from subscribers.suppression import suppress
+from tests.support.simulation import LOST_STATES, CrashError, Simulation, number_of
 
 
 def _render_titles(edition: Edition, **_: object) -> Rendered:
@@ -50,10 +54,24 @@ ERROR = st.sampled_from(
         SmtpError("login", 535, "5.7.8 no"),
     ]
 )
-MORNING = st.tuples(st.just("morning"), st.one_of(st.none(), st.integers(0, 20)), st.lists(ERROR, max_size=2))
+# What somebody does while the mails of a morning are sent: before which mail, who, and what.
+INTERRUPTION = st.tuples(
+    st.integers(1, 3), SUBSCRIBER, st.sampled_from(["pause", "leave", "switch", "suppress"])
+)
+MORNING = st.tuples(
+    st.just("morning"),
+    st.one_of(st.none(), st.integers(0, 20)),
+    st.lists(ERROR, max_size=2),
+    st.lists(INTERRUPTION, max_size=2),
+)
 STEP = st.one_of(
-    st.tuples(st.just("publish"), st.integers(1, 6)),
+    st.tuples(st.just("publish"), st.integers(1, 6), st.integers(0, 9)),
+    st.tuples(st.just("publish an old week"), st.integers(1, 3)),
     st.tuples(st.just("edit"), st.integers(0, 9), st.integers(0, 2)),
+    st.tuples(
+        st.sampled_from(["restore", "reorder", "rename", "move", "repost", "delete"]), st.integers(0, 9)
+    ),
+    st.tuples(st.just("restore"), st.integers(0, 9)),
     st.tuples(st.just("join"), SUBSCRIBER, LANGUAGE, FREQUENCY),
     st.tuples(st.just("switch"), SUBSCRIBER, LANGUAGE, FREQUENCY),
     st.tuples(st.just("pause"), SUBSCRIBER),
@@ -68,8 +86,12 @@ STEP = st.one_of(
 
 def _perform(simulation: Simulation, step: tuple[object, ...]) -> None:
     match step:
-        case ("publish", int(count)):
-            simulation.publish(count)
+        case ("publish", int(count), int(days)):
+            simulation.publish(count, days)
+        case ("publish an old week", int(count)):
+            simulation.publish_old_week(count)
+        case (("restore" | "reorder" | "rename" | "move" | "repost" | "delete") as action, int(pick)):
+            getattr(simulation, action)(pick)
         case ("edit", int(pick), int(added)):
             simulation.edit(pick, added)
         case ("join", int(number), Language() as language, Frequency() as frequency):
@@ -87,16 +109,42 @@ def _perform(simulation: Simulation, step: tuple[object, ...]) -> None:
             simulation.change(number, lambda _, subscriber: accounts.resume(subscriber, simulation.now))
         case ("leave", int(number)):
             simulation.change(number, lambda _, subscriber: accounts.unsubscribe(subscriber, simulation.now))
-        case ("morning", steps_to_crash, list(errors)):
+        case ("morning", steps_to_crash, list(errors), list(interruptions)):
             simulation.now = (simulation.now + timedelta(days=1)).replace(hour=8)
             assert steps_to_crash is None or isinstance(steps_to_crash, int)
             simulation.transport.steps_to_crash, simulation.transport.errors = steps_to_crash, errors
-            simulation.run(Frequency.DAILY)
-            simulation.run(Frequency.WEEKLY)
+            simulation.transport.interruptions = {
+                simulation.transport.attempts + before: partial(_interrupt, simulation, who, what)
+                for before, who, what in interruptions
+            }
+            for _ in range(2):  # the slots run again, with those who have changed meanwhile
+                simulation.run(Frequency.DAILY)
+                simulation.run(Frequency.WEEKLY)
         case ("run", Frequency() as frequency):
             simulation.run(frequency)
         case ("run", "upkeep"):
             simulation.run("upkeep")
+
+
+def _interrupt(simulation: Simulation, number: int, what: str) -> None:
+    """Somebody changes something while mails are being sent."""
+    now = simulation.now
+    match what:
+        case "pause":
+            simulation.change(number, lambda _, subscriber: accounts.pause(subscriber, now))
+        case "leave":
+            simulation.change(number, lambda _, subscriber: accounts.unsubscribe(subscriber, now))
+        case "switch":
+            simulation.change(
+                number,
+                lambda session, subscriber: accounts.change(
+                    session, subscriber, now, language=Language.BOTH, frequency=Frequency.DAILY
+                ),
+            )
+        case "suppress":
+            simulation.change(
+                number, lambda session, subscriber: suppress(session, subscriber.email, "test", now)
+            )
 
 
 def _without_fsync(database: Database) -> None:
@@ -108,8 +156,8 @@ def _without_fsync(database: Database) -> None:
 def _finish(simulation: Simulation) -> None:
     """Let weeks pass in which nothing is published and nothing fails, until there is no mail left to send."""
     simulation.transport.steps_to_crash, simulation.transport.errors = None, []
-    for index in range(len(simulation.posts)):
-        simulation._ingest(index)
+    simulation.transport.interruptions = {}
+    simulation.settle()
     for number in range(1, 5):
         simulation.change(number, lambda _, subscriber: accounts.resume(subscriber, simulation.now))
     attempts = -1
@@ -121,14 +169,15 @@ def _finish(simulation: Simulation) -> None:
         simulation.run("upkeep")
 
 
-def _reported_as_lost(session: Session, simulation: Simulation, subscriber_id: int) -> list[int]:
+def _reported_as_lost(session: Session, subscriber_id: int) -> list[int]:
     """The papers of mails that the outbox shows as failed or uncertain, so that the operator knows of them."""
     lost_mails = (
         select(EditionRow.papers)
         .join(Delivery)
         .where(Delivery.subscriber_id == subscriber_id, Delivery.state.in_(LOST_STATES))
     )
-    return [simulation.arrived[number - 1] for papers in session.scalars(lost_mails) for number in papers]
+    stored = {paper.number: number_of(paper) for paper in session.scalars(select(Paper))}
+    return [stored[number] for papers in session.scalars(lost_mails) for number in papers]
 
 
 @settings(
@@ -146,6 +195,7 @@ def test_every_active_subscriber_gets_every_paper_once_and_in_order(
     new_database_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch, steps: list[tuple[object, ...]]
 ) -> None:
     monkeypatch.setattr(next_mail, "render", _render_titles)
+    monkeypatch.setattr(intake, "faults_of", lambda *_issues, **_rules: {})  # it renders as well
     monkeypatch.setattr(
         rate_limit, "INITIAL_INTERVAL_SECONDS", 0.0
     )  # nobody waits here for a throttled domain
@@ -162,15 +212,12 @@ def test_every_active_subscriber_gets_every_paper_once_and_in_order(
                 simulation.transport.steps_to_crash = None
         _finish(simulation)
         simulation.check()
-        in_force = {number for post in simulation.posts for number in post}
         with database.sessions() as session:
             for address, start in simulation.starts.items():
                 subscriber = accounts.find(session, address)
                 if subscriber and subscriber.status == SubscriberStatus.ACTIVE:
-                    due = [number for number in simulation.arrived[start:] if number in in_force]
-                    known = simulation.papers_of(address) + _reported_as_lost(
-                        session, simulation, subscriber.id
-                    )
+                    due = simulation.due_papers(session, start)
+                    known = simulation.papers_of(address) + _reported_as_lost(session, subscriber.id)
                     missed = [number for number in due if number not in known]
                     assert not missed, f"{address} never got {missed}"
     finally:

@@ -17,11 +17,15 @@ from emails.rendering.width import shorten
 from issues.parse.text import Block
 
 MAX_TITLE_CHARACTERS = 300  # a longer title is a mistake in the post
+MAX_LISTED_CHARACTERS = 40  # of a section's heading among what was left out
 
 
 @dataclass(frozen=True)
 class TextView:
-    """A text of the mail: `index` is its number among all texts, `first` its first block's among all blocks."""
+    """A text of the mail: `index` is its number among all texts, `first` its first block's among all blocks.
+
+    `listed` names it in the line about what was left out.
+    """
 
     index: int
     first: int
@@ -29,17 +33,12 @@ class TextView:
     heading: str
     listed: str
     blocks: tuple[Block, ...]
-
-    def list_of(self, block: int) -> int:
-        """The number of the first item of the list to which the item at `block` belongs."""
-        while block and self.blocks[block - 1].type == "li":
-            block -= 1
-        return self.first + block
+    follows_links: bool
 
 
 @dataclass(frozen=True)
 class UnitView:
-    """A paper's or an opening's texts, which are cut together. `index` is its number among all units."""
+    """The texts of a paper, an opening or a closing, which are cut together. `index` is its number among all units."""
 
     index: int
     texts: tuple[TextView, ...]
@@ -69,6 +68,7 @@ class IssueView:
     elsewhere: str
     unit: UnitView
     papers: tuple[PaperView, ...]
+    closing: UnitView
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,11 @@ class DigestView(MailView):
 
     @property
     def units(self) -> list[UnitView]:
-        """The units of all openings and papers, in reading order."""
+        """The units of all openings, papers and closings, in reading order."""
         return [
-            unit for issue in self.issues for unit in (issue.unit, *(paper.unit for paper in issue.papers))
+            unit
+            for issue in self.issues
+            for unit in (issue.unit, *(paper.unit for paper in issue.papers), issue.closing)
         ]
 
 
@@ -165,6 +167,7 @@ class _ViewBuilder:
             elsewhere=_elsewhere(issue, self._language),
             unit=self._unit(issue.parts, web),
             papers=tuple([self._paper(paper, f"{web}#paper-{paper.number}") for paper in issue.papers]),
+            closing=self._unit(issue.closing, web),
         )
 
     def _paper(self, paper: PaperUnit, web: str) -> PaperView:
@@ -194,9 +197,10 @@ class _ViewBuilder:
             index=self._texts,
             first=self._blocks,
             language=part.language,
-            heading=translate(part.language, part.name),
+            heading=shorten(part.heading, MAX_TITLE_CHARACTERS) or translate(part.language, part.name),
             listed=_listed(part, self._language),
             blocks=part.blocks,
+            follows_links=part.follows_links,
         )
         self._texts += 1
         self._blocks += len(part.blocks)
@@ -209,7 +213,7 @@ def _title(paper: PaperUnit, language: Language) -> str:
 
 def _listed(part: Part, language: Language) -> str:
     """How the line about what was left out names a text."""
-    name = translate(language, part.name)
+    name = shorten(part.heading, MAX_LISTED_CHARACTERS) or translate(language, part.name)
     if len(language.texts) == 1 or part.name in {"overview", "summary"}:
         return name
     language_name = translate(language, f"language_{part.language}")
@@ -219,7 +223,7 @@ def _listed(part: Part, language: Language) -> str:
 def _elsewhere(issue: IssueUnit, language: Language) -> str:
     """One line about the texts that an issue has only in the other language, or empty if there are none."""
     names = [translate(language, name) for name in issue.elsewhere]
-    for name in ("intro", "abstract"):
+    for name in ("intro", "abstract", "section"):
         positions = [paper.position for paper in issue.papers if name in paper.elsewhere]
         if positions:
             names.append(f"{translate(language, name)} ({ranges(positions)})")

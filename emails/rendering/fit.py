@@ -1,7 +1,8 @@
 """Makes an edition fit into a mail: chooses which blocks of its texts are shown within a number of bytes. Pure.
 
 Blocks are shown or left out as a whole. What a reader needs most is placed first: the opening paragraph of each
-paper, the overview, the rest of the introductions, then abstracts. Within a rank the papers take turns block by
+paper, the overview, the rest of the introductions, the short texts (summary, notes, closing), a paper's further
+sections, then abstracts. Within a rank the papers take turns block by
 block, so papers of one kind are treated alike, and earlier papers come first where room runs out. A text is shown
 up to its first block that does not fit. The other texts go on until none has a block left that fits.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from emails.edition import Part
 from emails.rendering.size import NO_SIZE, HtmlSize
 
-RANKS = ("opening", "overview", "introduction", "summary", "notes", "abstract")
+RANKS = ("opening", "overview", "introduction", "summary", "notes", "closing", "section", "abstract")
 MAX_ORDINARY_BYTES = 10_000  # no editor writes a longer opening paragraph
 _MARGIN_BYTES = 256  # for multipart boundaries and line ends, which the sum of the blocks does not include
 

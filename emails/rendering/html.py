@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from emails.rendering.base_view import MailView
-from issues.parse.inline_html import inline_html
+from issues.parse.inline_html import tagged_blocks
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -51,5 +51,5 @@ def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  see above
 
     environment = Environment(loader=PackageLoader("emails"), autoescape=True, undefined=StrictUndefined)
-    environment.filters["inline"] = inline_html
+    environment.filters["tagged"] = tagged_blocks
     return environment

@@ -47,7 +47,7 @@ def subject_of(edition: Edition) -> tuple[str, list[PaperUnit]]:
 def preheader_of(edition: Edition, named: Sequence[PaperUnit]) -> str:
     """What did not fit into the subject: the other papers' titles, then how the first paper begins."""
     titles = [paper.title for paper in edition.papers if paper not in named and paper.title]
-    openings = [part.blocks[0].text for paper in edition.papers for part in paper.parts[:1]]
+    openings = [part.blocks[0].text for part in edition.parts if part.opens]
     text = " · ".join([*titles, *openings[:1], translate(edition.spec.language, "preheader_more")])
     words = [word for word in text.split() if len(word) <= MAX_WORD_CHARACTERS]
     return shorten(" ".join(words), PREHEADER_CHARACTERS[1])

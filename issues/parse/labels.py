@@ -22,7 +22,7 @@ _LABELS: dict[str, Label] = {
     ),
     **dict.fromkeys(("논문링크", "논문주소", "paperlink", "paperlinks", "linktopaper", "linktothepaper"), "link"),
     **dict.fromkeys(
-        ("더읽어보기", "더알아보기", "더보기", "참고링크", "관련링크", "furtherreading", "readmore", "morelinks", "seealso"),
+        ("더읽어보기", "더알아보기", "참고링크", "관련링크", "furtherreading", "readmore", "morelinks", "seealso"),
         "more",
     ),
     **dict.fromkeys(("원문", "원문보기", "출처", "source", "originalpost"), "source"),

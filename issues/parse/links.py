@@ -10,16 +10,20 @@ from issues.parse.outline import Item
 MAX_LABEL_CHARACTERS = 100  # a longer text beside a link is more than its label
 
 
-def links_and_notes(items: Sequence[Item]) -> tuple[list[Link], list[Item]]:
-    """The addresses in a section of links, each once, and its texts that are more than a link's label."""
+def links_and_notes(
+    items: Sequence[Item], *, first_has_label: bool = True
+) -> tuple[list[Link], list[Item]]:
+    """The addresses in a section of links, each once, and its texts that are more than a link's label.
+
+    The first link of a paper's own section is the paper itself. It has no label, so a text beside it is a note.
+    """
     links: dict[str, Link] = {}
     notes: list[Item] = []
     for item in items:
         urls = addresses_of(item)
         label = "" if is_bare_link(item) else item.text
-        if item.text and (
-            not urls or len(label) > MAX_LABEL_CHARACTERS or (label and _is_known(links, urls))
-        ):
+        labels_a_link = urls and not _is_known(links, urls) and (links or first_has_label)
+        if item.text and (not urls or (label and not labels_a_link) or len(label) > MAX_LABEL_CHARACTERS):
             notes.append(item)
             label = ""
         for url in urls:

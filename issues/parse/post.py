@@ -161,7 +161,7 @@ def _draft(items: Sequence[Item]) -> _Draft:
     texts = {label: _of(sections, label) for label in ("intro", "abstract", "link", "more")}
     intro_ko, intro_en = split_by_language(texts["intro"])
     abstract_ko, abstract_en = split_by_language(texts["abstract"])
-    own_links, own_notes = links_and_notes(texts["link"])
+    own_links, own_notes = links_and_notes(texts["link"], first_has_label=False)
     more_links, more_notes = links_and_notes(texts["more"])
     url = own_links[0].url if own_links else "" if "link" in labels else _likely_url(items)
     paper = PaperContent(

@@ -1,67 +1,67 @@
-"""Makes the forum's texts readable: LaTeX leftovers become what they mean, and endless paragraphs are split."""
+"""Makes the forum's texts readable: LaTeX leftovers become what they mean, and endless blocks are split."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from issues.parse.addresses import safe_url
-from issues.parse.text import Block, TextRun
+from issues.parse.latex import without_latex
+from issues.parse.text import Block, TextRun, table_of
 
-MAX_PARAGRAPH_BYTES = 6_000  # a mail leaves out whole blocks, so no block may be too long
+MAX_BLOCK_BYTES = 6_000  # a mail leaves out whole blocks, so no block may be too long
+MAX_HEADER_BYTES = 1_000  # a longer first row of a table is not repeated
+CELL_BYTES = 80  # about what a cell's own markup takes in a mail
 
-_FORMATS = {
-    "textbf": {"bold": True},
-    "textit": {"italic": True},
-    "emph": {"italic": True},
-    "texttt": {"code": True},
-    "underline": {},
-    "textsc": {},
-    "text": {},
-    "mathrm": {},
-}
-_COMMAND = re.compile(r"\\(" + "|".join(_FORMATS) + r")\s*\{([^{}]*)\}")
-_HREF = re.compile(r"\\(?:href|url)\s*\{([^{}]*)\}(?:\s*\{([^{}]*)\})?")
-_OPEN_HREF = re.compile(r"\\(?:href|url)\s*\{$")
-_MATH = re.compile(r"\$([^$\n]{1,200})\$")
-_SYMBOLS = {
-    r"\%": "%", r"\&": "&", r"\_": "_", r"\#": "#", r"\$": "$", r"\times": "×", r"\sim": "∼", r"\approx": "≈",
-    r"\leq": "≤", r"\geq": "≥", r"\le": "≤", r"\ge": "≥", r"\pm": "±", r"\rightarrow": "→", r"\to": "→",
-    r"\alpha": "α", r"\beta": "β", r"\gamma": "γ",
-    r"\epsilon": "ε", r"\lambda": "λ", r"\mu": "μ", r"\sigma": "σ",
-    r"\pi": "π", r"\infty": "∞", r"\cdot": "·", r"\ldots": "…",
-}  # fmt: skip
-_SYMBOL = re.compile(
-    "|".join(re.escape(name) + (r"(?![A-Za-z])" if name[-1].isalpha() else "") for name in _SYMBOLS)
-)
 _SENTENCE_END = re.compile(r"[.!?。…][\"')\]”’]*\s+(?=\S)")
 _ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[A-Z]|al|etc|e\.g|i\.e|cf|vs|Fig|Figs|Eq|Sec|Dr|Prof|No)\.$")
 
 
 def readable_blocks(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """The blocks as a mail or a page shows them: without LaTeX, and with no paragraph too long.
+    """The blocks as a mail or a page shows them: without LaTeX, and with no paragraph and no table too long.
 
-    A list item is never split, and neither is a sentence, however long.
+    A list item is never split, and neither is a sentence or a row of a table, however long.
     """
-    return tuple(
-        paragraph for block in blocks for paragraph in _paragraphs(readable(block)) if paragraph.runs
-    )
+    return tuple(part for block in blocks for part in _parts(readable(block)) if part.text.strip())
+
+
+def readable(block: Block) -> Block:
+    """The block with LaTeX's commands, quotes and dollar signs replaced by what they stand for."""
+    if block.type == "table":
+        return table_of([[without_latex(cell) for cell in row] for row in block.rows])
+    return replace(block, runs=without_latex(block.runs))
+
+
+def _parts(block: Block) -> Iterator[Block]:
+    match block.type:
+        case "p":
+            yield from _paragraphs(block)
+        case "table":
+            yield from _tables(block)
+        case "li":
+            yield block
 
 
 # --- long paragraphs ----------------------------------------------------------------
 
 
 def _paragraphs(block: Block) -> Iterator[Block]:
-    text = block.text
-    if block.type == "li" or len(text.encode()) <= MAX_PARAGRAPH_BYTES:
-        yield block
-        return
-    start = end = 0
-    for sentence_end in [*_sentence_ends(text), len(text)]:
-        if end > start and len(text[start:sentence_end].encode()) > MAX_PARAGRAPH_BYTES:
-            yield Block(block.type, _slice(block.runs, start, end))
-            start = end
-        end = sentence_end
-    yield Block(block.type, _slice(block.runs, start, end))
+    """The paragraph in parts of whole sentences."""
+    cuts = _cuts("".join(run.text for run in block.runs))
+    for runs in _split(block.runs, cuts):
+        yield replace(block, runs=runs)
+
+
+def _cuts(text: str) -> list[int]:
+    """The places at which a text is cut, so that its parts are as long as they may be."""
+    cuts = []
+    size = start = 0
+    for end in [*_sentence_ends(text), len(text)]:
+        sentence_size = len(text[start:end].encode())
+        if size and size + sentence_size > MAX_BLOCK_BYTES:
+            cuts.append(start)
+            size = 0
+        size += sentence_size
+        start = end
+    return cuts
 
 
 def _sentence_ends(text: str) -> Iterator[int]:
@@ -72,67 +72,53 @@ def _sentence_ends(text: str) -> Iterator[int]:
             yield found.end()
 
 
-def _slice(runs: Iterable[TextRun], start: int, end: int) -> tuple[TextRun, ...]:
-    """The runs of the text from `start` to `end`, without spaces at the end."""
-    cut: list[TextRun] = []
-    for run in runs:
-        kept = run.text[max(0, start) : max(0, end)]
-        start, end = start - len(run.text), end - len(run.text)
-        if kept:
-            cut.append(replace(run, text=kept))
-    if cut:
-        cut[-1] = replace(cut[-1], text=cut[-1].text.rstrip())
-    return tuple(run for run in cut if run.text)
-
-
-# --- LaTeX --------------------------------------------------------------------------
-
-
-def readable(block: Block) -> Block:
-    """The block with LaTeX's commands, quotes and dollar signs replaced by what they stand for."""
-    runs: list[TextRun] = []
-    for run in _without_open_href(block.runs):
-        runs += [run] if run.code else _without_latex(run)
-    return Block(block.type, tuple(run for run in runs if run.text))
-
-
-def _without_open_href(runs: Iterable[TextRun]) -> Iterator[TextRun]:
-    r"""Drop the command and braces of `\href{…}` where the forum turned its address into a link of its own."""
-    is_open = False
-    for run in runs:
-        text = run.text
-        if is_open and not run.href:
-            text, is_open = re.sub(r"^\}?\{?([^{}]*)\}?", r"\1", text, count=1), False
-        if _OPEN_HREF.search(text):
-            text, is_open = _OPEN_HREF.sub("", text), True
-        yield replace(run, text=text)
-
-
-def _without_latex(run: TextRun) -> Iterator[TextRun]:
-    """The run, split at its commands so that each gets its format."""
-    found = _HREF.search(run.text) or _COMMAND.search(run.text) or _MATH.search(run.text)
-    if not found:
-        yield replace(run, text=_with_symbols(run.text))
+def _split(runs: Sequence[TextRun], cuts: Sequence[int]) -> Iterator[tuple[TextRun, ...]]:
+    """The runs in parts that are cut at these places of the text, without spaces before a cut."""
+    if not cuts:
+        yield tuple(runs)
         return
-    yield from _without_latex(replace(run, text=run.text[: found.start()]))
-    if found.re is _HREF:
-        address = safe_url(found[1], "")
-        yield replace(run, text=found[2] or found[1], href=address or run.href)
-    elif found.re is _COMMAND:
-        yield from _without_latex(replace(run, text=found[2], **_FORMATS[found[1]]))  # type: ignore[arg-type]  # only booleans
-    elif _is_formula(found[1]):
-        yield replace(run, text=_with_symbols(found[1]), math=True)
-    else:
-        yield replace(run, text=_with_symbols(found[0]))
-    yield from _without_latex(replace(run, text=run.text[found.end() :]))
+    part: list[TextRun] = []
+    at = cut = 0
+    for run in runs:
+        start = 0
+        while cut < len(cuts) and cuts[cut] < at + len(run.text):
+            stop = cuts[cut] - at
+            yield _without_spaces_at_end([*part, replace(run, text=run.text[start:stop])])
+            part, start, cut = [], stop, cut + 1
+        part.append(replace(run, text=run.text[start:]))
+        at += len(run.text)
+    yield _without_spaces_at_end(part)
 
 
-def _is_formula(text: str) -> bool:
-    """Whether the text between two dollar signs is a formula, and not the words between two prices."""
-    return text == text.strip() and not re.search(r"[가-힣]|[A-Za-z]{3,} [A-Za-z]{3,}", text)
+def _without_spaces_at_end(runs: list[TextRun]) -> tuple[TextRun, ...]:
+    while runs and not runs[-1].text.strip():
+        runs.pop()
+    if runs:
+        runs[-1] = replace(runs[-1], text=runs[-1].text.rstrip())
+    return tuple(runs)
 
 
-def _with_symbols(text: str) -> str:
-    text = _SYMBOL.sub(lambda symbol: _SYMBOLS[symbol[0]], text)
-    text = re.sub(r"``(.*?)''", "“\\1”", text)
-    return re.sub(r"``|''", '"', text)
+# --- long tables --------------------------------------------------------------------
+
+
+def _tables(block: Block) -> Iterator[Block]:
+    """The table in parts of whole rows. Each begins with the first row, which names the columns."""
+    rows = block.rows
+    sizes = [_row_size(row) for row in rows]
+    if sum(sizes) <= MAX_BLOCK_BYTES:
+        yield block
+        return
+    header, header_size = (rows[:1], sizes[0]) if sizes[0] <= MAX_HEADER_BYTES else ([], 0)
+    part, size = rows[:1], sizes[0]
+    for row, row_size in zip(rows[1:], sizes[1:], strict=True):
+        if len(part) > len(header) and size + row_size > MAX_BLOCK_BYTES:
+            yield table_of(part)
+            part, size = list(header), header_size
+        part.append(row)
+        size += row_size
+    yield table_of(part)
+
+
+def _row_size(row: Sequence[Sequence[TextRun]]) -> int:
+    """About how many bytes a row takes in a mail."""
+    return sum(CELL_BYTES + len(run.text.encode()) for cell in row for run in cell or (TextRun(""),))

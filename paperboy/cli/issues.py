@@ -156,6 +156,7 @@ def _issue_in_full(name: str) -> dict[str, Any]:
             "overview": [block.text for block in content.overview],
             "summary": [block.text for block in content.summary],
             "papers": [_paper_entry(paper) for paper in content.papers],
+            "closing": [block.text for block in content.closing],
         }
 
 
@@ -170,6 +171,12 @@ def _paper_entry(paper: "PaperContent") -> dict[str, Any]:
         "url": paper.url,
         "links": [link.url for link in paper.links],
         "notes": [block.text for block in paper.notes],
+        "pictures": [asdict(picture) for picture in paper.pictures],
+        "sections": [
+            {"heading": section.heading, "after": section.after}
+            | {str(language): _block_entries(section.blocks_in(language)) for language in TextLanguage}
+            for section in paper.sections
+        ],
     }
 
 

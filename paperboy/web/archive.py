@@ -12,11 +12,13 @@ from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
 from core.languages import Language, TextLanguage
+from emails.compose import closing_parts, opening_parts, texts_of
+from emails.edition import Part
 from issues.arrivals import Arrival
 from issues.models import Issue
 from issues.parse.content import PaperContent
-from issues.parse.readable import readable_blocks
-from issues.parse.text import Block, from_json, has_hangul
+from issues.parse.inline_html import blocks_html
+from issues.parse.text import from_json, has_hangul
 from issues.parse.titles import title_key
 from issues.queries import all_issues, papers_in_issue
 from paperboy.web.deps import ContextDep, WebContext
@@ -29,15 +31,6 @@ router = APIRouter(include_in_schema=False)
 MAX_FEED_ENTRIES = 20
 FIELDS_IN_EVERY_LANGUAGE = {"title_en", "url", "links"}  # they are on the page whatever its language
 TopicId = Annotated[int, Path(le=2**63 - 1)]  # what the database can look up
-
-
-@dataclass(frozen=True)
-class ArchivedText:
-    """A text of an issue or a paper in one language."""
-
-    name: str
-    language: TextLanguage
-    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True)
@@ -83,6 +76,8 @@ def show_issue(
         if issue is None:
             raise HTTPException(404)
         papers = papers_in_issue(issue)
+        front, _ = opening_parts(from_json(issue.overview), from_json(issue.summary), chosen)
+        closing, _ = closing_parts(from_json(issue.closing), chosen)
         return render_page(
             request,
             "issue.html",
@@ -90,15 +85,13 @@ def show_issue(
             issue=issue,
             chosen=chosen,
             is_both=chosen == Language.BOTH,
-            front=[text for text in _front(issue) if text.language in languages],
+            front=front,
             papers=[
-                (
-                    arrival,
-                    _title(arrival.paper, languages),
-                    [text for text in _texts(arrival.paper) if text.language in languages],
-                )
+                (arrival, _title(arrival.paper, languages), _texts(arrival.paper, languages))
                 for arrival in papers
             ],
+            closing=closing,
+            blocks_html=blocks_html,
             corrections=list(_corrections(context, issue, papers, languages)),
         )
 
@@ -117,19 +110,14 @@ def show_feed(context: ContextDep) -> Response:
     return Response(xml, media_type="application/atom+xml")
 
 
-def _front(issue: Issue) -> list[ArchivedText]:
-    texts = [("overview", from_json(issue.overview)), ("summary", from_json(issue.summary))]
-    return [ArchivedText(name, TextLanguage.KO, readable_blocks(blocks)) for name, blocks in texts if blocks]
-
-
-def _texts(paper: PaperContent) -> Iterator[ArchivedText]:
-    for name in ("intro", "abstract"):
-        for language in TextLanguage:
-            blocks = getattr(paper.texts_in(language), name)
-            if blocks:
-                yield ArchivedText(name, language, readable_blocks(blocks))
-    if paper.notes:
-        yield ArchivedText("notes", TextLanguage.KO, readable_blocks(paper.notes))
+def _texts(paper: PaperContent, languages: Sequence[TextLanguage]) -> list[Part]:
+    """The texts of a paper in the languages of the page."""
+    return [
+        part
+        for versions in texts_of(paper)
+        for part in versions
+        if part.blocks and part.language in languages
+    ]
 
 
 def _title(paper: PaperContent, languages: Sequence[TextLanguage]) -> ArchivedTitle:

@@ -64,6 +64,20 @@ def test_an_issue_is_shown_as_in_its_post(paperboy: Paperboy) -> None:
             ]
 
 
+def test_an_issue_in_json_has_the_pictures_and_sections_of_its_papers(paperboy: Paperboy) -> None:
+    json_of(paperboy("ingest", "--json"))
+    shown = json_of(paperboy("issues", "show", "9655", "--json"))
+    assert isinstance(shown["closing"], list)
+    assert all(
+        set(picture) == {"url", "width", "height"}
+        for paper in shown["papers"]
+        for picture in paper["pictures"]
+    )
+    assert any(paper["pictures"] for paper in shown["papers"])
+    sections = [section for paper in shown["papers"] for section in paper["sections"]]
+    assert all(set(section) == {"heading", "after", "ko", "en"} for section in sections)
+
+
 def test_an_edit_is_reported_paper_by_paper(paperboy: Paperboy, forum: Forum) -> None:
     json_of(paperboy("ingest", "--json"))
     assert json_of(paperboy("ingest", "--json"))["not_modified"] is True

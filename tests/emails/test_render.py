@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from core.frequencies import Frequency
 from core.languages import Language
-from emails.edition import Edition
+from emails.edition import Edition, Part
 from emails.rendering.fit import MAX_ORDINARY_BYTES
 from emails.rendering.i18n import translate
 from emails.rendering.render import MAX_HTML_BYTES, RenderError
@@ -57,21 +57,33 @@ def _check_papers(mail: Mail) -> None:
 
 def _check_texts(mail: Mail) -> None:
     """Texts have whole blocks in order, under their headings, marked with their languages."""
-    expected = [
+    shown = [text for text in mail.parts if text.blocks]
+    assert mail.texts == [
         (
             text.part.language,
-            translate(text.part.language, text.part.name),
-            [without_spaces(block.text) for block in text.blocks],
+            heading_of(text.part),
+            without_spaces("".join(run.text for block in text.blocks for run in block.runs)),
         )
-        for text in mail.parts
-        if text.blocks
+        for text in shown
     ]
-    assert mail.texts == expected
     read, at = without_spaces(mail.text), 0
-    for _, heading, paragraphs in expected:
-        for words in (f"##{without_spaces(heading)}", *paragraphs):
+    for text in shown:
+        passages = [passage for block in text.blocks for passage in passages_of(block)]
+        for words in (f"##{without_spaces(heading_of(text.part))}", *passages):
             at = read.index(words, at) + len(words)
-    assert mail.text.count("\n## ") == len(expected), "a text without blocks has no heading"
+    assert mail.text.count("\n## ") == len(shown), "a text without blocks has no heading"
+
+
+def heading_of(part: Part) -> str:
+    return part.heading or translate(part.language, part.name)
+
+
+def passages_of(block: Block) -> list[str]:
+    """What the text part has of a block without interruption: its text, or the entries of a table's rows below the first."""
+    if block.type != "table":
+        return [without_spaces(block.text)]
+    rows = block.rows[1:] or block.rows
+    return [without_spaces("".join(run.plain for run in cell)) for row in rows for cell in row]
 
 
 def _check_left_out(mail: Mail) -> None:
@@ -80,7 +92,8 @@ def _check_left_out(mail: Mail) -> None:
     cut = [(link, texts) for link, texts in cut if texts]
     assert [link for _, link in mail.left_out] == [link for link, _ in cut]
     for (line, _), (_, texts) in zip(mail.left_out, cut, strict=True):
-        assert all(translate(mail.edition.spec.language, text.part.name) in line for text in texts)
+        language = mail.edition.spec.language
+        assert all((text.part.heading or translate(language, text.part.name)) in line for text in texts)
         assert without_spaces(line) in without_spaces(mail.text)
     fitted = mail.rendered.fitted
     if fitted.left_out and max(entry.needed for entry in fitted.left_out) < MAX_ORDINARY_BYTES:
@@ -149,7 +162,7 @@ def test_a_note_names_each_text_once_and_says_which_of_them_have_begun() -> None
         mail = checked_mail(edition_of(large_issue(), language=language))
         cut = [[text for text in texts if text.left_out] for _, texts in mail.units]
         for (line, _), texts in zip(mail.left_out, filter(None, cut), strict=True):
-            names = [translate(language, text.part.name) for text in texts]
+            names = [text.part.heading or translate(language, text.part.name) for text in texts]
             assert all(line.count(name) == names.count(name) for name in names)
             rest = max(translate(language, "rest_of", part="\x00").split("\x00"), key=len)
             begun += [bool(text.blocks) for text in texts]

@@ -2,16 +2,18 @@
 
 import re
 from itertools import accumulate
+from unicodedata import normalize
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from issues.parse.inline_html import inline_html
+from issues.parse.inline_html import blocks_html, inline_html, tagged_blocks
 from issues.parse.readable import readable, readable_blocks
-from issues.parse.text import Block, TextRun
-from tests.support.random_posts import SNIPPETS
+from issues.parse.text import Block, TextRun, table_of
+from tests.support.random_posts import SNIPPETS, texts
 
 MAX_PARAGRAPH_BYTES = 6_000  # a mail can leave out a paragraph of this size without losing much
 SENTENCES = (
@@ -109,6 +111,19 @@ def test_a_paragraph_of_only_an_empty_command_is_dropped() -> None:
         (r"``quoted'' and \emph{stressed}", "“quoted” and stressed"),
         (r"from $5 to $10 a month", "from $5 to $10 a month"),
         (r"$\alpha \leq \beta$", "α ≤ β"),
+        (r"\textbf{a \emph{nested $x$} b} c", "a nested x b c"),
+        (r"`single' and the models' own, it's", "‘single’ and the models' own, it's"),
+        (r"\theta \gg 0, x \in A, a \neq b \ldots", "θ ≫ 0, x ∈ A, a ≠ b …"),
+        (r"\textless 5\textgreater\textbackslash{}\textasciitilde{}x", "< 5>\\~x"),
+        (r"$10^6$, $10^{-3}$, $x_{1}$, $90^\circ$", "10⁶, 10⁻³, x₁, 90°"),
+        (r"$10^60$ and $x^{th}$ and $y_{max}$", "10^60 and x^{th} and yₘₐₓ"),
+        (r"outside 10^6 and x_1", "outside 10^6 and x_1"),
+        (r"2\textsuperscript{6} and 1\textsuperscript{st}", "2⁶ and 1^(st)"),
+        (r"$$E = mc^2$$", "E = mc²"),
+        (r"\textbf{never closed, {a} and b", r"\textbf{never closed, {a} and b"),
+        (r"a}{b} and $x", "a}{b} and $x"),
+        (r"from $5-$10 to $5K/$10K", "from $5-$10 to $5K/$10K"),
+        (r"\href{mailto:a@b.example}{mail}", r"\href{mailto:a@b.example}{mail}"),
         (r"see \href{https://a.example/x}{the code}", "see the code"),
         (r"\url{https://a.example/x}", "https://a.example/x"),
         (r"A\&B \textit{in \%}", "A&B in %"),
@@ -126,18 +141,63 @@ def test_a_style_command_of_latex_becomes_the_style() -> None:
     assert {run.text for run in runs if run.bold} == {"b"}
     assert {run.text for run in runs if run.italic} == {"i"}
     assert {run.text for run in runs if run.code} == {"c"}
-    assert {run.text for run in runs if run.math} == {"x_1"}
+    assert {run.text for run in runs if run.math} == {"x₁"}
     assert {(run.text, run.href) for run in runs if run.href} == {("l", "https://a.example/")}
 
 
-def test_an_address_in_latex_that_the_forum_linked_stays_that_link() -> None:
-    cooked = (
-        TextRun(r"Code: \href{"),
-        TextRun("https://a.example/", href="https://a.example/"),
-        TextRun("}{here}."),
-    )
-    assert readable(Block("p", cooked)).text == "Code: https://a.example/here."
-    assert readable(Block("p", cooked)).links == ("https://a.example/",)
+URL = "https://a.example/x_y"
+
+
+@pytest.mark.parametrize(
+    ("cooked", "label", "address"),
+    [
+        # What Discourse's linkifier makes: it stops at a single brace and shows an address decoded.
+        ([r"\href{", (URL, URL), "}{here}."], "here", URL),
+        ([r"\url{", (URL, URL), "}."], URL, URL),
+        ([r"\href{", (r"https://a.example/x\_y", "https://a.example/x%5C_y"), "}{here}."], "here", URL),
+        ([r"\url{", ("a.example/b", "http://a.example/b"), "}."], "a.example/b", "http://a.example/b"),
+        (
+            [r"\href{", ("https://a.example/a b", "https://a.example/a%20b"), "}{here}."],
+            "here",
+            "https://a.example/a%20b",
+        ),
+        (
+            [r"\href{", (URL, URL), "} {", ("https://b.example/", "https://b.example/"), "}."],
+            "https://b.example/",
+            URL,
+        ),
+        ([r"\href{", (URL, URL), r"}{\textbf{he}re}."], "here", URL),
+        ([r"\href{", (URL, URL), "}{}."], URL, URL),
+        # What other linkifiers make: the link goes on.
+        ([r"\href{", (URL + "}{here}.", URL + "%7D%7Bhere%7D.")], "here", URL),
+        ([r"\href{", (URL + "}{he", URL + "%7D%7Bhe"), "re}."], "here", URL),
+        ([r"\href{https://a.example/x_y}{here}."], "here", URL),
+    ],
+)
+def test_an_address_in_latex_is_linked_whatever_the_forum_linked_in_it(
+    cooked: list[str | tuple[str, str]], label: str, address: str
+) -> None:
+    parts = [TextRun(part) if isinstance(part, str) else TextRun(part[0], href=part[1]) for part in cooked]
+    block = readable(Block("p", (TextRun("Code: "), *parts)))
+    assert block.text == f"Code: {label}."
+    assert {run.href for run in block.runs if run.href} == {address}
+    assert "".join(run.text for run in block.runs if run.href) == label
+
+
+def test_an_ordinary_link_keeps_its_address_beside_latex() -> None:
+    runs = (TextRun(r"see \url{https://a.example/} or", href="https://b.example/"), TextRun(" not"))
+    found = [(run.text, run.href) for run in readable(Block("p", runs)).runs]
+    assert found == [
+        ("see ", "https://b.example/"),
+        ("https://a.example/", "https://a.example/"),
+        (" or", "https://b.example/"),
+        (" not", None),
+    ]
+
+
+def test_a_formula_of_the_forum_is_latex_without_dollar_signs() -> None:
+    (run,) = readable(Block("p", (TextRun(r"\mathrm{O}(n^{2}) \leq \infty", math=True),))).runs
+    assert (run.text, run.math) == ("O(n²) ≤ ∞", True)
 
 
 def test_a_latex_command_never_makes_a_link_that_runs_code() -> None:
@@ -151,8 +211,79 @@ def test_code_is_left_as_it_is() -> None:
 
 @given(st.text(alphabet=st.sampled_from(r"ab가 \{}$`'%_&"), max_size=80))
 def test_letters_keep_their_order_whatever_commands_stand_between_them(text: str) -> None:
-    letters = re.sub(r"[^ab가]", "", text)
-    assert re.sub(r"[^ab가]", "", readable(Block("p", (TextRun(text),))).text) == letters
+    shown = normalize("NFKC", readable(Block("p", (TextRun(text),))).text)  # an index is a letter, too
+    assert re.sub(r"[^ab가]", "", shown) == re.sub(r"[^ab가]", "", text)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*"ab {}$^_`'", r"\textbf{", r"\href{https://a.example/}{", "}{", "$x$"]), max_size=40
+    )
+)
+def test_letters_keep_their_order_across_runs_and_unfinished_commands(pieces: list[str]) -> None:
+    runs = tuple(TextRun(piece, bold=place % 2 == 0) for place, piece in enumerate(pieces))
+    block = readable(Block("p", runs))
+    shown = normalize("NFKC", "".join(run.text for run in block.runs))
+    assert re.sub(r"[^bx]", "", re.sub(r"\\\w+|a\.example", "", shown)) == re.sub(
+        r"[^bx]", "", "".join(re.sub(r"\\\w+|a\.example", "", piece) for piece in pieces)
+    )
+    assert {run.href for run in block.runs} <= {None, "https://a.example/"}
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [
+        "$", "$a$", "`", "``", "''", "`a'", "``a''", "{", "}", "{}", "}{", "\\", r"\%", r"\textbf{", r"\textbf{a}",
+        r"\textbf{$", r"$\textbf{", r"\alpha", r"\href{", r"\href{a}{", r"\href{https://a.example/}{", r"\url{https://a.example/}",
+        r"\textsuperscript{", "$x^{", "$^a", "$_{t}$", "$$", "$$a$$", r"$\$", "a:\\", ". ", '."', "! ", "\n", "\t",
+    ],
+)  # fmt: skip
+def test_a_hundred_thousand_characters_of_anything_are_read(snippet: str) -> None:
+    text = snippet * (100_000 // len(snippet))
+    runs = (
+        TextRun(text),
+        TextRun(text, math=True),
+        *(TextRun(snippet, bold=odd % 2 == 1) for odd in range(10_000)),
+    )
+    assert readable_blocks([Block("p", (*runs, TextRun("end")))])
+
+
+# --- tables and lists ---------------------------------------------------------------
+
+
+def table(rows: int, columns: int = 3) -> Block:
+    return table_of(
+        [[(TextRun(f"{row}.{column} " + "값 " * 20),) for column in range(columns)] for row in range(rows)]
+    )
+
+
+def test_a_long_table_is_split_between_rows_and_each_part_names_the_columns() -> None:
+    whole = table(100)
+    parts = readable_blocks([whole])
+    assert len(parts) > 2
+    assert all(len(part.text.encode()) <= MAX_PARAGRAPH_BYTES for part in parts)
+    assert all(part.type == "table" and part.rows[0] == whole.rows[0] for part in parts)
+    assert [row for part in parts for row in part.rows[1:]] == whole.rows[1:]
+
+
+def test_a_table_whose_first_row_is_long_does_not_repeat_it() -> None:
+    whole = table(100, columns=30)
+    assert [row for part in readable_blocks([whole]) for row in part.rows] == whole.rows
+
+
+def test_latex_in_a_cell_is_replaced_and_stays_in_its_cell() -> None:
+    cells = (TextRun(r"\textbf{a}"), TextRun("b", href="https://a.example/")), (), (TextRun("``c''"),)
+    ((first, second, third),) = readable(table_of([cells])).rows
+    assert [(run.text, run.bold, run.href) for run in first] == [
+        ("a", True, None),
+        ("b", False, "https://a.example/"),
+    ]
+    assert (second, third) == ((), (TextRun("“c”"),))
+
+
+def test_a_list_item_keeps_its_depth_and_number() -> None:
+    (block,) = readable_blocks([Block("li", (TextRun(r"\emph{a}"),), depth=2, number=7)])
+    assert (block.depth, block.number) == (2, 7)
 
 
 # --- HTML ---------------------------------------------------------------------------
@@ -164,6 +295,9 @@ RUNS = st.builds(
     italic=st.booleans(),
     code=st.booleans(),
     math=st.booleans(),
+    sup=st.booleans(),
+    sub=st.booleans(),
+    strike=st.booleans(),
     href=st.sampled_from([None, "https://a.example/?a=1&b=2"]),
 )
 
@@ -173,10 +307,61 @@ def test_a_text_in_html_reads_as_it_was_written_and_adds_no_markup(runs: list[Te
     block = Block("p", tuple(runs))
     body = LexborHTMLParser(f"<p>{inline_html(block)}</p>").css_first("body > p")
     assert body
-    assert body.text() == block.text
-    assert {node.tag for node in body.css("*")} - {"p"} <= {"strong", "em", "code", "a"}
+    assert body.text() == "".join(run.text for run in runs)
+    assert {node.tag for node in body.css("*")} - {"p"} <= {"strong", "em", "code", "a", "sup", "sub", "s"}
     assert {node.attributes["href"] for node in body.css("a")} == set(block.links)
 
 
 def test_a_line_break_inside_a_paragraph_stays_a_line_break() -> None:
     assert inline_html(Block("p", (TextRun("한 줄\n두 줄"),))) == "한 줄<br>두 줄"
+
+
+def item(text: str, depth: int = 0, number: int = 0) -> Block:
+    return Block("li", (TextRun(text),), depth, number)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "html"),
+    [
+        ([item("a"), item("b")], "<ul><li>a</li><li>b</li></ul>"),
+        ([item("a", 0, 1), item("b", 0, 2)], "<ol><li>a</li><li>b</li></ol>"),
+        ([item("a", 0, 3), item("b", 0, 7)], '<ol start="3"><li>a</li><li value="7">b</li></ol>'),
+        (
+            [item("a", 0, 1), item("b", 1), item("c", 0, 2)],
+            "<ol><li>a<ul><li>b</li></ul></li><li>c</li></ol>",
+        ),
+        (
+            [item("a"), item("b", 2), item("c", 1)],
+            "<ul><li>a<ul><li>b</li></ul><ul><li>c</li></ul></li></ul>",
+        ),
+        ([item("a"), item("b", 0, 1)], "<ul><li>a</li></ul><ol><li>b</li></ol>"),
+        ([item("a", 0, 1), item("more", 0, 1), item("b", 0, 2)], "<ol><li>a<br>more</li><li>b</li></ol>"),
+        ([item("a", 9), item("b", 8)], "<ul><li>a</li><li>b</li></ul>"),
+    ],
+)
+def test_lists_are_nested_and_keep_their_numbers(blocks: list[Block], html: str) -> None:
+    assert blocks_html(blocks) == html
+
+
+@given(texts(8), st.integers(0, 8))
+def test_html_stays_well_formed_when_the_last_blocks_are_left_out(
+    blocks: tuple[Block, ...], kept: int
+) -> None:
+    pieces = []
+    for index, block in enumerate(tagged_blocks(blocks)):
+        pieces += [block.html] if index < kept else []
+        pieces += [closing.tag for closing in block.closing if closing.opened_by < kept]
+    html = "".join(pieces).replace("<br>", "<br/>")
+    root = ElementTree.fromstring(f"<div>{html}</div>")  # noqa: S314  it is our own
+    assert {node.tag for node in root} <= {"p", "ul", "ol", "table"}
+    assert all(child.tag == "li" for node in root.iter() if node.tag in {"ul", "ol"} for child in node)
+    words = "".join(run.text for block in blocks[:kept] for run in block.runs)
+    assert without_spaces("".join(root.itertext())) == without_spaces(words)
+
+
+def test_the_first_row_of_a_table_has_the_headings_of_its_columns() -> None:
+    html = blocks_html([table_of([[(TextRun("모델"),), ()], [(TextRun("<b>"),), (TextRun("1"),)]])])
+    assert html == (
+        '<table class="data"><thead><tr><th scope="col">모델</th><td></td></tr></thead>'
+        "<tbody><tr><td>&lt;b&gt;</td><td>1</td></tr></tbody></table>"
+    )

@@ -9,9 +9,9 @@ from issues.arrivals import Arrival
 from issues.diff import diff
 from issues.feed import read_feed
 from issues.fetch import Fetched, Validators
-from issues.parse.content import IssueContent, Link, PaperContent, Picture
+from issues.parse.content import IssueContent, Link, PaperContent, Picture, Section
 from issues.parse.post import parse
-from issues.parse.text import Block, TextRun
+from issues.parse.text import Block, TextRun, table_of
 from issues.parse.weeks import parse_week
 from issues.posts import Post
 from monitoring.previews import Preview, issue_previews, letter_previews
@@ -69,7 +69,11 @@ def edited_papers() -> list[Arrival]:
 
 def large_issue(papers: int = 15) -> IssueContent:
     """An issue with more text than fits into a mail. Its papers have everything that a paper can have."""
-    return issue_of([_large_paper(number) for number in range(1, papers + 1)], summary=_items("요약", 6))
+    issue = issue_of([_large_paper(number) for number in range(1, papers + 1)], summary=_items("요약", 6))
+    return replace(
+        issue,
+        closing=blocks("한 주 동안 읽어 주셔서 고맙습니다.", "Thank you for reading with us this week."),
+    )
 
 
 def _large_paper(number: int) -> PaperContent:
@@ -89,11 +93,21 @@ def _large_paper(number: int) -> PaperContent:
             *_sentences("추론의 낭비를 줄이는 방법을 소개합니다. ", 3),
             Block("p", formats),
             *_items("특징", 4),
+            *_nested_list(),
         ),
         intro_en=(*_sentences("We introduce a way to waste less reasoning. ", 3), *_items("It is fast", 4)),
         abstract_ko=_sentences("본 논문에서는 새로운 방법을 제안합니다. ", 5),
         abstract_en=_sentences("In this work we propose a new method. ", 15),
         notes=blocks("코드는 곧 공개됩니다.", "The weights follow in autumn."),
+        sections=(
+            Section(
+                "주요 결과 / Main results",
+                "intro",
+                (*blocks("표에 정리했습니다."), _results("모델", "정확도")),
+                (*blocks("The table has them."), _results("Model", "Accuracy")),
+            ),
+            Section("한계", "link", blocks("영어 자료에서만 시험했습니다.")),
+        ),
         links=(
             Link(f"https://github.com/example/lighthouse-{number}"),
             Link(f"https://example.github.io/lighthouse-{number}", "프로젝트 페이지"),
@@ -102,6 +116,30 @@ def _large_paper(number: int) -> PaperContent:
         pictures=(Picture(f"https://forum.example/uploads/{number}.png", 690, 388),),
         anchor=f"p-1-lighthouse-{number}",
     )
+
+
+def _nested_list() -> tuple[Block, ...]:
+    """A numbered list with a list in it, whose last entry has formats that Unicode has no characters for."""
+    formats = (
+        TextRun("예전 값은 "), TextRun("91.3", strike=True), TextRun("이고 비용은 O(n"), TextRun("log n", sup=True),
+        TextRun("), 손실은 L"), TextRun("KL", sub=True), TextRun("입니다."),
+    )  # fmt: skip
+    return (
+        Block("li", (TextRun("먼저 읽습니다."),), 0, 1),
+        Block("li", (TextRun("그다음 두 가지를 합니다."),), 0, 2),
+        Block("li", (TextRun("나눕니다."),), 1),
+        Block("li", formats, 1),
+        Block("li", (TextRun("끝으로 합칩니다."),), 0, 3),
+    )
+
+
+def _results(model: str, accuracy: str) -> Block:
+    rows = [
+        [model, "GSM8K", "MATH-500", accuracy],
+        ["Lighthouse-7B-Instruct", "92.1", "81.4", "86.8"],
+        ["기준 모델", "90.3", "", "84.0"],
+    ]
+    return table_of([[(TextRun(cell),) if cell else () for cell in row] for row in rows])
 
 
 def _sentences(sentence: str, count: int) -> tuple[Block, ...]:

@@ -95,6 +95,7 @@ def arrivals_of(*issues: IssueContent, total: int | None = None) -> list[Arrival
             summary=issue.summary,
             first_arrival=len(arrivals) + 1,
             papers=total or len(issue.papers),
+            closing=issue.closing,
         )
         arrivals += [
             Arrival(facts.first_arrival + index, facts.first_arrival + index, index + 1, facts, content)
@@ -146,6 +147,7 @@ def add_issue(
         week_end=issue.week.end,
         overview=to_json(issue.overview),
         summary=to_json(issue.summary),
+        closing=to_json(issue.closing),
         published_at=now,
         first_seen_at=now,
         changed_at=now,

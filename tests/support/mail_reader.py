@@ -68,13 +68,13 @@ class Mail:
         return [on_one_line(node.text()) for node in self.tree.css("h2[lang]")]
 
     @cached_property
-    def texts(self) -> list[tuple[str, str, list[str]]]:
-        """Each text in the HTML: its language, its heading, and its paragraphs and list items."""
+    def texts(self) -> list[tuple[str, str, str]]:
+        """Each text in the HTML: its language, its heading, and its words without spaces."""
         return [
             (
                 node.attributes["lang"] or "",
                 next(on_one_line(heading.text()) for heading in node.css("h2, h3")),
-                [without_spaces(block.text()) for block in node.css("p, li")],
+                without_spaces("".join(part.text() for part in node.iter() if part.tag not in {"h2", "h3"})),
             )
             for node in self.tree.css("div[lang]:not([role]), td[lang]")
         ]
@@ -88,10 +88,15 @@ class Mail:
 
     @cached_property
     def units(self) -> list[tuple[str, list[ShownPart]]]:
-        """The overview of each issue and each paper: its permalink in the archive, and its parts."""
+        """The overview of each issue, each paper, and its closing: the permalink in the archive, and the parts."""
         counts = iter(self.rendered.fitted.shown)
         language = self.edition.spec.language
-        permalinks = [link for issue in self.edition.issues for link in permalinks_of(issue, language)]
+        permalinks = [
+            link
+            for issue in self.edition.issues
+            for links in [permalinks_of(issue, language)]
+            for link in (*links, links[0])
+        ]
         return [
             (
                 permalink,

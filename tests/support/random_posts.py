@@ -12,8 +12,8 @@ from emails.compose import compose
 from emails.content import MailSpec
 from emails.edition import Edition
 from emails.kinds import WITH_PAPERS
-from issues.parse.content import IssueContent, Link, PaperContent, Picture
-from issues.parse.text import Block, TextRun, tidy
+from issues.parse.content import IssueContent, Link, PaperContent, Picture, Section
+from issues.parse.text import Block, TextRun, table_of, tidy
 from tests.support.factories import arrivals_of, blocks, issue_of, paper
 
 LANGUAGES = st.sampled_from(Language)
@@ -43,21 +43,43 @@ TITLES_EN = st.sampled_from(["Title", "Owl (2025): A <b>title</b> & more", "T" *
 
 @st.composite
 def texts(draw: st.DrawFn, max_blocks: int = 4) -> tuple[Block, ...]:
-    """Some paragraphs and list items, some bold or linked."""
+    """Some paragraphs, entries of nested lists, and tables, some with formats or links."""
     found = []
     for text in draw(st.lists(TEXTS, max_size=max_blocks)):
-        runs = tidy(
-            [
-                TextRun(
-                    text,
-                    bold=draw(st.booleans()),
-                    href=draw(st.sampled_from([None, "https://b.example/?a=1&b=2"])),
-                )
-            ]
-        )
-        if runs:
-            found.append(Block(draw(st.sampled_from(["p", "li"])), runs))
+        runs = tidy([draw(formatted(text))])
+        if not runs:
+            continue
+        match draw(st.sampled_from(["p", "li", "table"])):
+            case "p":
+                found.append(Block("p", runs))
+            case "li":
+                depth, number = draw(st.integers(0, 6)), draw(st.sampled_from([0, 0, 1, 2, 3, 12]))
+                found.append(Block("li", runs, depth, number))
+            case "table":
+                cell = (TextRun(draw(st.sampled_from(["모델", "Owl", "72.1 %", "| --- |", "<td>"]))),)
+                found.append(table_of([[cell, runs], [runs, cell, *draw(st.sampled_from([(), (cell,)]))]]))
     return tuple(found)
+
+
+def formatted(text: str) -> st.SearchStrategy[TextRun]:
+    """The text with any formats."""
+    return st.builds(
+        TextRun,
+        st.just(text),
+        bold=st.booleans(),
+        href=st.sampled_from([None, "https://b.example/?a=1&b=2"]),
+        sup=st.booleans(),
+        sub=st.booleans(),
+        strike=st.booleans(),
+    )
+
+
+@st.composite
+def sections(draw: st.DrawFn) -> Section:
+    """A further section at any place of a paper, perhaps in one language only."""
+    heading = draw(st.sampled_from(["핵심 결과 / Key results", "한계", "Limitations", "<h1>표제</h1>"]))
+    after = draw(st.sampled_from(["title", "intro", "abstract", "link", "more"]))
+    return Section(heading, after, draw(texts(2)), draw(texts(2)))
 
 
 @st.composite
@@ -77,6 +99,7 @@ def papers(draw: st.DrawFn, number: int) -> PaperContent:
             abstract_ko=draw(texts()),
             abstract_en=draw(texts()),
             notes=draw(texts(1)),
+            sections=tuple(draw(st.lists(sections(), max_size=2))),
             links=(
                 Link("https://github.com/example/code?a=1&b=2"),
                 Link("https://blog.example/글", "설명 글"),
@@ -95,7 +118,8 @@ def issues(draw: st.DrawFn) -> IssueContent:
         short = [paper(number, title_ko=f"{number}번 {draw(TITLES_KO)[:40]}") for number in range(1, 41)]
         return issue_of(short, overview=draw(texts()))
     contents = [draw(papers(number)) for number in range(1, draw(st.integers(1, 6)) + 1)]
-    return issue_of(contents, overview=draw(texts()), summary=draw(texts()))
+    closing = draw(st.one_of(st.just(()), texts(2)))
+    return replace(issue_of(contents, overview=draw(texts()), summary=draw(texts())), closing=closing)
 
 
 @st.composite

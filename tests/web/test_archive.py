@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,8 +16,9 @@ from core.database import Database
 from issues.arrivals import Arrival
 from issues.diff import FieldChange, IssueDiff
 from issues.models import Revision
+from issues.parse.content import Section
 from issues.parse.readable import readable_blocks
-from issues.parse.text import has_hangul
+from issues.parse.text import Block, TextRun, has_hangul, table_of
 from issues.queries import all_issues, find, papers_in_issue
 from issues.serialize import diff_to_json
 from tests.support.all_mails import EDITED
@@ -226,6 +228,29 @@ def test_markup_in_titles_and_texts_is_shown_as_text_and_never_executed(site: Si
         assert without_spaces(HOSTILE) in without_spaces(page.body.text())
     summary = ET.fromstring(site.client.get("/archive.atom").content).findtext(f".//{ATOM}summary") or ""  # noqa: S314
     assert HOSTILE in summary
+
+
+def test_an_issue_page_shows_sections_lists_tables_and_the_closing(site: Site) -> None:
+    table = table_of([[(TextRun("모델"),), (TextRun("점수"),)], [(TextRun("등대"),), (TextRun("91"),)]])
+    lists = (Block("li", (TextRun("첫째"),), 0, 1), Block("li", (TextRun("안"),), 1))
+    sections = (
+        Section("결과 / Results", "intro", (table,), blocks("The results.")),
+        Section("한계", "more", blocks("한계입니다.")),
+    )
+    issue = issue_of([paper(intro_ko=lists, sections=sections, notes=blocks("The weights follow."))])
+    closing = blocks("읽어 주셔서 고맙습니다.", "Thank you for reading with us this week.")
+    with site.database.sessions.begin() as session:
+        add_issue(session, replace(issue, closing=closing), now=site.clock())
+    page = page_at(site, "/archive/9001?text=ko")
+    assert [node.text() for node in page.css("article th")] == ["모델", "점수"]
+    assert [node.text() for node in page.css("article ol > li > ul > li")] == ["안"]
+    headings = [node.text() for node in page.css("article h3")]
+    assert [heading for heading in headings if heading in {"결과", "한계"}] == ["결과", "한계"]
+    assert [node.text() for node in page.css("section.closing p")] == ["읽어 주셔서 고맙습니다."]
+    english = page_at(site, "/archive/9001?text=en&lang=en")
+    shown = [node.text() for node in english.css("article p, section.closing p")]
+    assert {"The results.", "The weights follow.", "Thank you for reading with us this week."} <= set(shown)
+    assert not any(has_hangul(text) for text in shown)
 
 
 def test_a_held_issue_is_not_in_the_archive_or_the_feed(site: Site) -> None:

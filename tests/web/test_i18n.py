@@ -18,7 +18,10 @@ from tests.support.site import Site
 
 WEB = files("paperboy.web")
 # Their values are parts of names, as in "language.both".
-CHOICE_MODULES = tuple(files("core") / name for name in ("languages.py", "frequencies.py"))
+CHOICE_MODULES = (
+    *(files("core") / name for name in ("languages.py", "frequencies.py")),
+    files("emails") / "edition.py",
+)
 PHRASES = {language: load_phrases("paperboy.web", language) for language in TextLanguage}
 KO, EN = PHRASES[TextLanguage.KO], PHRASES[TextLanguage.EN]
 
