@@ -10,15 +10,16 @@ from prefect.deployments import run_deployment
 
 from core.frequencies import Frequency
 from flows.runtime import alert_on_failure, fail_run, moment, open_installation, publish_result
-from mailings.context import open_sending_context, rules_from
+from mailings.context import intake_rules_from, open_sending_context, rules_from
 from mailings.digest_run import run_digest
+from mailings.intake import read_news
 
 SENDER_DEPLOYMENT = "drain/sender"  # of flows/drain.py
 
 
 @flow(name="digest", on_failure=[alert_on_failure], on_crashed=[alert_on_failure])
 def digest(frequency: Frequency, senders: int = 1, now: datetime | None = None) -> dict[str, Any]:
-    """Send the frequency's digest of the current slot. A second run sends only what is missing.
+    """Read the feed, and send the frequency's digest of the current slot. A second run sends only what is missing.
 
     More than one of `senders` needs PostgreSQL: the others are runs on the work pool, on any machine.
     """
@@ -31,12 +32,14 @@ def digest(frequency: Frequency, senders: int = 1, now: datetime | None = None) 
         with suppress(Exception):  # the mails go on even if Prefect's server cannot show the progress
             update_progress_artifact(artifact, progress=100.0 * done / max(total, 1))  # type: ignore[arg-type, unused-ignore]
 
+    feed = read_news(database.sessions, settings.feed_url, intake_rules_from(settings), moment(now))
     with open_sending_context(settings, database, now and moment(now)) as context:
         report = run_digest(
             context,
             frequency,
             local_now=settings.local(moment(now)),
             rules=rules_from(settings),
+            feed=feed,
             progress=progress,
             start_more_senders=lambda slot: _start_senders(slot, now, senders - 1),
         )

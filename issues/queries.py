@@ -164,6 +164,7 @@ def _facts(issue: Issue) -> IssueFacts:
         url=issue.url,
         overview=from_json(issue.overview),
         summary=from_json(issue.summary),
+        closing=from_json(issue.closing),
         first_arrival=min(row.arrival_order for row in issue.papers),
         papers=sum(row.withdrawn_at is None for row in issue.papers),
     )

@@ -46,7 +46,6 @@ class Published:
         """The first day of the newest week that was mailed."""
         return max((issue.week.start for issue in self.issues if issue.was_mailed), default=None)
 
-
     def and_also(self, post: Post, week: Week) -> "Published":
         """The same with a post that is about to be published."""
         added = PublishedIssue(post.topic_id, week, post.url, post.author, was_mailed=False)

@@ -15,7 +15,8 @@ from issues.store import StoreError, release, revision_of
 from mailings.admission import mailed_before, read_published
 from mailings.context import IntakeRules
 from mailings.forum import ForumReader
-from mailings.intake import IngestReport, take_posts
+from mailings.ingest_report import IngestReport
+from mailings.intake import take_posts
 
 
 def release_issue(session: Session, issue: Issue, now: datetime) -> None:

@@ -5,55 +5,30 @@ All of a run is stored in one transaction, or nothing is.
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from core.database import Sessions, advisory_lock
 from core.run_log import RunKind, record_run
 from issues import paper_rows, store
-from issues.models import Issue
+from issues.fetch import FeedError
 from issues.parse.content import IssueContent
 from issues.parse.weeks import Week
 from issues.posts import Post
 from issues.recognition import WeeklyPost, recognize
-from issues.serialize import diff_to_json, revision_content
+from issues.serialize import revision_content
 from issues.store import ApplyResult, Outcome
 from mailings.admission import Published, is_archive, problems_of_new, read_published
 from mailings.context import IntakeRules
 from mailings.forum import ForumReader, ForumState, save_answers
+from mailings.ingest_report import IngestReport, entry_of, ids_of
 from mailings.trial_rendering import faults_of
 from subscribers.audience import is_cursor_between
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class IngestReport:
-    """What an ingest found. Issues are named by topic id and first day of the week."""
-
-    new: list[dict[str, Any]] = field(default_factory=list)
-    archived: list[dict[str, Any]] = field(default_factory=list)
-    changed: list[dict[str, Any]] = field(default_factory=list)
-    unchanged: list[dict[str, Any]] = field(default_factory=list)
-    ignored: list[dict[str, Any]] = field(default_factory=list)
-    held: list[dict[str, Any]] = field(default_factory=list)
-    deleted: list[dict[str, Any]] = field(default_factory=list)
-    unread: list[dict[str, Any]] = field(default_factory=list)
-    not_modified: bool = False
-
-    def line(self) -> str:
-        """The report in one line."""
-        if self.not_modified:
-            return "The feed has not changed since it was last read."
-        counts = (
-            f"{len(self.new)} new, {len(self.changed)} changed, {len(self.unchanged)} unchanged, "
-            f"{len(self.held)} held, {len(self.ignored)} ignored"
-        )
-        others = {"archived": self.archived, "deleted": self.deleted, "topics not read": self.unread}
-        return ", ".join([counts, *(f"{len(found)} {name}" for name, found in others.items() if found)])
 
 
 def ingest(
@@ -85,6 +60,18 @@ def ingest(
     return take_posts(sessions, forum, rules, now)
 
 
+def read_news(sessions: Sessions, feed_url: str, rules: IntakeRules, now: datetime) -> str:
+    """Read the feed before a digest. A failure must not stop the digest: it is returned in one line."""
+    try:
+        ingest(sessions, feed_url=feed_url, rules=rules, now=now)
+    except FeedError as error:
+        return str(error)
+    except Exception as error:
+        logger.exception("the feed could not be read before a digest")
+        return f"the feed could not be read: {type(error).__name__}"
+    return ""
+
+
 def take_posts(sessions: Sessions, forum: ForumReader, rules: IntakeRules, now: datetime) -> IngestReport:
     """Store the weekly posts among what was read from the forum."""
     state = forum.state
@@ -111,7 +98,7 @@ def take_posts(sessions: Sessions, forum: ForumReader, rules: IntakeRules, now: 
                 session, candidate.post, now, content=content, is_archive=candidate.is_archive
             )
             _order_as_posted(session, applied)
-            _add_to_report(report, applied)
+            report.add(applied)
         _note_deleted(session, state.gone, report, now)
         save_answers(session, state.answers, now)
         record_run(session, RunKind.INGEST, asdict(report), now)
@@ -260,34 +247,6 @@ def _note_deleted(session: Session, gone: Collection[int], report: IngestReport,
         issue = store.find_topic(session, topic_id)
         if issue:
             if issue.deleted_at is None:
-                logger.warning("the post of an issue is gone", extra=_ids(issue))
+                logger.warning("the post of an issue is gone", extra=ids_of(issue))
             store.delete(session, issue, now)
-            report.deleted.append(_entry(issue))
-
-
-def _ids(issue: Issue) -> dict[str, Any]:
-    return {"issue": issue.week_start.isoformat(), "topic": issue.topic_id}
-
-
-def _entry(issue: Issue) -> dict[str, Any]:
-    return {"issue": issue.week_start.isoformat(), "topic_id": issue.topic_id, "title": issue.title}
-
-
-def _add_to_report(report: IngestReport, applied: ApplyResult) -> None:
-    issue = applied.issue
-    logger.info("issue %s", applied.outcome, extra=_ids(issue))
-    entry = _entry(issue)
-    match applied.outcome:
-        case Outcome.NEW:
-            report.new.append(entry | {"papers": len(issue.papers)})
-        case Outcome.ARCHIVED:
-            report.archived.append(entry | {"papers": len(issue.papers)})
-        case Outcome.HELD:
-            reasons = list(applied.problems)
-            report.held.append(entry | {"reasons": reasons, "reason": "; ".join(reasons)})
-        case Outcome.CHANGED:
-            report.changed.append(entry | diff_to_json(applied.changes))
-        case Outcome.UNCHANGED:
-            report.unchanged.append(entry)
-        case _:
-            assert_never(applied.outcome)
+            report.deleted.append(entry_of(issue))

@@ -19,7 +19,7 @@ from delivery.report import DigestReport
 from issues.arrivals import Arrival
 from issues.queries import arrivals_after
 from mailings.context import MailingRules
-from mailings.digest_run import DigestSlot, read_due, regular_slot
+from mailings.digest_plan import DigestSlot, read_due, regular_slot
 from subscribers.models import Subscriber
 
 FIRST_HOUR, LAST_HOUR = time(8), time(21)  # between which late issues go out, in local time

@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
+from sqlalchemy.orm import Session
+
+from core.database import retry_while_away, transact
 from core.frequencies import Frequency
 from core.rate_storage import DatabaseStorage
 from core.run_log import RunKind, record_run
 from delivery.context import SendingContext
 from delivery.report import DigestReport
+from emails.identity import MailIdentity
 from mailings.account_mails import answer_signup_requests, expire_sign_ups
 from mailings.context import MailingRules
 from mailings.digest_run import run_slot, send_retries
@@ -39,24 +44,35 @@ class UpkeepReport:
 
 def run_upkeep(context: SendingContext, *, local_now: datetime, rules: MailingRules) -> UpkeepReport:
     """See to accounts, send what is due again, and send issues that came late."""
-    with context.database.sessions.begin() as session:
-        expired = expire_sign_ups(session, local_now)
-        resumed = resume_due(session, local_now, local_now.date())
-        answered = len(answer_signup_requests(session, context.identity, local_now))
-    DatabaseStorage(context.database).delete_expired()
+    expired, resumed, answered = transact(
+        context.database.sessions, lambda session: _see_to_accounts(session, context.identity, local_now)
+    )
+    retry_while_away(DatabaseStorage(context.database).delete_expired)
     report = UpkeepReport(expired, resumed, answered, send_retries(context, rules=rules))
     if not report.retries.stopped:
         report.late = list(_send_late_issues(context, local_now, rules))
-    with context.database.sessions.begin() as session:
-        record_run(session, RunKind.UPKEEP, {**report.counts, **report.retries.as_json()}, local_now)
+    result = {**report.counts, **report.retries.as_json()}
+    transact(
+        context.database.sessions,
+        lambda session: record_run(session, RunKind.UPKEEP, result, local_now),
+    )
     return report
+
+
+def _see_to_accounts(session: Session, identity: MailIdentity, now: datetime) -> tuple[int, int, int]:
+    """How many sign-ups expired, pauses ended, and sign-up requests were answered."""
+    expired = expire_sign_ups(session, now)
+    resumed = resume_due(session, now, now.date())
+    return expired, resumed, len(answer_signup_requests(session, identity, now))
 
 
 def _send_late_issues(
     context: SendingContext, local_now: datetime, rules: MailingRules
 ) -> Iterator[DigestReport]:
     for frequency in Frequency:
-        with context.database.sessions() as session:
-            slots = late_slots(session, frequency, local_now, rules)
+        slots = transact(
+            context.database.sessions,
+            partial(late_slots, frequency=frequency, local_now=local_now, rules=rules),
+        )
         for slot in slots:
             yield run_slot(context, slot, local_now=local_now, rules=rules)

@@ -23,6 +23,7 @@ from core.languages import Language
 from core.schema import open_database
 from delivery import rate_limit
 from delivery.models import Delivery, EditionRow
+from delivery.transport.base import SendError
 from delivery.transport.smtp.replies import SmtpError
 from emails.content import Content
 from emails.edition import Edition
@@ -64,9 +65,10 @@ MORNING = st.tuples(
     st.lists(ERROR, max_size=2),
     st.lists(INTERRUPTION, max_size=2),
 )
+ACTIONS = {"pause": accounts.pause, "resume": accounts.resume, "leave": accounts.unsubscribe}
 STEP = st.one_of(
     st.tuples(st.just("publish"), st.integers(1, 6), st.integers(0, 9)),
-    st.tuples(st.just("publish an old week"), st.integers(1, 3)),
+    st.tuples(st.just("publish_old_week"), st.integers(1, 3)),
     st.tuples(st.just("edit"), st.integers(0, 9), st.integers(0, 2)),
     st.tuples(
         st.sampled_from(["restore", "reorder", "rename", "move", "repost", "delete"]), st.integers(0, 9)
@@ -86,14 +88,6 @@ STEP = st.one_of(
 
 def _perform(simulation: Simulation, step: tuple[object, ...]) -> None:
     match step:
-        case ("publish", int(count), int(days)):
-            simulation.publish(count, days)
-        case ("publish an old week", int(count)):
-            simulation.publish_old_week(count)
-        case (("restore" | "reorder" | "rename" | "move" | "repost" | "delete") as action, int(pick)):
-            getattr(simulation, action)(pick)
-        case ("edit", int(pick), int(added)):
-            simulation.edit(pick, added)
         case ("join", int(number), Language() as language, Frequency() as frequency):
             simulation.join(number, language, frequency)
         case ("switch", int(number), Language() as language, Frequency() as frequency):
@@ -103,27 +97,35 @@ def _perform(simulation: Simulation, step: tuple[object, ...]) -> None:
                     session, subscriber, simulation.now, language=language, frequency=frequency
                 ),
             )
-        case ("pause", int(number)):
-            simulation.change(number, lambda _, subscriber: accounts.pause(subscriber, simulation.now))
-        case ("resume", int(number)):
-            simulation.change(number, lambda _, subscriber: accounts.resume(subscriber, simulation.now))
-        case ("leave", int(number)):
-            simulation.change(number, lambda _, subscriber: accounts.unsubscribe(subscriber, simulation.now))
+        case (("pause" | "resume" | "leave"), int(number)):
+            act = ACTIONS[str(step[0])]
+            simulation.change(number, lambda _, subscriber: act(subscriber, simulation.now))
         case ("morning", steps_to_crash, list(errors), list(interruptions)):
-            simulation.now = (simulation.now + timedelta(days=1)).replace(hour=8)
             assert steps_to_crash is None or isinstance(steps_to_crash, int)
-            simulation.transport.steps_to_crash, simulation.transport.errors = steps_to_crash, errors
-            simulation.transport.interruptions = {
-                simulation.transport.attempts + before: partial(_interrupt, simulation, who, what)
-                for before, who, what in interruptions
-            }
-            for _ in range(2):  # the slots run again, with those who have changed meanwhile
-                simulation.run(Frequency.DAILY)
-                simulation.run(Frequency.WEEKLY)
+            _send_in_the_morning(simulation, steps_to_crash, errors, interruptions)
         case ("run", Frequency() as frequency):
             simulation.run(frequency)
         case ("run", "upkeep"):
             simulation.run("upkeep")
+        case (str(what), *numbers):
+            getattr(simulation, what)(*numbers)
+
+
+def _send_in_the_morning(
+    simulation: Simulation,
+    steps_to_crash: int | None,
+    errors: list[SendError],
+    interruptions: list[tuple[int, int, str]],
+) -> None:
+    simulation.now = (simulation.now + timedelta(days=1)).replace(hour=8)
+    simulation.transport.steps_to_crash, simulation.transport.errors = steps_to_crash, errors
+    simulation.transport.interruptions = {
+        simulation.transport.attempts + before: partial(_interrupt, simulation, who, what)
+        for before, who, what in interruptions
+    }
+    for _ in range(2):  # the slots run again, with those who have changed meanwhile
+        simulation.run(Frequency.DAILY)
+        simulation.run(Frequency.WEEKLY)
 
 
 def _interrupt(simulation: Simulation, number: int, what: str) -> None:

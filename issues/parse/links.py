@@ -10,9 +10,7 @@ from issues.parse.outline import Item
 MAX_LABEL_CHARACTERS = 100  # a longer text beside a link is more than its label
 
 
-def links_and_notes(
-    items: Sequence[Item], *, first_has_label: bool = True
-) -> tuple[list[Link], list[Item]]:
+def links_and_notes(items: Sequence[Item], *, first_has_label: bool = True) -> tuple[list[Link], list[Item]]:
     """The addresses in a section of links, each once, and its texts that are more than a link's label.
 
     The first link of a paper's own section is the paper itself. It has no label, so a text beside it is a note.

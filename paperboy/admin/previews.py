@@ -20,7 +20,8 @@ from emails.message import PREVIEW_RECIPIENT, personalized
 from issues.arrivals import Arrival
 from issues.models import Issue
 from issues.queries import papers_in_issue
-from mailings.digest_run import DigestSlot, mail_of_group, next_run_at, read_due, regular_slot
+from mailings.digest_plan import DigestSlot, mail_of_group, read_due, regular_slot
+from mailings.digest_run import next_run_at
 from mailings.next_mail import UnrenderedMailError
 from mailings.resend.plan import resend_edition
 from paperboy.admin.auth import HOME, ForbiddenActionError, SignedIn

@@ -30,7 +30,7 @@ def digest(
     now: Now = None,
     as_json: Json = False,
 ) -> None:
-    """Plan and send the digest of the current slot."""
+    """Read the feed, then plan and send the digest of the current slot."""
     if frequency not in list(Frequency):
         raise typer.BadParameter(f"{frequency!r} is not one of {', '.join(Frequency)}")
     report = _run(Frequency(frequency), dry_run, parse_now(now))
@@ -38,8 +38,9 @@ def digest(
 
 
 def _run(frequency: Frequency, dry_run: bool, now: datetime | None) -> "DigestReport":
-    from mailings.context import identity_from, open_sending_context, rules_from
+    from mailings.context import identity_from, intake_rules_from, open_sending_context, rules_from
     from mailings.digest_run import preview_digest, run_digest
+    from mailings.intake import read_news
 
     settings, database = open_installation()
     local_now, rules = settings.local(now_or(now)), rules_from(settings)
@@ -51,8 +52,9 @@ def _run(frequency: Frequency, dry_run: bool, now: datetime | None) -> "DigestRe
             local_now=local_now,
             rules=rules,
         )
+    feed = read_news(database.sessions, settings.feed_url, intake_rules_from(settings), now_or(now))
     with progress_bar() as progress, open_sending_context(settings, database, now) as context:
-        return run_digest(context, frequency, local_now=local_now, rules=rules, progress=progress)
+        return run_digest(context, frequency, local_now=local_now, rules=rules, feed=feed, progress=progress)
 
 
 def preview(
@@ -134,6 +136,8 @@ def print_report(report: "DigestReport", as_json: bool) -> None:
     """
 
     def print_lines() -> None:
+        if report.feed:
+            typer.echo(f"The feed was not read before: {report.feed}")
         typer.echo(report.line())
         for reason, count in report.reasons.items():
             typer.echo(f"  skipped {count}: {reason}")

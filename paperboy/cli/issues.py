@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from issues.models import Issue
     from issues.parse.content import PaperContent
     from issues.parse.text import Block
-    from mailings.intake import IngestReport
+    from mailings.ingest_report import IngestReport
 
 app = typer.Typer(help="What was published.", no_args_is_help=True)
 

@@ -12,7 +12,7 @@ from core.frequencies import Frequency
 from core.languages import Language
 from delivery.models import Delivery
 from delivery.report import DigestReport
-from mailings import account_mails, digest_run
+from mailings import account_mails, digest_plan
 from mailings.digest_run import preview_digest, run_digest, send_retries
 from subscribers.accounts import find, pause, sign_up, unsubscribe
 from subscribers.models import Subscriber
@@ -75,7 +75,7 @@ def test_a_subscriber_who_leaves_while_the_digest_is_planned_is_counted(
 ) -> None:
     publish(database)
     subscribe(database, "stays@example.com", "leaves@example.org")
-    plan_group = digest_run._plan_group
+    plan_group = digest_plan._plan_group
 
     def leave_first(*arguments: Any) -> int:
         with database.sessions.begin() as session:
@@ -84,7 +84,7 @@ def test_a_subscriber_who_leaves_while_the_digest_is_planned_is_counted(
             unsubscribe(subscriber, NOW)
         return plan_group(*arguments)
 
-    monkeypatch.setattr(digest_run, "_plan_group", leave_first)
+    monkeypatch.setattr(digest_plan, "_plan_group", leave_first)
     report = digest(database, server)
     assert recipients(server) == ["stays@example.com"]
     assert (report.candidates, report.sent) == (2, 1)
@@ -175,15 +175,15 @@ def test_a_digest_that_another_run_overtakes_counts_everyone_once(
     """After this run has read its audience, another run plans and sends the whole slot."""
     publish(database)
     subscribe(database, *(f"reader{number}@example{number}.com" for number in range(count)))
-    plan_group = digest_run._plan_group
+    plan_group = digest_plan._plan_group
     others: list[DigestReport] = []
 
     def run_other_first(*arguments: Any) -> int:
-        monkeypatch.setattr(digest_run, "_plan_group", plan_group)
+        monkeypatch.setattr(digest_plan, "_plan_group", plan_group)
         others.append(digest(database, server))
         return plan_group(*arguments)
 
-    monkeypatch.setattr(digest_run, "_plan_group", run_other_first)
+    monkeypatch.setattr(digest_plan, "_plan_group", run_other_first)
     report = digest(database, server)
     assert len(server.messages) == count
     for each in (report, *others):

@@ -17,7 +17,8 @@ from issues.fetch import FeedError
 from issues.models import Feed, Issue, Paper, Revision
 from issues.queries import feed_read_at, shown_content
 from issues.serialize import paper_content
-from mailings.intake import IngestReport, ingest
+from mailings.ingest_report import IngestReport
+from mailings.intake import ingest
 from paperboy.demo.sample.data import weeks
 from paperboy.demo.sample.forum import Forum, ForumPage
 from paperboy.demo.sample.topics import NEWS_TOPIC_ID

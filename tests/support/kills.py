@@ -32,7 +32,7 @@ from delivery.transport import pool
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer
 from issues.models import Issue
-from mailings import digest_run
+from mailings import digest_plan
 from mailings.next_mail import NextMail
 from subscribers.audience import AudienceGroup
 from subscribers.models import AccountEvent, Subscriber, Suppression
@@ -223,8 +223,8 @@ def _plan_and_send(scenario: Scenario, server: SmtpServer, crash: Crash | None) 
             inject(crash, database.engine)
         spec = _mail().edition.spec
         group = AudienceGroup(spec.language, cursor=0, size=scenario.subscribers)
-        slot = digest_run.DigestSlot(spec.slot, spec.frequency)
-        digest_run._plan_group(database.sessions, slot, group, _mail(), IDENTITY, _now())
+        slot = digest_plan.DigestSlot(spec.slot, spec.frequency)
+        digest_plan._plan_group(database.sessions, slot, group, _mail(), IDENTITY, _now())
         context = SendingContext(
             database, SmtpPool([server]), IDENTITY, _now, scenario.limits(crash), scenario.lease
         )

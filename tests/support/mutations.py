@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from issues.parse.labels import label_of
 from tests.support.marked_posts import END, FRONT, MarkedPost, Part
@@ -163,7 +164,7 @@ def move_section(post: MarkedPost, chance: random.Random) -> bool:
 def move_paper(post: MarkedPost, chance: random.Random) -> bool:
     """A paper stands at another place."""
     titles = [*_titles(post), next(i for i, part in enumerate(post.parts) if part.owner == END)]
-    papers = [post.parts[a:b] for a, b in zip(titles, titles[1:], strict=False)]
+    papers = [post.parts[a:b] for a, b in pairwise(titles)]
     chance.shuffle(papers)
     post.parts[titles[0] : titles[-1]] = [part for paper in papers for part in paper]
     return False
@@ -174,8 +175,8 @@ def wrap_section(post: MarkedPost, chance: random.Random) -> bool:
     start, end = _section(post, chance.choice(_labels(post)))
     if chance.random() < 0.3:
         owner = post.parts[start].owner
-        inside = [index for index, part in enumerate(post.parts) if part.owner == owner]
-        start, end = inside[0], inside[-1] + 1
+        places = [index for index, part in enumerate(post.parts) if part.owner == owner]
+        start, end = places[0], places[-1] + 1
     opening, closing = chance.choice(
         [
             ("<div>", "</div>"),

@@ -28,7 +28,8 @@ from mailings.context import MailingRules, clock_from
 from mailings.digest_run import run_digest
 from mailings.forum import ForumReader
 from mailings.held_issues import release_issue
-from mailings.intake import IngestReport, take_posts
+from mailings.ingest_report import IngestReport
+from mailings.intake import take_posts
 from mailings.upkeep import run_upkeep
 from subscribers import accounts
 from subscribers.status import SUBSCRIBED, SubscriberStatus

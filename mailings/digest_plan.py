@@ -1,0 +1,206 @@
+"""The plan of a digest: who is due in a slot, what they get, and the deliveries that are made for them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import ColumnElement, and_, true
+from sqlalchemy.orm import Session
+
+from core.database import Sessions, advisory_lock, transact
+from core.frequencies import Frequency
+from core.slots import digest_slot
+from delivery import cursors, planner
+from delivery.editions import add_edition, discard_unused, edition_row, editions_with
+from delivery.models import EditionRow
+from delivery.report import PLANNED_EARLIER, DigestReport, edition_entry
+from emails.content import MailSpec
+from emails.identity import MailIdentity
+from issues.arrivals import Arrival
+from issues.paper_rows import move_behind_others
+from issues.queries import arrivals_after, numbers_between
+from mailings.context import MailingRules
+from mailings.next_mail import NextMail, UnrenderedMailError, mail_or_fault
+from subscribers.audience import Audience, AudienceGroup, read_audience
+
+CANNOT_BE_RENDERED = "their mail cannot be rendered"
+
+
+@dataclass(frozen=True, eq=False)
+class DigestSlot:
+    """A slot, whom it is for (a condition on subscribers), and the last paper that it brings, if there is a limit."""
+
+    name: str
+    frequency: Frequency
+    who: ColumnElement[bool] = true()  # noqa: RUF009  an immutable expression
+    until: int | None = None
+
+
+def regular_slot(frequency: Frequency, local_now: datetime) -> DigestSlot:
+    """The frequency's slot at a local time, for everyone."""
+    return DigestSlot(digest_slot(frequency, local_now), frequency)
+
+
+# --- who gets what ------------------------------------------------------------------
+
+
+def read_due(
+    session: Session, slot: DigestSlot, now: datetime, rules: MailingRules, report: DigestReport
+) -> tuple[Audience, list[Arrival]]:
+    """The audience of the slot, and the papers that may go out to the first of them."""
+    audience = _audience(session, slot, now)
+    first_cursor = min((group.cursor for group in audience.groups), default=0)
+    arrived, report.waiting = arrivals_after(session, now, rules.quiet_period, after=first_cursor)
+    report.ready_until = arrived[-1].arrival_order if arrived else first_cursor
+    if slot.until is not None:
+        arrived = [arrival for arrival in arrived if arrival.arrival_order <= slot.until]
+    restored = [arrival.number for arrival in arrived if arrival.restored]
+    if restored:
+        audience = _audience(session, slot, now, restored)
+    return audience, arrived
+
+
+def _audience(session: Session, slot: DigestSlot, now: datetime, restored: Sequence[int] = ()) -> Audience:
+    editions = editions_with(session, restored) if restored else {}
+    return read_audience(
+        session,
+        slot.frequency,
+        since=now - slot.frequency.interval,
+        skip_reasons={
+            PLANNED_EARLIER: planner.has_delivery_in(slot.name),
+            "an earlier mail is still under way": planner.has_digest_under_way(),
+        },
+        who=slot.who,
+        has_had={number: cursors.has_had(found) for number, found in editions.items()},
+    )
+
+
+def mail_of_group(
+    group: AudienceGroup,
+    arrived: Sequence[Arrival],
+    slot: DigestSlot,
+    identity: MailIdentity,
+    rules: MailingRules,
+) -> NextMail | None:
+    """The next mail of a group, or None when nothing is unread.
+
+    Raises:
+        UnrenderedMailError: it cannot be rendered.
+    """
+    unread = [arrival for arrival in arrived if arrival.number not in group.had]
+    spec = MailSpec(slot.name, group.language, slot.frequency)
+    return mail_or_fault(unread, group.cursor, spec, identity, rules.daily_papers)
+
+
+def mail_or_reason(
+    group: AudienceGroup,
+    arrived: Sequence[Arrival],
+    slot: DigestSlot,
+    identity: MailIdentity,
+    rules: MailingRules,
+    report: DigestReport,
+    faulty_topics: set[int],
+) -> NextMail | None:
+    """The next mail of a group, or None when they get nothing now, which the report counts with the reason.
+
+    A mail that cannot be rendered costs only this group its mail: all others go out, and the operator is told. The
+    topic at fault is added to `faulty_topics`.
+    """
+    try:
+        mail = mail_of_group(group, arrived, slot, identity, rules)
+    except UnrenderedMailError as error:
+        report.unrendered.append(f"{slot.name}: {error}")
+        faulty_topics.add(error.topic_id)
+        report.skip(Counter({CANNOT_BE_RENDERED: group.size}))
+        return None
+    if mail is None:
+        reason = "new papers still settle" if report.waiting else "nothing new"
+        report.skip(Counter({reason: group.size}))
+    return mail
+
+
+# --- planning -----------------------------------------------------------------------
+
+
+def plan_slot(
+    sessions: Sessions,
+    slot: DigestSlot,
+    identity: MailIdentity,
+    now: datetime,
+    rules: MailingRules,
+    report: DigestReport,
+) -> tuple[int, int]:
+    """Plan group by group. Returns how many deliveries were planned, and how many subscribers were missed.
+
+    The missed were in the audience, but had changed by the time their group was planned. The report counts all
+    other candidates, and those who are skipped.
+    """
+    audience, arrived = transact(sessions, lambda session: read_due(session, slot, now, rules, report))
+    del audience.skipped[PLANNED_EARLIER]  # counted by the states of their deliveries
+    report.skip(audience.skipped)
+    report.candidates += audience.skipped.total()
+    all_planned = missed = 0
+    faulty_topics: set[int] = set()
+    for group in audience.groups:
+        # Rendering takes time, so no transaction is open meanwhile.
+        mail = mail_or_reason(group, arrived, slot, identity, rules, report, faulty_topics)
+        if mail is None:
+            report.candidates += group.size
+            continue
+        planned = _plan_group(sessions, slot, group, mail, identity, now)
+        report.candidates += planned
+        all_planned, missed = all_planned + planned, missed + max(group.size - planned, 0)
+        if planned:
+            report.editions.append(edition_entry(mail.edition, mail.rendered, planned))
+    if faulty_topics:
+        transact(sessions, lambda session: move_behind_others(session, faulty_topics, now))
+    return all_planned, missed
+
+
+def _plan_group(
+    sessions: Sessions,
+    slot: DigestSlot,
+    group: AudienceGroup,
+    mail: NextMail,
+    identity: MailIdentity,
+    now: datetime,
+) -> int:
+    """Plan a group's mail in bounded transactions. Returns how many deliveries were planned."""
+    row, had = transact(sessions, lambda session: _store_edition(session, group, mail, now))
+
+    def plan_batch(session: Session, after_id: int) -> planner.PlannedBatch:
+        advisory_lock(session, "planning")
+        if not _is_current(session, mail, group):
+            return planner.PlannedBatch(0, None)
+        who = and_(slot.who, had)
+        return planner.plan_digest(session, row, domain=identity.domain, now=now, who=who, after_id=after_id)
+
+    planned = 0
+    last_id: int | None = 0
+    while last_id is not None:
+        batch = transact(sessions, partial(plan_batch, after_id=last_id))
+        planned, last_id = planned + batch.count, batch.last_id
+    if not planned:
+        transact(sessions, lambda session: discard_unused(session, row))
+    return planned
+
+
+def _store_edition(
+    session: Session, group: AudienceGroup, mail: NextMail, now: datetime
+) -> tuple[EditionRow, ColumnElement[bool]]:
+    """The stored edition, and the condition that a subscriber has had the papers that it leaves out."""
+    edition = mail.edition
+    row = edition_row(edition.spec, mail.rendered.content, now, edition=edition, after_cursor=group.cursor)
+    editions = editions_with(session, group.had)
+    had = and_(true(), *(cursors.has_had(found) for found in editions.values()))
+    return add_edition(session, row), had
+
+
+def _is_current(session: Session, mail: NextMail, group: AudienceGroup) -> bool:
+    """Whether the mail still brings what its subscribers lack. Papers may have been withdrawn or moved since."""
+    passed = numbers_between(session, group.cursor, mail.edition.next_cursor)
+    return [number for number in passed if number not in group.had] == [
+        paper.number for paper in mail.edition.papers
+    ]

@@ -1,0 +1,163 @@
+"""An issue that comes after its digest goes out as soon as it is ready, by day, to everyone, and once."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core.database import Database
+from core.frequencies import Frequency
+from core.languages import Language
+from delivery.models import Delivery
+from emails.content import Content
+from emails.edition import Edition
+from emails.rendering.fit import FittedBlocks
+from emails.rendering.render import Rendered
+from mailings import intake, next_mail
+from subscribers import accounts
+from tests.support.simulation import SEOUL, Simulation, address_of
+
+WEEKLY, DAILY, LEFTOVER = 1, 2, 3
+MONDAY = datetime(2025, 1, 13, 0, 0, tzinfo=SEOUL)
+
+
+@pytest.fixture(autouse=True)
+def _titles_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mails are only lists of titles here, because rendering weeks of mails would take minutes."""
+
+    def render_titles(edition: Edition, **_: object) -> Rendered:
+        titles = "\n".join(paper.title for paper in edition.papers)
+        return Rendered(Content(edition.spec.slot, titles, titles, "0" * 20), FittedBlocks((), ()), fill=0.0)
+
+    monkeypatch.setattr(next_mail, "render", render_titles)
+    monkeypatch.setattr(intake, "faults_of", lambda *_issues, **_rules: {})
+
+
+@dataclass
+class Schedule:
+    """The schedule of prefect.yaml in simulated time: ingest every hour, upkeep every quarter, digests at 08:00.
+
+    The forum shows the post from `post_at` on. Between `down` hours of the first Monday its feed cannot be read.
+    """
+
+    simulation: Simulation
+    post_at: datetime
+    down: range = range(0)
+    has_read: bool = False
+    got: dict[int, datetime] = field(default_factory=dict)
+
+    def run(self, start: datetime, end: datetime) -> None:
+        """Let the schedule run, and note when each subscriber got the late issue's first paper."""
+        now = start
+        while now < end:
+            self.simulation.now = now
+            if now.minute == 5:
+                self._ingest(now)
+            if (now.hour, now.minute) == (8, 0):
+                self._ingest(now)  # a digest reads the feed first
+                if now.weekday() == 0:
+                    self.simulation.run(Frequency.WEEKLY)
+                self.simulation.run(Frequency.DAILY)
+            elif now.minute % 15 == 0:
+                self.simulation.run("upkeep")
+            self._note(now)
+            now += timedelta(minutes=5)
+
+    def _ingest(self, now: datetime) -> None:
+        is_down = now.date() == MONDAY.date() and now.hour in self.down
+        if now >= self.post_at and not is_down and not self.has_read:
+            self.has_read = True
+            self.simulation.publish(4, days_later=0)
+
+    def _note(self, now: datetime) -> None:
+        for number in (WEEKLY, DAILY, LEFTOVER):
+            papers = self.simulation.papers_of(address_of(number))
+            if self.has_read and self.simulation.posts[-1].papers[0] in papers:
+                self.got.setdefault(number, now)
+
+
+def schedule(database: Database, post_at: datetime, down: range = range(0)) -> Schedule:
+    """A first issue has been read by all. One weekly subscriber has an addition to it waiting, for the next Monday."""
+    simulation = Simulation(database, now=MONDAY - timedelta(days=7))
+    simulation.publish(3, days_later=0)
+    simulation.now += timedelta(hours=9)
+    for number, frequency in (
+        (WEEKLY, Frequency.WEEKLY),
+        (DAILY, Frequency.DAILY),
+        (LEFTOVER, Frequency.WEEKLY),
+    ):
+        simulation.join(number, Language.KO, frequency)
+    for day in range(3):
+        simulation.now = MONDAY + timedelta(days=day - 7, hours=18)
+        simulation.run(Frequency.DAILY)
+        simulation.run(Frequency.WEEKLY)
+    simulation.now = MONDAY - timedelta(days=3)
+    simulation.change(WEEKLY, lambda _, subscriber: accounts.pause(subscriber, simulation.now))
+    simulation.edit(0, 1)
+    simulation.now = MONDAY - timedelta(days=2)
+    simulation.run(Frequency.DAILY)
+    with database.sessions.begin() as session:
+        reader = accounts.find(session, address_of(WEEKLY))
+        assert reader
+        accounts.resume(reader, simulation.now)
+        reader.cursor += 1  # they do not wait for the addition
+    return Schedule(simulation, post_at, down)
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    """A time in the week of the late issue; day 0 is Monday."""
+    return MONDAY + timedelta(days=day, hours=hour, minutes=minute)
+
+
+@pytest.mark.parametrize(
+    ("post_at", "down", "weekly", "daily", "had_mail"),
+    [
+        pytest.param(at(-1, 19), range(0), at(0, 8), at(0, 8), at(0, 8), id="Sunday 19:00"),
+        pytest.param(at(0, 6, 30), range(0), at(0, 8), at(0, 8), at(0, 8), id="Monday 06:30"),
+        pytest.param(at(0, 7, 55), range(0), at(0, 8, 30), at(0, 8, 30), at(0, 8, 30), id="Monday 07:55"),
+        pytest.param(at(0, 9), range(0), at(0, 9, 45), at(0, 9, 45), at(0, 9, 45), id="Monday 09:00"),
+        pytest.param(at(0, 19), range(0), at(0, 19, 45), at(0, 19, 45), at(0, 19, 45), id="Monday 19:00"),
+        pytest.param(at(1, 14), range(0), at(1, 14, 45), at(1, 14, 45), at(1, 14, 45), id="Tuesday"),
+        pytest.param(at(1, 23), range(0), at(2, 8, 15), at(2, 8), at(2, 8, 15), id="Tuesday night"),
+        pytest.param(at(4, 20), range(0), at(4, 20, 45), at(4, 20, 45), at(4, 20, 45), id="Friday 20:00"),
+        pytest.param(at(4, 21), range(0), at(7, 8), at(5, 8), at(7, 8), id="Friday 21:00"),
+        pytest.param(at(5, 10), range(0), at(7, 8), at(5, 10, 45), at(7, 8), id="Saturday"),
+        pytest.param(at(0, 6), range(7, 10), at(0, 8), at(0, 8), at(0, 8), id="feed down, read before"),
+        pytest.param(
+            at(0, 7), range(7, 10), at(0, 10, 45), at(0, 10, 45), at(0, 10, 45), id="feed down 07-10"
+        ),
+    ],
+)
+def test_an_issue_goes_out_as_soon_as_it_is_ready_by_day(
+    database: Database, post_at: datetime, down: range, weekly: datetime, daily: datetime, had_mail: datetime
+) -> None:
+    week = schedule(database, post_at, down)
+    week.run(at(-1, 18), at(7, 12))
+    assert week.got == {WEEKLY: weekly, DAILY: daily, LEFTOVER: had_mail}
+    week.simulation.check()
+
+
+def test_whoever_had_a_mail_in_the_slot_gets_the_late_issue_in_its_own_slot(
+    sqlite_database: Database,
+) -> None:
+    week = schedule(sqlite_database, at(1, 14))
+    week.run(at(-1, 18), at(3, 0))
+    topic = week.simulation.posts[-1].topic_id
+    with sqlite_database.sessions() as session:
+        reader = accounts.find(session, address_of(LEFTOVER))
+        assert reader
+        slots = session.scalars(select(Delivery.slot).where(Delivery.subscriber_id == reader.id)).all()
+    assert slots[-2:] == ["weekly:2025-W03", f"weekly:2025-W03:{topic}"]
+
+
+def test_papers_that_an_edit_adds_wait_for_the_next_slot(sqlite_database: Database) -> None:
+    week = schedule(sqlite_database, at(-1, 19))
+    week.run(at(-1, 18), at(1, 10))
+    week.simulation.edit(1, 1)
+    added = week.simulation.posts[-1].papers[-1]
+    week.run(at(1, 10), at(6, 12))
+    assert added not in week.simulation.papers_of(address_of(WEEKLY))
+    assert added in week.simulation.papers_of(address_of(DAILY))
+    week.run(at(6, 12), at(7, 12))
+    assert added in week.simulation.papers_of(address_of(WEEKLY))
