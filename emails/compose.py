@@ -177,6 +177,8 @@ def _parts(paper: PaperContent, language: Language) -> tuple[tuple[Part, ...], t
     for versions in texts_of(paper):
         written = [part for part in versions if part.blocks]
         shown = [part for part in written if part.language in language.texts]
+        if len(shown) == len(written) > 1 and len({part.blocks for part in shown}) == 1:
+            shown = shown[:1]  # it has no language, like a list of links, and stands in the post once
         parts += shown
         if written and not shown and written[0].name != "notes":
             missing.append(written[0].name)

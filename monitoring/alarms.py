@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database import Sessions, upsert
@@ -22,13 +23,18 @@ from emails.identity import MailIdentity
 from emails.kinds import MailKind
 from emails.letters import OperatorNotice, operator_letter
 from emails.message import Recipient, build_message
+from issues.models import Issue
+from issues.paper_rows import MAX_ABSENCE
+from issues.parse.weeks import Week
+from issues.posts import Post
 from issues.queries import held_since, hold_reasons, newest_publication
+from issues.recognition import recognize
 
 logger = logging.getLogger(__name__)
 
 OPERATOR_LANGUAGE = Language.EN  # of the command line and the guide, too
 MAX_FORUM_SILENCE = timedelta(days=10)  # of a forum that posts once a week
-MAX_HELD_ALARM = timedelta(days=10)  # after which a held issue raises no alarm any more
+MAX_HELD_ALARM = timedelta(days=10)  # after which a held issue or a deleted post raises no alarm any more
 BOUNCE_WINDOW = timedelta(days=7)
 MIN_BOUNCES = 20  # fewer say nothing about a rate
 GUIDE = "docs/operating.md#alarms"
@@ -101,38 +107,75 @@ def failed_run_alarm(flow: str, reason: str) -> Alarm:
     notice = OperatorNotice(
         what=f"a run of {flow} failed",
         cause=reason,
-        remedy=f"Mend what the reason names, then run it again: nobody gets a mail twice. See {GUIDE}",
+        remedy=f"Correct what the reason names, then run it again: nobody gets a mail twice. See {GUIDE}",
         facts={"flow": flow},
     )
     return Alarm(cause, notice)
 
 
 def issue_alarms(session: Session, now: datetime, held_for: timedelta = MAX_HELD_ALARM) -> Iterator[Alarm]:
-    """Alarms of issues that were held within a time, and of a forum that has been silent for too long."""
-    for issue in held_since(session, now - held_for):
-        name = issue.week_start.isoformat()
-        yield Alarm(
-            f"issue {name} is held",
-            OperatorNotice(
-                what=f"the issue of {name} is held",
-                cause=f"The post was not taken over: {'; '.join(hold_reasons(issue))}.",
-                remedy=f"Mend the post on the forum, or run: paperboy issues release {name}. See {GUIDE}",
-                facts={"issue": name, "post": issue.url},
-            ),
-        )
+    """Alarms of issues that were held within a time, of posts that are gone, and of a forum that says nothing."""
+    yield from (_held_alarm(issue) for issue in held_since(session, now - held_for) if not issue.deleted_at)
+    gone = select(Issue).where(Issue.deleted_at > now - MAX_HELD_ALARM).order_by(Issue.id)
+    yield from (_deleted_alarm(issue) for issue in session.scalars(gone))
     newest = newest_publication(session)
     if newest and now - newest > MAX_FORUM_SILENCE:
-        yield Alarm(
-            "no new issue",
-            OperatorNotice(
-                what="no new issue for ten days",
-                cause=f"The newest weekly post is of {newest:%Y-%m-%d}: readers get nothing.",
-                remedy=(
-                    f"See whether the forum posts, and whether the feed brings it: paperboy doctor. See {GUIDE}"
-                ),
-                facts={"newest post": f"{newest:%Y-%m-%d %H:%M} UTC"},
-            ),
+        yield _silence_alarm(newest)
+
+
+def lacks_week(issue: Issue) -> bool:
+    """Whether an operator must say which week an issue is about, because the title of its post does not."""
+    last = issue.revisions[-1]
+    post = Post(issue.topic_id, last.title, issue.url, last.raw_html, issue.published_at)
+    week = Week(issue.week_start, issue.week_end)
+    found = recognize(post, issue.published_at, stored_week=week, accepted_week=issue.accepted_week)
+    return bool(found and found.problem)
+
+
+def _held_alarm(issue: Issue) -> Alarm:
+    topic = issue.topic_id
+    if lacks_week(issue):
+        name = f"weekly post of {issue.published_at:%Y-%m-%d}"
+        remedy = (
+            "Correct the title on the forum, or give the issue the first day of its week: "
+            f"`paperboy issues accept {topic} --week YYYY-MM-DD`."
         )
+    else:
+        name = f"issue of {issue.week_start}"
+        remedy = f"Correct the post on the forum, or mail it as it is: `paperboy issues release {topic}`."
+    notice = OperatorNotice(
+        what=f"the {name} is held",
+        cause=f"The post was not taken over: {'; '.join(hold_reasons(issue))}.",
+        remedy=f"{remedy} See {GUIDE}",
+        facts={"topic": str(topic), "post": issue.url},
+    )
+    return Alarm(f"topic {topic} is held", notice)
+
+
+def _deleted_alarm(issue: Issue) -> Alarm:
+    consequence = (
+        "Its papers are not mailed any further" if issue.revision else "It was held and never mailed"
+    )
+    notice = OperatorNotice(
+        what=f"the post of the issue of {issue.week_start} is gone",
+        cause=f"The forum no longer has it. {consequence}.",
+        remedy=(
+            "Nothing, if that is meant. If the post returns within "
+            f"{MAX_ABSENCE.days // 7} weeks, its papers go to those who lack them. See {GUIDE}"
+        ),
+        facts={"topic": str(issue.topic_id), "post": issue.url},
+    )
+    return Alarm(f"topic {issue.topic_id} is gone", notice)
+
+
+def _silence_alarm(newest: datetime) -> Alarm:
+    notice = OperatorNotice(
+        what="no new issue for ten days",
+        cause=f"The newest weekly post is of {newest:%Y-%m-%d}: readers get nothing.",
+        remedy=f"See whether the forum posts, and whether the feed brings it: paperboy doctor. See {GUIDE}",
+        facts={"newest post": f"{newest:%Y-%m-%d %H:%M} UTC"},
+    )
+    return Alarm("no new issue", notice)
 
 
 def bounce_alarms(session: Session, now: datetime, max_percent: int) -> Iterator[Alarm]:

@@ -28,7 +28,7 @@ from issues.arrivals import Arrival
 SAMPLE_NOTICE = OperatorNotice(
     what="the issue of 2025-07-28 is held",
     cause="The post of the week from 2025-07-28 was not taken over: paper 3 has no link.",
-    remedy="Mend the post on the forum and wait for the next reading, or run: paperboy issues release 2025-07-28",
+    remedy="Correct the post on the forum, or mail it as it is: `paperboy issues release 9001`.",
     facts={"issue": "2025-07-28", "seen": "2025-08-04 07:05 (Asia/Seoul)", "readers waiting": "1,204"},
 )
 

@@ -51,6 +51,11 @@ def split_by_language(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
     return korean, english
 
 
+def has_language(items: Sequence[Item]) -> bool:
+    """Whether a section says anything in a language. One of links, code or numbers alone is for all readers."""
+    return any(passage.language for passage in _passages(items))
+
+
 def language_of(blocks: Iterable[Block]) -> TextLanguage | None:
     """The language that the letters of a text leave no doubt about, if they do."""
     words = " ".join(

@@ -13,7 +13,7 @@ from issues.parse.boilerplate import is_closing, is_greeting, is_lone_link
 from issues.parse.checks import problems_of
 from issues.parse.content import IssueContent, PaperContent, Section
 from issues.parse.labels import Label
-from issues.parse.languages import split_by_language
+from issues.parse.languages import has_language, split_by_language
 from issues.parse.links import addresses_of, links_and_notes
 from issues.parse.outline import Item, read_items
 from issues.parse.structure import read_structure
@@ -141,6 +141,7 @@ class _SectionItems:
     label: Label | None
     heading: str
     after: str
+    heading_item: Item | None = None
     items: list[Item] = field(default_factory=list)
 
 
@@ -156,7 +157,7 @@ class _Draft:
 def _draft(items: Sequence[Item]) -> _Draft:
     """The paper in `items`. The first item is its title."""
     sections = _sections(items)
-    labels = {section.label for section in sections if section.label}
+    labels = {section.label for section in sections[1:] if section.label}
     title_ko, title_en = split_title(strip_emoji(items[0].text))
     texts = {label: _of(sections, label) for label in ("intro", "abstract", "link", "more")}
     intro_ko, intro_en = split_by_language(texts["intro"])
@@ -192,13 +193,21 @@ def _sections(items: Sequence[Item]) -> list[_SectionItems]:
             after = str(label)
             sections.append(_SectionItems(label, "", after))
         elif item.kind == "heading" and title_key(item.text) != title:
-            sections.append(_SectionItems(None, strip_emoji(item.text), after))
+            sections.append(_SectionItems(None, strip_emoji(item.text) or item.text, after, item))
         elif item.kind not in {"rule", "heading"} and not item.picture:
             sections[-1].items.append(item)
-    has_label = any(section.label == "intro" for section in sections[1:])
-    if has_label or sections[0].items:
-        return sections
-    return sections[1:]
+    return _without_empty(sections)
+
+
+def _without_empty(sections: Sequence[_SectionItems]) -> list[_SectionItems]:
+    """The sections, with a heading that nothing follows as the last line of the section before it."""
+    kept = [sections[0]]
+    for section in sections[1:]:
+        if section.heading_item and not section.items:
+            kept[-1].items.append(section.heading_item)
+        else:
+            kept.append(section)
+    return kept
 
 
 def _of(sections: Sequence[_SectionItems], label: str) -> list[Item]:
@@ -206,14 +215,19 @@ def _of(sections: Sequence[_SectionItems], label: str) -> list[Item]:
 
 
 def _section(section: _SectionItems) -> Section:
+    if not has_language(section.items):
+        blocks = _blocks(section.items)
+        return Section(section.heading, section.after, blocks, blocks)
     korean, english = split_by_language(section.items)
     return Section(section.heading, section.after, _blocks(korean), _blocks(english))
 
 
 def _likely_url(items: Sequence[Item]) -> str:
-    """The address of a paper whose label 논문 링크 is missing: the first link by itself, best one to a paper."""
-    urls = [url for item in items if is_lone_link(item) for url in addresses_of(item)]
-    return next((url for url in urls if leads_to_paper(url)), urls[0] if urls else "")
+    """The address of a paper whose label 논문 링크 is missing: the first link to a paper, or the first by itself."""
+    alone = [url for item in items if is_lone_link(item) for url in addresses_of(item)]
+    others = [url for item in items for url in addresses_of(item)]
+    to_papers = (url for url in (*alone, *others) if leads_to_paper(url))
+    return next(to_papers, alone[0] if alone else "")
 
 
 def _after_last_rule(items: Sequence[Item]) -> list[Item]:

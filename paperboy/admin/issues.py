@@ -1,7 +1,7 @@
-"""One issue: its edits as differences, what became of its mails, and the release of what is held."""
+"""One issue: its edits as differences, what became of its mails, and what an operator decides about it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -14,7 +14,9 @@ from core.database import read_only
 from issues.models import Issue, Revision
 from issues.queries import changes_of
 from issues.store import StoreError
-from mailings.held_issues import release_issue
+from mailings.context import intake_rules_from
+from mailings.held_issues import accept_week, release_issue
+from monitoring.alarms import lacks_week
 from monitoring.history import mails_of_issue
 from paperboy.admin.auth import HOME, ForbiddenActionError, FromOurPage, SignedIn
 from paperboy.admin.render import render_admin
@@ -23,6 +25,8 @@ from paperboy.web.deps import ContextDep
 from paperboy.web.text_diff import TextDiff, diff_words
 
 router = APIRouter(prefix=HOME, include_in_schema=False)
+
+FIRST_WEEK, LAST_WEEK = date(2000, 1, 1), date(2099, 12, 31)  # that the form takes
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,9 @@ def show_issue(request: Request, topic_id: TopicId, context: ContextDep, operato
             issue=issue,
             edits=[_edit(issue, revision) for revision in reversed(issue.revisions)],
             mails=mails_of_issue(session, issue),
+            lacks_week=lacks_week(issue),
+            can_be_mailed=_can_be_mailed(issue),
+            weeks=(FIRST_WEEK, LAST_WEEK),
             local=context.settings.local,
         )
 
@@ -71,14 +78,61 @@ def release_held(topic_id: TopicId, context: ContextDep, revision: Annotated[int
     page = f"{HOME}/issues/{topic_id}"
     with context.database.sessions.begin() as session:
         issue = _issue(session, topic_id)
-        if issue.held_revision and issue.held_revision != revision:
-            raise ForbiddenActionError("Another state is held by now.", page, 409)
         if issue.held_revision:
-            try:
-                release_issue(session, issue, context.clock())
-            except StoreError as error:
-                raise ForbiddenActionError(str(error), page, 409) from None
+            _check_shown(revision, issue.held_revision, page)
+            _release(session, issue, context.clock(), page)
     return RedirectResponse(page, status_code=303)
+
+
+@router.post("/issues/{topic_id}/mail", dependencies=[FromOurPage])
+def mail_archived(topic_id: TopicId, context: ContextDep, revision: Annotated[int, Form()]) -> Response:
+    """Mail an archived issue as the operator saw it. If it is no longer archived, nothing changes."""
+    page = f"{HOME}/issues/{topic_id}"
+    with context.database.sessions.begin() as session:
+        issue = _issue(session, topic_id)
+        if _can_be_mailed(issue):
+            _check_shown(revision, issue.revision, page)
+            _release(session, issue, context.clock(), page)
+    return RedirectResponse(page, status_code=303)
+
+
+@router.post("/issues/{topic_id}/accept", dependencies=[FromOurPage])
+def accept_held(
+    topic_id: TopicId,
+    context: ContextDep,
+    revision: Annotated[int, Form()],
+    week: Annotated[date, Form(ge=FIRST_WEEK, le=LAST_WEEK)],
+) -> Response:
+    """Give a held issue the week that begins on a day. It takes seconds, because the mails are rendered on trial."""
+    page = f"{HOME}/issues/{topic_id}"
+    with read_only(context.database) as session:
+        issue = _issue(session, topic_id)
+        held_revision = issue.held_revision if lacks_week(issue) else None
+    if held_revision:
+        _check_shown(revision, held_revision, page)
+        rules, now = intake_rules_from(context.settings), context.clock()
+        try:
+            accept_week(context.database.sessions, str(topic_id), week, rules=rules, now=now)
+        except StoreError as error:
+            raise ForbiddenActionError(str(error), page, 409) from None
+    return RedirectResponse(page, status_code=303)
+
+
+def _check_shown(revision: int, current: int, page: str) -> None:
+    if revision != current:
+        raise ForbiddenActionError("The issue has changed since this page was shown.", page, 409)
+
+
+def _release(session: Session, issue: Issue, now: datetime, page: str) -> None:
+    try:
+        release_issue(session, issue, now)
+    except StoreError as error:
+        raise ForbiddenActionError(str(error), page, 409) from None
+
+
+def _can_be_mailed(issue: Issue) -> bool:
+    """Whether an issue in the archive can be mailed. What is held must be decided first."""
+    return issue.archived and issue.revision > 0 and not (issue.held_revision or issue.deleted_at)
 
 
 def _issue(session: Session, topic_id: int) -> Issue:

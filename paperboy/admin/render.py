@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
 from markupsafe import Markup
 
+from issues.models import Issue
 from paperboy.web.pages import templates
 
 
@@ -27,7 +28,12 @@ def _templates() -> Environment:
         [PrefixLoader({"admin": PackageLoader("paperboy.admin")}), PackageLoader("paperboy.web")]
     )
     environment = web.overlay(loader=loader)
-    environment.filters = {**web.filters, "code": _code, "counts": _counts}
+    environment.filters = {
+        **web.filters,
+        "code": _code,
+        "counts": _counts,
+        "issue_states": _issue_states,
+    }
     return environment
 
 
@@ -44,3 +50,14 @@ def _counts(result: Mapping[str, Any]) -> str:
     """The counts of a run's result that are not zero. The entries of a list are counted."""
     counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if type(count) is int and count)
+
+
+def _issue_states(issue: Issue) -> list[str]:
+    """What an operator must know of an issue, or `in force` if that is all."""
+    states = {
+        "held": issue.held_revision is not None and issue.revision == 0,
+        "an edit is held": issue.held_revision is not None and issue.revision > 0,
+        "archive": issue.archived,
+        "deleted": issue.deleted_at is not None,
+    }
+    return [state for state, applies in states.items() if applies] or ["in force"]

@@ -119,7 +119,7 @@ def _check_deployment(name: str, expected: Mapping[str, Any], found: Any, timezo
     if other_zones:
         zones = ", ".join(sorted(other_zones))
         problem = f"runs in the time zone {zones}, but PAPERBOY_TIMEZONE is {timezone}"
-        return warning(name, problem, f"use the same in prefect.yaml and .env, then {_DEPLOY}")
+        return warning(name, problem, f"PAPERBOY_TIMEZONE={timezone} {_DEPLOY}")
     crons = ", ".join(str(schedule.get("cron")) for schedule in schedules)
     return ok(name, crons or "exists, without a schedule")
 

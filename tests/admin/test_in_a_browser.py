@@ -16,12 +16,13 @@ from delivery.report import DigestReport
 from issues.models import Issue
 from subscribers.accounts import find, unsubscribe
 from subscribers.suppression import suppress
-from tests.admin.operator_client import OPERATOR_TOKEN
+from tests.admin.operator_client import NEWEST, OPERATOR_TOKEN
 from tests.support.all_mails import EDITED, summary
 from tests.support.programs import ACCESSIBILITY_VIOLATIONS, node_module
 from tests.support.site import Site, open_site
 
 SCREEN_WIDTHS = (375, 1280)
+OLDEST = 8427  # the topic id of the oldest sample issue
 PAGE_SCROLLS = "() => document.documentElement.scrollWidth > innerWidth ? ['the page scrolls sideways'] : []"
 
 
@@ -52,7 +53,7 @@ def busy_site(sample_database: Database, tmp_path: Path) -> Iterator[Site]:
 
 
 def _add_problems(site: Site) -> None:
-    """Store a complaint, a held edit and a stopped run."""
+    """Store a complaint, a held edit, an issue without a week and a stopped run."""
     with site.database.sessions.begin() as session:
         suppress(session, "reader11@example.com", "complaint", site.clock())
         subscriber = find(session, "reader11@example.com")
@@ -71,6 +72,9 @@ def _add_problems(site: Site) -> None:
         issue = session.scalars(select(Issue).where(Issue.topic_id == EDITED)).one()
         issue.revisions[-1].problems = ["paper 3 has no abstract"]
         issue.held_revision, issue.revision = issue.revisions[-1].number, 1
+        without_week = session.scalars(select(Issue).where(Issue.topic_id == OLDEST)).one()
+        without_week.revisions[0].title = "이번 주에 살펴볼 만한 AI/ML 논문 모음"
+        without_week.held_revision, without_week.revision = 1, 0
         stopped = DigestReport("retries", candidates=2, planned=2, stopped="login refused: 535 5.7.8")
         record_run(session, RunKind.UPKEEP, stopped.as_json(), site.clock())
 
@@ -112,6 +116,8 @@ def test_operator_pages_have_no_accessibility_violations_and_never_scroll_sidewa
     check("refused")
     for name, path in {
         "issue": f"issues/{EDITED}",
+        "issue-without-week": f"issues/{OLDEST}",
+        "issue-in-force": f"issues/{NEWEST}",
         "next-mails": "preview",
         "mails": "mails",
         "mails-failed": "mails?state=failed",

@@ -37,7 +37,7 @@ def test_a_held_issue_is_released_by_its_button(operator_site: Site) -> None:
     release, form = f"/operator/issues/{EDITED}/release", {"proof": proof_of_session(operator_site)}
     refused = operator_site.client.post(release, data={**form, "revision": "1"})
     assert refused.status_code == 409, "only the revision that the page showed is released"
-    assert "Another state is held by now." in visible_text(refused)
+    assert "The issue has changed since this page was shown." in visible_text(refused)
     assert f"/operator/issues/{EDITED}" in refused.text, "a link leads back to the issue"
     for _ in range(2):
         answer = operator_site.client.post(release, data={**form, "revision": "2"})

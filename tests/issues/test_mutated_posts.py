@@ -60,12 +60,17 @@ def lost_marks(mutant: Mutant, content: IssueContent) -> list[str]:
     for mark in mutant.post.marks:
         if mark.owner == BOILERPLATE:
             continue
-        wanted = [Language.BOTH, Language.KO if mark.is_korean else Language.EN]
-        wanted = [Language.BOTH] if not mark.is_korean and mark.owner in {FRONT, END} else wanted
-        missing = [language for language in wanted if mark.token not in mails[language]]
+        missing = [language for language in _wanted(mark) if mark.token not in mails[language]]
         if missing or places.get(mark.token) != _expected_place(mark, mutant.post, content):
             lost.append(f"{mark} missing in {missing}, is in {places.get(mark.token)}")
     return lost
+
+
+def _wanted(mark: Mark) -> list[Language]:
+    """The mails that must have a mark. A block without a language is in that of its neighbours."""
+    if mark.is_korean is None or (not mark.is_korean and mark.owner in {FRONT, END}):
+        return [Language.BOTH]
+    return [Language.BOTH, Language.KO if mark.is_korean else Language.EN]
 
 
 def _places(content: IssueContent) -> dict[str, str]:

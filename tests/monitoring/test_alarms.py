@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from core.database import Database
 from delivery.models import BounceMail, Delivery
+from issues import store
 from monitoring.alarms import MIN_BOUNCES, Alarm, bounce_alarms, failed_run_alarm, issue_alarms, send_alarms
 from tests.support.factories import NOW, add_issue, issue_of, sending_context_at
 from tests.support.outbox import SLOT, plan_mails, send
@@ -98,13 +99,55 @@ def test_a_held_issue_raises_an_alarm_with_its_reason_until_it_is_released_or_ol
         issue.revisions[0].problems, issue.held_revision = ["paper 2 has no abstract"], 1
         session.flush()
         (held,) = issue_alarms(session, NOW)
-        assert held.cause == "issue 2025-07-28 is held"
+        assert held.cause == "topic 9001 is held"
+        assert held.notice.what == "the issue of 2025-07-28 is held"
         assert "paper 2 has no abstract" in held.notice.cause
-        assert "paperboy issues release 2025-07-28" in held.notice.remedy
-        assert "issue 2025-07-28 is held" not in causes(issue_alarms(session, NOW + 11 * DAY))
+        assert "paperboy issues release 9001" in held.notice.remedy
+        assert "topic 9001 is held" not in causes(issue_alarms(session, NOW + 11 * DAY))
         issue.held_revision = None
         session.flush()
         assert causes(issue_alarms(session, NOW)) == []
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["이번 주 논문 모음", "[2025/08/03 ~ 07/28] 이번 주 논문 모음", "[2024/07/29 ~ 08/04] 이번 주 논문 모음"],
+)
+def test_the_alarm_of_an_issue_without_a_plausible_week_names_the_command_that_gives_it_one(
+    sqlite_database: Database, title: str
+) -> None:
+    with sqlite_database.sessions.begin() as session:
+        issue = add_issue(session)
+        issue.revisions[0].title, issue.held_revision, issue.revision = title, 1, 0
+        session.flush()
+        (held,) = issue_alarms(session, NOW)
+        assert held.notice.what == "the weekly post of 2025-08-04 is held"
+        assert "paperboy issues accept 9001 --week YYYY-MM-DD" in held.notice.remedy
+        issue.accepted_week = issue.week_start
+        (held,) = issue_alarms(session, NOW)
+        assert "paperboy issues release 9001" in held.notice.remedy, "its week is known by now"
+
+
+def test_a_deleted_post_raises_an_alarm_for_ten_days(sqlite_database: Database) -> None:
+    with sqlite_database.sessions.begin() as session:
+        issue = add_issue(session)
+        store.delete(session, issue, NOW)
+        (gone,) = issue_alarms(session, NOW)
+        assert gone.notice.what == "the post of the issue of 2025-07-28 is gone"
+        assert "Its papers are not mailed any further" in gone.notice.cause
+        assert "returns within 8 weeks" in gone.notice.remedy
+        for held_for in (10 * DAY, 1000 * DAY):
+            assert "topic 9001 is gone" not in causes(issue_alarms(session, NOW + 11 * DAY, held_for))
+
+
+def test_a_held_post_that_is_deleted_raises_only_the_alarm_that_it_is_gone(sqlite_database: Database) -> None:
+    with sqlite_database.sessions.begin() as session:
+        issue = add_issue(session)
+        issue.held_revision, issue.revision = 1, 0
+        store.delete(session, issue, NOW)
+        (gone,) = issue_alarms(session, NOW)
+        assert gone.cause == "topic 9001 is gone"
+        assert "held and never mailed" in gone.notice.cause
 
 
 @pytest.mark.parametrize(("days", "expected"), [(9, []), (11, ["no new issue"])])

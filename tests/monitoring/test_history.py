@@ -142,7 +142,13 @@ def test_held_issues_and_a_silent_forum_need_attention(sent: Database) -> None:
         issue = find_issue(session, "2025-07-28")
         issue.revisions.append(
             Revision(
-                number=2, title="", raw_html="", content={}, changes={}, problems=["no paper"], seen_at=NOW
+                number=2,
+                title=issue.title,
+                raw_html="",
+                content={},
+                changes={},
+                problems=["no paper"],
+                seen_at=NOW,
             )
         )
         issue.held_revision = 2

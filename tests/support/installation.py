@@ -247,7 +247,7 @@ def _record_runs(database: Path, forum: str) -> None:
 
 
 def _prefect_answers() -> dict[str, Answer]:
-    """The responses of a Prefect server to which everything in prefect.yaml was deployed."""
+    """The responses of a Prefect server to which everything in prefect.yaml was deployed, in Seoul's time."""
     answers: dict[str, Any] = {
         "/api/health": True,
         "/api/work_pools/paperboy": {"name": "paperboy"},
@@ -257,7 +257,10 @@ def _prefect_answers() -> dict[str, Answer]:
     }
     for deployment in DEPLOYMENTS:
         name = f"{deployment['entrypoint'].rpartition(':')[2]}/{deployment['name']}"
-        schedules = [{"active": True, "schedule": schedule} for schedule in deployment.get("schedules", [])]
+        schedules = [
+            {"active": True, "schedule": schedule | {"timezone": "Asia/Seoul"}}
+            for schedule in deployment.get("schedules", [])
+        ]
         answers[f"/api/deployments/name/{name}"] = {
             "entrypoint": deployment["entrypoint"],
             "paused": False,

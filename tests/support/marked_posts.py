@@ -20,11 +20,15 @@ _TEXTS = {"p", "li", "td", "th", "pre", "summary", *_HEADINGS}
 
 @dataclass(frozen=True)
 class Mark:
-    """A token in a block. `owner` is the number of the block's paper from 0, FRONT, END or BOILERPLATE."""
+    """A token in a block. `owner` is the number of the block's paper from 0, FRONT, END or BOILERPLATE.
+
+    `is_korean` is None for a block that has no language of its own, such as code, a link, or a heading that belongs
+    to the text below it.
+    """
 
     token: str
     owner: int
-    is_korean: bool
+    is_korean: bool | None
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class MarkedPost:
         block = Item("block", Block("p", (TextRun(text),)))
         node.insert_child(f" {token}")
         kind = BOILERPLATE if is_closing(block) else owner
-        return Mark(token, kind, has_hangul(text))
+        return Mark(token, kind, None if _has_no_language(node) else has_hangul(text))
 
 
 def _text_blocks(body: LexborNode) -> list[LexborNode]:
@@ -116,6 +120,12 @@ def _has_ancestor(node: LexborNode, name: str) -> bool:
             return True
         parent = parent.parent
     return False
+
+
+def _has_no_language(node: LexborNode) -> bool:
+    links = "".join("".join((link.text() or "").split()) for link in node.css("a[href]"))
+    is_link = bool(links) and links == "".join(MARK.sub("", node.text() or "").split())
+    return node.tag == "pre" or (node.tag in _HEADINGS and node.tag != "h2") or is_link
 
 
 def marked_post(title: str, html: str) -> MarkedPost:
