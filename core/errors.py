@@ -18,6 +18,7 @@ PaperboyError
 ├── SendError                 delivery.transport.base
 │   └── SmtpError             delivery.transport.smtp.replies
 ├── SmtpUrlError              delivery.transport.smtp.server
+├── UnrenderedMailError       mailings.next_mail
 ├── ResendError               mailings.resend.request
 ├── InboxError                bounces.inbox
 ├── NotSignedInError          paperboy.admin.auth

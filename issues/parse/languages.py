@@ -123,10 +123,18 @@ def _decide_rest(passages: Sequence[_Passage]) -> None:
     for index, passage in enumerate(passages):
         if passage.language is None and passage.is_quoted and not is_korean_quoted and _is_latin(passage):
             passage.language = TextLanguage.EN
+        elif passage.language is None and _has_hangul(passage) and not passage.is_quoted and quotes:
+            passage.language = TextLanguage.KO  # English would stand in a quote
         elif passage.language is None:
             before = next((other.language for other in reversed(passages[:index]) if other.language), None)
             after = next((other.language for other in passages[index + 1 :] if other.language), None)
-            passage.language = before or after or TextLanguage.KO
+            passage.language = (
+                before or (TextLanguage.KO if _has_hangul(passage) else after) or TextLanguage.KO
+            )
+
+
+def _has_hangul(passage: _Passage) -> bool:
+    return any(HANGUL.search(item.text) for item in passage.items)
 
 
 def _is_latin(passage: _Passage) -> bool:

@@ -99,8 +99,13 @@ def test_details_and_tables_keep_their_words_and_polls_are_dropped() -> None:
         "결과입니다.",
         "자세히",
         "숨은 설명.",
-        "모델 · 점수",
-        "Owl-7B · 41.2",
+        "모델 · 점수 Owl-7B · 41.2",
+    ]
+    assert [[run.text for run in cell] for row in paper.intro_ko[3].rows for cell in row] == [
+        ["모델"],
+        ["점수"],
+        ["Owl-7B"],
+        ["41.2"],
     ]
     assert paper.intro_en == ()
 

@@ -97,11 +97,12 @@ def _papers(draw: st.DrawFn) -> tuple[SamplePaper, ...]:
 
 @st.composite
 def _weeks(draw: st.DrawFn) -> SampleWeek:
+    papers = draw(_papers())
     return replace(
         weeks()[0],
-        papers=draw(_papers()),
+        papers=papers,
         overview=draw(_texts(_KOREAN, items=True)),
-        summary=draw(st.just(()) | _texts(_KOREAN, items=True)),
+        summary=draw(st.sampled_from([(), tuple(f"- {paper.title_ko} 논문입니다" for paper in papers)])),
         abstract_label=draw(st.sampled_from(["논문 초록(Abstract)", "초록(Abstract)"])),
         rules_between_papers=draw(st.booleans()),
         newsletter=draw(st.sampled_from(["", "https://letter.example/1"])),

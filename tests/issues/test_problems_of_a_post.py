@@ -38,10 +38,11 @@ def test_a_paper_whose_introduction_label_is_missing_is_not_merged_into_its_neig
         assert replace(owl, anchor="") == replace(parsed_paper(paper_html()), anchor="")
 
 
-def test_a_post_with_a_tenth_of_its_text_unrecognised_is_a_problem() -> None:
-    unknown = "<p>" + "알 수 없는 긴 글입니다. " * 40 + "</p>"
-    assert "of the post's text was not recognised" in problems(ending="<hr>" + unknown + FOOTER)
-    assert problems(ending="<hr><p>짧은 말.</p>" + FOOTER) == ""
+def test_a_long_text_after_the_papers_is_no_problem_but_the_closing() -> None:
+    unknown = "알 수 없는 긴 글입니다. " * 40
+    content = parsed_post(ending=f"<hr><p>{unknown}</p>" + FOOTER)
+    assert content.problems == ()
+    assert [block.text for block in content.closing] == [unknown.strip()]
 
 
 def test_the_ending_of_the_post_inside_a_paper_is_a_problem() -> None:

@@ -1,0 +1,153 @@
+"""A new post becomes an issue by itself only if nothing about it is in doubt. Otherwise it is held, with the reason."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.database import Database
+from core.frequencies import Frequency
+from issues.queries import arrivals_after, find
+from issues.store import StoreError
+from mailings import intake
+from mailings.digest_run import run_digest
+from mailings.held_issues import accept_week, release_issue
+from tests.support.factories import INTAKE_RULES, RULES, add_subscriber, sending_context_at
+from tests.support.outbox import recipients
+from tests.support.posted import MONDAY, paper, take, weekly_post
+from tests.support.servers.smtp import ScriptedServer
+
+SUNDAY = datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+
+@pytest.fixture(autouse=True)
+def _without_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "faults_of", lambda *_issues, **_rules: {})
+
+
+def reason(database: Database, topic: int = 9001) -> str:
+    with database.sessions() as session:
+        issue = find(session, str(topic))
+        return "; ".join(issue.revisions[-1].problems) if issue.held_revision else ""
+
+
+def release(database: Database, topic: int, at: datetime = SUNDAY) -> None:
+    with database.sessions.begin() as session:
+        release_issue(session, find(session, str(topic)), at)
+
+
+def unread(database: Database) -> list[str]:
+    """The titles of all papers that count as unread for a new subscriber, in the order in which they arrive."""
+    with database.sessions() as session:
+        arrived, _ = arrivals_after(session, SUNDAY + 4 * WEEK, timedelta(0))
+        return [arrival.paper.title_en for arrival in arrived]
+
+
+# --- authors ------------------------------------------------------------------------
+
+
+def test_an_empty_store_takes_the_author_of_the_newest_issue(sqlite_database: Database) -> None:
+    older = weekly_post(paper("Old"), topic_id=9000, start=MONDAY - WEEK, author="somebody")
+    report = take(sqlite_database, weekly_post(), older, at=SUNDAY)
+    assert [entry["topic_id"] for entry in report.new] == [9001]
+    assert [entry["topic_id"] for entry in report.held] == [9000]
+    assert "author somebody has not published" in report.held[0]["reason"]
+
+
+def test_an_author_without_an_issue_is_held_until_a_release(sqlite_database: Database) -> None:
+    take(sqlite_database, weekly_post(), at=SUNDAY)
+    next_week = weekly_post(paper("New"), topic_id=9002, start=MONDAY + WEEK, author="guest")
+    assert [e["topic_id"] for e in take(sqlite_database, next_week, at=SUNDAY + WEEK).held] == [9002]
+    release(sqlite_database, 9002, SUNDAY + WEEK)
+    third = weekly_post(paper("Third"), topic_id=9003, start=MONDAY + 2 * WEEK, author="guest")
+    assert [e["topic_id"] for e in take(sqlite_database, third, at=SUNDAY + 2 * WEEK).new] == [9003]
+
+
+def test_only_authors_in_the_settings_may_publish(sqlite_database: Database) -> None:
+    report = take(sqlite_database, weekly_post(author="Editor"), at=SUNDAY, authors=("editor",))
+    assert len(report.new) == 1
+    other = weekly_post(paper("New"), topic_id=9002, start=MONDAY + WEEK, author="guest")
+    assert len(take(sqlite_database, other, at=SUNDAY + WEEK, authors=("editor",)).held) == 1
+
+
+def test_a_post_whose_author_is_not_known_is_held(sqlite_database: Database) -> None:
+    take(sqlite_database, weekly_post(author=""), at=SUNDAY)
+    assert "its author is not known" in reason(sqlite_database)
+    take(sqlite_database, weekly_post(), at=SUNDAY + timedelta(hours=1))
+    assert reason(sqlite_database) == "", "the topic could be read an hour later"
+
+
+# --- weeks --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "이번 주에 살펴볼 만한 AI/ML 논문 모음",
+        "[2026/06 셋째 주] 이번 주에 살펴볼 만한 AI/ML 논문 모음",
+        "[2026/06/21 ~ 2026/06/15] 이번 주에 살펴볼 만한 AI/ML 논문 모음",
+        "[2025/06/15 ~ 06/21] 이번 주에 살펴볼 만한 AI/ML 논문 모음",
+    ],
+)
+def test_a_weekly_post_whose_week_cannot_be_told_is_held_until_it_gets_one(
+    sqlite_database: Database, title: str
+) -> None:
+    report = take(sqlite_database, weekly_post(title=title), at=SUNDAY)
+    assert f"issues accept {9001} --week" in report.held[0]["reason"]
+    with pytest.raises(StoreError, match="issues accept"):
+        release(sqlite_database, 9001)
+    accepted = accept_week(sqlite_database.sessions, "9001", MONDAY, rules=INTAKE_RULES, now=SUNDAY)
+    assert [entry["issue"] for entry in accepted.new] == ["2026-06-15"]
+    again = take(sqlite_database, weekly_post(title=title), at=SUNDAY + timedelta(hours=1))
+    assert len(again.unchanged) == 1, "the operator's word is kept"
+
+
+def test_a_second_topic_of_a_week_brings_only_papers_that_nobody_has_had(
+    sqlite_database: Database, server: ScriptedServer
+) -> None:
+    take(sqlite_database, weekly_post(), at=SUNDAY)
+    with sqlite_database.sessions.begin() as session:
+        add_subscriber(session, now=SUNDAY)
+    morning = SUNDAY + timedelta(hours=1)
+    with sending_context_at(sqlite_database, server, morning) as context:
+        run_digest(context, Frequency.WEEKLY, local_now=morning, rules=RULES)
+    repost = weekly_post(
+        paper("Owl", address="https://huggingface.co/papers/2606.00306"),
+        paper("Hawk"),
+        paper("Kite"),
+        topic_id=9002,
+    )
+    report = take(sqlite_database, repost, at=SUNDAY + timedelta(hours=2))
+    assert "another topic has the issue of this week" in report.held[0]["reason"]
+    assert "of its papers were mailed before" in report.held[0]["reason"]
+    release(sqlite_database, 9002, SUNDAY + timedelta(hours=3))
+    with sending_context_at(sqlite_database, server, morning + WEEK) as context:
+        digest = run_digest(context, Frequency.WEEKLY, local_now=morning + WEEK, rules=RULES)
+    assert [edition["papers"] for edition in digest.editions] == [1]
+    assert recipients(server) == ["minji@example.com"] * 2
+
+
+def test_an_old_week_is_kept_for_the_archive_until_the_operator_mails_it(sqlite_database: Database) -> None:
+    take(sqlite_database, weekly_post(), at=SUNDAY)
+    old = weekly_post(paper("Old"), topic_id=8000, start=MONDAY - 6 * WEEK)
+    report = take(sqlite_database, old, at=SUNDAY + timedelta(hours=1))
+    assert [entry["topic_id"] for entry in report.archived] == [8000]
+    assert unread(sqlite_database) == ["Owl Paper", "Hawk Paper"]
+    release(sqlite_database, 8000, SUNDAY + timedelta(hours=2))
+    assert unread(sqlite_database) == ["Owl Paper", "Hawk Paper", "Old Paper"]
+
+
+def test_on_the_first_read_only_the_newest_issue_is_news_for_imported_readers(
+    sqlite_database: Database, server: ScriptedServer
+) -> None:
+    with sqlite_database.sessions.begin() as session:
+        add_subscriber(session, now=SUNDAY - WEEK)
+    posts = [
+        weekly_post(paper(f"P{week}"), topic_id=9000 - week, start=MONDAY - week * WEEK) for week in range(5)
+    ]
+    report = take(sqlite_database, *posts, at=SUNDAY)
+    assert (len(report.new), len(report.archived)) == (1, 4)
+    morning = SUNDAY + timedelta(hours=1)
+    with sending_context_at(sqlite_database, server, morning) as context:
+        digest = run_digest(context, Frequency.WEEKLY, local_now=morning, rules=RULES)
+    assert [edition["papers"] for edition in digest.editions] == [1]

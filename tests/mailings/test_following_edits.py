@@ -1,0 +1,135 @@
+"""An edit is seen for what it is: papers restored, renamed, reordered, and posts deleted."""
+
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+
+import pytest
+
+from core.database import Database
+from core.frequencies import Frequency
+from issues.queries import find
+from mailings import intake
+from mailings.digest_run import run_digest
+from subscribers import accounts
+from tests.support.factories import RULES, add_subscriber, sending_context_at
+from tests.support.posted import paper, take, weekly_post
+from tests.support.servers.smtp import ScriptedServer
+
+SUNDAY = datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
+MORNING = SUNDAY + timedelta(hours=1)
+DAY = timedelta(days=1)
+OWL, HAWK, KITE = paper("Owl"), paper("Hawk"), paper("Kite")
+
+
+@pytest.fixture(autouse=True)
+def _without_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "faults_of", lambda *_issues, **_rules: {})
+
+
+def daily(database: Database, server: ScriptedServer, day: int) -> list[tuple[str, list[str]]]:
+    """Send the daily digest of a day. Returns who got which papers."""
+    before = len(server.messages)
+    now = MORNING + day * DAY
+    with sending_context_at(database, server, now) as context:
+        run_digest(context, Frequency.DAILY, local_now=now, rules=RULES)
+    sent = server.messages[before:]
+    names = ("Owl", "Hawk", "Kite")
+    texts = [(message.rcpt[0], text_of(message.data)) for message in sent]
+    return sorted((to, [name for name in names if f"# {name} Paper" in text]) for to, text in texts)
+
+
+def text_of(data: bytes) -> str:
+    body = message_from_bytes(data, policy=policy.default).get_body(("plain",))
+    assert body
+    return str(body.get_content())
+
+
+def subscribe(database: Database, *addresses: str) -> None:
+    with database.sessions.begin() as session:
+        for address in addresses:
+            add_subscriber(session, address, language="en", frequency="daily", now=SUNDAY)
+
+
+def test_a_restored_paper_reaches_everyone_who_lacks_it_and_nobody_twice(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK), at=SUNDAY)
+    subscribe(database, "early@example.com", "late@example.com")
+    with database.sessions.begin() as session:
+        late = accounts.find(session, "late@example.com")
+        assert late
+        accounts.pause(late, SUNDAY)
+    assert daily(database, server, 0) == [("early@example.com", ["Owl", "Hawk"])]
+    take(database, weekly_post(OWL), at=MORNING + DAY / 2)
+    with database.sessions.begin() as session:
+        late = accounts.find(session, "late@example.com")
+        assert late
+        accounts.resume(late, MORNING)
+    assert daily(database, server, 1) == [("late@example.com", ["Owl"])]
+    report = take(database, weekly_post(OWL, HAWK), at=MORNING + 1.5 * DAY)
+    assert report.changed[0]["restored"] == ("Hawk Paper",)
+    assert daily(database, server, 2) == [("late@example.com", ["Hawk"])]
+    assert daily(database, server, 3) == []
+
+
+def test_a_paper_whose_title_and_address_change_is_still_the_same(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    daily(database, server, 0)
+    renamed = HAWK.replace("Hawk 논문 / Hawk Paper", "매 / Falcon").replace(
+        "arxiv.org/abs/", "openreview.net/"
+    )
+    (changed,) = take(database, weekly_post(OWL, renamed), at=MORNING + DAY / 2).changed
+    assert (changed["added"], changed["withdrawn"]) == ((), ())
+    assert {change["field"] for change in changed["retitled"]} == {"title_ko", "title_en"}
+    assert [change["field"] for change in changed["corrected"]] == ["url"]
+    assert daily(database, server, 1) == []
+
+
+def test_papers_reordered_before_anyone_got_them_are_mailed_in_the_new_order(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK, KITE), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    take(database, weekly_post(KITE, OWL, HAWK), at=SUNDAY + timedelta(minutes=10))
+    assert daily(database, server, 0) == [("minji@example.com", ["Owl", "Kite"])]
+    assert daily(database, server, 1) == [("minji@example.com", ["Hawk"])]
+
+
+def test_the_papers_of_a_deleted_post_are_not_mailed_any_further(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK, KITE), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    assert daily(database, server, 0) == [("minji@example.com", ["Owl", "Hawk"])]
+    report = take(database, at=MORNING + DAY / 2, gone=[9001])
+    assert [entry["topic_id"] for entry in report.deleted] == [9001]
+    assert daily(database, server, 1) == []
+    take(database, weekly_post(OWL, HAWK, KITE), at=MORNING + 1.5 * DAY)
+    assert daily(database, server, 2) == [("minji@example.com", ["Kite"])]
+
+
+def test_a_corrected_address_counts_as_a_correction(sqlite_database: Database) -> None:
+    take(sqlite_database, weekly_post(OWL, HAWK), at=SUNDAY)
+    take(sqlite_database, weekly_post(OWL, HAWK.replace("2606.", "2607.")), at=MORNING)
+    with sqlite_database.sessions() as session:
+        papers = find(session, "9001").papers
+        assert [paper.corrected_at is not None for paper in papers] == [False, True]
+
+
+def test_a_parser_that_reads_the_same_post_in_another_way_corrects_nothing(sqlite_database: Database) -> None:
+    take(sqlite_database, weekly_post(OWL, HAWK), at=SUNDAY)
+    with sqlite_database.sessions.begin() as session:
+        issue = find(session, "9001")
+        revision = issue.revisions[-1]
+        content = dict(revision.content)
+        content["overview"] = []  # as an older version had read it
+        revision.content = content
+    report = take(sqlite_database, weekly_post(OWL, HAWK), at=MORNING)
+    assert len(report.unchanged) == 1
+    with sqlite_database.sessions() as session:
+        issue = find(session, "9001")
+        assert issue.revisions[-1].content["overview"] != []
+        assert [paper.corrected_at for paper in issue.papers] == [None, None]
