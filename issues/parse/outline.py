@@ -4,7 +4,6 @@ Every piece of text is in exactly one item. What is left out has a name: scripts
 pictures without a size, the frames of quotes, and the excerpts inside oneboxes.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,12 +14,12 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from issues.parse.addresses import safe_url
 from issues.parse.content import Picture
+from issues.parse.embeds import MEDIA, anchor_of, is_opaque, pictures_of, target_of
+from issues.parse.html_limits import check_size
 from issues.parse.inline import MAX_DEPTH, InlineReader, classes, is_dropped
 from issues.parse.labels import Label, label_of
 from issues.parse.text import Block, BlockType, TextError, TextRun, table_of, tidy
 
-MAX_BYTES = 512 * 1024
-MAX_OPEN_TAGS = MAX_DEPTH
 MAX_NODES = 50_000
 
 
@@ -74,10 +73,7 @@ def read_items(html: str, base: str) -> list[Item]:
     Raises:
         TextError: the HTML is larger, or nested more deeply, than any editor would write.
     """
-    if len(html.encode("utf-8", "replace")) > MAX_BYTES:
-        raise TextError(f"the post is larger than {MAX_BYTES // 1024} KB")
-    if _open_tags(html) > MAX_OPEN_TAGS:
-        raise TextError("the post's HTML has too many open tags")
+    check_size(html)
     body = LexborHTMLParser(html).body
     if body is None:
         return []
@@ -85,18 +81,6 @@ def read_items(html: str, base: str) -> list[Item]:
         raise TextError(f"the post has more than {MAX_NODES} elements")
     reader = _OutlineReader(InlineReader(base, _footnotes(body)))
     return list(reader.items(body, _Place()))
-
-
-_OPENING_OR_CLOSING = re.compile(r"<(/?)(?!(?:br|img|hr|p|li|wbr|input|col|source)\b)[a-z]", re.IGNORECASE)
-
-
-def _open_tags(html: str) -> int:
-    """About how many tags are open at once at most. The HTML parser's time grows with the square of it."""
-    deepest = depth = 0
-    for closing in _OPENING_OR_CLOSING.findall(html):
-        depth += -1 if closing else 1
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _footnotes(body: LexborNode) -> dict[str, LexborNode]:
@@ -111,8 +95,7 @@ def _footnotes(body: LexborNode) -> dict[str, LexborNode]:
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 _LEAVES = _HEADINGS | {"hr", "pre", "table"}
-_MEDIA = {"iframe", "video", "audio", "embed"}
-_STRUCTURE = _LEAVES | _MEDIA | {
+_STRUCTURE = _LEAVES | MEDIA | {
     "address", "article", "aside", "blockquote", "caption", "center", "dd", "details", "div", "dl", "dt",
     "fieldset", "figcaption", "figure", "footer", "header", "li", "main", "nav", "ol", "p",
     "section", "summary", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
@@ -146,7 +129,7 @@ class _OutlineReader:
 
     def _structure(self, node: LexborNode, place: _Place) -> Iterator[Item]:
         tag, names = node.tag or "", classes(node)
-        url = _target(node, self._inline.base) if _is_opaque(node) else None
+        url = target_of(node, self._inline.base) if is_opaque(node) else None
         if url:
             yield Item("onebox", url=url)
         elif "lightbox-wrapper" in names:
@@ -200,7 +183,7 @@ class _OutlineReader:
         else:
             runs = tidy(self._inline.content(node))
             if runs:
-                yield Item("heading", Block("p", runs), level=int(tag[1]), anchor=_anchor(node))
+                yield Item("heading", Block("p", runs), level=int(tag[1]), anchor=anchor_of(node))
             yield from self._pictures(node.css("img"))
 
     def _table(self, node: LexborNode, place: _Place) -> Iterator[Item]:
@@ -230,17 +213,8 @@ class _OutlineReader:
         yield from self._pictures(images)
 
     def _pictures(self, images: Sequence[LexborNode]) -> Iterator[Item]:
-        """The pictures among images. One without a size would move the text while it loads, so it is left out."""
-        for image in images:
-            url = safe_url(image.attributes.get("src"), self._inline.base)
-            size = (image.attributes.get("width") or "", image.attributes.get("height") or "")
-            width, height = (
-                int(value) if value.isascii() and value.isdecimal() and len(value) < 6 else 0
-                for value in size
-            )
-            in_lightbox = image.parent is not None and "lightbox" in classes(image.parent)
-            if url and "emoji" not in classes(image) and (in_lightbox or (width and height)):
-                yield Item("picture", picture=Picture(url, width, height))
+        for picture in pictures_of(images, self._inline.base):
+            yield Item("picture", picture=picture)
 
 
 def _inside(place: _Place, **changes: object) -> _Place:
@@ -314,38 +288,3 @@ def _lines(runs: Sequence[TextRun]) -> Iterator[list[TextRun]]:
             yield line
             line = [replace(run, text=text)]
     yield line
-
-
-_ANCHOR = re.compile(r"p-\d+-[\w%-]{1,200}", re.ASCII)
-
-
-def _anchor(heading: LexborNode) -> str:
-    link = heading.css_first("a.anchor[name]")
-    name = (link.attributes.get("name") or "") if link else ""
-    return name if _ANCHOR.fullmatch(name) else ""
-
-
-def _is_opaque(node: LexborNode) -> bool:
-    """Whether the element is one opaque link: a onebox, a video, or a link to another topic of the forum.
-
-    The forum shows its own topics as a quote without a person's name (Discourse, discourse_topic_onebox).
-    """
-    names = classes(node)
-    if node.tag in _MEDIA or any(name.endswith("onebox") for name in names):
-        return True
-    return (
-        node.tag == "aside"
-        and "quote" in names <= {"quote", "quote-modified"}
-        and not node.attributes.get("data-username")
-        and node.css_first(".title a[href]") is not None
-    )
-
-
-def _target(node: LexborNode, base: str) -> str | None:
-    """Where a onebox leads. Its first link says so too, since feedparser removes data-onebox-src."""
-    links = node.css("header.source a[href], .title a[href]") + node.css("a[href]")
-    addresses = [link.attributes.get("href") for link in links]
-    sources = [source.attributes.get("src") for source in node.css("source[src]")]
-    own = [node.attributes.get(name) for name in ("data-onebox-src", "src", "data-video-src")]
-    urls = (safe_url(address, base) for address in [*own, *sources, *addresses])
-    return next((url for url in urls if url), None)

@@ -4,9 +4,8 @@ The labels inside a post (`논문 소개`, …) guide, not the levels of heading
 follow that the paper before it has had, or if what follows looks like a paper. What cannot be told is a doubt.
 """
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.languages import TextLanguage
@@ -16,6 +15,7 @@ from issues.parse.labels import CORE_LABELS, PAPER_LABELS, Label
 from issues.parse.languages import language_of
 from issues.parse.links import addresses_of
 from issues.parse.outline import Item
+from issues.parse.positions import LabelIndex, next_of
 from issues.parse.text import strip_emoji
 from issues.parse.titles import split_title, title_key
 
@@ -62,10 +62,10 @@ class _Walk:
         self._headings = {index for index in range(len(items)) if self._is_unknown_heading(index)}
         # For each level and position, the next heading of this level or a higher one.
         self._next = {
-            level: _next_of({index for index in self._headings if items[index].level <= level}, len(items))
+            level: next_of({index for index in self._headings if items[index].level <= level}, len(items))
             for level in range(1, 7)
         }
-        self._labels_between = _LabelIndex(items)
+        self._labels_between = LabelIndex(items)
         self._signs: dict[int, int] = {}
         self._paper_level = 0
         self._paper_level = self._find_paper_level()
@@ -250,35 +250,6 @@ class _Walk:
         if self._paper is None:
             return "before the first paper"
         return f"in or after paper {len(self.starts)} ({self._paper.name[:MAX_QUOTED_CHARACTERS]})"
-
-
-def _next_of(indices: Set[int], count: int) -> list[int]:
-    """For each of `count` positions the first of the indices after it, or `count`."""
-    following = [count] * count
-    nearest = count
-    for position in range(count - 1, -1, -1):
-        following[position] = nearest
-        if position in indices:
-            nearest = position
-    return following
-
-
-class _LabelIndex:
-    """Finds the labels between two positions without walking through the items."""
-
-    def __init__(self, items: Sequence[Item]) -> None:
-        self._positions: dict[Label, list[int]] = {}
-        for index, item in enumerate(items):
-            if item.label:
-                self._positions.setdefault(item.label, []).append(index)
-
-    def __call__(self, after: int, until: int) -> set[Label]:
-        """The labels of the items after `after` and before `until`."""
-        return {
-            label
-            for label, positions in self._positions.items()
-            if bisect_left(positions, until) > bisect_right(positions, after)
-        }
 
 
 def _end_of_papers(items: Sequence[Item], starts: Sequence[int]) -> int:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
@@ -249,7 +250,7 @@ def _run(command: str) -> None:
     subprocess.run(command, shell=True, check=True, cwd=ROOT, env=environment, capture_output=True)  # noqa: S602
 
 
-def _schedules() -> dict[str, tuple[str, str]]:
+def _schedules() -> dict[str, tuple[str, str | None]]:
     """The cron line and the time zone of each scheduled deployment on the server, by its name."""
     with get_client(sync_client=True) as client:
         flows = {flow.id: flow.name for flow in client.read_flows()}
@@ -257,6 +258,7 @@ def _schedules() -> dict[str, tuple[str, str]]:
             f"{flows[deployment.flow_id]}/{deployment.name}": (entry.schedule.cron, entry.schedule.timezone)
             for deployment in client.read_deployments()
             for entry in deployment.schedules
+            if isinstance(entry.schedule, CronSchedule)
         }
 
 
