@@ -4,10 +4,11 @@ import re
 
 from email_validator import EmailNotValidError, validate_email
 
+from core.characters import storable
 from core.errors import PaperboyError
 
 MAX_NAME_LENGTH = 80
-_UNSAFE_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029<>\"]+")
+_UNSAFE_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f<>\"]+")
 
 
 class AccountError(PaperboyError):
@@ -33,7 +34,7 @@ def normal_address(address: str) -> str:
 
 def clean_line(text: str, max_length: int) -> str:
     """One line of at most `max_length` characters, without anything that could be more than text in a mail."""
-    return " ".join(_UNSAFE_IN_A_LINE.sub(" ", text).split())[:max_length]
+    return " ".join(_UNSAFE_IN_A_LINE.sub(" ", storable(text)).split())[:max_length]
 
 
 def mask_address(address: str) -> str:

@@ -44,6 +44,7 @@ class _Passage:
 def split_by_language(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
     """The Korean and the English items of one section, each in order."""
     passages = list(_passages(items))
+    _decide_by_quotes(passages)
     _decide_quotations(passages)
     _decide_rest(passages)
     korean = [item for passage in passages if passage.language == TextLanguage.KO for item in passage.items]
@@ -104,6 +105,15 @@ def _passage(items: list[Item]) -> _Passage:
     return _Passage(items, language, any(item.is_quoted for item in items))
 
 
+def _decide_by_quotes(passages: Sequence[_Passage]) -> None:
+    """Where English stands in a quote, a passage outside with Korean in it is Korean, whatever names it lists."""
+    quoted = {passage.language for passage in passages if passage.is_quoted}
+    if TextLanguage.EN in quoted and TextLanguage.KO not in quoted:
+        for passage in passages:
+            if not passage.is_quoted and _has_hangul(passage):
+                passage.language = TextLanguage.KO
+
+
 def _decide_quotations(passages: Sequence[_Passage]) -> None:
     """A short English passage between Korean ones, outside a quote, belongs to the Korean text."""
     korean = [index for index, passage in enumerate(passages) if passage.language == TextLanguage.KO]
@@ -123,8 +133,6 @@ def _decide_rest(passages: Sequence[_Passage]) -> None:
     for index, passage in enumerate(passages):
         if passage.language is None and passage.is_quoted and not is_korean_quoted and _is_latin(passage):
             passage.language = TextLanguage.EN
-        elif passage.language is None and _has_hangul(passage) and not passage.is_quoted and quotes:
-            passage.language = TextLanguage.KO  # English would stand in a quote
         elif passage.language is None:
             before = next((other.language for other in reversed(passages[:index]) if other.language), None)
             after = next((other.language for other in passages[index + 1 :] if other.language), None)

@@ -1,5 +1,7 @@
 """The texts and links of a post are read back from the markup that the forum renders, with nothing else."""
 
+from urllib.parse import unquote
+
 import pytest
 
 from tests.support.parsed_posts import parsed_paper, simplified_texts
@@ -184,3 +186,78 @@ def test_an_emoji_image_becomes_its_character_whichever_name_it_has(name: str, c
 def test_symbols_that_are_only_sometimes_emoji_stay_in_a_title() -> None:
     paper = parsed_paper(paper_html("🔥 글↔그림 / Text↔Image™"))
     assert (paper.title_ko, paper.title_en) == ("글↔그림", "Text↔Image™")
+
+
+# --- meaning ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("10<sup>6</sup>개", "10⁶개"),
+        ("H<sub>2</sub>O", "H₂O"),
+        ("2<sup>n+1</sup>", "2ⁿ⁺¹"),
+        ("x<sup>가</sup>", "x^(가)"),
+        ("<s>41.2</s> 43.0", "~~41.2~~ 43.0"),
+        ("<del>41.2</del> 43.0", "~~41.2~~ 43.0"),
+    ],
+)
+def test_raised_lowered_and_struck_text_keeps_its_meaning(html: str, text: str) -> None:
+    assert (
+        parsed_paper(paper_html(intro=f"<p>값은 {html} 입니다.</p>")).intro_ko[0].text
+        == f"값은 {text} 입니다."
+    )
+
+
+def test_a_title_keeps_its_numbers() -> None:
+    paper = parsed_paper(paper_html("10<sup>6</sup>배 / A 10<sup>6</sup>-fold Speedup"))
+    assert (paper.title_ko, paper.title_en) == ("10⁶배", "A 10⁶-fold Speedup")
+
+
+def test_nested_lists_stay_nested_and_ordered_lists_keep_their_numbers() -> None:
+    html = "<ol start=3><li>셋<ul><li>안쪽<ul><li>더 안쪽</li></ul></li></ul></li><li>넷</li></ol>"
+    blocks = parsed_paper(paper_html(intro=html)).intro_ko
+    assert [(block.text, block.depth, block.number) for block in blocks] == [
+        ("셋", 0, 3),
+        ("안쪽", 1, 0),
+        ("더 안쪽", 2, 0),
+        ("넷", 0, 4),
+    ]
+
+
+def test_a_picture_without_a_lightbox_is_kept_if_the_post_gives_its_size() -> None:
+    images = '<p><img src="/a.png" width="600" height="300"> <img src="/b.png"><em><img src="/c.png" width=90 height=20></em></p>'
+    paper = parsed_paper(paper_html(intro="<p>소개합니다.</p>" + images))
+    assert [(picture.url, picture.width) for picture in paper.pictures] == [
+        ("https://forum.example/a.png", 600),
+        ("https://forum.example/c.png", 90),
+    ]
+
+
+def test_a_footnote_stands_at_its_first_reference_only() -> None:
+    mark = '<sup class="footnote-ref"><a href="#footnote-1-1">[1]</a></sup>'
+    notes = '<ol class="footnotes-list"><li id="footnote-1-1"><p>덧붙인 <a href="https://a.example/">말</a>.</p></li></ol>'
+    paper = parsed_paper(paper_html(intro=f"<p>하나{mark} 둘{mark}.</p>"), ending="<hr>" + FOOTER + notes)
+    assert paper.intro_ko[0].text == "하나 (덧붙인 말.) 둘[1]."
+    assert paper.intro_ko[0].links == ("https://a.example/",)
+
+
+@pytest.mark.parametrize("sign", ["&#11;", "&#12;", "\ufffe", "\u202e", "\u2067"])
+def test_no_control_sign_is_stored_in_text_code_or_addresses(sign: str) -> None:
+    html = f'<p>글{sign}자 <code>코{sign}드</code> <a href="https://a.example/{sign}x">링크</a></p><pre>a{sign}b</pre>'
+    stored = repr(parsed_paper(paper_html(intro=html)))
+    assert not any(repr(character)[1:-1] in stored for character in "\x0b\x0c\ufffe\u202e\u2067")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://ko.example/wiki/Cafe\u0301",
+        "https://th.example/ไทย",
+        "https://a.example/\U0001f468\u200d\U0001f4bb",
+    ],
+)
+def test_an_address_with_combining_signs_is_percent_encoded(address: str) -> None:
+    (url,) = parsed_paper(paper_html(intro=f'<p>여기 <a href="{address}">글</a></p>')).intro_ko[0].links
+    assert url.isascii()
+    assert unquote(url) == address

@@ -1,0 +1,50 @@
+"""An issue is rendered on trial in a child process before it comes into force."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.database import Database
+from issues.parse.content import IssueContent
+from mailings import trial_rendering
+from mailings.trial_rendering import faults_of
+from tests.support.factories import blocks, issue_of, paper
+from tests.support.posted import take, weekly_post
+
+SUNDAY = datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
+
+
+def faults(**issues: IssueContent) -> dict[int, str]:
+    numbered = {
+        number: (f"https://forum.example/t/{number}", content)
+        for number, content in enumerate(issues.values())
+    }
+    return faults_of(numbered, base_url="https://paperboy.example", daily_papers=2)
+
+
+def test_an_ordinary_issue_has_no_fault() -> None:
+    assert faults(ordinary=issue_of(3)) == {}
+
+
+def test_an_issue_that_cannot_be_rendered_is_named_and_the_others_are_not() -> None:
+    broken = issue_of([paper(1, intro_ko=blocks("\x0b 글"))])
+    found = faults(first=issue_of(2), broken=broken, last=issue_of(1))
+    assert list(found) == [1]
+    assert "cannot be rendered as a mail" in found[1]
+
+
+def test_a_child_that_takes_too_long_costs_only_the_issue_it_was_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial_rendering, "MAX_SECONDS", 0.01)
+    found = faults(only=issue_of(2))
+    assert found == {0: "it cannot be rendered as a mail: that takes longer than 0.01 seconds"}
+
+
+def test_a_post_that_cannot_be_rendered_is_held_and_the_next_one_is_taken(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial_rendering, "MAX_SECONDS", 0.01)
+    (held,) = take(sqlite_database, weekly_post(), at=SUNDAY).held
+    assert held["reason"].endswith("takes longer than 0.01 seconds")
+    monkeypatch.undo()
+    report = take(sqlite_database, weekly_post(), at=SUNDAY + timedelta(hours=1))
+    assert [entry["topic_id"] for entry in report.new] == [9001]
