@@ -1,28 +1,31 @@
 """The version of the tables: reading it, checking it, and migrating to the newest one."""
 
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
 
-from core.database import Database, DatabaseError, first_line, open_engine
+from core.database import Database, DatabaseError, first_line, open_engine, retry_while_away
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, waits: bool = False) -> Database:
     """The database at `url`, once its tables are known to be of the version that this Paperboy needs.
+
+    A run that `waits` tries again while the database is away; otherwise this is an error at once.
 
     Raises:
         DatabaseError: the database cannot be used as it is.
     """
     engine = open_engine(url)
-    ensure_current(engine)
+    ensure_current(engine, waits=waits)
     return Database(engine, sessionmaker(engine, expire_on_commit=False))
 
 
-def ensure_current(engine: Engine) -> None:
+def ensure_current(engine: Engine, *, waits: bool = False) -> None:
     """Check that the tables are of the newest version. A new SQLite file gets its tables right here.
 
     Raises:
@@ -33,7 +36,7 @@ def ensure_current(engine: Engine) -> None:
         migrate(engine)
         return
     try:
-        current = version_of(engine)
+        current = retry_while_away(partial(version_of, engine)) if waits else version_of(engine)
     except SQLAlchemyError as error:
         raise DatabaseError(f"the database cannot be reached: {first_line(error)}") from None
     _refuse_newer(current)

@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 MAX_REASON_CHARACTERS = 500
 
 
-def open_installation() -> tuple[Settings, Database]:
-    """The settings and their database."""
+def open_installation(*, waits: bool = True) -> tuple[Settings, Database]:
+    """The settings and their database, which a run waits for while it is away."""
     settings = load_settings()
     configure_logging(settings.log_format)
-    return settings, open_database(settings.database_url)
+    return settings, open_database(settings.database_url, waits=waits)
 
 
 def moment(now: datetime | None) -> datetime:
@@ -42,7 +42,7 @@ def alert_on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
     alarm = failed_run_alarm(flow.name, reason)
     now = flow_run.parameters.get("now")
     try:
-        settings, database = open_installation()
+        settings, database = open_installation(waits=False)
     except Exception as error:  # noqa: BLE001  whatever it is, it failed the run as well
         notice = alarm.notice
         logger.warning("%s: %s; nobody could be told: %s", notice.what, notice.cause, first_line(error))

@@ -13,6 +13,8 @@ from issues.models import Feed, Issue, Paper, Revision
 from issues.parse.content import IssueContent
 from issues.parse.text import from_json
 from issues.parse.weeks import Week
+from issues.posts import Post
+from issues.recognition import recognize
 from issues.serialize import diff_to_json, paper_content, revision_content
 from issues.store import StoreError, revision_of
 
@@ -90,6 +92,21 @@ def is_quiet(issue: Issue, now: datetime, quiet_period: timedelta) -> bool:
 def hold_reasons(issue: Issue) -> list[str]:
     """Why the issue's newest revision is held, or empty when it is not held."""
     return list(revision_of(issue, issue.held_revision).problems) if issue.held_revision else []
+
+
+def last_post(issue: Issue) -> Post:
+    """The post as its newest revision has it."""
+    last = issue.revisions[-1]
+    return Post(issue.topic_id, last.title, issue.url, last.raw_html, issue.published_at, author=issue.author)
+
+
+def week_problem(issue: Issue) -> str:
+    """Why the week of the newest revision is not known, or empty if it is: an operator must say it then."""
+    week = Week(issue.week_start, issue.week_end)
+    found = recognize(
+        last_post(issue), issue.published_at, stored_week=week, accepted_week=issue.accepted_week
+    )
+    return found.problem if found else ""
 
 
 def shown_content(issue: Issue) -> IssueContent:

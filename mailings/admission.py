@@ -87,7 +87,7 @@ def problems_of_new(
     if not post.author:
         yield f"its author is not known: {why_no_author or 'the topic has not been read yet'}"
     elif post.author.lower() not in authors:
-        yield f"its author {post.author} has not published an issue yet; a release lets them publish from now on"
+        yield f"its author {post.author} may not publish: PAPERBOY_AUTHORS, or a release of this issue, allows it"
     for other in published.issues:
         if other.topic_id != post.topic_id and other.week.overlaps(content.week):
             yield f"another topic has the issue of this week already: {other.url}"
@@ -96,7 +96,7 @@ def problems_of_new(
     if repeated:
         titles = [paper.name for paper in content.papers if paper.work in repeated]
         yield (
-            f"{len(titles)} of its papers were mailed before, for example “{titles[0][:60]}”; "
+            f"another topic brings or has brought {len(titles)} of its papers, for example “{titles[0][:60]}”; "
             "a release brings only the others"
         )
 

@@ -25,10 +25,7 @@ from emails.letters import OperatorNotice, operator_letter
 from emails.message import Recipient, build_message
 from issues.models import Issue
 from issues.paper_rows import MAX_ABSENCE
-from issues.parse.weeks import Week
-from issues.posts import Post
-from issues.queries import held_since, hold_reasons, newest_publication
-from issues.recognition import recognize
+from issues.queries import held_since, hold_reasons, newest_publication, week_problem
 
 logger = logging.getLogger(__name__)
 
@@ -123,18 +120,9 @@ def issue_alarms(session: Session, now: datetime, held_for: timedelta = MAX_HELD
         yield _silence_alarm(newest)
 
 
-def lacks_week(issue: Issue) -> bool:
-    """Whether an operator must say which week an issue is about, because the title of its post does not."""
-    last = issue.revisions[-1]
-    post = Post(issue.topic_id, last.title, issue.url, last.raw_html, issue.published_at)
-    week = Week(issue.week_start, issue.week_end)
-    found = recognize(post, issue.published_at, stored_week=week, accepted_week=issue.accepted_week)
-    return bool(found and found.problem)
-
-
 def _held_alarm(issue: Issue) -> Alarm:
     topic = issue.topic_id
-    if lacks_week(issue):
+    if week_problem(issue):
         name = f"weekly post of {issue.published_at:%Y-%m-%d}"
         remedy = (
             "Correct the title on the forum, or give the issue the first day of its week: "

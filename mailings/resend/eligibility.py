@@ -47,11 +47,15 @@ SAMPLE_SIZE = 5
 
 @dataclass(frozen=True)
 class PaperGroup:
-    """Papers (by number, in order) that came in the same `editions`; the `outdated` editions had an older text."""
+    """Papers (by number, in order) that came in the same `editions`; the `outdated` editions had an older text.
+
+    Subscribers with a cursor before `last_arrival` get them with a digest. It is 0 if the papers are for the archive.
+    """
 
     papers: tuple[int, ...]
     editions: frozenset[int]
     outdated: frozenset[int]
+    last_arrival: int
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,17 @@ def group_papers(session: Session, issue: Issue, *, only_corrected: bool = False
             editions[number].add(edition)
             if _was_corrected_after(papers[number], created_at):
                 outdated[number].add(edition)
-    alike: dict[tuple[frozenset[int], frozenset[int]], list[int]] = defaultdict(list)
-    for number in sorted(papers):
-        alike[frozenset(editions[number]), frozenset(outdated[number])].append(number)
+    alike: dict[tuple[frozenset[int], frozenset[int], bool], list[int]] = defaultdict(list)
+    for number, paper in sorted(papers.items()):
+        alike[frozenset(editions[number]), frozenset(outdated[number]), paper.archived].append(number)
     if len(alike) > MAX_PAPER_GROUPS:
         raise ResendError(f"the papers of the issue came in more than {MAX_PAPER_GROUPS} kinds of mails")
-    return [PaperGroup(tuple(numbers), *came_in) for came_in, numbers in alike.items()]
+    return [
+        PaperGroup(
+            tuple(numbers), came_in, old, 0 if archived else max(papers[n].arrival_order for n in numbers)
+        )
+        for (came_in, old, archived), numbers in alike.items()
+    ]
 
 
 def _was_corrected_after(paper: Paper, moment: datetime) -> bool:
@@ -247,7 +256,7 @@ def _is_in(group: ResendGroup, papers: PaperGroup) -> ColumnElement[bool]:
         case ResendGroup.UNCERTAIN:
             return and_(_has(papers.editions, Delivery.state == DeliveryState.UNCERTAIN), ~is_fine)
         case ResendGroup.MISSED:
-            return and_(_was_never_sent(papers), Subscriber.cursor >= papers.papers[-1])
+            return and_(_was_never_sent(papers), Subscriber.cursor >= papers.last_arrival)
         case ResendGroup.OUTDATED:
             has_new_text = _has(papers.editions - papers.outdated, _IS_FINE)
             return and_(_has(papers.outdated, Delivery.state == DeliveryState.SENT), ~has_new_text)
@@ -266,7 +275,7 @@ def _was_never_sent(papers: PaperGroup) -> ColumnElement[bool]:
 
 
 def _waits_for_digest(papers: PaperGroup) -> ColumnElement[bool]:
-    return and_(_was_never_sent(papers), Subscriber.cursor < papers.papers[-1])
+    return and_(_was_never_sent(papers), Subscriber.cursor < papers.last_arrival)
 
 
 def _waits_for_old_text(papers: PaperGroup) -> ColumnElement[bool]:

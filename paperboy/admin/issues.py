@@ -12,11 +12,10 @@ from starlette.exceptions import HTTPException
 
 from core.database import read_only
 from issues.models import Issue, Revision
-from issues.queries import changes_of
+from issues.queries import changes_of, week_problem
 from issues.store import StoreError
 from mailings.context import intake_rules_from
 from mailings.held_issues import accept_week, release_issue
-from monitoring.alarms import lacks_week
 from monitoring.history import mails_of_issue
 from paperboy.admin.auth import HOME, ForbiddenActionError, FromOurPage, SignedIn
 from paperboy.admin.render import render_admin
@@ -65,7 +64,7 @@ def show_issue(request: Request, topic_id: TopicId, context: ContextDep, operato
             issue=issue,
             edits=[_edit(issue, revision) for revision in reversed(issue.revisions)],
             mails=mails_of_issue(session, issue),
-            lacks_week=lacks_week(issue),
+            lacks_week=bool(week_problem(issue)),
             can_be_mailed=_can_be_mailed(issue),
             weeks=(FIRST_WEEK, LAST_WEEK),
             local=context.settings.local,
@@ -107,7 +106,7 @@ def accept_held(
     page = f"{HOME}/issues/{topic_id}"
     with read_only(context.database) as session:
         issue = _issue(session, topic_id)
-        held_revision = issue.held_revision if lacks_week(issue) else None
+        held_revision = issue.held_revision if week_problem(issue) else None
     if held_revision:
         _check_shown(revision, held_revision, page)
         rules, now = intake_rules_from(context.settings), context.clock()

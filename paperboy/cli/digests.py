@@ -42,7 +42,7 @@ def _run(frequency: Frequency, dry_run: bool, now: datetime | None) -> "DigestRe
     from mailings.digest_run import preview_digest, run_digest
     from mailings.intake import read_news
 
-    settings, database = open_installation()
+    settings, database = open_installation(waits=not dry_run)
     local_now, rules = settings.local(now_or(now)), rules_from(settings)
     if dry_run:
         return preview_digest(

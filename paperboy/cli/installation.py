@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 
-def open_installation() -> "tuple[Settings, Database]":
-    """The settings and the database that they name, for one command."""
+def open_installation(*, waits: bool = False) -> "tuple[Settings, Database]":
+    """The settings and the database that they name, for one command. One that `waits` is patient if it is away."""
     from core.logs import configure_logging
     from core.schema import open_database
     from core.settings import load_settings
 
     settings = load_settings()
     configure_logging(settings.log_format)
-    return settings, open_database(settings.database_url)
+    return settings, open_database(settings.database_url, waits=waits)
 
 
 def migrate() -> None:

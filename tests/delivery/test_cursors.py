@@ -1,10 +1,12 @@
 """A cursor moves only with a delivery that is made, and back only for papers that no later delivery brings."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from core.database import Database
 from core.frequencies import Frequency
@@ -19,7 +21,7 @@ from tests.support.factories import NOW, RULES, add_issue, add_subscriber, issue
 from tests.support.servers.smtp import ScriptedServer
 
 WEEK = timedelta(days=7)
-CHANGES = {
+CHANGES: dict[str, Callable[[Session, Subscriber], None]] = {
     "pause": lambda _, subscriber: accounts.pause(subscriber, NOW),
     "leave": lambda _, subscriber: accounts.unsubscribe(subscriber, NOW),
     "suppress": lambda session, subscriber: suppress(session, subscriber.email, "test", NOW),

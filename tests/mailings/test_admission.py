@@ -1,6 +1,6 @@
 """A new post becomes an issue by itself only if nothing about it is in doubt. Otherwise it is held, with the reason."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_an_empty_store_takes_the_author_of_the_newest_issue(sqlite_database: Da
     report = take(sqlite_database, weekly_post(), older, at=SUNDAY)
     assert [entry["topic_id"] for entry in report.new] == [9001]
     assert [entry["topic_id"] for entry in report.held] == [9000]
-    assert "author somebody has not published" in report.held[0]["reason"]
+    assert "author somebody may not publish" in report.held[0]["reason"]
 
 
 def test_an_author_without_an_issue_is_held_until_a_release(sqlite_database: Database) -> None:
@@ -102,6 +102,19 @@ def test_a_weekly_post_whose_week_cannot_be_told_is_held_until_it_gets_one(
     assert len(again.unchanged) == 1, "the operator's word is kept"
 
 
+@pytest.mark.parametrize("day", [date(2062, 6, 15), date(2020, 6, 15), date(9999, 12, 31)])
+def test_a_week_far_from_the_post_is_not_accepted(sqlite_database: Database, day: date) -> None:
+    take(sqlite_database, weekly_post(title="이번 주의 주요 ML 논문"), at=SUNDAY)
+    with pytest.raises(StoreError, match="far from the day of the post"):
+        accept_week(sqlite_database.sessions, "9001", day, rules=INTAKE_RULES, now=SUNDAY)
+
+
+def test_an_issue_whose_title_names_its_week_takes_no_other(sqlite_database: Database) -> None:
+    take(sqlite_database, weekly_post(author=""), at=SUNDAY)
+    with pytest.raises(StoreError, match="does not wait for a week"):
+        accept_week(sqlite_database.sessions, "9001", MONDAY, rules=INTAKE_RULES, now=SUNDAY)
+
+
 def test_a_second_topic_of_a_week_brings_only_papers_that_nobody_has_had(
     sqlite_database: Database, server: ScriptedServer
 ) -> None:
@@ -119,7 +132,7 @@ def test_a_second_topic_of_a_week_brings_only_papers_that_nobody_has_had(
     )
     report = take(sqlite_database, repost, at=SUNDAY + timedelta(hours=2))
     assert "another topic has the issue of this week" in report.held[0]["reason"]
-    assert "of its papers were mailed before" in report.held[0]["reason"]
+    assert "brings or has brought 2 of its papers" in report.held[0]["reason"]
     release(sqlite_database, 9002, SUNDAY + timedelta(hours=3))
     with sending_context_at(sqlite_database, server, morning + WEEK) as context:
         digest = run_digest(context, Frequency.WEEKLY, local_now=morning + WEEK, rules=RULES)
