@@ -56,6 +56,7 @@ def issue_to_json(content: IssueContent) -> dict[str, Any]:
         "summary": to_json(content.summary),
         "papers": [paper_to_json(paper) for paper in content.papers],
         "closing": to_json(content.closing),
+        "pictures": [asdict(picture) for picture in content.pictures],
     }
 
 
@@ -73,6 +74,7 @@ def content_from_json(value: dict[str, Any]) -> IssueContent:
         summary=from_json(value["summary"]),
         papers=tuple(_paper_from_json(paper) for paper in value["papers"]),
         closing=from_json(value.get("closing", [])),
+        pictures=tuple(Picture(**picture) for picture in value.get("pictures", ())),
     )
 
 

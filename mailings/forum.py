@@ -93,6 +93,7 @@ class ForumReader:
                 topic = read_topic(fetched)
             except FeedError as error:
                 self.state.unread[post.topic_id] = str(error)
+                self._read_feed_again()
             else:
                 self.state.answers[url] = fetched.validators
                 self._replace(replace(post, author=topic.author, tags=topic.tags))
@@ -119,6 +120,10 @@ class ForumReader:
         fetched = fetch(url, known, self._allowed_hosts)
         self.state.answers[url] = fetched.validators
         return fetched
+
+    def _read_feed_again(self) -> None:
+        """Let the next run read the feed even if it has not changed, because one of its topics was not read."""
+        self.state.answers = {url: Validators() for url in self.state.answers}
 
     def _replace(self, post: Post) -> None:
         """Keep the post in place of what another answer said about its topic."""

@@ -107,7 +107,7 @@ class PaperContent:
 
 @dataclass(frozen=True)
 class IssueContent:
-    """A parsed weekly post. `closing` is what it says after its papers.
+    """A parsed weekly post. `closing` is what it says after its papers, `pictures` are those that belong to no paper.
 
     `problems` says why it should not go out as it is, each with its place.
     """
@@ -118,4 +118,5 @@ class IssueContent:
     summary: tuple[Block, ...] = ()
     papers: tuple[PaperContent, ...] = ()
     closing: tuple[Block, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     problems: tuple[str, ...] = ()

@@ -54,7 +54,9 @@ def _assemble(title: str, week: Week, items: list[Item]) -> IssueContent:
     front = items[: bounds[0]]
     overview, summary = _front(front, title)
     closing = _closing(items[structure.end :], title) if structure.starts else ()
-    content = IssueContent(title, week, overview, summary, papers, closing)
+    outside = [*front, *items[structure.end :]]
+    pictures = tuple(item.picture for item in outside if item.picture)
+    content = IssueContent(title, week, overview, summary, papers, closing, pictures)
     doubts = [*structure.doubts, *repeats, *_texts_between(drafts)]
     labels = [draft.labels for draft in drafts]
     return replace(content, problems=tuple(problems_of(content, labels, doubts)))

@@ -155,6 +155,7 @@ def _issue_in_full(name: str) -> dict[str, Any]:
             "held": hold_reasons(issue),
             "overview": [block.text for block in content.overview],
             "summary": [block.text for block in content.summary],
+            "pictures": [asdict(picture) for picture in content.pictures],
             "papers": [_paper_entry(paper) for paper in content.papers],
             "closing": [block.text for block in content.closing],
         }

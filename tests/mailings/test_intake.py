@@ -388,3 +388,16 @@ def test_the_author_in_the_feed_is_not_believed(
     (held,) = read(sqlite_database, forum.feed_url).held
     assert held["topic_id"] == newest
     assert "somebody may not publish" in held["reason"]
+
+
+def test_a_topic_that_could_not_be_read_is_read_again_though_the_feed_has_not_changed(
+    sqlite_database: Database, forum: Forum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Forum.find
+    monkeypatch.setattr(Forum, "find", lambda self, path: None if ".json" in path else real(self, path))
+    report = read(sqlite_database, forum.feed_url)
+    assert len(report.held) == 3
+    assert all("its author is not known" in entry["reason"] for entry in report.held)
+    monkeypatch.undo()
+    again = read(sqlite_database, forum.feed_url, at=NOW + HOUR)
+    assert (len(again.new), len(again.archived), again.held) == (1, 2, [])
