@@ -149,13 +149,10 @@ def _match_alike(
     pairs: list[int | None], unmatched: dict[int, PaperContent], parsed: Sequence[PaperContent]
 ) -> None:
     """Match papers whose title and link both changed: those with like texts, for which the same place helps."""
+    words = {index: _words(paper) for index, paper in unmatched.items()}
+    new_words = {index: _words(parsed[index]) for index, found in enumerate(pairs) if found is None}
     candidates = sorted(
-        (
-            (likeness(before, parsed[new_index]), index, new_index)
-            for index, before in unmatched.items()
-            for new_index, found in enumerate(pairs)
-            if found is None
-        ),
+        ((_share(words[index], new_words[new]), index, new) for index in words for new in new_words),
         reverse=True,
     )
     for score, index, new_index in candidates:
@@ -167,14 +164,18 @@ def _match_alike(
 
 def likeness(one: PaperContent, other: PaperContent) -> float:
     """The share of words that two papers have in common, of all their words."""
-    words, others = _words(one), _words(other)
-    return len(words & others) / len(words | others) if words and others else 0.0
+    return _share(_words(one), _words(other))
 
 
 def _words(paper: PaperContent) -> set[str]:
+    """The words of a paper's introduction and abstract."""
     texts = [paper.texts_in(language) for language in TextLanguage]
     blocks = [block for text in texts for block in (*text.intro, *text.abstract)]
     return {word for block in blocks for word in block.text.split()}
+
+
+def _share(words: set[str], others: set[str]) -> float:
+    return len(words & others) / len(words | others) if words and others else 0.0
 
 
 def _title(paper: PaperContent) -> str:

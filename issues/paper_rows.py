@@ -109,6 +109,25 @@ def mail_archived(session: Session, issue: Issue, left_out: Collection[int], now
             row.archived, row.arrival_order, row.restored_at = False, order, now
 
 
+def take_over_withdrawn(session: Session, issue: Issue, now: datetime) -> None:
+    """Let papers that a deleted topic brought go on under this issue, so that each subscriber gets what they lack.
+
+    The row of the deleted topic takes the place of the new one, because deliveries refer to its number.
+    """
+    is_gone = (Issue.deleted_at.is_not(None), Paper.withdrawn_at == Issue.deleted_at, Issue.id != issue.id)
+    rows = session.scalars(select(Paper).join(Issue).where(*is_gone))
+    withdrawn = {paper_content(row).work: row for row in rows}
+    _, order = _last(session)
+    for new in [row for row in issue.papers if row.withdrawn_at is None]:
+        old = withdrawn.get(paper_content(new).work)
+        if old:
+            old.issue, old.position, old.content = issue, new.position, new.content
+            order = _restore(old, order, now)
+            session.delete(new)
+    session.flush()
+    session.refresh(issue)
+
+
 def archive_papers(issue: Issue, numbers: Collection[int]) -> None:
     """Keep some of an issue's papers for the archive only."""
     for row in issue.papers:

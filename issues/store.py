@@ -116,6 +116,7 @@ def release(session: Session, issue: Issue, now: datetime, left_out: Collection[
     is_to_mail = issue.held_revision is None
     if issue.held_revision is not None:
         _release_held(session, issue, issue.held_revision, now)
+        paper_rows.take_over_withdrawn(session, issue, now)
     content = revision_content(revision_of(issue, issue.revision))
     works = [paper.work for paper in content.papers]
     in_force = [row for row in issue.papers if row.withdrawn_at is None]
@@ -141,8 +142,21 @@ def delete(session: Session, issue: Issue, now: datetime) -> None:
     """Note that the forum has no such post any more. Its papers are not mailed any further."""
     if issue.deleted_at is None:
         issue.deleted_at = now
+        if issue.revision == 0:
+            issue.held_revision = None  # there is nothing to release any more
         paper_rows.withdraw_all(issue, now)
         session.flush()
+
+
+def dismiss(issue: Issue) -> None:
+    """Leave a held post alone until it is edited, because it is no weekly post or must not go out.
+
+    Raises:
+        StoreError: the issue is not held.
+    """
+    if issue.held_revision is None:
+        raise StoreError(f"issue {issue.topic_id} is not held")
+    issue.held_revision = None
 
 
 def revision_of(issue: Issue, number: int) -> Revision:
@@ -170,7 +184,7 @@ def _without_edit(
         return None
     issue.url = post.url
     if issue.deleted_at:
-        return _undelete(session, issue, now)
+        return _undelete(session, issue, last, content, now)
     if is_in_force and not content.problems and not _has_other_papers(stored, content):
         _read_again(session, issue, last, stored, content, now)
     is_held = last.number == issue.held_revision
@@ -203,7 +217,12 @@ def _read_again(
     session.flush()
 
 
-def _undelete(session: Session, issue: Issue, now: datetime) -> ApplyResult:
+def _undelete(
+    session: Session, issue: Issue, last: Revision, content: IssueContent, now: datetime
+) -> ApplyResult:
+    if issue.revision == 0:
+        issue.deleted_at, issue.held_revision = None, last.number
+        return ApplyResult(issue, Outcome.HELD, problems=content.problems)
     paper_rows.restore_all(session, issue, now)
     restored = tuple(
         revision_content(revision_of(issue, issue.revision)).papers[row.position].name

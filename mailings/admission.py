@@ -59,7 +59,9 @@ def read_published(session: Session, authors: Mapping[int, str] = MappingProxyTy
     mailed = session.scalars(select(Paper).where(Paper.number.in_(delivered))).all()
     mailed_issues = {paper.issue_id for paper in mailed}
     is_coming = (Paper.withdrawn_at.is_(None), ~Paper.archived)
-    brought = {*mailed, *session.scalars(select(Paper).where(*is_coming))}
+    # What a deleted topic brought is not here: a release lets it go on under the new topic.
+    kept = [paper for paper in mailed if paper.issue.deleted_at is None]
+    brought = {*kept, *session.scalars(select(Paper).where(*is_coming))}
     return Published(
         tuple(
             PublishedIssue(

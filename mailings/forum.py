@@ -13,6 +13,7 @@ from issues.feed import read_feed, read_topic, topic_json_url
 from issues.fetch import FeedError, Fetched, GoneError, Validators, fetch
 from issues.models import Feed, Issue
 from issues.posts import Post
+from issues.queries import last_post
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,14 @@ class ForumReader:
         """
         self.state.posts.append(read_topic(fetch(topic_json_url(url), Validators(), self._allowed_hosts)))
 
+    def add_held(self) -> None:
+        """Add the posts that have never been in force and were not read now: what held them may have passed."""
+        read = {post.topic_id for post in self.state.posts} | self.state.gone
+        with self._sessions() as session:
+            held = select(Issue).where(Issue.revision == 0, Issue.held_revision.is_not(None))
+            posts = [last_post(issue) for issue in session.scalars(held)]
+        self.state.posts += [post for post in posts if post.topic_id not in read]
+
     def follow_topics(self, now: datetime) -> None:
         """Read the topics of the last weeks that were not read within a day, because a post can leave the feed."""
         with self._sessions() as session:
@@ -111,6 +120,7 @@ class ForumReader:
                 found[topic_id] = topic.author
             except FeedError as error:
                 logger.warning("the author of a topic is not known: %s", error, extra={"topic": topic_id})
+                self._read_feed_again()
         return found
 
     def _fetch(self, url: str) -> Fetched:

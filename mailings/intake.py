@@ -21,7 +21,7 @@ from issues.posts import Post
 from issues.recognition import WeeklyPost, recognize
 from issues.serialize import revision_content
 from issues.store import ApplyResult, Outcome
-from mailings.admission import Published, is_archive, problems_of_new, read_published
+from mailings.admission import Published, is_archive, mailed_before, problems_of_new, read_published
 from mailings.context import IntakeRules
 from mailings.forum import ForumReader, ForumState, save_answers
 from mailings.ingest_report import IngestReport, entry_of, ids_of
@@ -50,6 +50,7 @@ def ingest(
     if feed_url:
         forum.read_feed(feed_url)
         forum.follow_topics(now)
+        forum.add_held()
     for url in topic_urls:
         forum.read_topic(url)
     state = forum.state
@@ -173,14 +174,16 @@ def _candidates(
     now: datetime,
 ) -> list[_Candidate]:
     """Decide about the posts that have never been in force. All others are followed without a question."""
-    weekly = [found for found, _ in parsed]
-    authors = _authors(rules, published, weekly)
-    new_weeks = [found.week for found in weekly if not found.problem and _is_new(session, found.post)]
+    authors = _authors(rules, published, [found for found, content in parsed if content.papers])
+    new_weeks = [
+        found.week for found, content in parsed if not content.problems and _is_new(session, found.post)
+    ]
     before = published
     candidates = []
     for found, content in parsed:
         if not _is_new(session, found.post):
-            candidates.append(_Candidate(found.post, content, is_archive=False))
+            repeated = _problem_of_repeats(session, found.post, content, published)
+            candidates.append(_Candidate(found.post, _with_problem(content, repeated), is_archive=False))
             continue
         why = unread.get(found.post.topic_id, "")
         problems = problems_of_new(found.post, content, published, authors=authors, why_no_author=why)
@@ -190,6 +193,24 @@ def _candidates(
         if not checked.problems:
             published = published.and_also(found.post, content.week)
     return candidates
+
+
+def _problem_of_repeats(
+    session: Session, post: Post, content: IssueContent, published: Published
+) -> str | None:
+    """Why an edit of an issue in force is held: it adds papers that another topic brings or has brought."""
+    issue = store.find_topic(session, post.topic_id)
+    if issue is None:
+        return None
+    known = {paper.work for paper in revision_content(store.revision_of(issue, issue.revision)).papers}
+    repeated = mailed_before(content, published, post.topic_id) - known
+    titles = [paper.name for paper in content.papers if paper.work in repeated]
+    return (
+        f"an edit added {len(titles)} papers that another topic brings or has brought, for example "
+        f"“{titles[0][:60]}”; a release brings only the others"
+        if titles
+        else None
+    )
 
 
 def _authors(rules: IntakeRules, published: Published, weekly: Sequence[WeeklyPost]) -> Collection[str]:

@@ -7,15 +7,23 @@ from issues.parse.outline import Item
 from issues.parse.titles import title_key
 from issues.parse.weeks import parse_week
 
-# The closing texts (an invitation, a request, a disclaimer). Each contains all words of one row.
+# The closing texts (an invitation, a request, a disclaimer). Each contains all words of one row, and is at most so
+# long. A longer text says something of its own.
 _INVITATION = ("파이토치 한국 사용자 모임", "가입")
 _READ_ON = "전체 주제 읽기"
-_CLOSINGS = (("파이토치 한국 사용자 모임",), ("좋아요", "눌러"), ("GPT", "원문"), (_READ_ON,))
+_CLOSINGS = (
+    (_INVITATION, 250),
+    (("아래", "좋아요", "눌러"), 120),
+    (("이 글은", "GPT", "원문"), 250),
+    ((_READ_ON,), 60),
+)
 
 
 def is_closing(item: Item) -> bool:
     """Whether a block is one of the texts that close a post."""
-    return item.kind == "block" and any(all(word in item.text for word in words) for words in _CLOSINGS)
+    return item.kind == "block" and any(
+        len(item.text) <= length and all(word in item.text for word in words) for words, length in _CLOSINGS
+    )
 
 
 def is_closing_line(text: str) -> bool:

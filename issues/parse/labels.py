@@ -37,9 +37,13 @@ _LABELS: dict[str, Label] = {
 }  # fmt: skip
 
 
+_BRACKET = re.compile(r"\([^()]*\)$")  # `논문 소개 (Introduction)`
+
+
 def label_of(text: str) -> Label | None:
     """The part that a line announces. Emoji, spaces and punctuation around the label do not count."""
     if len(text) > MAX_LABEL_CHARACTERS:
         return None
-    letters = re.sub(r"[^\w()]+", "", strip_emoji(unicodedata.normalize("NFKC", text)))
-    return _LABELS.get(letters.lower())
+    letters = re.sub(r"[^\w()]+", "", strip_emoji(unicodedata.normalize("NFKC", text))).lower()
+    letters = letters.lstrip("0123456789")
+    return _LABELS.get(letters) or _LABELS.get(_BRACKET.sub("", letters))

@@ -107,7 +107,12 @@ def _passage(items: list[Item]) -> _Passage:
 
 def _decide_by_quotes(passages: Sequence[_Passage]) -> None:
     """Where English stands in a quote, a passage outside with Korean in it is Korean, whatever names it lists."""
-    quoted = {passage.language for passage in passages if passage.is_quoted}
+    quotes = [passage for passage in passages if passage.is_quoted]
+    has_korean_outside = any(p.language == TextLanguage.KO for p in passages if not p.is_quoted)
+    for passage in quotes:
+        if has_korean_outside and _is_latin(passage) and _has_words(passage):
+            passage.language = TextLanguage.EN
+    quoted = {passage.language for passage in quotes}
     if TextLanguage.EN in quoted and TextLanguage.KO not in quoted:
         for passage in passages:
             if not passage.is_quoted and _has_hangul(passage):
@@ -130,19 +135,30 @@ def _decide_rest(passages: Sequence[_Passage]) -> None:
     """A passage in doubt goes with its quote, with what it comes after, or with what follows it."""
     quotes = [passage for passage in passages if passage.is_quoted]
     is_korean_quoted = len(quotes) == len(passages) or any(p.language == TextLanguage.KO for p in quotes)
-    for index, passage in enumerate(passages):
+    before: TextLanguage | None = None
+    following: list[TextLanguage | None] = []
+    nearest: TextLanguage | None = None
+    for passage in reversed(passages):
+        following.append(nearest)
+        nearest = passage.language or nearest
+    for passage, after in zip(passages, reversed(following), strict=True):
         if passage.language is None and passage.is_quoted and not is_korean_quoted and _is_latin(passage):
             passage.language = TextLanguage.EN
         elif passage.language is None:
-            before = next((other.language for other in reversed(passages[:index]) if other.language), None)
-            after = next((other.language for other in passages[index + 1 :] if other.language), None)
             passage.language = (
                 before or (TextLanguage.KO if _has_hangul(passage) else after) or TextLanguage.KO
             )
+        before = passage.language
 
 
 def _has_hangul(passage: _Passage) -> bool:
     return any(HANGUL.search(item.text) for item in passage.items)
+
+
+def _has_words(passage: _Passage) -> bool:
+    """Whether a passage says something, and is not a formula, code or an address."""
+    runs = (run for item in passage.items for run in item.block.runs)
+    return any(_WORD.search(run.text) for run in runs if not (run.code or run.math or run.href))
 
 
 def _is_latin(passage: _Passage) -> bool:

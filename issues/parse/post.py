@@ -21,6 +21,8 @@ from issues.parse.text import Block, TextError, TextRun, clean, strip_emoji
 from issues.parse.titles import split_title, title_key
 from issues.parse.weeks import Week, parse_week
 
+MAX_PAPERS = 100  # a post with more is no weekly post, and comparing all of them would take too long
+
 
 def parse(
     title: str, html: str, base: str, *, published: date | None = None, week: Week | None = None
@@ -49,7 +51,9 @@ def parse(
 def _assemble(title: str, week: Week, items: list[Item]) -> IssueContent:
     structure = read_structure(items, title)
     bounds = [*structure.starts, structure.end]
-    drafts = [_draft(items[start:end]) for start, end in pairwise(bounds)]
+    if len(structure.starts) > MAX_PAPERS:
+        return IssueContent(title, week, problems=(f"the post has {len(structure.starts)} papers",))
+    drafts = [_draft(_without_next_title(items, start, end)) for start, end in pairwise(bounds)]
     papers, repeats = _without_repeats([draft.paper for draft in drafts])
     front = items[: bounds[0]]
     overview, summary = _front(front, title)
@@ -62,6 +66,18 @@ def _assemble(title: str, week: Week, items: list[Item]) -> IssueContent:
     return replace(content, problems=tuple(problems_of(content, labels, doubts)))
 
 
+def _without_next_title(items: Sequence[Item], start: int, end: int) -> Sequence[Item]:
+    """The items of a paper without the first copies of the next paper's title, if that stands there twice."""
+    last = end
+    while last > start + 1 and end < len(items) and _is_same_heading(items[last - 1], items[end]):
+        last -= 1
+    return items[start:last]
+
+
+def _is_same_heading(one: Item, other: Item) -> bool:
+    return one.kind == other.kind == "heading" and title_key(one.text) == title_key(other.text)
+
+
 def _without_repeats(papers: Sequence[PaperContent]) -> tuple[tuple[PaperContent, ...], list[str]]:
     """The papers, each once even if the post lists it twice, and a problem for each that comes with two texts.
 
@@ -71,7 +87,7 @@ def _without_repeats(papers: Sequence[PaperContent]) -> tuple[tuple[PaperContent
     first: dict[tuple[str, str], PaperContent] = {}
     problems = []
     for paper in papers:
-        known = first.setdefault((paper.key, title_key(paper.name)), paper)
+        known = first.setdefault((paper.work, title_key(paper.name)), paper)
         if known is paper:
             kept.append(paper)
         elif replace(known, anchor="") != replace(paper, anchor=""):

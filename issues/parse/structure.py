@@ -68,6 +68,7 @@ class _Walk:
         self._labels_between = LabelIndex(items)
         self._signs: dict[int, int] = {}
         self._paper_level = 0
+        self._has_labels = any(item.label in CORE_LABELS for item in items)
         self._paper_level = self._find_paper_level()
         self._last_paper = self._find_last_paper()
         self._paper: _Paper | None = None
@@ -145,7 +146,7 @@ class _Walk:
                 self._doubt(index, "may be a section of the paper before it or a paper of its own")
             self._open(index)
             return
-        if self._looks_like_paper(index):
+        if self._looks_like_paper(index) and (not self._has_labels or self._leads_to_paper(index)):
             self._open(index)
         elif self._paper and index > self._last_paper and not self._may_be_paper(index):
             self.closing = index
@@ -160,6 +161,9 @@ class _Walk:
             return
         repeated = labels & self._paper.labels
         if not repeated:
+            titles = split_title(strip_emoji(self._items[index].text))
+            if not labels and all(titles) and self._leads_to_paper(index):
+                self._doubt(index, "may be the title of a paper")
             return
         if "intro" not in labels and len(labels) == 1:
             self._doubt(index, "may be the title of a paper")
@@ -195,6 +199,10 @@ class _Walk:
         links = [url for item in inside for url in addresses_of(item)]
         titles = split_title(strip_emoji(self._items[index].text))
         return all(titles) or any(leads_to_paper(url) for url in links)
+
+    def _leads_to_paper(self, index: int) -> bool:
+        inside = self._items[index + 1 : self._end_of_section(index)]
+        return any(leads_to_paper(url) for item in inside for url in addresses_of(item))
 
     # --- labels ---------------------------------------------------------------------
 

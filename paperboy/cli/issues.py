@@ -102,6 +102,20 @@ def release_issue(issue: IssueName, now: Now = None) -> None:
         typer.echo(f"Released: {found.title}")
 
 
+@app.command("dismiss")
+def dismiss_issue(issue: IssueName) -> None:
+    """Leave a held post alone until it is edited: it is no weekly post, or must not go out."""
+    from issues.queries import find
+    from issues.store import dismiss
+
+    name = issue_name(issue)
+    _, database = open_installation()
+    with database.sessions.begin() as session:
+        found = find(session, name)
+        dismiss(found)
+        typer.echo(f"Dismissed: {found.title}")
+
+
 @app.command("accept")
 def accept_issue(
     issue: IssueName,
@@ -137,7 +151,7 @@ def issue_entry(issue: "Issue") -> dict[str, Any]:
 
 def _state_of(issue: "Issue") -> str:
     if issue.revision == 0:
-        return "held"
+        return "held" if issue.held_revision else "deleted" if issue.deleted_at else "dismissed"
     state = "deleted" if issue.deleted_at else "in the archive" if issue.archived else "in force"
     return f"{state}, an edit held" if issue.held_revision else state
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
+import core.database
 from core.database import DatabaseError, open_engine
 from core.errors import RunFailedError
 from core.frequencies import Frequency
@@ -176,6 +177,7 @@ def test_a_failure_without_a_database_is_logged_without_the_password(
 ) -> None:
     monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
     monkeypatch.setenv("PAPERBOY_DATABASE_URL", "postgresql://paperboy:secret@127.0.0.1:1/paperboy")
+    monkeypatch.setattr(core.database, "MAX_DATABASE_OUTAGE", timedelta(0))
     with pytest.raises(DatabaseError):
         upkeep(now=NOW)
     assert "a run of upkeep failed" in caplog.text

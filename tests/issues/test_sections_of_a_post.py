@@ -86,3 +86,37 @@ def test_a_title_in_one_language_with_a_slash_stays_whole(title: str) -> None:
     paper = parsed_paper(paper_html(title))
     assert title in {paper.title_ko, paper.title_en}
     assert "" in {paper.title_ko, paper.title_en}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "파이토치 한국 사용자 모임이 7월 1일 밋업을 엽니다. 신청은 누리집에서 받습니다.",
+        "다음 주에는 쉽니다! 그다음 주에 더 많은 논문으로 찾아뵙겠습니다. " * 3
+        + "아래의 좋아요를 눌러 주세요.",
+        "GPT-4o는 긴 원문을 나누어 읽습니다.",
+    ],
+)
+def test_a_text_that_only_resembles_the_usual_ending_is_kept(text: str) -> None:
+    content = parsed_post(paper_html(), ending=f"<hr><p>{text}</p>" + FOOTER)
+    assert simplified_texts(content.closing) == [" ".join(text.split())]
+
+
+@pytest.mark.parametrize(
+    "label", ["논문 소개 (Introduction)", "1. 논문 소개", "Introduction", "📖 논문 소개:"]
+)
+def test_a_label_is_known_with_a_number_a_bracket_or_in_english(label: str) -> None:
+    paper = parsed_paper(paper_html().replace("논문 소개</h3>", f"{label}</h3>"))
+    assert (len(paper.intro_ko), paper.sections) == (1, ())
+
+
+def test_a_title_that_stands_there_twice_leaves_nothing_in_the_paper_before_it() -> None:
+    title = heading("매 / Hawk", 2)
+    content = parsed_post(paper_html(), HAWK.replace(title, title + title))
+    assert [paper.notes for paper in content.papers] == [(), ()]
+    assert content.problems == ()
+
+
+def test_a_post_with_more_papers_than_any_week_is_held_as_a_whole() -> None:
+    found = problems(*(paper_html(f"논문 {number} / Paper {number}") for number in range(120)))
+    assert "the post has 120 papers" in found

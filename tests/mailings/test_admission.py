@@ -7,7 +7,7 @@ import pytest
 from core.database import Database
 from core.frequencies import Frequency
 from issues.queries import arrivals_after, find
-from issues.store import StoreError
+from issues.store import StoreError, dismiss
 from mailings import intake
 from mailings.digest_run import run_digest
 from mailings.held_issues import accept_week, release_issue
@@ -164,3 +164,53 @@ def test_on_the_first_read_only_the_newest_issue_is_news_for_imported_readers(
     with sending_context_at(sqlite_database, server, morning) as context:
         digest = run_digest(context, Frequency.WEEKLY, local_now=morning, rules=RULES)
     assert [edition["papers"] for edition in digest.editions] == [1]
+
+
+def test_a_member_with_no_papers_does_not_become_the_author_of_an_empty_store(
+    sqlite_database: Database,
+) -> None:
+    meeting = weekly_post(
+        "<p>함께 읽을 분을 찾습니다.</p>", topic_id=9900, start=MONDAY + WEEK, author="member"
+    )
+    report = take(sqlite_database, weekly_post(), meeting, at=SUNDAY)
+    assert [entry["topic_id"] for entry in report.new] == [9001]
+    assert [entry["topic_id"] for entry in report.held] == [9900]
+    with sqlite_database.sessions.begin() as session:
+        dismiss(find(session, "9900"))
+    again = take(sqlite_database, meeting, at=SUNDAY + timedelta(hours=1))
+    assert (len(again.held), len(again.unchanged)) == (0, 1), "it is left alone until it is edited"
+
+
+def test_an_edit_that_adds_a_paper_of_another_topic_is_held(sqlite_database: Database) -> None:
+    take(sqlite_database, weekly_post(), at=SUNDAY)
+    second = weekly_post(paper("Kite"), topic_id=9002, start=MONDAY + WEEK)
+    take(sqlite_database, second, at=SUNDAY + WEEK)
+    edited = weekly_post(paper("Kite"), paper("Owl"), topic_id=9002, start=MONDAY + WEEK)
+    report = take(sqlite_database, edited, at=SUNDAY + WEEK + timedelta(hours=1))
+    assert "another topic brings or has brought" in report.held[0]["reason"]
+    release(sqlite_database, 9002, SUNDAY + WEEK + timedelta(hours=2))
+    assert unread(sqlite_database) == ["Owl Paper", "Hawk Paper", "Kite Paper"]
+
+
+def test_a_deleted_post_that_is_posted_again_brings_each_reader_what_they_lack(
+    sqlite_database: Database, server: ScriptedServer
+) -> None:
+    papers = (paper("Owl"), paper("Hawk"), paper("Kite"), paper("Wren"))
+    take(sqlite_database, weekly_post(*papers), at=SUNDAY)
+    with sqlite_database.sessions.begin() as session:
+        add_subscriber(session, "weekly@example.com", now=SUNDAY)
+        add_subscriber(session, "daily@example.com", frequency="daily", now=SUNDAY)
+    morning = SUNDAY + timedelta(hours=1)
+    with sending_context_at(sqlite_database, server, morning) as context:
+        for frequency in Frequency:
+            run_digest(context, frequency, local_now=morning, rules=RULES)
+    take(sqlite_database, at=morning + timedelta(hours=2), gone=[9001])
+    take(sqlite_database, weekly_post(*papers, topic_id=9002), at=morning + timedelta(hours=3))
+    release(sqlite_database, 9002, morning + timedelta(hours=4))
+    tomorrow = morning + timedelta(days=1)
+    with sending_context_at(sqlite_database, server, tomorrow) as context:
+        daily = run_digest(context, Frequency.DAILY, local_now=tomorrow, rules=RULES)
+    with sending_context_at(sqlite_database, server, morning + WEEK) as context:
+        weekly = run_digest(context, Frequency.WEEKLY, local_now=morning + WEEK, rules=RULES)
+    assert [edition["papers"] for edition in daily.editions] == [2]
+    assert weekly.editions == []
