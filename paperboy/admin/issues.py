@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from core.database import read_only
 from issues.models import Issue, Revision
 from issues.queries import changes_of, week_problem
-from issues.store import StoreError
+from issues.store import StoreError, dismiss
 from mailings.context import intake_rules_from
 from mailings.held_issues import accept_week, release_issue
 from monitoring.history import mails_of_issue
@@ -114,6 +114,18 @@ def accept_held(
             accept_week(context.database.sessions, str(topic_id), week, rules=rules, now=now)
         except StoreError as error:
             raise ForbiddenActionError(str(error), page, 409) from None
+    return RedirectResponse(page, status_code=303)
+
+
+@router.post("/issues/{topic_id}/dismiss", dependencies=[FromOurPage])
+def dismiss_held(topic_id: TopicId, context: ContextDep, revision: Annotated[int, Form()]) -> Response:
+    """Leave a held post alone until it is edited."""
+    page = f"{HOME}/issues/{topic_id}"
+    with context.database.sessions.begin() as session:
+        issue = _issue(session, topic_id)
+        if issue.held_revision:
+            _check_shown(revision, issue.held_revision, page)
+            dismiss(issue)
     return RedirectResponse(page, status_code=303)
 
 

@@ -112,3 +112,10 @@ def test_the_pages_say_who_wrote_an_issue_and_whether_it_is_archived_held_or_del
     overview = visible_text(operator_site.client.get("/operator"))
     for states in ("in force", "an edit is held, archive", "archive, deleted"):
         assert f" {states} " in overview
+
+
+def test_a_held_post_is_left_alone_by_its_button(operator_site: Site, page_without_week: str) -> None:
+    form = {"proof": proof_of_session(operator_site), "revision": "1"}
+    assert operator_site.client.post(f"{page_without_week}/dismiss", data=form).status_code == 303
+    assert issue_of_topic(operator_site.database, WITHOUT_WEEK).held_revision is None
+    assert "· held" not in visible_text(operator_site.client.get(page_without_week))
