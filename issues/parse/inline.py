@@ -78,13 +78,15 @@ class InlineReader:
 
     def _shifted(self, node: LexborNode, format_: TextRun, depth: int) -> Iterator[TextRun]:
         """Raised or lowered text in Unicode's own characters where it has them, as in 10⁶ and H₂O."""
+        if format_.sup or format_.sub:  # what is raised in a raised text stays on its level
+            yield from self.content(node, format_, depth + 1)
+            return
         signs = _RAISED if node.tag == "sup" else _LOWERED
-        for run in self.content(node, format_, depth + 1):
+        shifted = replace(format_, sup=node.tag == "sup", sub=node.tag == "sub")
+        for run in self.content(node, shifted, depth + 1):
             text = run.text.strip()
-            if all(ord(character) in signs for character in text):
-                yield replace(run, text=text.translate(signs))
-            else:
-                yield replace(run, sup=node.tag == "sup", sub=node.tag == "sub")
+            has_signs = all(ord(character) in signs for character in text)
+            yield replace(run, text=text.translate(signs), sup=False, sub=False) if has_signs else run
 
     def _footnote(self, mark: LexborNode, format_: TextRun, depth: int) -> Iterator[TextRun]:
         link = mark.css_first("a[href]")
@@ -119,12 +121,21 @@ def emoji_character(shortcode: str) -> str:
     """The character of a Discourse shortcode like `:fire:`, or empty if there is none."""
     if not _SHORTCODE.fullmatch(shortcode):
         return ""
-    without_skin_tone = re.sub(r":t\d:$", ":", shortcode).lower()
-    found = emoji.emojize(without_skin_tone, language="alias")
-    return _emoji_by_unicode_name().get(without_skin_tone, "") if found == without_skin_tone else found
+    return _emoji_by_shortcode().get(re.sub(r":t\d:$", ":", shortcode).lower(), "")
 
 
 @cache
-def _emoji_by_unicode_name() -> dict[str, str]:
-    """Characters by their Unicode names in lower case, which Discourse uses since 2023, as in `:south_korea:`."""
-    return {data["en"].lower(): character for character, data in reversed(emoji.EMOJI_DATA.items())}
+def _emoji_by_shortcode() -> dict[str, str]:
+    """Characters by their aliases, else by their Unicode names, which Discourse uses since 2023 (`:south_korea:`).
+
+    The library's own look-up reads through all its names for each one that it does not know.
+    """
+    characters = list(reversed(emoji.EMOJI_DATA.items()))
+    names = {data["en"].lower(): character for character, data in characters}
+    aliases = {
+        alias: character
+        for character, data in characters
+        if data["status"] <= emoji.STATUS["fully_qualified"]
+        for alias in data.get("alias", ())
+    }
+    return names | aliases

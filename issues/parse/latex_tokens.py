@@ -42,7 +42,7 @@ _SIGN = r"(?P<sign>\\[%&_#${},;:!])"
 _BRACES = r"(?P<open>\{)|(?P<close>\})"
 _FORMULA = r"(?:\\[^\n]|[^$\\\n]){1,200}+"  # a longer text between dollar signs is no formula
 _LATEX = re.compile(
-    r"(?P<path>(?<![A-Za-z])[A-Za-z]:\\[^\s{}$]*+(?!\{))"  # such as C:\text, which is no LaTeX
+    r"(?P<path>(?<![A-Za-z])[A-Za-z]:\\[^\s{}$]{0,260}+(?!\{))"  # such as C:\text, which is no LaTeX
     rf"|(?P<command>\\[A-Za-z]++)|{_SIGN}|{_BRACES}"
     rf"|(?P<formula>\$\${_FORMULA}\$\$|\${_FORMULA}\$(?!\d))"
     r"|(?P<quote>``|''|(?<!\w)`(?=\S)|(?<=\S)'(?!\w))"

@@ -188,7 +188,7 @@ class _OutlineReader:
 
     def _table(self, node: LexborNode, place: _Place) -> Iterator[Item]:
         """A table as one block. A table that holds more than text is only a frame around it."""
-        if node.css_first(_STRUCTURE_IN_TABLE):
+        if node.css_first(_STRUCTURE_IN_TABLE) or len(node.css("table")) > 1:  # the first one is itself
             yield from self.items(node, _inside(place))
             return
         for caption in node.css("caption"):
@@ -257,17 +257,21 @@ def _as_block(runs: Sequence[TextRun], place: _Place) -> Iterator[Item]:
 
 def _joined_paragraphs(items: Iterator[Item]) -> Iterator[Item]:
     """The items of a list's entry, with its paragraphs joined to one block."""
-    last: Item | None = None
+    parts: list[Item] = []
     for item in items:
-        if last and _continues(last, item):
-            runs = (*last.block.runs, TextRun("\n"), *item.block.runs)
-            last = replace(last, block=replace(last.block, runs=runs))
-            continue
-        if last:
-            yield last
-        last = item
-    if last:
-        yield last
+        if parts and not _continues(parts[-1], item):
+            yield _joined(parts)
+            parts = []
+        parts.append(item)
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: Sequence[Item]) -> Item:
+    """The parts as one item, with a line break between them."""
+    first, *others = parts
+    further = tuple(run for part in others for run in (TextRun("\n"), *part.block.runs))
+    return replace(first, block=replace(first.block, runs=first.block.runs + further)) if others else first
 
 
 def _continues(last: Item, item: Item) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 
-from issues.parse.text import has_hangul, strip_emoji
+from issues.parse.text import HANGUL, has_hangul, strip_emoji
 
 _SLASH = re.compile(r"\s+/\s+")
 
@@ -14,9 +14,10 @@ def split_title(title: str) -> tuple[str, str]:
     """
     if not has_hangul(title):
         return "", title
-    for found in _SLASH.finditer(title):
+    last_hangul = max(found.end() for found in HANGUL.finditer(title))
+    for found in _SLASH.finditer(title, last_hangul):
         left, right = title[: found.start()].strip(), title[found.end() :].strip()
-        if left and has_hangul(left) and right and not has_hangul(right) and not _is_pair(left, right):
+        if right and not _is_pair(left, right):
             return left, right
     return title, ""
 
