@@ -39,11 +39,17 @@ def late_slots(
     ready_until = int(first_run.result.get("ready_until", 0))
     arrived, _ = arrivals_after(session, local_now, rules.quiet_period, after=ready_until)
     issues = _late_issues(arrived, ready_until)
-    return [
-        slot
-        for slot in _slots(regular, issues)
-        if read_due(session, slot, local_now, rules, DigestReport(slot.name))[0].groups
-    ]
+    return [slot for slot in _slots(regular, issues) if _is_somebody_due(session, slot, local_now, rules)]
+
+
+def _is_somebody_due(session: Session, slot: DigestSlot, now: datetime, rules: MailingRules) -> bool:
+    """Whether somebody would get a mail in the slot. Whoever has had all of its papers before would not."""
+    audience, arrived = read_due(session, slot, now, rules, DigestReport(slot.name))
+    return any(
+        arrival.arrival_order > group.cursor and arrival.number not in group.had
+        for group in audience.groups
+        for arrival in arrived
+    )
 
 
 def _is_open(frequency: Frequency, local_now: datetime) -> bool:
