@@ -72,7 +72,7 @@ def _run_child(
         output, why = child.stdout, "that ends the process"
     except subprocess.TimeoutExpired as error:
         output, why = error.stdout or b"", f"that takes longer than {MAX_SECONDS} seconds"
-    results = [json.loads(line) for line in output.splitlines()]
+    results = [json.loads(line) for line in output.splitlines() if line.startswith(b"{")]
     return {result["topic"]: result["fault"] for result in results}, why
 
 

@@ -5,6 +5,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from markupsafe import escape
+
 from emails.rendering.base_view import MailView
 from issues.parse.inline_html import tagged_blocks
 
@@ -24,6 +26,9 @@ def render_html(template: str, view: MailView) -> str:
 
     mjml = _environment().get_template(template).render(view=view)
     html = _STYLE_SHEET.sub("", mjml2html(mjml, fonts={}))
+    # MJML writes combining signs and joiners in a title as Rust does (`\u{301}`), so it does not get the title.
+    html = html.replace("<title>subject</title>", f"<title>{escape(view.subject)}</title>", 1)
+    html = html.replace('aria-label="subject"', f'aria-label="{escape(view.subject)}"', 1)
     # Screen readers navigate by a main landmark, and MJML's article is not a landmark.
     html = html.replace('aria-roledescription="email" role="article"', 'role="main"', 1)
     html = html.replace("word-spacing:normal;", "", 1)  # the default, and Outlook does not know it

@@ -125,8 +125,11 @@ def has_hangul(text: str) -> bool:
     return bool(HANGUL.search(text))
 
 
-_EMOJI_SIGNS = "".join({sign for one in emoji.EMOJI_DATA for sign in one if not sign.isascii()})
-_EMOJI = re.compile(rf"(?:[0-9#*](?=\ufe0f?\u20e3)|[{_EMOJI_SIGNS}]){{1,40}}")
+# Whatever may belong to an emoji, in short pieces: the library reads character by character, and a chain of joined emoji in
+# quadratic time.
+_EMOJI = re.compile(
+    "(?:[0-9#*](?=\ufe0f?\u20e3)|[\u00a9\u00ae\u200d\u203c-\u3299\ufe0f\U0001f004-\U0001faff\U000e0020-\U000e007f]){1,40}"
+)
 
 
 def strip_emoji(text: str) -> str:
@@ -134,7 +137,6 @@ def strip_emoji(text: str) -> str:
 
     Characters that are emoji only on request, like © and ↔, are text and stay.
     """
-    # The library reads character by character, and a chain of joined emoji in quadratic time: it gets short pieces.
     without = _EMOJI.sub(lambda found: emoji.replace_emoji(found[0], _keep_text_character), text)
     without = without.replace("\ufe0f", "").replace("\u200d", "")
     return " ".join(without.replace("**", "").split())
