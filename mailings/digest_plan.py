@@ -168,22 +168,25 @@ def _plan_group(
     now: datetime,
 ) -> int:
     """Plan a group's mail in bounded transactions. Returns how many deliveries were planned."""
-    row, had = transact(sessions, lambda session: _store_edition(session, group, mail, now))
 
     def plan_batch(session: Session, after_id: int) -> planner.PlannedBatch:
+        # Two runs of a slot share an edition. Under the lock neither deletes it while the other plans with it.
         advisory_lock(session, "planning")
         if not _is_current(session, mail, group):
             return planner.PlannedBatch(0, None)
-        who = and_(slot.who, had)
-        return planner.plan_digest(session, row, domain=identity.domain, now=now, who=who, after_id=after_id)
+        row, had = _store_edition(session, group, mail, now)
+        batch = planner.plan_digest(
+            session, row, domain=identity.domain, now=now, who=and_(slot.who, had), after_id=after_id
+        )
+        if not batch.count:
+            discard_unused(session, row)
+        return batch
 
     planned = 0
     last_id: int | None = 0
     while last_id is not None:
         batch = transact(sessions, partial(plan_batch, after_id=last_id))
         planned, last_id = planned + batch.count, batch.last_id
-    if not planned:
-        transact(sessions, lambda session: discard_unused(session, row))
     return planned
 
 

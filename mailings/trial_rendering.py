@@ -28,7 +28,7 @@ from issues.parse.content import IssueContent
 from issues.serialize import content_from_json, issue_to_json
 
 MAX_SECONDS = 60  # for all issues of a run; one takes a second or two
-MAX_MEGABYTES = 1024  # of address space, of which the program itself takes about 400
+MAX_MEGABYTES = 1024  # of address space; the largest legal posts take less than 200
 MAX_REASON_CHARACTERS = 200
 
 
