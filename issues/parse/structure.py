@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from core.languages import TextLanguage
 from issues.parse.addresses import leads_to_paper
-from issues.parse.boilerplate import is_closing, is_greeting, is_lone_link
+from issues.parse.boilerplate import is_greeting, is_lone_link
+from issues.parse.ending import end_of_papers
 from issues.parse.labels import CORE_LABELS, PAPER_LABELS, Label
 from issues.parse.languages import language_of
 from issues.parse.links import addresses_of
@@ -22,6 +23,7 @@ from issues.parse.titles import split_title, title_key
 MAX_TITLE_CHARACTERS = 300
 MIN_SIGNS_OF_PAPER = 2
 MAX_QUOTED_CHARACTERS = 60
+MAX_ITEMS_OF_HIDDEN_PAPER = 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def read_structure(items: Sequence[Item], title: str) -> Structure:
     """The structure of a post with these items and this title."""
     walk = _Walk(items, title)
     walk.run()
-    end = walk.closing if walk.closing is not None else _end_of_papers(items, walk.starts)
+    end = walk.closing if walk.closing is not None else end_of_papers(items, walk.starts)
     return Structure(tuple(walk.starts), end, tuple(walk.doubts))
 
 
@@ -87,6 +89,8 @@ class _Walk:
                 self._visit_heading(index)
             elif item.label:
                 self._visit_label(index, item.label)
+            elif self._paper and item.kind == "block" and self._hides_paper(index):
+                self._doubt(index, "may be the title of a paper")
 
     # --- headings -------------------------------------------------------------------
 
@@ -207,6 +211,8 @@ class _Walk:
     # --- labels ---------------------------------------------------------------------
 
     def _visit_label(self, index: int, label: Label) -> None:
+        if label in {"summary", "overview"} and self._paper:
+            self._visit_label_of_front(index)
         if label not in PAPER_LABELS:
             return
         if self._paper is None or label in self._paper.labels:
@@ -220,6 +226,30 @@ class _Walk:
                 self._doubt(index, "belongs to no paper that has a title")
         if self._paper:
             self._paper.labels.add(label)
+
+    def _hides_paper(self, index: int) -> bool:
+        """Whether a bold line with two titles, and a paper's address below it, stand in the text of another paper."""
+        item = self._items[index]
+        is_bold = bool(item.text) and all(run.bold for run in item.block.runs if run.text.strip())
+        if (
+            not is_bold
+            or len(item.text) > MAX_TITLE_CHARACTERS
+            or not all(split_title(strip_emoji(item.text)))
+        ):
+            return False
+        for other in self._items[index + 1 : index + 1 + MAX_ITEMS_OF_HIDDEN_PAPER]:
+            if other.kind == "heading" or other.label:
+                return False
+            if is_lone_link(other) and any(leads_to_paper(url) for url in addresses_of(other)):
+                return True
+        return False
+
+    def _visit_label_of_front(self, index: int) -> None:
+        """A part of the post's beginning after a paper does not belong to that paper."""
+        if index > self._last_paper:
+            self.closing = index
+        else:
+            self._doubt(index, "stands among the papers and belongs to none")
 
     def _is_doubled(self, index: int, label: Label) -> bool:
         """Whether the same label stands directly before this one."""
@@ -258,23 +288,3 @@ class _Walk:
         if self._paper is None:
             return "before the first paper"
         return f"in or after paper {len(self.starts)} ({self._paper.name[:MAX_QUOTED_CHARACTERS]})"
-
-
-def _end_of_papers(items: Sequence[Item], starts: Sequence[int]) -> int:
-    """Where the last paper ends: at 원문, at a closing text, or at the last rule before them."""
-    if not starts:
-        return len(items)
-    last = max(
-        (index for index in range(starts[-1], len(items)) if _continues_paper(items[index])),
-        default=starts[-1],
-    )
-    end = next(
-        (i for i in range(last + 1, len(items)) if items[i].label == "source" or is_closing(items[i])),
-        len(items),
-    )
-    rules = [index for index in range(last + 1, end) if items[index].kind == "rule"]
-    return rules[-1] if rules else end
-
-
-def _continues_paper(item: Item) -> bool:
-    return item.label in PAPER_LABELS or (item.kind == "heading" and not item.label)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.parsed_posts import parsed_paper, parsed_post, simplified_texts
-from tests.support.post_html import FOOTER, GREETING, heading, paper_html
+from tests.support.post_html import FOOTER, GREETING, heading, onebox, paper_html
 
 HAWK = paper_html("매 / Hawk")
 
@@ -120,3 +120,21 @@ def test_a_title_that_stands_there_twice_leaves_nothing_in_the_paper_before_it()
 def test_a_post_with_more_papers_than_any_week_is_held_as_a_whole() -> None:
     found = problems(*(paper_html(f"논문 {number} / Paper {number}") for number in range(120)))
     assert "the post has 120 papers" in found
+
+
+def test_a_summary_after_the_papers_goes_out_after_them_and_one_among_them_is_a_doubt() -> None:
+    summary = (
+        heading("논문별 핵심 요약", 2)
+        + "<ul><li>올빼미는 밤에 배웁니다.</li><li>매는 낮에 배웁니다.</li></ul>"
+    )
+    content = parsed_post(paper_html(), HAWK, ending="<hr>" + summary + FOOTER)
+    assert content.papers[1].sections == ()
+    assert simplified_texts(content.closing)[-2:] == ["올빼미는 밤에 배웁니다.", "매는 낮에 배웁니다."]
+    assert "stands among the papers and belongs to none" in problems(paper_html() + summary + HAWK)
+
+
+def test_a_paper_that_hides_under_a_bold_line_of_another_one_holds_the_issue() -> None:
+    hidden = "<p><strong>둘째 논문 / Second Paper</strong></p><p>이 논문도 소개합니다.</p>" + onebox(
+        "https://arxiv.org/abs/2506.77777"
+    )
+    assert "“둘째 논문 / Second Paper” may be the title of a paper" in problems(paper_html() + hidden, HAWK)
