@@ -36,6 +36,8 @@ def late_slots(
     first_run = first_run_of_slot(session, RunKind.DIGEST, regular.name)
     if first_run is None:
         return []  # the digest itself will bring the issue
+    if "ready_until" not in first_run.result and not first_run.waiting:
+        return []  # an older version ran it, which does not say what came later
     ready_until = int(first_run.result.get("ready_until", 0))
     arrived, _ = arrivals_after(session, local_now, rules.quiet_period, after=ready_until)
     issues = _late_issues(arrived, ready_until)

@@ -21,6 +21,7 @@ from core.schema import MIGRATIONS, ensure_current, migrate, open_database
 from delivery.context import SendingContext
 from delivery.models import Delivery
 from delivery.states import DeliveryState
+from mailings.context import clock_from
 from mailings.digest_run import run_digest
 from mailings.upkeep import run_upkeep
 from subscribers.accounts import find
@@ -74,7 +75,7 @@ def count_rows(engine: Engine) -> dict[str, int]:
 
 
 def upkeep_context(database: Database, server: ScriptedServer) -> SendingContext:
-    return SendingContext(database, transport_to(server), IDENTITY, lambda: NEXT_MORNING)
+    return SendingContext(database, transport_to(server), IDENTITY, clock_from(NEXT_MORNING))
 
 
 def message_id_of(data: bytes) -> str:
