@@ -9,7 +9,7 @@ import emoji
 from selectolax.lexbor import LexborNode
 
 from issues.parse.addresses import safe_url
-from issues.parse.text import TextError, TextRun, tidy
+from issues.parse.text import TextError, TextRun, lowered, raised, tidy
 
 MAX_DEPTH = 100
 PLAIN = TextRun("")
@@ -18,8 +18,6 @@ _SHORTCODE = re.compile(r":[a-z0-9_+\-]+(?::t\d)?:", re.IGNORECASE)
 _DROPPED = {"script", "style", "svg", "template", "noscript", "object", "form", "button"}
 _DROPPED_CLASSES = {"anchor", "lightbox-wrapper", "meta", "poll", "footnote-backref", "quote-controls"}
 _MATH = {"math", "math-inline", "math-block"}
-_RAISED = str.maketrans("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ")
-_LOWERED = str.maketrans("0123456789+-−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 
 
 @dataclass
@@ -78,15 +76,19 @@ class InlineReader:
 
     def _shifted(self, node: LexborNode, format_: TextRun, depth: int) -> Iterator[TextRun]:
         """Raised or lowered text in Unicode's own characters where it has them, as in 10⁶ and H₂O."""
-        if format_.sup or format_.sub:  # what is raised in a raised text stays on its level
+        is_raised = node.tag == "sup"
+        if format_.sup or format_.sub:  # a power of a power is written out, because 2^(3^(2)) is not 2³²
+            yield replace(format_, text="^(" if is_raised else "_(")
             yield from self.content(node, format_, depth + 1)
+            yield replace(format_, text=")")
             return
-        signs = _RAISED if node.tag == "sup" else _LOWERED
-        shifted = replace(format_, sup=node.tag == "sup", sub=node.tag == "sub")
-        for run in self.content(node, shifted, depth + 1):
-            text = run.text.strip()
-            has_signs = all(ord(character) in signs for character in text)
-            yield replace(run, text=text.translate(signs), sup=False, sub=False) if has_signs else run
+        holds_another = len(node.css("sup, sub")) > 1  # the first one is itself
+        for run in self.content(node, replace(format_, sup=is_raised, sub=not is_raised), depth + 1):
+            text = (raised if is_raised else lowered)(run.text.strip())
+            if text is None or holds_another:
+                yield run
+            else:
+                yield replace(run, text=text, sup=False, sub=False)
 
     def _footnote(self, mark: LexborNode, format_: TextRun, depth: int) -> Iterator[TextRun]:
         link = mark.css_first("a[href]")

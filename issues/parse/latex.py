@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from itertools import accumulate, groupby
 
 from issues.parse.addresses import safe_url
-from issues.parse.latex_tokens import FORMATS, LABEL, LINKS, Scanner, lowered, raised
-from issues.parse.text import TextRun
+from issues.parse.latex_tokens import FORMATS, LABEL, LINKS, Scanner
+from issues.parse.text import TextRun, lowered, raised
 
 _SIGNIFICANT = re.compile(r"[\\$`]|''")
 _EMPTY = re.compile(r"\s*+\}")

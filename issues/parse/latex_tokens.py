@@ -3,6 +3,8 @@
 import re
 from typing import Literal
 
+from issues.parse.text import lowered, raised
+
 MAX_TOKENS = 50_000  # of one text; no paragraph has as many, and what comes after them stays as it is written
 
 FORMATS: dict[str, set[str]] = {
@@ -34,8 +36,6 @@ _SYMBOLS = {
 _SIGNS = {
     "%": "%", "&": "&", "_": "_", "#": "#", "$": "$", "{": "{", "}": "}", ",": " ", ";": " ", ":": " ", "!": "",
 }  # fmt: skip
-_RAISED = str.maketrans("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ")
-_LOWERED = str.maketrans("0123456789+-−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 _DEGREE = "∘"  # raised, it is the sign of degrees
 
 _SIGN = r"(?P<sign>\\[%&_#${},;:!])"
@@ -54,16 +54,6 @@ _IN_FORMULA = re.compile(
 _ARGUMENT = re.compile(r"[ \t]*+\{")
 _COMMAND = re.compile(r"\\([A-Za-z]+|[%&_#${},;:!])")
 _WORDS = re.compile(r"[가-힣]|[A-Za-z]{3,} [A-Za-z]{3,}")
-
-
-def raised(text: str) -> str | None:
-    """The text in Unicode's superscript characters, if it has them all."""
-    return text.translate(_RAISED) if all(ord(character) in _RAISED for character in text) else None
-
-
-def lowered(text: str) -> str | None:
-    """The text in Unicode's subscript characters, if it has them all."""
-    return text.translate(_LOWERED) if all(ord(character) in _LOWERED for character in text) else None
 
 
 # --- finding LaTeX ------------------------------------------------------------------

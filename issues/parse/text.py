@@ -219,3 +219,19 @@ def _trim(runs: list[TextRun]) -> tuple[TextRun, ...]:
     runs[0] = replace(runs[0], text=runs[0].text.lstrip())
     runs[-1] = replace(runs[-1], text=runs[-1].text.rstrip())
     return tuple(runs)
+
+
+# --- raised and lowered text -------------------------------------------------------
+
+_RAISED = str.maketrans("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ")
+_LOWERED = str.maketrans("0123456789+-−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+
+
+def raised(text: str) -> str | None:
+    """The text in Unicode's superscript characters, if it has them all."""
+    return text.translate(_RAISED) if all(ord(character) in _RAISED for character in text) else None
+
+
+def lowered(text: str) -> str | None:
+    """The text in Unicode's subscript characters, if it has them all."""
+    return text.translate(_LOWERED) if all(ord(character) in _LOWERED for character in text) else None

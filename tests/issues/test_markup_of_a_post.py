@@ -198,6 +198,8 @@ def test_symbols_that_are_only_sometimes_emoji_stay_in_a_title() -> None:
         ("H<sub>2</sub>O", "H₂O"),
         ("2<sup>n+1</sup>", "2ⁿ⁺¹"),
         ("x<sup>가</sup>", "x^(가)"),
+        ("2<sup>3<sup>2</sup></sup>", "2^(3^(2))"),
+        ("x<sub>i<sub>1</sub></sub>", "x_(i_(1))"),
         ("<s>41.2</s> 43.0", "~~41.2~~ 43.0"),
         ("<del>41.2</del> 43.0", "~~41.2~~ 43.0"),
     ],
