@@ -26,39 +26,18 @@ def run_digest(
     *,
     local_now: datetime,
     rules: MailingRules,
+    slot: DigestSlot | None = None,
     feed: str = "",
     progress: Progress = ignore_progress,
     start_more_senders: Callable[[str], None] = lambda _slot: None,
 ) -> DigestReport:
-    """Plan the frequency's digest of the slot at `local_now`, send it, and count everyone.
+    """Plan the frequency's digest of a slot, send it, and count everyone.
 
-    A second run of a slot plans only those who have nothing in it yet, and sends what is due. When everything is
-    planned, `start_more_senders` may start further senders for the slot. `feed` says why the feed could not be read
-    before, for the report.
+    Without a `slot` it is the regular one at `local_now`. A second run of a slot plans only those who have nothing in it
+    yet, and sends what is due. When everything is planned, `start_more_senders` may start further senders for the slot.
+    `feed` says why the feed could not be read before, for the report.
     """
-    slot = regular_slot(frequency, local_now)
-    return run_slot(
-        context,
-        slot,
-        local_now=local_now,
-        rules=rules,
-        feed=feed,
-        progress=progress,
-        start_more_senders=start_more_senders,
-    )
-
-
-def run_slot(
-    context: SendingContext,
-    slot: DigestSlot,
-    *,
-    local_now: datetime,
-    rules: MailingRules,
-    feed: str = "",
-    progress: Progress = ignore_progress,
-    start_more_senders: Callable[[str], None] = lambda _slot: None,
-) -> DigestReport:
-    """Plan and send the digest of any slot. See `run_digest`."""
+    slot = slot or regular_slot(frequency, local_now)
     report = DigestReport(slot.name, feed=feed)
     before = transact(
         context.database.sessions, lambda session: queries.count_slot_by_reason(session, slot.name)

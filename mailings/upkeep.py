@@ -16,7 +16,7 @@ from delivery.report import DigestReport
 from emails.identity import MailIdentity
 from mailings.account_mails import answer_signup_requests, expire_sign_ups
 from mailings.context import MailingRules
-from mailings.digest_run import run_slot, send_retries
+from mailings.digest_run import run_digest, send_retries
 from mailings.late_issues import late_slots
 from subscribers.accounts import resume_due
 
@@ -75,4 +75,4 @@ def _send_late_issues(
             partial(late_slots, frequency=frequency, local_now=local_now, rules=rules),
         )
         for slot in slots:
-            yield run_slot(context, slot, local_now=local_now, rules=rules)
+            yield run_digest(context, frequency, local_now=local_now, rules=rules, slot=slot)
