@@ -115,7 +115,7 @@ def plan_digest(
         return PlannedBatch(0, None)
     in_batch = Subscriber.id.between(after_id + 1, last_id)
     last_delivery = cursors.last_delivery_id(session)
-    # The subscribers stay as they are until the end of the transaction, so that whoever gets a delivery also moves.
+    # The lock keeps the subscribers as they are until the transaction ends. Whoever gets a delivery also moves.
     locked = select(Subscriber.id).where(fits, in_batch).with_for_update(key_share=True).subquery("locked")
     count = _insert(session, _delivery_rows(edition, slot, DeliveryKind.DIGEST, domain, now, of=locked))
     cursors.move_forward(session, edition, slot, in_batch, made_after=last_delivery)

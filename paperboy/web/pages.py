@@ -9,7 +9,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from core.frequencies import Frequency
 from core.languages import Language, TextLanguage
 from emails.rendering.subject import full_dates
-from issues.parse.inline_html import inline_html
 from paperboy.web.i18n import format_day, page_language, translate
 
 
@@ -70,7 +69,6 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["inline"] = inline_html
     environment.globals.update(
         full_dates=full_dates,
         format_day=format_day,
