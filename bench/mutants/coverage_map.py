@@ -78,20 +78,25 @@ def build_map(*test_files: str) -> None:
         )
         combined = coverage.Coverage(data_file=str(measured / "data"), config_file=str(settings))
         combined.combine()
-        seconds = _passed(times)
+        seconds = _passed(times, copy.folder)
         tests = _tests_of_lines(combined.get_data(), copy.folder, set(seconds))
         files = {file: (copy.folder / file).read_text() for file in tests}
     new = CoverageMap(seconds, tests, files)
     _store(_merged(load_map(), new) if test_files else new)
 
 
-def _passed(times: Path) -> dict[str, float]:
-    """The seconds of each test with its fixtures. Only tests that pass in a copy of the checkout can notice a mutant."""
+def _passed(times: Path, folder: Path) -> dict[str, float]:
+    """The seconds of each test with its fixtures. Only tests that pass in a copy of the checkout can notice a mutant.
+
+    A test whose parameters name the folder has another name in each copy, so it is left out as well.
+    """
     seconds: dict[str, float] = {}
     excluded = set()
     for line in times.read_text().splitlines():
         entry = json.loads(line)
         seconds[entry["test"]] = seconds.get(entry["test"], 0.0) + entry["seconds"]
+        if str(folder) in entry["test"]:
+            excluded.add(entry["test"])
         if entry["outcome"] != "passed":
             excluded.add(entry["test"])
             show(f"left out, because it {entry['outcome']}: {entry['test']}")

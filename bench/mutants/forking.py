@@ -84,6 +84,7 @@ def _pytest(order: dict[str, Any]) -> int:
     import pytest  # noqa: PLC0415  loaded by now, and not needed by the side that gives the orders
 
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     os.chdir(order["folder"])
     os.environ.update(order["environment"])
     loaded = {name for name in sys.modules if name.partition(".")[0] in PROJECT}

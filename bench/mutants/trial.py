@@ -20,7 +20,7 @@ PROCESS_TESTS = (
     "tests/delivery/test_crashes.py",
     "tests/flows/",
 )
-NO_SUCH_TEST = 4  # pytest's exit code
+NO_TESTS_LOADED = 4  # pytest's exit code if conftest.py cannot be loaded, and if it knows no such test
 ENDINGS_OF_A_NOTICED_MUTANT = {1, 2, 3}  # a failed test, an error while collecting, an error of pytest
 
 
@@ -58,7 +58,7 @@ class Trials:
             ran += len(batch)
             with copy.changed(mutant.file, changed):
                 run = self._run(batch, copy)
-            outcome = self._outcome(run, copy)
+            outcome = self._outcome(run, batch, copy)
             if outcome:
                 return Result(outcome, run.test, run.where, ran, round(time.monotonic() - begun, 1))
         return Result("survived", tests=ran, seconds=round(time.monotonic() - begun, 1))
@@ -101,20 +101,23 @@ class Trials:
             batches[-1].append(test)
         return [batch for batch in batches if batch]
 
-    def _run(self, batch: list[str], copy: Checkout) -> Run:
+    def _run(self, batch: list[str], copy: Checkout, *options: str) -> Run:
         tests = [test for test in batch if test not in self.broken]
         if not tests:
             return Run(0)
         seconds = [self.coverage_map.seconds.get(test, 1.0) for test in tests]
         longest = START_SECONDS / 2 + SLOWER * max(seconds)
-        return copy.run(tests, START_SECONDS + SLOWER * sum(seconds), "-x", f"--timeout={longest:.0f}")
+        limit = START_SECONDS + SLOWER * sum(seconds)
+        return copy.run(tests, limit, "-x", f"--timeout={longest:.0f}", *options)
 
-    def _outcome(self, run: Run, copy: Checkout) -> str | None:
+    def _outcome(self, run: Run, batch: list[str], copy: Checkout) -> str | None:
         """What the run says of the mutant, if the unchanged code passes the test that noticed it."""
         if run.exit_code is None:
-            return "timeout"
-        if run.exit_code == NO_SUCH_TEST and not run.test:
-            raise RuntimeError("pytest does not find the tests of the map, so build it anew with --map")
+            return "timeout" if self._passes_unchanged(run.test, copy) else None
+        if run.exit_code == NO_TESTS_LOADED:
+            if self._run(batch, copy, "--collect-only").exit_code:
+                raise RuntimeError("pytest does not find the tests of the map, so build it anew with --map")
+            return "killed"
         if run.exit_code not in ENDINGS_OF_A_NOTICED_MUTANT:
             return None
         if run.test and not self._passes_unchanged(run.test, copy):
@@ -122,9 +125,11 @@ class Trials:
         return "killed"
 
     def _passes_unchanged(self, test: str, copy: Checkout) -> bool:
-        if test in self.verified:
+        """Whether the test notices the change, and not a fault of the copy. One test of each file is tried."""
+        file = test.partition("::")[0]
+        if file in self.verified:
             return True
         passes = self._run([test], copy).exit_code == 0
         with self.lock:
-            (self.verified if passes else self.broken).add(test)
+            (self.verified if passes else self.broken).add(file if passes else test)
         return passes
