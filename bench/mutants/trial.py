@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from bench.mutants.checkout import ROOT, Checkout, Run
+from bench.mutants.checkout import Checkout, Run
 from bench.mutants.coverage_map import CoverageMap
 from bench.mutants.draw import Mutant
 
@@ -48,7 +48,7 @@ class Trials:
     def result(self, mutant: Mutant, copy: Checkout) -> Result:
         """Run the covering tests on the mutant, the quickest first, until one fails or the cap is reached."""
         begun = time.monotonic()
-        source = (ROOT / mutant.file).read_text()
+        source = (copy.folder / mutant.file).read_text()
         changed = mutant.applied_to(source)
         if changed is None:
             return Result("gone")
@@ -79,15 +79,15 @@ class Trials:
         return [*first, *second]
 
     def _quickest(self, tests: set[str], limit: float) -> list[str]:
-        """The quickest tests whose seconds add up to the limit. Starting PostgreSQL takes time, so it comes last."""
+        """The quickest tests whose seconds add up to the limit. What runs on both databases runs on SQLite first."""
         seconds = self.coverage_map.seconds
         total, taken = 0.0, []
-        for test in sorted(tests, key=lambda test: (seconds[test], test)):
+        for test in sorted(tests, key=lambda test: ("[postgresql" in test, seconds[test], test)):
             total += seconds[test]
             if total > limit:
                 break
             taken.append(test)
-        return sorted(taken, key=lambda test: "postgresql" in test)
+        return taken
 
     def _batches(self, tests: list[str]) -> list[list[str]]:
         batches: list[list[str]] = [[]]

@@ -127,9 +127,10 @@ def test_a_summary_after_the_papers_goes_out_after_them_and_one_among_them_is_a_
         heading("논문별 핵심 요약", 2)
         + "<ul><li>올빼미는 밤에 배웁니다.</li><li>매는 낮에 배웁니다.</li></ul>"
     )
-    content = parsed_post(paper_html(), HAWK, ending="<hr>" + summary + FOOTER)
-    assert content.papers[1].sections == ()
-    assert simplified_texts(content.closing)[-2:] == ["올빼미는 밤에 배웁니다.", "매는 낮에 배웁니다."]
+    for rule in ("<hr>", ""):
+        content = parsed_post(paper_html(), HAWK, ending=rule + summary + FOOTER)
+        assert (content.papers[1].sections, content.papers[1].notes) == ((), ())
+        assert simplified_texts(content.closing)[-2:] == ["올빼미는 밤에 배웁니다.", "매는 낮에 배웁니다."]
     assert "stands among the papers and belongs to none" in problems(paper_html() + summary + HAWK)
 
 

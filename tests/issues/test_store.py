@@ -21,7 +21,7 @@ from issues.queries import (
     shown_content,
 )
 from issues.serialize import paper_content, revision_content
-from issues.store import ApplyResult, StoreError, apply, release
+from issues.store import ApplyResult, StoreError, apply, dismiss, release
 from tests.support.post_html import TITLE, URL, paper_html, post_html
 
 NOW = datetime(2025, 6, 9, 0, 0, tzinfo=UTC)
@@ -168,9 +168,12 @@ def test_a_release_puts_the_held_edit_in_force(session: Session) -> None:
     assert apply_papers(session, OWL, BROKEN, at=NOW + 3 * HOUR).outcome == "unchanged"
 
 
-def test_a_release_is_refused_when_nothing_is_held_or_no_paper_could_go_out(session: Session) -> None:
+def test_a_decision_is_refused_when_nothing_is_held_or_no_paper_could_go_out(session: Session) -> None:
+    issue = apply_papers(session, OWL).issue
     with pytest.raises(StoreError, match="is not held"):
-        release(session, apply_papers(session, OWL).issue, NOW)
+        release(session, issue, NOW)
+    with pytest.raises(StoreError, match="7001 is not held"):
+        dismiss(issue)
     empty = apply(session, replace(post(topic_id=7002), html="<p>곧 올립니다.</p>"), NOW)
     with pytest.raises(StoreError, match="no paper"):
         release(session, empty.issue, NOW)
