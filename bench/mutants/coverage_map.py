@@ -14,6 +14,7 @@ from bench.processes import show
 FOLDER = ROOT / "var" / "mutants"
 MAP = FOLDER / "map.json"
 SUITE_LIMIT_SECONDS = 7200.0
+TEST_LIMIT_SECONDS = 120.0
 PACKAGES = ("delivery", "mailings", "bounces", "issues", "subscribers", "paperboy/web", "flows")
 COVERAGE_SETTINGS = """
 [run]
@@ -71,7 +72,9 @@ def build_map(*test_files: str) -> None:
         copy.run(
             test_files or ["tests"],
             SUITE_LIMIT_SECONDS,
+            TEST_LIMIT_SECONDS,
             "-n2",
+            "--maxfail=1000",
             "--dist=loadfile",
             COVERAGE_PROCESS_START=str(settings),
             MUTANTS_TIMES=str(times),

@@ -10,8 +10,9 @@ from bench.mutants.draw import Mutant
 
 CAP_SECONDS = 150.0  # of the tests of one mutant, as they took in the run that made the map
 BATCHES_SECONDS = (10.0, 40.0, CAP_SECONDS)  # a few quick tests notice most mutants
-OTHER_TESTS_SECONDS = 15.0  # of tests that run other lines of the file
+OTHER_TESTS_SECONDS = 5.0  # of tests that run other lines of the file
 START_SECONDS = 60.0  # for pytest and PostgreSQL to start on a busy machine
+MIN_TESTS = 3  # of a mutant, however long they take
 SLOWER = 5  # how much slower than in the map a test may be before it counts as a hang
 # These run the code in processes of their own, which may end without saying what they ran.
 PROCESS_TESTS = (
@@ -20,7 +21,7 @@ PROCESS_TESTS = (
     "tests/delivery/test_crashes.py",
     "tests/flows/",
 )
-NO_TESTS_LOADED = 4  # pytest's exit code if conftest.py cannot be loaded, and if it knows no such test
+NO_TESTS_LOADED = 4  # pytest's exit code if conftest.py cannot be loaded
 ENDINGS_OF_A_NOTICED_MUTANT = {1, 2, 3}  # a failed test, an error while collecting, an error of pytest
 
 
@@ -81,10 +82,10 @@ class Trials:
     def _quickest(self, tests: set[str], limit: float) -> list[str]:
         """The quickest tests whose seconds add up to the limit. What runs on both databases runs on SQLite first."""
         seconds = self.coverage_map.seconds
-        total, taken = 0.0, []
+        total, taken = 0.0, list[str]()
         for test in sorted(tests, key=lambda test: ("[postgresql" in test, seconds[test], test)):
             total += seconds[test]
-            if total > limit:
+            if total > limit and len(taken) >= MIN_TESTS:
                 break
             taken.append(test)
         return taken
@@ -108,16 +109,14 @@ class Trials:
         seconds = [self.coverage_map.seconds.get(test, 1.0) for test in tests]
         longest = START_SECONDS / 2 + SLOWER * max(seconds)
         limit = START_SECONDS + SLOWER * sum(seconds)
-        return copy.run(tests, limit, "-x", f"--timeout={longest:.0f}", *options)
+        return copy.run(tests, limit, longest, *options)
 
     def _outcome(self, run: Run, batch: list[str], copy: Checkout) -> str | None:
         """What the run says of the mutant, if the unchanged code passes the test that noticed it."""
         if run.exit_code is None:
             return "timeout" if self._passes_unchanged(run.test, copy) else None
         if run.exit_code == NO_TESTS_LOADED:
-            if self._run(batch, copy, "--collect-only").exit_code:
-                raise RuntimeError("pytest does not find the tests of the map, so build it anew with --map")
-            return "killed"
+            return None if self._run(batch, copy, "--collect-only").exit_code else "killed"
         if run.exit_code not in ENDINGS_OF_A_NOTICED_MUTANT:
             return None
         if run.test and not self._passes_unchanged(run.test, copy):
