@@ -62,6 +62,7 @@ def _take_over(file: Path, original: str) -> bool:
     if any(not code.co_flags & inspect.CO_OPTIMIZED and _own(code) != _own(new) for code, new in pairs):
         return False  # the module or the body of a class
     codes = {(code.co_qualname, code.co_firstlineno): new for code, new in pairs}
+    gc.unfreeze()
     functions = [thing for thing in gc.get_objects() if isinstance(thing, FunctionType)]
     taken = [function for function in functions if function.__code__.co_filename == path]
     try:
