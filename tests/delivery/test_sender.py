@@ -2,16 +2,21 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from core.database import Database
 from delivery import claim_buffer, planner, sender
 from delivery.context import SendingLimits
 from delivery.models import Delivery
-from tests.support.outbox import deliveries, plan_mails, recipients, send, states
+from delivery.outbox import Lease, claim
+from tests.support.factories import NOW
+from tests.support.outbox import SLOT, deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer
+
+_TWO_AT_NOW: dict[str, Any] = {"now": NOW, "repeat_uncertain": False, "limit": 2}
 
 
 class Crash(BaseException):
@@ -34,6 +39,18 @@ def test_two_senders_at_once_send_every_mail_once(database: Database) -> None:
             thread.join(30)
     assert sorted(recipients(server)) == sorted(addresses)
     assert states(database) == {"sent": 12}
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_a_sender_does_not_wait_for_mails_that_another_one_is_claiming(database: Database) -> None:
+    plan_mails(database, 4)
+    with database.sessions() as one, database.sessions() as other:
+        other.execute(text("SET LOCAL lock_timeout = '10s'"))
+        claimed = [
+            [found.id for found in claim(session, SLOT, Lease(token, NOW), **_TWO_AT_NOW)]
+            for token, session in (("one", one), ("other", other))
+        ]
+    assert claimed == [[1, 2], [3, 4]]
 
 
 def test_a_second_sender_does_not_repeat_the_mail_that_the_first_one_is_sending(database: Database) -> None:

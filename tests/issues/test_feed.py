@@ -62,7 +62,7 @@ def test_a_feed_is_read_whatever_content_type_its_server_names(forum: Forum) -> 
     ],
 )
 def test_an_answer_that_is_not_a_feed_is_refused(body: bytes) -> None:
-    with pytest.raises(FeedError, match="^https://forum.example/ "):
+    with pytest.raises(FeedError, match=r"^https://forum\.example/ "):
         read_feed(Fetched("https://forum.example/", body, UNKNOWN, "application/rss+xml"))
 
 

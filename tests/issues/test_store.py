@@ -21,7 +21,7 @@ from issues.queries import (
     shown_content,
 )
 from issues.serialize import paper_content, revision_content
-from issues.store import ApplyResult, StoreError, apply, dismiss, release
+from issues.store import ApplyResult, StoreError, apply, delete, dismiss, release
 from tests.support.post_html import TITLE, URL, paper_html, post_html
 
 NOW = datetime(2025, 6, 9, 0, 0, tzinfo=UTC)
@@ -200,6 +200,21 @@ def test_an_edit_that_corrects_a_held_first_revision_makes_the_issue_new(session
     assert (corrected.outcome, corrected.issue.revision, corrected.issue.held_revision) == ("new", 2, None)
     assert corrected.issue.changed_at == NOW + HOUR
     assert [late for _, _, _, late, _ in rows(session)] == [False, False]
+
+
+def test_a_post_that_comes_back_brings_back_only_the_papers_that_it_had(session: Session) -> None:
+    apply_papers(session, OWL, HAWK)
+    issue = apply_papers(session, OWL, at=NOW + HOUR).issue
+    delete(session, issue, NOW + 2 * HOUR)
+    delete(session, issue, NOW + 3 * HOUR)
+    session.commit()
+    assert [(row.withdrawn_at, issue.deleted_at) for row in issue.papers] == [
+        (NOW + 2 * HOUR, NOW + 2 * HOUR),
+        (NOW + HOUR, NOW + 2 * HOUR),
+    ]
+    back = apply_papers(session, OWL, at=NOW + 4 * HOUR)
+    assert (back.issue.deleted_at, back.changes and back.changes.restored) == (None, ("Owl",))
+    assert [is_withdrawn for *_, is_withdrawn in rows(session)] == [False, True]
 
 
 def test_undoing_a_held_edit_ends_the_hold(session: Session) -> None:

@@ -65,6 +65,19 @@ def test_a_forgotten_subscriber_is_in_no_row_of_any_table(site: Site, preference
     assert site.client.get(preferences).status_code == 404
 
 
+def test_language_and_frequency_can_be_changed_one_without_the_other(site: Site, preferences: str) -> None:
+    def choices() -> tuple[str, str]:
+        row = site.subscriber(ADDRESS)
+        return row.language, row.frequency
+
+    site.client.post(f"{preferences}/save", data={"language": "en", "frequency": "daily"})
+    assert choices() == ("en", "daily")
+    site.client.post(f"{preferences}/save", data={"language": "both"})
+    assert choices() == ("both", "daily")
+    site.client.post(f"{preferences}/save", data={"frequency": "weekly"})
+    assert choices() == ("both", "weekly")
+
+
 def test_the_download_has_all_stored_data_and_all_mails(site: Site, preferences: str) -> None:
     site.client.post(f"{preferences}/save", data={"language": "both", "frequency": "daily"})
     site.client.post(f"{preferences}/move", data={"email": NEW_ADDRESS})
