@@ -64,6 +64,7 @@ def _take_over(file: Path, original: str) -> bool:
     codes = {(code.co_qualname, code.co_firstlineno): new for code, new in pairs}
     gc.unfreeze()
     functions = [thing for thing in gc.get_objects() if isinstance(thing, FunctionType)]
+    gc.freeze()
     taken = [function for function in functions if function.__code__.co_filename == path]
     try:
         for function in taken:
