@@ -10,7 +10,7 @@ from bench.mutants.draw import Mutant
 
 CAP_SECONDS = 150.0  # of the tests of one mutant, as they took in the run that made the map
 BATCHES_SECONDS = (10.0, 40.0, CAP_SECONDS)  # a few quick tests notice most mutants
-OTHER_TESTS_SECONDS = 5.0  # of tests that run other lines of the file
+OTHER_TESTS_SHARE = 0.1  # of the cap, for tests that run other lines of the file
 START_SECONDS = 60.0  # for pytest and PostgreSQL to start on a busy machine
 MIN_TESTS = 3  # of a mutant, however long they take
 SLOWER = 5  # how much slower than in the map a test may be before it counts as a hang
@@ -72,20 +72,23 @@ class Trials:
         for line in changed_lines:
             of_line |= self.coverage_map.tests_of_line(mutant.file, line, source)
         others = self.coverage_map.tests_of_file(mutant.file)
-        limit = OTHER_TESTS_SECONDS if of_line else self.cap_seconds
+        limit = self.cap_seconds * (OTHER_TESTS_SHARE if of_line else 1)
         if not of_line:
             folder = f"tests/{mutant.package.rpartition('/')[2]}/"
             others = others | {test for test in seconds if test.startswith((folder, *PROCESS_TESTS))}
-        first, second = self._quickest(of_line, self.cap_seconds), self._quickest(others - of_line, limit)
+        first, second = (
+            self._quickest(of_line, self.cap_seconds, MIN_TESTS),
+            self._quickest(others - of_line, limit),
+        )
         return [*first, *second]
 
-    def _quickest(self, tests: set[str], limit: float) -> list[str]:
+    def _quickest(self, tests: set[str], limit: float, at_least: int = 0) -> list[str]:
         """The quickest tests whose seconds add up to the limit. What runs on both databases runs on SQLite first."""
         seconds = self.coverage_map.seconds
         total, taken = 0.0, list[str]()
         for test in sorted(tests, key=lambda test: ("[postgresql" in test, seconds[test], test)):
             total += seconds[test]
-            if total > limit and len(taken) >= MIN_TESTS:
+            if total > limit and len(taken) >= at_least:
                 break
             taken.append(test)
         return taken
