@@ -248,6 +248,20 @@ def test_a_report_about_several_addresses_counts_for_ours_by_its_own_status(
     assert bounce_records(sqlite_database)[0].status == "5.2.2"
 
 
+def test_the_text_of_a_report_about_two_addresses_gives_each_its_own_status(
+    sqlite_database: Database,
+) -> None:
+    mail = sent_mail(sqlite_database)
+    text = (
+        f"<bob@example.com>: user unknown, 550 5.1.1\n\n<{MINJI}>: delivery failed, 552 5.2.2 mailbox full\n"
+    )
+    part = b"--report\nContent-Type: text/plain\n\n" + text.encode() + b"\n"
+    start = b"--report\nContent-Type: message/delivery-status"
+    raw = bounce_report(mail, "5.0.0", "undelivered").replace(start, part + start)
+    assert handle_bounce(sqlite_database, raw) == "counted"
+    assert bounce_records(sqlite_database)[0].status == "5.2.2"
+
+
 def test_a_report_about_a_forwarded_mail_counts_by_the_address_that_it_was_sent_to(
     sqlite_database: Database,
 ) -> None:
