@@ -214,7 +214,6 @@ def _read_again(
     revision.content = read
     _set_texts(issue, content)
     paper_rows.apply_papers(session, issue, content.papers, diff(stored, content), now, is_edit=False)
-    session.flush()
 
 
 def _undelete(
@@ -230,7 +229,6 @@ def _undelete(
         if row.withdrawn_at is None
     )
     issue.deleted_at, issue.changed_at = None, now
-    session.flush()
     return ApplyResult(issue, Outcome.CHANGED, IssueDiff(restored=restored))
 
 
