@@ -110,3 +110,34 @@ def test_a_mail_of_a_subscriber_is_theirs_however_they_write_their_address(sqlit
     )
     handle_bounce(sqlite_database, plain_mail("A question", "news@paperboy.example"))
     assert [record.subscriber_id for record in bounce_records(sqlite_database)] == [1, None]
+
+
+@pytest.mark.parametrize("name", ["message/global-delivery-status", "text/delivery-status"])
+def test_a_report_is_read_under_each_name_that_servers_give_it(sqlite_database: Database, name: str) -> None:
+    raw = bounce_report(sent_mail(sqlite_database)).replace(b"message/delivery-status", name.encode())
+    assert handle_bounce(sqlite_database, raw) == "suppressed"
+    assert bounce_records(sqlite_database)[0].status == "5.1.1"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "message/global",
+        "message/partial",
+        "message/x-rfc822",
+        "message/news",
+        "message/rfc822-headers",
+        "message/global-headers",
+        "text/rfc822",
+        "text/rfc822-header",
+        "text/rfc822-headers",
+        "text/x-rfc822-headers",
+    ],
+)
+def test_the_original_mail_proves_a_report_under_each_name_that_servers_give_it(
+    sqlite_database: Database, name: str
+) -> None:
+    mail = sent_mail(sqlite_database)
+    original = f"From: {IDENTITY.sender}\nMessage-ID: <{deliveries(sqlite_database)[0].message_id}>\n"
+    raw = bounce_report(mail, to="news@paperboy.example", original=original)
+    assert handle_bounce(sqlite_database, raw.replace(b"message/rfc822", name.encode())) == "suppressed"
