@@ -1,5 +1,6 @@
 """Trying a mutant: which tests run on it, in which order, and whether one of them notices it."""
 
+import ast
 import threading
 import time
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ PROCESS_TESTS = (
     "tests/delivery/test_crashes.py",
     "tests/flows/",
 )
+# What a test needs before it is ready was started by another test when the map was made.
+PREPARATION_SECONDS = {"tests/flows/": 40.0, "tests/web/": 2.0, "postgresql": 2.0}
 NO_TESTS_LOADED = 4  # pytest's exit code if conftest.py cannot be loaded
 ENDINGS_OF_A_NOTICED_MUTANT = {1, 2, 3}  # a failed test, an error while collecting, an error of pytest
 
@@ -67,10 +70,10 @@ class Trials:
     def _selected(self, mutant: Mutant, source: str) -> list[str]:
         """The tests of the line, then some others, each part from the quickest to the slowest."""
         seconds = self.coverage_map.seconds
-        changed_lines = range(mutant.line, mutant.line + mutant.old.count("\n"))
         of_line = set[str]()
-        for line in changed_lines:
-            of_line |= self.coverage_map.tests_of_line(mutant.file, line, source)
+        for line in range(mutant.line, mutant.line + mutant.old.count("\n")):
+            if is_in_function(source, line):  # other lines ran in whichever test imported the file first
+                of_line |= self.coverage_map.tests_of_line(mutant.file, line, source)
         others = self.coverage_map.tests_of_file(mutant.file)
         limit = self.cap_seconds * (OTHER_TESTS_SHARE if of_line else 1)
         if not of_line:
@@ -84,14 +87,17 @@ class Trials:
 
     def _quickest(self, tests: set[str], limit: float, at_least: int = 0) -> list[str]:
         """The quickest tests whose seconds add up to the limit. What runs on both databases runs on SQLite first."""
-        seconds = self.coverage_map.seconds
         total, taken = 0.0, list[str]()
-        for test in sorted(tests, key=lambda test: ("[postgresql" in test, seconds[test], test)):
-            total += seconds[test]
-            if total > limit and len(taken) >= at_least:
+        for test in sorted(tests, key=lambda test: ("[postgresql" in test, self._cost(test), test)):
+            total += self.coverage_map.seconds[test]
+            if max(total, self._cost(test)) > limit and len(taken) >= at_least:
                 break
             taken.append(test)
         return taken
+
+    def _cost(self, test: str) -> float:
+        preparation = (seconds for part, seconds in PREPARATION_SECONDS.items() if part in test)
+        return self.coverage_map.seconds[test] + sum(preparation)
 
     def _batches(self, tests: list[str]) -> list[list[str]]:
         batches: list[list[str]] = [[]]
@@ -135,3 +141,12 @@ class Trials:
         with self.lock:
             (self.verified if passes else self.broken).add(file if passes else test)
         return passes
+
+
+def is_in_function(source: str, line: int) -> bool:
+    """Whether a line is in the body of a function."""
+    return any(
+        node.body[0].lineno <= line <= (node.end_lineno or 0)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
