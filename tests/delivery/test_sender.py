@@ -11,7 +11,7 @@ from core.database import Database
 from delivery import claim_buffer, planner, sender
 from delivery.context import SendingLimits
 from delivery.models import Delivery
-from delivery.outbox import Lease, claim
+from delivery.outbox import Lease, claim, queues_with_work
 from tests.support.factories import NOW
 from tests.support.outbox import SLOT, deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer
@@ -39,6 +39,16 @@ def test_two_senders_at_once_send_every_mail_once(database: Database) -> None:
             thread.join(30)
     assert sorted(recipients(server)) == sorted(addresses)
     assert states(database) == {"sent": 12}
+
+
+def test_letters_are_sent_before_digests_whatever_their_slots_are_called(database: Database) -> None:
+    plan_mails(database, 3)
+    with database.sessions.begin() as session:
+        queues = ("weekly:2025-W32", "prompt", "daily:2025-08-05")
+        for delivery, queue in zip(session.scalars(select(Delivery)), queues, strict=True):
+            delivery.queue = queue
+    with database.sessions() as session:
+        assert queues_with_work(session) == ["prompt", "daily:2025-08-05", "weekly:2025-W32"]
 
 
 @pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)

@@ -217,6 +217,16 @@ def test_a_post_that_comes_back_brings_back_only_the_papers_that_it_had(session:
     assert [is_withdrawn for *_, is_withdrawn in rows(session)] == [False, True]
 
 
+def test_a_post_that_comes_back_with_an_edit_is_in_force_again(session: Session) -> None:
+    issue = apply_papers(session, OWL).issue
+    delete(session, issue, NOW + HOUR)
+    session.commit()
+    back = apply_papers(session, OWL, HAWK, at=NOW + 2 * HOUR)
+    session.expire_all()
+    assert (back.outcome, back.issue.deleted_at, back.issue.revision) == ("changed", None, 2)
+    assert [is_withdrawn for *_, is_withdrawn in rows(session)] == [False, False]
+
+
 def test_undoing_a_held_edit_ends_the_hold(session: Session) -> None:
     apply_papers(session, OWL, HAWK)
     before = rows(session)
