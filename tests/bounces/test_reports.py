@@ -65,11 +65,20 @@ def test_the_text_of_a_report_about_two_addresses_gives_each_its_own_status(
     assert bounce_records(sqlite_database)[0].status == "5.2.2"
 
 
+@pytest.mark.parametrize(
+    "original",
+    [
+        "rfc822; Minji@Example.com",
+        "utf-8; minj\\x{69}@example.com",
+        "utf-8; minji\\x{1F}@example.com",
+        "minji+40example.com",
+    ],
+)
 def test_a_report_about_a_forwarded_mail_counts_by_the_address_that_it_was_sent_to(
-    sqlite_database: Database,
+    sqlite_database: Database, original: str
 ) -> None:
     mail = sent_mail(sqlite_database)
-    forwarded = b"Original-Recipient: rfc822; Minji@Example.com\nFinal-Recipient: rfc822; minji@new.example"
+    forwarded = f"Original-Recipient: {original}\nFinal-Recipient: rfc822; minji@new.example".encode()
     ours = b"Final-Recipient: rfc822; " + MINJI.encode()
     another = b"Final-Recipient: rfc822; bob@example.com\nAction: failed\nStatus: 5.1.1\n\n"
     raw = bounce_report(mail, *MAILBOX_FULL).replace(ours, another + forwarded)
