@@ -150,3 +150,38 @@ def test_the_original_mail_proves_a_report_under_each_name_that_servers_give_it(
     original = f"From: {IDENTITY.sender}\nMessage-ID: <{deliveries(sqlite_database)[0].message_id}>\n"
     raw = bounce_report(mail, to="news@paperboy.example", original=original)
     assert handle_bounce(sqlite_database, raw.replace(b"message/rfc822", name.encode())) == "suppressed"
+
+
+def test_each_address_of_a_forwarded_mail_has_its_own_status_in_a_report_without_fields(
+    sqlite_database: Database,
+) -> None:
+    mail = sent_mail(sqlite_database)
+    text = f"""A message that you sent could not be delivered to one or more of its recipients:
+
+  bob@new.example
+    (generated from bob@example.com)
+    550 5.1.1 user unknown
+
+  minji@new.example
+    (ultimately generated from {MINJI})
+    552 5.2.2 mailbox full
+"""
+    raw = plain_mail(
+        "Mail delivery failed: returning message to sender",
+        mail.envelope_from,
+        sender="Mailer-Daemon@mx.example.net",
+        text=text,
+    )
+    assert handle_bounce(sqlite_database, raw) == "counted"
+    assert bounce_records(sqlite_database)[0].status == "5.2.2"
+
+
+@pytest.mark.parametrize(
+    ("subject", "action"), [("Unsubscribe me", "unsubscribed"), ("Out of office", "left alone")]
+)
+def test_a_program_that_answers_for_a_reader_unsubscribes_them_only_if_its_subject_says_so(
+    sqlite_database: Database, subject: str, action: str
+) -> None:
+    address = sent_mail(sqlite_database).data.split(b"mailto:")[1].split(b"?")[0].decode()
+    raw = b"Auto-Submitted: auto-replied\n" + plain_mail(subject, address)
+    assert handle_bounce(sqlite_database, raw) == action

@@ -14,6 +14,7 @@ from issues.posts import Post
 from issues.queries import (
     all_issues,
     arrivals_after,
+    count_held,
     find,
     hold_reasons,
     is_quiet,
@@ -160,8 +161,10 @@ def test_a_held_edit_seen_again_stays_held_without_another_revision(session: Ses
 def test_a_release_puts_the_held_edit_in_force(session: Session) -> None:
     apply_papers(session, OWL)
     issue = apply_papers(session, OWL, BROKEN, at=NOW + HOUR).issue
+    assert count_held(session) == 1
     release(session, issue, NOW + 2 * HOUR)
     session.commit()
+    assert count_held(session) == 0
     assert rows(session) == [(1, "Owl", 0, False, False), (2, "Swift", 1, True, False)]
     assert (issue.revision, issue.held_revision, hold_reasons(issue)) == (2, None, [])
     assert issue.revisions[1].released_at == NOW + 2 * HOUR
