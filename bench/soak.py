@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, settings
-
 from bench.databases import databases
 from bench.processes import show
 from core.database import Database
@@ -59,16 +57,8 @@ def _soak(kind: str, server: str, seed: int, seconds: float) -> Coverage:
 
 
 def _draw(open_new: Callable[[], Database], kind: str, seed: int, coverage: Coverage) -> None:
-    how = settings(
-        max_examples=HISTORIES_PER_SEED,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
     try:
-        run_histories(open_new, how, coverage, seed)
+        run_histories(open_new, coverage, histories=HISTORIES_PER_SEED, steps=STEPS, seed_number=seed)
     except Exception as error:  # noqa: BLE001  whatever a history raises is what the soak looks for
         show(f"{kind}, seed {seed}, after {coverage.histories} histories: {type(error).__name__}: {error}")
         show("\n".join(getattr(error, "__notes__", ())))

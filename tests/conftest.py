@@ -15,6 +15,8 @@ import trustme
 
 from core.database import Database
 from core.schema import open_database
+from mailings import intake
+from tests.support import trial_renderings
 from tests.support.factories import NOW, add_issue, issue_of
 from tests.support.new_databases import (
     copy_sqlite,
@@ -178,3 +180,8 @@ def shared_forum() -> Path:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PAPERBOY_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _one_trial_of_each_issue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "faults_of", trial_renderings.faults_of)

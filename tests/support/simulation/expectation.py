@@ -103,8 +103,11 @@ class Expectation:
             else:
                 self._restore(number, gone_since, now)
         kept = [number for number in issue.papers if number in post.papers]
-        if kept != [number for number in post.papers if number in kept]:
-            self.moved |= set(post.papers)
+        new = [number for number in post.papers if number not in kept]
+        if post.papers != [*kept, *new]:
+            self.moved |= set(
+                post.papers
+            )  # they arrive in the order of the post, if nobody has had only some
         issue.papers = list(post.papers)
 
     def _restore(self, number: int, gone_since: datetime, now: datetime) -> None:

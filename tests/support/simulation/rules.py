@@ -8,8 +8,9 @@ from functools import partial, wraps
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -17,6 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from hypothesis.strategies._internal.featureflags import FeatureFlags
 
 from core.database import Database
 from core.frequencies import Frequency
@@ -27,6 +29,10 @@ from tests.support.simulation.checks import check_now, check_that_everything_cam
 from tests.support.simulation.forum import EDITOR, SimulatedPost
 from tests.support.simulation.newsletter import Newsletter, titles_only
 from tests.support.simulation.transport import Trouble
+
+# Hypothesis' own way to draw, as an alternative backend. With those it draws each history independently, and otherwise it
+# repeats parts of earlier histories, so that fewer pairs of rules run.
+AVAILABLE_PROVIDERS["independent"] = "hypothesis.internal.conjecture.providers.HypothesisProvider"
 
 RULE_NAMES: list[str] = []
 READER = st.integers(1, 3)
@@ -99,6 +105,13 @@ def act(**arguments: Any) -> Callable[[Callable[..., None]], Any]:
     return decorate
 
 
+class _AllRules(FeatureFlags):
+    """Every rule may run."""
+
+    def is_enabled(self, name: Any) -> bool:  # noqa: ARG002  the signature is Hypothesis'
+        return True
+
+
 class NewsletterMachine(RuleBasedStateMachine):
     """Histories of a newsletter. A subclass says how a database is opened, and counts the rules in `coverage`."""
 
@@ -107,6 +120,8 @@ class NewsletterMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        # Hypothesis would let only some of the rules run in each history, so that fewer pairs of rules ran.
+        self._rules_strategy.enabled_rules_strategy = st.just(_AllRules())
         self.newsletter = Newsletter(type(self).open_database())
         self.forum = self.newsletter.forum
         self.history: list[str] = []
@@ -438,18 +453,33 @@ def _one_of(posts: list[SimulatedPost], pick: int) -> SimulatedPost:
 
 
 def run_histories(
-    open_database: Callable[[], Database], how: settings, coverage: Coverage, seed_number: int | None = None
+    open_database: Callable[[], Database],
+    coverage: Coverage,
+    *,
+    histories: int,
+    steps: int,
+    seed_number: int | None = None,
 ) -> None:
     """Draw histories, let each of them happen in a database of its own, and count what ran.
 
-    The random numbers follow the seed, or are the same each time if `how` says so.
+    Without a seed they are the same each time.
 
     Raises:
         AssertionError: something did not hold; its notes are the smallest history that shows it.
     """
+    how = settings(
+        max_examples=histories,
+        stateful_step_count=steps,
+        derandomize=seed_number is None,
+        backend="independent",
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
     members = {"open_database": staticmethod(open_database), "coverage": coverage}
     machine = type("Newsletter", (NewsletterMachine,), members)
+    if seed_number is not None:
+        machine = seed(seed_number)(machine)
     with titles_only():
-        run_state_machine_as_test(
-            machine if seed_number is None else seed(seed_number)(machine), settings=how
-        )
+        run_state_machine_as_test(machine, settings=how)
