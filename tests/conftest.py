@@ -44,6 +44,7 @@ LONG_FILES = {
     "test_in_a_browser.py",
     "test_same_answers.py",
     "test_spam.py",
+    "test_stopped_runs.py",
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import update
@@ -196,6 +197,18 @@ def test_a_mail_that_only_waited_for_its_domain_uses_no_quota(
         send(database, server, limits=SendingLimits(per_hour=6))
     assert states(database) == {"planned": 5}
     assert HourlyQuota(DatabaseStorage(database), per_hour=6).reserve(200) == 6
+
+
+def test_the_hour_of_the_quota_ends_however_often_senders_ask_within_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quota = HourlyQuota(DatabaseStorage(database), per_hour=10)
+    allowed = {}
+    for minute in range(0, 200, 20):
+        clock = Mock(return_value=NOW.timestamp() + 60 * minute)
+        monkeypatch.setattr(rate_storage, "time", SimpleNamespace(time=clock))
+        allowed[minute] = quota.reserve(6)
+    assert allowed == {0: 6, 20: 4, 40: 0, 60: 6, 80: 4, 100: 0, 120: 6, 140: 4, 160: 0, 180: 6}
 
 
 def test_quota_that_is_given_back_late_does_not_enlarge_the_next_hour(

@@ -1,5 +1,7 @@
 """The preferences page: expired links, revoking all links, the stored data, erasing it, and a new address."""
 
+from datetime import timedelta
+
 import pytest
 
 from subscribers.tokens import LinkPurpose
@@ -28,6 +30,17 @@ def test_an_expired_link_shows_nothing_and_brings_a_new_one_by_mail_once_a_day(s
         site.wait_until_idle()
     assert len(site.mails()) == 1
     assert site.client.get(path_in(site.mail(ADDRESS), "p")).status_code == 200
+
+
+def test_an_old_confirmation_mail_does_not_open_the_settings(site: Site) -> None:
+    site.sign_up(ADDRESS)
+    link = path_in(site.mail(ADDRESS), "c")
+    site.client.post(link)
+    just_confirmed = site.client.get(link)
+    site.clock.ahead = timedelta(hours=2)
+    later = site.client.get(link)
+    assert (just_confirmed.status_code, later.status_code) == (200, 200)
+    assert ("/p/" in just_confirmed.text, "/p/" in later.text) == (True, False)
 
 
 def test_revoking_all_links_ends_each_of_them_and_leads_to_a_new_one(site: Site, preferences: str) -> None:
