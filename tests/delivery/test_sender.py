@@ -1,15 +1,24 @@
 """The sender: several senders and connections at once send every mail once."""
 
+import asyncio
 import threading
 from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
+import core.database
 from core.database import Database
-from delivery import claim_buffer, planner, sender
-from delivery.context import SendingLimits
+from delivery import claim_buffer, planner, sender, settlement
+from delivery.context import SendingContext, SendingLimits
 from delivery.models import Delivery
+from delivery.sender import send_due
+from delivery.transport.base import Client, FaultCategory, SendError
+from emails.message import Message
+from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer
 
@@ -127,6 +136,62 @@ def test_workers_that_wait_for_the_rate_limit_send_nothing_once_the_run_stops(da
         assert send(database, server, limits=SendingLimits(connections=3, per_second=2)).stopped
         assert sum(command.startswith("MAIL") for command in server.commands) == 1
     assert states(database) == {"planned": 10}
+
+
+class RefusingTransport:
+    """A transport that refuses our sender at its first message, once the database is `away`."""
+
+    def __init__(self) -> None:
+        self.is_away, self.has_refused = asyncio.Event(), False
+        self.accepted: list[Message] = []
+        self.clients = 0
+
+    def client(self) -> Client:
+        self.clients += 1
+        return RefusedClient(self) if self.clients == 1 else AcceptedClient(self)
+
+
+class AcceptedClient:
+    """A client whose messages are all accepted."""
+
+    def __init__(self, transport: RefusingTransport) -> None:
+        self.transport = transport
+
+    async def send(self, message: Message, following: Message | None = None) -> str:  # noqa: ARG002  a protocol
+        self.transport.accepted.append(message)
+        return "250 2.0.0 Queued"
+
+    async def close(self) -> None:
+        """Close nothing, because there is no connection."""
+
+
+class RefusedClient(AcceptedClient):
+    """The client that is refused."""
+
+    async def send(self, message: Message, following: Message | None = None) -> str:  # noqa: ARG002  a protocol
+        await self.transport.is_away.wait()
+        self.transport.has_refused = True
+        raise SendError("550 5.7.1 Sender refused", FaultCategory.OURS)
+
+
+def test_a_worker_that_waits_for_the_database_sends_nothing_once_the_run_has_stopped(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.database, "INITIAL_RETRY_SECONDS", 0.01)
+    plan_mails(database, 6)
+    transport, commit_fast = RefusingTransport(), settlement.commit_fast
+
+    def commit_unless_away(*arguments: Any) -> bool:
+        if transport.accepted and not transport.has_refused:
+            transport.is_away.set()
+            raise OperationalError("UPDATE", {}, psycopg.OperationalError("connection refused"))
+        return commit_fast(*arguments)
+
+    monkeypatch.setattr(settlement, "commit_fast", commit_unless_away)
+    context = SendingContext(database, transport, IDENTITY, lambda: NOW, limits=SendingLimits(connections=2))
+    assert "Sender refused" in send_due(context, None, repeat_uncertain=True).stopped
+    assert len(transport.accepted) == 1
+    assert states(database) == {"sent": 1, "planned": 5}
 
 
 def test_a_reply_is_stored_without_control_characters(database: Database) -> None:

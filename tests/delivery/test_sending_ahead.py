@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress as suppress_errors
 from datetime import timedelta
@@ -29,7 +29,7 @@ from subscribers.accounts import find, unsubscribe
 from subscribers.suppression import suppress
 from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import deliveries, plan_mails, recipients, send, states
-from tests.support.servers.smtp import Message, ScriptedServer
+from tests.support.servers.smtp import ScriptedServer, once
 
 PIPELINING = ("8BITMIME", "SIZE 20971520", "PIPELINING")
 
@@ -137,17 +137,6 @@ def test_the_commands_of_a_mail_are_sent_with_the_text_of_the_mail_before(sqlite
             repeat_uncertain=True,
         )
     assert states(sqlite_database) == {"sent": 3}
-
-
-def once(action: Callable[[], None]) -> Callable[[Message], None]:
-    """A script of the server that calls `action` when it has the first text, before it answers."""
-    left = [action]
-
-    def on_body(_message: Message) -> None:
-        if left:
-            left.pop()()
-
-    return on_body
 
 
 @pytest.mark.parametrize("how", ["unsubscribed", "suppressed"])
