@@ -114,6 +114,24 @@ def test_delays_delivery_receipts_and_auto_replies_change_nothing(sqlite_databas
     assert subscriber_status(sqlite_database) == "active"
 
 
+@pytest.mark.parametrize(("days", "state"), [(5, "failed"), (7, "sent")])
+def test_a_report_that_names_no_mail_is_about_the_last_one_only_while_it_can_still_bounce(
+    database: Database, days: int, state: str
+) -> None:
+    """A server gives up after five days. A later report is about an older mail, and the last one has arrived."""
+    report = bounce_report(sent_mail(database), "5.7.1", "554 5.7.1 blocked using a list", original="")
+    assert handle_bounce(database, report, NOW + timedelta(days=days)) == "counted"
+    assert [delivery.state for delivery in deliveries(database)] == [state]
+
+
+def test_a_server_that_gave_up_is_understood_by_the_reason_that_it_tells(sqlite_database: Database) -> None:
+    mail = sent_mail(sqlite_database)
+    gave_up = "452 4.2.2 The mailbox is over its quota; retry timeout exceeded"
+    assert handle_bounce(sqlite_database, bounce_report(mail, "4.4.7", gave_up)) == "counted"
+    [record] = bounce_records(sqlite_database)
+    assert record.status == "4.2.2"
+
+
 def test_a_complaint_suppresses_at_once_even_if_it_names_nobody(database: Database) -> None:
     mail = sent_mail(database)
     assert handle_bounce(database, complaint(mail)) == "suppressed"

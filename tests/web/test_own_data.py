@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from paperboy.web.preferences import MAX_PAUSE
 from subscribers.tokens import LinkPurpose
 from tests.support.site import Site, path_in
 
@@ -51,6 +52,22 @@ def test_revoking_all_links_ends_each_of_them_and_leads_to_a_new_one(site: Site,
     assert site.client.post(old[2]).status_code == 404
     assert site.client.get(new).status_code == 200
     assert site.subscriber(ADDRESS).status == "active"
+
+
+@pytest.mark.parametrize(("hour", "is_next_day"), [(1, False), (20, True)])
+def test_a_pause_ends_within_a_year_by_the_readers_calendar(
+    site: Site, preferences: str, hour: int, is_next_day: bool
+) -> None:
+    now = site.clock()
+    site.clock.ahead = now.replace(hour=hour, minute=30) + timedelta(days=1) - now
+    today = site.clock().date() + timedelta(days=is_next_day)  # in Seoul
+    days = {"today": today, "tomorrow": today + timedelta(days=1), "the last": today + MAX_PAUSE}
+    days["one more"] = days["the last"] + timedelta(days=1)
+    statuses = {
+        name: site.client.post(f"{preferences}/pause", data={"until": f"{day}"}).status_code
+        for name, day in days.items()
+    }
+    assert statuses == {"today": 400, "tomorrow": 303, "the last": 303, "one more": 400}
 
 
 def test_nothing_is_erased_until_the_box_is_checked(site: Site, preferences: str) -> None:
