@@ -124,14 +124,6 @@ def test_a_report_that_names_no_mail_is_about_the_last_one_only_while_it_can_sti
     assert [delivery.state for delivery in deliveries(database)] == [state]
 
 
-def test_a_server_that_gave_up_is_understood_by_the_reason_that_it_tells(sqlite_database: Database) -> None:
-    mail = sent_mail(sqlite_database)
-    gave_up = "452 4.2.2 The mailbox is over its quota; retry timeout exceeded"
-    assert handle_bounce(sqlite_database, bounce_report(mail, "4.4.7", gave_up)) == "counted"
-    [record] = bounce_records(sqlite_database)
-    assert record.status == "4.2.2"
-
-
 def test_a_complaint_suppresses_at_once_even_if_it_names_nobody(database: Database) -> None:
     mail = sent_mail(database)
     assert handle_bounce(database, complaint(mail)) == "suppressed"
