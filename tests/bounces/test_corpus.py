@@ -121,8 +121,8 @@ def test_any_damaged_report_can_be_parsed(name: str, data: st.DataObject) -> Non
     parse_bounce(bytes(raw))
 
 
-# Of this thread's processor time, which does not pass while the machine is busy with something else. What takes a
-# tenth of it takes minutes as soon as the time grows with the square of the length.
+# Of this thread's processor time, which does not pass while the machine is busy with something else. The slowest mail
+# takes a tenth of it; it would take minutes if the time grew with the square of the length.
 MAX_SECONDS = 5
 
 
