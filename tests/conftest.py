@@ -47,8 +47,8 @@ LONG_FILES = {
     "test_html_standards.py",
     "test_middleware.py",
     "test_in_a_browser.py",
-    "test_same_answers.py",
     "test_spam.py",
+    "test_stopped_runs.py",
 }
 
 

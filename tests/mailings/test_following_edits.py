@@ -10,14 +10,17 @@ from core.frequencies import Frequency
 from issues.queries import find
 from mailings import intake
 from mailings.digest_run import run_digest
+from mailings.resend.request import ResendRequest
 from subscribers import accounts
 from tests.support.factories import RULES, add_subscriber, sending_context_at
 from tests.support.posted import paper, take, weekly_post
+from tests.support.resends import resend
 from tests.support.servers.smtp import ScriptedServer
 
 SUNDAY = datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
 MORNING = SUNDAY + timedelta(hours=1)
 DAY = timedelta(days=1)
+OVERVIEW = "이번 주에는 작은 모델을 다룬 논문이 많습니다."
 OWL, HAWK, KITE = paper("Owl"), paper("Hawk"), paper("Kite")
 
 
@@ -44,10 +47,10 @@ def text_of(data: bytes) -> str:
     return str(body.get_content())
 
 
-def subscribe(database: Database, *addresses: str) -> None:
+def subscribe(database: Database, *addresses: str, language: str = "en") -> None:
     with database.sessions.begin() as session:
         for address in addresses:
-            add_subscriber(session, address, language="en", frequency="daily", now=SUNDAY)
+            add_subscriber(session, address, language=language, frequency="daily", now=SUNDAY)
 
 
 def test_a_restored_paper_reaches_everyone_who_lacks_it_and_nobody_twice(
@@ -86,6 +89,35 @@ def test_a_paper_whose_title_and_address_change_is_still_the_same(
     assert {change["field"] for change in changed["retitled"]} == {"title_ko", "title_en"}
     assert [change["field"] for change in changed["corrected"]] == ["url"]
     assert daily(database, server, 1) == []
+
+
+def test_a_corrected_title_is_sent_to_those_who_got_the_old_one(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    daily(database, server, 0)
+    retitled = HAWK.replace("Hawk Paper", "Hawk Paper with Wings")
+    (changed,) = take(database, weekly_post(OWL, retitled), at=MORNING + DAY / 2).changed
+    assert (bool(changed["retitled"]), bool(changed["corrected"])) == (True, False)
+    request = ResendRequest(issue="9001", is_correction=True, reason="the title was wrong")
+    assert resend(database, server, request, MORNING + DAY).sent == 1
+    _, correction = (text_of(message.data) for message in server.messages)
+    assert "Hawk Paper with Wings" in correction
+    assert "Owl Paper" not in correction
+
+
+def test_an_overview_that_was_read_does_not_come_again_after_its_papers_are_withdrawn(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK, KITE), at=SUNDAY)
+    subscribe(database, "minji@example.com", language="ko")
+    daily(database, server, 0)
+    take(database, weekly_post(KITE), at=MORNING + DAY / 2)
+    daily(database, server, 1)
+    first, second = (text_of(message.data) for message in server.messages)
+    assert ("Owl 논문" in first, "Kite 논문" in second) == (True, True)
+    assert (OVERVIEW in first, OVERVIEW in second) == (True, False)
 
 
 def test_papers_reordered_before_anyone_got_them_are_mailed_in_the_new_order(
