@@ -5,7 +5,7 @@ NODE_MODULES := tests/mail_checks/node_modules
 export UV_PROJECT_ENVIRONMENT := .venv
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: setup demo test check clean
+.PHONY: setup demo test check mutants clean
 
 # Bytecode is compiled here, because a hardened service cannot write it.
 setup: .venv/.done
@@ -36,6 +36,10 @@ check: setup
 
 test: check $(NODE_MODULES)/.done
 	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
+
+# Changes the code at random places and tells which changes no test notices. It is run by hand and takes an hour.
+mutants: setup
+	.venv/bin/python -m bench.mutants $(ARGS)
 
 clean:
 	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(NODE_MODULES)

