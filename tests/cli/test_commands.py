@@ -46,6 +46,13 @@ def test_subscribers_of_each_language_and_frequency_get_their_mail_from_the_feed
     assert (again["sent"], again["skipped"]) == (0, 3), "a slot is sent only once"
 
 
+def test_a_digest_reads_the_feed_first(paperboy: Paperboy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERBOY_SETTLE_MINUTES", "0")
+    add_six_subscribers(paperboy)
+    report = json_of(paperboy("digest", "weekly", "--json", "--now", INGESTED_AT))
+    assert (report["sent"], report["feed"]) == (3, "")
+
+
 def test_an_issue_is_shown_as_in_its_post(paperboy: Paperboy) -> None:
     json_of(paperboy("ingest", "--json"))
     for topic_id in (8427, 9140, 9655):

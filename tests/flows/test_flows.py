@@ -103,6 +103,15 @@ def test_a_feed_that_cannot_be_read_fails_the_run(server: ScriptedServer) -> Non
         ingest.with_options(retries=0)(feed_url="http://127.0.0.1:1/feed.rss", now=NOW)
 
 
+def test_a_digest_goes_out_with_what_is_stored_when_the_feed_cannot_be_read(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAPERBOY_FEED_URL", "http://127.0.0.1:1/feed.rss")
+    report = digest(Frequency.WEEKLY, now=NOW)
+    assert "127.0.0.1:1/feed.rss could not be read" in report["feed"]
+    assert (report["sent"], [message.rcpt for message in server.messages]) == (1, [["minji@example.com"]])
+
+
 # --- alarms ------------------------------------------------------------------------
 
 

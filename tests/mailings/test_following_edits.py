@@ -1,5 +1,6 @@
 """An edit is seen for what it is: papers restored, renamed, reordered, and posts deleted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
@@ -73,6 +74,38 @@ def test_a_restored_paper_reaches_everyone_who_lacks_it_and_nobody_twice(
     assert report.changed[0]["restored"] == ("Hawk Paper",)
     assert daily(database, server, 2) == [("late@example.com", ["Hawk"])]
     assert daily(database, server, 3) == []
+
+
+@pytest.mark.parametrize(
+    ("absence", "mailed"), [(timedelta(weeks=8), True), (timedelta(weeks=8, seconds=1), False)]
+)
+def test_a_paper_restored_after_more_than_eight_weeks_is_for_the_archive(
+    database: Database, server: ScriptedServer, absence: timedelta, mailed: bool
+) -> None:
+    take(database, weekly_post(OWL, HAWK, KITE), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    assert daily(database, server, 0) == [("minji@example.com", ["Owl", "Hawk"])]
+    withdrawn_at = MORNING + DAY / 2
+    take(database, weekly_post(OWL, HAWK), at=withdrawn_at)
+    report = take(database, weekly_post(OWL, HAWK, KITE), at=withdrawn_at + absence)
+    assert report.changed[0]["restored"] == ("Kite Paper",)
+    assert daily(database, server, 57) == ([("minji@example.com", ["Kite"])] if mailed else [])
+    with database.sessions() as session:
+        assert [paper.archived for paper in find(session, "9001").papers] == [False, False, not mailed]
+
+
+def test_a_post_that_moves_to_another_address_repeats_no_paper_and_is_linked_there(
+    database: Database, server: ScriptedServer
+) -> None:
+    post = weekly_post(OWL, HAWK, KITE)
+    take(database, post, at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    assert daily(database, server, 0) == [("minji@example.com", ["Owl", "Hawk"])]
+    moved = "https://forum.example/t/another-name/9001"
+    report = take(database, replace(post, url=moved), at=MORNING + DAY / 2)
+    assert (report.new, report.held, report.deleted) == ([], [], [])
+    assert daily(database, server, 1) == [("minji@example.com", ["Kite"])]
+    assert moved in text_of(server.messages[-1].data)
 
 
 def test_a_paper_whose_title_and_address_change_is_still_the_same(
