@@ -40,13 +40,13 @@ def check_received(newsletter: Newsletter) -> None:
         assert places == sorted(places), f"{reader.address} got a later paper first: {papers}"
 
 
-def received(newsletter: Newsletter) -> dict[str, list[int]]:
-    """The papers that came to each address in digests, in order. Copies that an operator sent are apart."""
+def received(newsletter: Newsletter, *, with_copies: bool = False) -> dict[str, list[int]]:
+    """The papers that came to each address in digests, in order, perhaps with the copies that an operator sent."""
     with newsletter.database.sessions() as session:
         copies = set(session.scalars(select(Delivery.message_id).where(Delivery.kind == DeliveryKind.RESEND)))
     papers: dict[str, list[int]] = {}
     for message_id, mail in newsletter.transport.accepted.items():
-        if message_id.strip("<>") not in copies:
+        if with_copies or message_id.strip("<>") not in copies:
             papers.setdefault(mail.to, []).extend(mail.papers)
     return papers
 
@@ -71,12 +71,10 @@ def _papers_of(
     *states: DeliveryState,
     is_excluded: bool = False,
 ) -> set[int]:
-    """The papers in digests to a subscriber in (or not in) these states."""
+    """The papers in deliveries to a subscriber that are (or are not) in these states."""
     is_among = Delivery.state.not_in(states) if is_excluded else Delivery.state.in_(states)
     editions = select(EditionRow.papers).join(Delivery)
-    editions = editions.where(
-        Delivery.subscriber_id == subscriber_id, Delivery.kind == DeliveryKind.DIGEST, is_among
-    )
+    editions = editions.where(Delivery.subscriber_id == subscriber_id, is_among)
     return {
         number_of(stored[number])
         for papers in session.scalars(editions)
@@ -88,7 +86,7 @@ def _papers_of(
 def check_that_everything_came(newsletter: Newsletter) -> None:
     """Weeks pass without trouble. Then every active subscriber has every paper, or the operator knows of it."""
     _let_calm_weeks_pass(newsletter)
-    digests = received(newsletter)
+    mails = received(newsletter, with_copies=True)
     with newsletter.database.sessions() as session:
         stored = {paper.number: paper for paper in session.scalars(select(Paper))}
         for reader in newsletter.readers.values():
@@ -97,7 +95,7 @@ def check_that_everything_came(newsletter: Newsletter) -> None:
             subscriber = session.get_one(Subscriber, reader.subscriber_id)
             if subscriber.status != SubscriberStatus.ACTIVE:
                 continue
-            known = {number for address in reader.addresses for number in digests.get(address, [])}
+            known = {number for address in reader.addresses for number in mails.get(address, [])}
             known |= _papers_of(session, subscriber.id, stored, *LOST_STATES)
             missed = newsletter.expectation.due(reader.start) - known
             assert not missed, f"{reader.address} never got {missed}"

@@ -73,10 +73,11 @@ class SimulatedForum:
         start = max(start, now.date() - timedelta(days=now.weekday()))
         return self._add(self.posts, start, self._new_papers(count), now, author)
 
-    def publish_old_week(self, count: int, now: datetime) -> SimulatedPost:
-        """The post of a week that is long over."""
+    def show_old_week(self, count: int) -> SimulatedPost:
+        """A post of a week that is long over, which was not read when it was new."""
         start = FIRST_OLD_WEEK - timedelta(weeks=len(self.old_posts))
-        return self._add(self.old_posts, start, self._new_papers(count), now, EDITOR)
+        then = datetime(start.year, start.month, start.day, 7, 0, tzinfo=SEOUL)
+        return self._add(self.old_posts, start, self._new_papers(count), then, EDITOR)
 
     def repost(self, post: SimulatedPost, now: datetime) -> SimulatedPost:
         """The same week once more as another topic, with one more paper."""

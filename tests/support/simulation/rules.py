@@ -164,8 +164,8 @@ class NewsletterMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self._in_force())
     @act(count=st.integers(1, 3))
-    def publish_old_week(self, count: int) -> None:
-        self.forum.publish_old_week(count, self.newsletter.now)
+    def show_old_week(self, count: int) -> None:
+        self.forum.show_old_week(count)
 
     @precondition(lambda self: self._editable())
     @act(pick=PICK, count=st.integers(1, 2))
