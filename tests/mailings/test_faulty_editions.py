@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from core.database import Database
 from mailings.upkeep import run_upkeep
+from monitoring.attention import attention_items
 from tests.support.account_actions import PUBLISHED, WEEK, cursor_of, publish, subscribe
 from tests.support.digests import bodies_of, digest
 from tests.support.factories import NOW, RULES, add_issue, blocks, issue_of, paper, sending_context_at
@@ -45,3 +46,14 @@ def test_an_issue_that_cannot_be_rendered_holds_up_the_next_issue_only_until_the
     assert (late.sent, late.fault) == (1, "")
     (text,) = bodies_of(server, "ko@example.com")
     assert "2번째 논문의 초록입니다." in text
+
+
+def test_an_edition_that_cannot_be_rendered_needs_attention(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish_faulty(database)
+    subscribe(database, "ko@example.com")
+    digest(database, server)
+    with database.sessions() as session:
+        (item,) = attention_items(session, NOW, 5)
+    assert "the mail in ko with papers of" in item.what
