@@ -24,7 +24,8 @@ from tests.support.new_databases import (
     make_sqlite_template,
     temporary_databases,
 )
-from tests.support.simulation.rules import Coverage, run_histories
+from tests.support.simulation.coverage import Coverage
+from tests.support.simulation.histories import new_coverage, run_histories
 
 HISTORIES_PER_SEED = 20
 STEPS = 50
@@ -47,7 +48,7 @@ def main() -> None:
 
 def _soak(kind: str, server: str, seed: int, seconds: float) -> Coverage:
     end = time.monotonic() + seconds
-    coverage = Coverage()
+    coverage = new_coverage()
     while time.monotonic() < end:
         with _new_databases(kind, server) as new_url:
             _draw(lambda: open_database(new_url()), kind, seed, coverage)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from core.schema import open_database
-from tests.support.simulation.rules import Coverage, run_histories
+from tests.support.simulation.histories import new_coverage, run_histories
 
 HISTORIES, STEPS = 40, 45
 
@@ -18,7 +18,7 @@ HISTORIES, STEPS = 40, 45
 def test_every_active_subscriber_gets_every_paper_once_and_in_order(
     new_database_url: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    coverage = Coverage()
+    coverage = new_coverage()
     run_histories(lambda: open_database(new_database_url()), coverage, histories=HISTORIES, steps=STEPS)
     with capsys.disabled():
         print("\n" + coverage.summary())  # noqa: T201  a maintainer wants to see it

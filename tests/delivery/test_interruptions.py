@@ -16,7 +16,7 @@ from tests.support.factories import NOW, add_issue, add_subscriber, issue_of
 from tests.support.outbox import deliveries, recipients, states
 from tests.support.servers.smtp import ScriptedServer
 
-READERS = 300
+READERS = 120
 INTERRUPTED = "paperboy: interrupted: run it again, and it goes on where it stopped\n"
 DIGEST = ("digest", "weekly", "--now", NOW.isoformat())
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
