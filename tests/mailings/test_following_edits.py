@@ -176,6 +176,19 @@ def test_the_papers_of_a_deleted_post_are_not_mailed_any_further(
     assert daily(database, server, 2) == [("minji@example.com", ["Kite"])]
 
 
+def test_a_deleted_post_that_comes_back_with_a_doubt_brings_what_was_in_force(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK, KITE), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    assert daily(database, server, 0) == [("minji@example.com", ["Owl", "Hawk"])]
+    take(database, at=MORNING + DAY / 2, gone=[9001])
+    without_title = KITE[KITE.index("</h2>") + len("</h2>") :]
+    report = take(database, weekly_post(OWL, HAWK, without_title), at=MORNING + 1.5 * DAY)
+    assert [entry["topic_id"] for entry in report.held] == [9001]
+    assert daily(database, server, 2) == [("minji@example.com", ["Kite"])]
+
+
 def test_a_corrected_address_counts_as_a_correction(sqlite_database: Database) -> None:
     take(sqlite_database, weekly_post(OWL, HAWK), at=SUNDAY)
     take(sqlite_database, weekly_post(OWL, HAWK.replace("2606.", "2607.")), at=MORNING)

@@ -57,6 +57,7 @@ class Expectation:
             if post.is_deleted:
                 self._delete(post.topic_id, now)
             elif post.topic_id in self.issues:
+                self._come_back(self.issues[post.topic_id], now)
                 if not post.lacks_title:
                     self._edit(post, now)
             elif post.topic_id not in waiting:
@@ -89,8 +90,6 @@ class Expectation:
 
     def _edit(self, post: SimulatedPost, now: datetime) -> None:
         issue = self.issues[post.topic_id]
-        if issue.is_deleted:
-            self._undelete(issue, now)
         for number in issue.papers:
             if number not in post.papers:
                 issue.gone_since[number] = now
@@ -124,7 +123,9 @@ class Expectation:
             issue.is_deleted = True
             issue.gone_since |= dict.fromkeys(issue.papers, now)
 
-    def _undelete(self, issue: IssueInForce, now: datetime) -> None:
+    def _come_back(self, issue: IssueInForce, now: datetime) -> None:
+        if not issue.is_deleted:
+            return
         issue.is_deleted = False
         for number in issue.papers:
             self._restore(number, issue.gone_since.pop(number), now)
