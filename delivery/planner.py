@@ -170,7 +170,6 @@ def plan_letter(
             due_at=now,
         )
     )
-    session.flush()
 
 
 def count_letters_since(session: Session, subscriber_id: int, kind: MailKind, since: datetime) -> int:

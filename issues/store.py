@@ -216,7 +216,6 @@ def _read_again(
     revision.content = read
     _set_texts(issue, content)
     paper_rows.apply_papers(session, issue, content.papers, diff(stored, content), now, is_edit=False)
-    session.flush()
 
 
 def _undelete(
@@ -238,7 +237,6 @@ def _restore_papers(session: Session, issue: Issue, now: datetime) -> None:
     """Put the papers in force again that were withdrawn when the post was gone."""
     paper_rows.restore_all(session, issue, now)
     issue.deleted_at, issue.changed_at = None, now
-    session.flush()
 
 
 # --- rows ---------------------------------------------------------------------------

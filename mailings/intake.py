@@ -260,7 +260,6 @@ def _order_as_posted(session: Session, applied: ApplyResult) -> None:
     first, last = paper_rows.arrival_range(issue)
     if not is_cursor_between(session, first, last):
         paper_rows.order_as_posted(issue)
-        session.flush()
 
 
 def _note_deleted(session: Session, gone: Collection[int], report: IngestReport, now: datetime) -> None:

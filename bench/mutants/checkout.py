@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copy2
+from typing import Any
 
-from bench.mutants.forking import ForkingPytest
+from bench.mutants.forking import NOT_A_FUNCTION, ForkingPytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,7 +47,9 @@ class Checkout:
         # A changed file can have the size and the time of the original, so bytecode is found by the hash of its source.
         compiling = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "."]
         subprocess.run(compiling, cwd=folder, check=True)
-        self._pytest = ForkingPytest(ROOT)
+        self._changed: dict[str, str] = {}
+        self._cold = ForkingPytest("bench.mutants.forking", folder)
+        self._warm = ForkingPytest("bench.mutants.warm", folder)
 
     @contextmanager
     def changed(self, file: str, source: str) -> Iterator[None]:
@@ -54,23 +57,38 @@ class Checkout:
         path = self.folder / file
         original = path.read_text()
         path.write_text(source)
+        self._changed = {"file": str(path), "original": original}
         try:
             yield
         finally:
             path.write_text(original)
+            self._changed = {}
 
-    def run(self, tests: Sequence[str], limit: float, *options: str, **environment: str) -> Run:
-        """Run tests until the first failure, and interrupt them after `limit` seconds."""
+    def run(
+        self, tests: Sequence[str], limit: float, timeout: float, *options: str, **environment: str
+    ) -> Run:
+        """Run tests in this order until the first failure, and interrupt them after `limit` seconds.
+
+        `tests` are names of tests, or files and folders. `timeout` is the limit of each test.
+        """
         names, failure, running = (self.folder / name for name in ("var-tests", "var-failure", "var-running"))
         names.write_text("\n".join(tests))
         failure.unlink(missing_ok=True)
         running.unlink(missing_ok=True)
-        exit_code = self._pytest.run(
-            self.folder,
-            ["-q", "-p", "bench.mutants.recorder", "-p", "no:cacheprovider", *options, f"@{names}"],
-            self._environment(failure, running) | environment,
-            limit,
-        )
+        files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+        if files != list(tests):
+            environment["MUTANTS_TESTS"] = str(names)
+        order: dict[str, Any] = {
+            "limit": limit,
+            "environment": self._environment(failure, running) | environment,
+        }
+        exit_code: int | None = NOT_A_FUNCTION
+        if self._changed and not options:
+            exit_code = self._warm.run(order | self._changed | {"tests": list(tests), "timeout": timeout})
+        if exit_code == NOT_A_FUNCTION:
+            arguments = ["-q", "-x", "-p", "bench.mutants.recorder", "-p", "no:cacheprovider"]
+            arguments += [f"--timeout={timeout:.0f}", *options, *files]
+            exit_code = self._cold.run(order | {"arguments": arguments})
         if exit_code is None or (exit_code == 1 and not failure.exists()):
             return Run(None, running.read_text() if running.exists() else "")
         if failure.exists():
@@ -78,7 +96,8 @@ class Checkout:
         return Run(exit_code)
 
     def close(self) -> None:
-        self._pytest.close()
+        self._cold.close()
+        self._warm.close()
 
     def _environment(self, failure: Path, running: Path) -> dict[str, str]:
         return {

@@ -5,7 +5,9 @@ a condition that is negated, a value that is not returned and a call that is not
 """
 
 import ast
+import hashlib
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -55,27 +57,30 @@ class Mutant:
 
 
 def draw(packages: Iterable[str], count: int, seed: int) -> Iterator[Mutant]:
-    """Mutants at different lines. Each line of code that can be changed is as likely as any other."""
-    chance = random.Random(seed)  # noqa: S311  nothing secret
+    """Mutants at different lines. Each line of code that can be changed is as likely as any other.
+
+    A line keeps its place in the order when other lines are edited, so a run that was stopped can go on.
+    """
     changes = {
-        (package, file, line): found
+        (_digest(seed, file.relative_to(ROOT), text), package, file): found
         for package in packages
         for file in sorted((ROOT / package).rglob("*.py"))
         if file.name != "__init__.py"
-        for line, found in _changes_by_line(file).items()
+        for text, found in _changes_by_line(file)
     }
-    places = sorted(changes)
-    chance.shuffle(places)
-    yield from islice(
-        (mutant for place in places if (mutant := _drawn(*place[:2], changes[place], chance))), count
-    )
+    found = (_drawn(*place, changes[place]) for place in sorted(changes))
+    yield from islice((mutant for mutant in found if mutant), count)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr([str(part) for part in parts]).encode()).hexdigest()
 
 
 def _drawn(
-    package: str, file: Path, changes: "list[tuple[cst.Module, Change]]", chance: random.Random
+    digest: str, package: str, file: Path, changes: "list[tuple[cst.Module, Change]]"
 ) -> Mutant | None:
     """One of the changes of a line."""
-    chance.shuffle(changes)
+    changes = random.Random(digest).sample(changes, len(changes))  # noqa: S311  nothing secret
     return next((mutant for change in changes if (mutant := _mutant(package, file, change))), None)
 
 
@@ -99,11 +104,16 @@ def _common(some: list[str], others: list[str]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(some, others, strict=False)))
 
 
-def _changes_by_line(file: Path) -> dict[int, list[tuple[cst.Module, Change]]]:
+def _changes_by_line(file: Path) -> Iterator[tuple[str, list[tuple[cst.Module, Change]]]]:
+    """The changes of each line, with its text and how often the same text stands above it."""
     wrapper = MetadataWrapper(cst.parse_module(file.read_text()), unsafe_skip_copy=True)
     visitor = _Changes()
     wrapper.visit(visitor)
-    return {line: [(wrapper.module, change) for change in found] for line, found in visitor.found.items()}
+    lines, seen = file.read_text().splitlines(), Counter[str]()
+    for number, found in sorted(visitor.found.items()):
+        text = lines[number - 1]
+        yield f"{text}#{seen[text]}", [(wrapper.module, change) for change in found]
+        seen[text] += 1
 
 
 class _Changes(cst.CSTVisitor):

@@ -17,6 +17,7 @@ from typing import Any
 
 GRACE_SECONDS = 15.0  # for pytest to end its servers after an interrupt
 POLL_SECONDS = 0.02
+NOT_A_FUNCTION = 70  # the exit code of a fork that cannot take a change
 LOADED = (
     "pytest", "hypothesis", "schemathesis.pytest.plugin", "pytest_timeout", "pytest_socket", "xdist.plugin", "coverage",
     "sqlalchemy.orm", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg", "alembic.command",
@@ -30,29 +31,25 @@ PROJECT = {
 
 
 class ForkingPytest:
-    """The process that forks. It ends when its input is closed."""
+    """A process that forks, either `bench.mutants.forking` or `bench.mutants.warm`. It ends when its input is closed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, module: str, folder: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.mutants.forking"],
-            cwd=root,
+            [sys.executable, "-m", module],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._is_ready = False
 
-    def run(
-        self, folder: Path, arguments: list[str], environment: dict[str, str], limit: float
-    ) -> int | None:
-        """The exit code of pytest in a folder, or None if it had to be ended after `limit` seconds."""
+    def run(self, order: dict[str, Any]) -> int | None:
+        """The exit code of pytest, or None if it had to be ended after the order's `limit` of seconds."""
         if not self._process.stdin or not self._process.stdout:
             raise RuntimeError("the process has no pipes")
-        order = {
-            "folder": str(folder),
-            "arguments": arguments,
-            "environment": environment,
-            "limit": limit,
-        }
+        if not self._is_ready:
+            self._is_ready = bool(self._process.stdout.readline())
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
@@ -71,32 +68,47 @@ def _serve() -> None:
     with warnings.catch_warnings(action="ignore"):
         for name in LOADED:
             importlib.import_module(name)
-    for line in sys.stdin:
+    answer: int | None = None
+    while True:
+        with suppress(BrokenPipeError):  # whoever gave the order has been stopped
+            sys.stdout.write(f"{json.dumps(answer)}\n")
+            sys.stdout.flush()
+        line = sys.stdin.readline()
+        if not line:
+            return
         order = json.loads(line)
         child = os.fork()
         if not child:
-            sys.exit(_pytest(order))
-        sys.stdout.write(json.dumps(_wait(child, order["limit"])) + "\n")
-        sys.stdout.flush()
+            os._exit(_pytest(order))
+        answer = wait_for(child, order["limit"])
 
 
 def _pytest(order: dict[str, Any]) -> int:
     import pytest  # noqa: PLC0415  loaded by now, and not needed by the side that gives the orders
 
-    os.setsid()
-    os.chdir(order["folder"])
-    os.environ.update(order["environment"])
+    begin_fork(order)
+    silence()
     loaded = {name for name in sys.modules if name.partition(".")[0] in PROJECT}
     if loaded:
         raise RuntimeError(f"these are loaded already, so no change of them would be tried: {loaded}")
-    sys.path[0] = order["folder"]
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in range(3):
-        os.dup2(nothing, descriptor)
     return int(pytest.main(order["arguments"]))
 
 
-def _wait(child: int, limit: float) -> int | None:
+def begin_fork(order: dict[str, Any]) -> None:
+    """Make a fork a group of processes of its own, with the environment of its order."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    os.environ.update(order["environment"])
+
+
+def silence() -> None:
+    """Connect the standard streams with nothing."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(nothing, descriptor)
+
+
+def wait_for(child: int, limit: float) -> int | None:
     """The exit code. A process that takes too long gets an interrupt, then it is killed with all that it started."""
     try:
         exit_code = _exit_code(child, limit)

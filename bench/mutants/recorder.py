@@ -1,6 +1,7 @@
 """A pytest plugin: which test runs which lines, how long each test takes, and where the first one fails.
 
-Environment variables say what is wanted. `MUTANTS_TIMES` is a file for a line of JSON per test, `MUTANTS_FAILURE` one for
+Environment variables say what is wanted. `MUTANTS_TESTS` is a file that names the tests to run, in their order; a name that
+is no longer there does no harm. `MUTANTS_TIMES` is a file for a line of JSON per test, `MUTANTS_FAILURE` one for
 the first failure, and `MUTANTS_RUNNING` one for the test that runs. Lines are measured if coverage was started by `COVERAGE_PROCESS_START`; `MUTANTS_TEST` then names
 the test to the processes that a test starts.
 """
@@ -12,6 +13,14 @@ from pathlib import Path
 
 import coverage
 import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "MUTANTS_TESTS" in os.environ:
+        found = {item.nodeid: item for item in items}
+        wanted = Path(os.environ["MUTANTS_TESTS"]).read_text().splitlines()
+        items[:] = [found[name] for name in wanted if name in found]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

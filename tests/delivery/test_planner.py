@@ -5,6 +5,7 @@ from sqlalchemy import func, select, text
 
 from core.database import Database
 from delivery import planner
+from delivery.editions import add_edition
 from delivery.models import Delivery
 from tests.support.factories import IDENTITY, NOW, add_subscriber
 from tests.support.outbox import deliveries, edition_row, plan_mails
@@ -58,3 +59,15 @@ def test_every_delivery_has_a_message_id_of_its_own_at_the_senders_domain(databa
     ids = [delivery.message_id for delivery in deliveries(database)]
     assert len(set(ids)) == 20
     assert all(id_.endswith("@paperboy.example") for id_ in ids)
+
+
+def test_editions_that_read_the_same_are_stored_once(database: Database) -> None:
+    with database.sessions.begin() as session:
+        first = add_edition(session, edition_row())
+        assert add_edition(session, edition_row()) is first
+        others = [edition_row(after_cursor=1), edition_row(), edition_row(), edition_row()]
+        others[1].html += "<p>corrected</p>"
+        others[2].slot = "weekly:2025-W33"
+        others[3].nonce = "f" * len(first.nonce)
+        stored = {add_edition(session, other).id for other in others} | {first.id}
+        assert len(stored) == 5

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 import core.database
@@ -15,13 +15,16 @@ from core.database import Database
 from delivery import claim_buffer, planner, sender, settlement
 from delivery.context import SendingContext, SendingLimits
 from delivery.models import Delivery
+from delivery.outbox import Lease, claim, queues_with_work
 from delivery.sender import send_due
 from delivery.transport.base import Client, FaultCategory, SendError
 from emails.message import Message
 from tests.support.database_faults import log_lines
 from tests.support.factories import IDENTITY, NOW
-from tests.support.outbox import deliveries, plan_mails, recipients, send, states
+from tests.support.outbox import SLOT, deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer
+
+_TWO_AT_NOW: dict[str, Any] = {"now": NOW, "repeat_uncertain": False, "limit": 2}
 
 
 class Crash(BaseException):
@@ -44,6 +47,28 @@ def test_two_senders_at_once_send_every_mail_once(database: Database) -> None:
             thread.join(30)
     assert sorted(recipients(server)) == sorted(addresses)
     assert states(database) == {"sent": 12}
+
+
+def test_letters_are_sent_before_digests_whatever_their_slots_are_called(database: Database) -> None:
+    plan_mails(database, 3)
+    with database.sessions.begin() as session:
+        queues = ("weekly:2025-W32", "prompt", "daily:2025-08-05")
+        for delivery, queue in zip(session.scalars(select(Delivery)), queues, strict=True):
+            delivery.queue = queue
+    with database.sessions() as session:
+        assert queues_with_work(session) == ["prompt", "daily:2025-08-05", "weekly:2025-W32"]
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_a_sender_does_not_wait_for_mails_that_another_one_is_claiming(database: Database) -> None:
+    plan_mails(database, 4)
+    with database.sessions() as one, database.sessions() as other:
+        other.execute(text("SET LOCAL lock_timeout = '10s'"))
+        claimed = [
+            [found.id for found in claim(session, SLOT, Lease(token, NOW), **_TWO_AT_NOW)]
+            for token, session in (("one", one), ("other", other))
+        ]
+    assert claimed == [[1, 2], [3, 4]]
 
 
 def test_a_second_sender_does_not_repeat_the_mail_that_the_first_one_is_sending(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from delivery.transport.smtp import connection
 from delivery.transport.smtp.replies import SmtpError
 from tests.support.servers.smtp import ScriptedServer
 from tests.support.smtp_messages import LOGIN, LOGIN_IN_URL, message, to, url
@@ -166,3 +167,9 @@ def test_many_large_mails_share_one_encrypted_connection(server_tls: ssl.SSLCont
         for _ in range(5):
             client.send(large)
     assert (len(server.messages), server.sessions) == (5, 1)
+
+
+def test_a_connection_keeps_the_precautions_of_pythons_own_tls() -> None:
+    ours, usual = connection._tls_context(""), ssl.create_default_context()
+    assert ours.options & usual.options == usual.options
+    assert (ours.verify_mode, ours.check_hostname) == (usual.verify_mode, usual.check_hostname)

@@ -1,6 +1,7 @@
 """The flows, run by a real Prefect server, and the deployments of prefect.yaml."""
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from core.database import DatabaseError
 from core.errors import RunFailedError
 from core.frequencies import Frequency
 from flows.digest import digest
+from flows.drain import drain
 from flows.ingest import ingest
 from flows.read_bounces import bounces
 from flows.resend import resend
@@ -51,6 +53,12 @@ def _artifacts() -> set[str]:
         return {str(artifact.key) for artifact in client.read_artifacts()}
 
 
+def _result(key: str, what: str) -> str:
+    with get_client(sync_client=True) as client:
+        (table, *_) = [artifact.data for artifact in client.read_artifacts() if artifact.key == key]
+    return next(str(row["result"]) for row in json.loads(str(table)) if row["what"] == what)
+
+
 def test_the_flows_mail_the_papers_of_the_feed_and_publish_artifacts(server: ScriptedServer) -> None:
     assert digest(Frequency.WEEKLY, now=NOW)["sent"] == 1
     assert digest(Frequency.DAILY, now=NOW)["sent"] == 1
@@ -64,14 +72,9 @@ def test_the_flows_mail_the_papers_of_the_feed_and_publish_artifacts(server: Scr
         ["bob@example.com"],
         ["minji@example.com"],
     ]
-    assert {
-        "ingest",
-        "digest-weekly",
-        "digest-daily-progress",
-        "resend-plan",
-        "resend",
-        "upkeep",
-    } <= _artifacts()
+    keys = {"ingest", "digest-weekly", "digest-daily-progress", "resend-plan", "resend", "upkeep"}
+    assert keys <= _artifacts()
+    assert "issue 2026-03-02" in _result("ingest", "new")
 
 
 def test_a_run_that_the_mail_server_stopped_fails_with_the_reason(
@@ -80,6 +83,8 @@ def test_a_run_that_the_mail_server_stopped_fails_with_the_reason(
     monkeypatch.setenv("PAPERBOY_SMTP_URL", "smtp://127.0.0.1:1")
     with pytest.raises(RunFailedError, match="1 deliveries stay planned"):
         digest(Frequency.WEEKLY, now=NOW)
+    with pytest.raises(RunFailedError, match=r"^weekly:2025-W32 stopped: "):
+        drain("weekly:2025-W32", now=NOW)
     monkeypatch.setenv("PAPERBOY_SMTP_URL", f"smtp://{server.host}:{server.port}")
     assert upkeep(now=NOW)["retries"]["sent"] == 1, "the next run sends the rest"
 

@@ -63,7 +63,7 @@ def test_a_feed_is_read_whatever_content_type_its_server_names(forum: Forum) -> 
     ],
 )
 def test_an_answer_that_is_not_a_feed_is_refused(body: bytes) -> None:
-    with pytest.raises(FeedError):
+    with pytest.raises(FeedError, match=r"^https://forum\.example/ "):
         read_feed(Fetched("https://forum.example/", body, UNKNOWN, "application/rss+xml"))
 
 
@@ -122,7 +122,7 @@ def first_post(**changed: Any) -> dict[str, Any]:
 )
 def test_an_incomplete_topic_is_refused(changed: dict[str, Any]) -> None:
     assert read_topic(topic()).published_at == datetime(2025, 8, 3, 21, tzinfo=UTC)
-    with pytest.raises(FeedError):
+    with pytest.raises(FeedError, match=f"^{TOPIC_URL} "):
         read_topic(topic(**changed))
 
 
@@ -164,7 +164,7 @@ def test_a_deleted_topic_is_told_from_one_that_cannot_be_read(changed: dict[str,
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"<html>", b"\xff", b"[" * 100_000])
 def test_an_answer_that_is_not_a_topic_is_refused(body: bytes) -> None:
-    with pytest.raises(FeedError):
+    with pytest.raises(FeedError, match=rf"^{TOPIC_URL} is not a topic's JSON \(\w+Error\)"):
         read_topic(Fetched(TOPIC_URL, body, UNKNOWN))
 
 

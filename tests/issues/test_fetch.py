@@ -83,6 +83,15 @@ def test_each_fault_is_reported_in_one_line_and_a_slow_answer_is_not_waited_for(
     assert server.feed_url in str(caught.value)
 
 
+def test_a_server_that_falls_silent_is_left_long_before_the_deadline(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("issues.fetch.TIMEOUT_SECONDS", 0.2)
+    server.fault = "silent"
+    with pytest.raises(FeedError, match=f"^{server.feed_url} did not answer in time$"):
+        fetch(server.feed_url, UNKNOWN, ALLOWED)
+
+
 def test_a_server_that_is_down_is_reported(forum: Forum) -> None:
     with FaultyServer(forum) as stopped:
         address = stopped.feed_url

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issues.feed import read_feed
+from issues.feed_guard import MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS
 from issues.fetch import FeedError, Fetched, Validators
 
 URL = "https://forum.example/c/news/14.rss"
@@ -154,14 +155,20 @@ def test_the_words_of_a_document_type_may_stand_in_a_post() -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        (rss(attributes="".join(f' a{n}=""' for n in range(61))), "attributes"),
+        (
+            rss(attributes="".join(f' a{n}=""' for n in range(61))),
+            f"has more than {MAX_ATTRIBUTES} attributes in an element: nothing was read",
+        ),
         (rss(attributes="".join(f' a{n}=""' for n in range(100_000))), "more than 64 KB"),
         (rss(f"<a{' ' * 100_000}/>"), "more than 64 KB"),
         (rss(f"<!--{'a' * 100_000}-->"), "more than 64 KB"),
-        (rss("<a>" * 50_000 + "</a>" * 50_000), "nested"),
+        (
+            rss("<a>" * 50_000 + "</a>" * 50_000),
+            f"has more than {MAX_DEPTH} nested elements: nothing was read",
+        ),
         ("<a>" * 500_000, "nested"),
-        (rss("<a/>" * 30_000), "elements"),
-        (rss(ITEM * 201), "items"),
+        (rss("<a/>" * 30_000), f"has more than {MAX_ELEMENTS} elements: nothing was read"),
+        (rss(ITEM * 201), "has more than 200 items: nothing was read"),
         (item(f"<title>{'a' * 4001}</title>"), "title"),
         (item(f"<guid>{' ' * 1_000_000}</guid>"), "guid"),
         (item("<description>a<b>c</b></description>"), "inside a description"),

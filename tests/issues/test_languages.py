@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.parsed_posts import parsed_paper, simplified_texts
+from tests.support.parsed_posts import parsed_paper, parsed_post, simplified_texts
 from tests.support.post_html import paper_html
 
 LATIN_LINES = (
@@ -48,6 +48,20 @@ def test_a_korean_sentence_after_the_english_quote_is_korean() -> None:
     paper = parsed_paper(html)
     assert simplified_texts(paper.abstract_ko) == ["초록입니다.", "코드는 공개되어 있습니다."]
     assert simplified_texts(paper.abstract_en) == ["The English abstract."]
+
+
+def test_a_formula_at_the_beginning_goes_with_the_text_that_follows_it() -> None:
+    english = "<p>E = mc2</p><p>42</p><p>The English abstract is here.</p>"
+    paper = parsed_paper(
+        paper_html(abstract=f"<p>초록의 한국어 문장입니다.</p><blockquote>{english}</blockquote>")
+    )
+    assert simplified_texts(paper.abstract_ko) == ["초록의 한국어 문장입니다."]
+    html = paper_html(intro=english, abstract="<p>초록의 한국어 문장입니다.</p>")
+    assert simplified_texts(parsed_post(html).papers[0].intro_en) == [
+        "E = mc2",
+        "42",
+        "The English abstract is here.",
+    ]
 
 
 def test_a_list_is_in_one_language_whatever_one_of_its_entries_is_in() -> None:

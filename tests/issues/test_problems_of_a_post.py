@@ -21,6 +21,7 @@ def test_a_post_without_papers_is_a_problem() -> None:
     [
         (paper_html(abstract="<p>Only English.</p>"), "Korean abstract"),
         (paper_html(intro=""), "Korean introduction"),
+        (paper_html(intro="", link="<p>곧</p>"), "Korean introduction, no link"),
         (paper_html(link="<p>곧 추가합니다.</p>"), "link"),
         (paper_html(link='<p><a href="javascript:alert(1)">논문</a></p>'), "link"),
     ],

@@ -55,6 +55,22 @@ def test_a_paper_without_its_title_holds_the_issue_and_names_the_place() -> None
     assert "in or after paper 1 (올빼미 / Owl), “논문 소개” belongs to no paper that has a title" in found
 
 
+def test_a_bold_title_with_a_picture_below_it_opens_a_paper() -> None:
+    picture = '<p><img src="https://forum.example/a.png" alt="" width="600" height="400"></p>'
+    bold = HAWK.replace(heading("매 / Hawk", 2), f"<p><strong>매 / Hawk</strong></p>{picture}{picture}")
+    content = parsed_post(paper_html(), bold)
+    assert [paper.title_en for paper in content.papers] == ["Owl", "Hawk"]
+    assert content.problems == ()
+
+
+def test_a_label_that_is_there_twice_around_a_picture_opens_no_paper() -> None:
+    label = heading("논문 초록(Abstract)")
+    picture = '<p><img src="https://forum.example/a.png" alt="" width="600" height="400"></p>'
+    content = parsed_post(paper_html().replace(label, f"{label}{picture}<hr>{label}"), HAWK)
+    assert [paper.title_en for paper in content.papers] == ["Owl", "Hawk"]
+    assert content.problems == ()
+
+
 def test_a_text_between_two_papers_holds_the_issue() -> None:
     assert "belongs to neither" in problems(paper_html() + "<hr><p>어디에도 속하지 않는 글입니다.</p>" + HAWK)
 
@@ -127,9 +143,10 @@ def test_a_summary_after_the_papers_goes_out_after_them_and_one_among_them_is_a_
         heading("논문별 핵심 요약", 2)
         + "<ul><li>올빼미는 밤에 배웁니다.</li><li>매는 낮에 배웁니다.</li></ul>"
     )
-    content = parsed_post(paper_html(), HAWK, ending="<hr>" + summary + FOOTER)
-    assert content.papers[1].sections == ()
-    assert simplified_texts(content.closing)[-2:] == ["올빼미는 밤에 배웁니다.", "매는 낮에 배웁니다."]
+    for rule in ("<hr>", ""):
+        content = parsed_post(paper_html(), HAWK, ending=rule + summary + FOOTER)
+        assert (content.papers[1].sections, content.papers[1].notes) == ((), ())
+        assert simplified_texts(content.closing)[-2:] == ["올빼미는 밤에 배웁니다.", "매는 낮에 배웁니다."]
     assert "stands among the papers and belongs to none" in problems(paper_html() + summary + HAWK)
 
 

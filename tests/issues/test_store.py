@@ -21,7 +21,7 @@ from issues.queries import (
     shown_content,
 )
 from issues.serialize import paper_content, revision_content
-from issues.store import ApplyResult, StoreError, apply, release
+from issues.store import ApplyResult, StoreError, apply, delete, dismiss, release
 from tests.support.post_html import TITLE, URL, paper_html, post_html
 
 NOW = datetime(2025, 6, 9, 0, 0, tzinfo=UTC)
@@ -168,9 +168,12 @@ def test_a_release_puts_the_held_edit_in_force(session: Session) -> None:
     assert apply_papers(session, OWL, BROKEN, at=NOW + 3 * HOUR).outcome == "unchanged"
 
 
-def test_a_release_is_refused_when_nothing_is_held_or_no_paper_could_go_out(session: Session) -> None:
+def test_a_decision_is_refused_when_nothing_is_held_or_no_paper_could_go_out(session: Session) -> None:
+    issue = apply_papers(session, OWL).issue
     with pytest.raises(StoreError, match="is not held"):
-        release(session, apply_papers(session, OWL).issue, NOW)
+        release(session, issue, NOW)
+    with pytest.raises(StoreError, match="7001 is not held"):
+        dismiss(issue)
     empty = apply(session, replace(post(topic_id=7002), html="<p>곧 올립니다.</p>"), NOW)
     with pytest.raises(StoreError, match="no paper"):
         release(session, empty.issue, NOW)
@@ -197,6 +200,31 @@ def test_an_edit_that_corrects_a_held_first_revision_makes_the_issue_new(session
     assert (corrected.outcome, corrected.issue.revision, corrected.issue.held_revision) == ("new", 2, None)
     assert corrected.issue.changed_at == NOW + HOUR
     assert [late for _, _, _, late, _ in rows(session)] == [False, False]
+
+
+def test_a_post_that_comes_back_brings_back_only_the_papers_that_it_had(session: Session) -> None:
+    apply_papers(session, OWL, HAWK)
+    issue = apply_papers(session, OWL, at=NOW + HOUR).issue
+    delete(session, issue, NOW + 2 * HOUR)
+    delete(session, issue, NOW + 3 * HOUR)
+    session.commit()
+    assert [(row.withdrawn_at, issue.deleted_at) for row in issue.papers] == [
+        (NOW + 2 * HOUR, NOW + 2 * HOUR),
+        (NOW + HOUR, NOW + 2 * HOUR),
+    ]
+    back = apply_papers(session, OWL, at=NOW + 4 * HOUR)
+    assert (back.issue.deleted_at, back.changes and back.changes.restored) == (None, ("Owl",))
+    assert [is_withdrawn for *_, is_withdrawn in rows(session)] == [False, True]
+
+
+def test_a_post_that_comes_back_with_an_edit_is_in_force_again(session: Session) -> None:
+    issue = apply_papers(session, OWL).issue
+    delete(session, issue, NOW + HOUR)
+    session.commit()
+    back = apply_papers(session, OWL, HAWK, at=NOW + 2 * HOUR)
+    session.expire_all()
+    assert (back.outcome, back.issue.deleted_at, back.issue.revision) == ("changed", None, 2)
+    assert [is_withdrawn for *_, is_withdrawn in rows(session)] == [False, False]
 
 
 def test_undoing_a_held_edit_ends_the_hold(session: Session) -> None:

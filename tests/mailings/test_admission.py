@@ -81,19 +81,28 @@ def test_a_post_whose_author_is_not_known_is_held(sqlite_database: Database) -> 
 
 
 @pytest.mark.parametrize(
-    "title",
+    ("dates", "problem"),
     [
-        "이번 주에 살펴볼 만한 AI/ML 논문 모음",
-        "[2026/06 셋째 주] 이번 주에 살펴볼 만한 AI/ML 논문 모음",
-        "[2026/06/21 ~ 2026/06/15] 이번 주에 살펴볼 만한 AI/ML 논문 모음",
-        "[2025/06/15 ~ 06/21] 이번 주에 살펴볼 만한 AI/ML 논문 모음",
+        ("", "names no week that can be read"),
+        ("[2026/06 셋째 주] ", "names no week that can be read"),
+        (
+            "[2026/06/21 ~ 2026/06/15] ",
+            "names a week that ends before it begins (2026-06-21 to 2026-06-15)",
+        ),
+        ("[2026/06/01 ~ 06/21] ", "names a week of 21 days"),
+        (
+            "[2025/06/15 ~ 06/21] ",
+            "names a week that ends on 2025-06-21, far from the day of the post (2026-06-21)",
+        ),
     ],
 )
 def test_a_weekly_post_whose_week_cannot_be_told_is_held_until_it_gets_one(
-    sqlite_database: Database, title: str
+    sqlite_database: Database, dates: str, problem: str
 ) -> None:
+    title = f"{dates}이번 주에 살펴볼 만한 AI/ML 논문 모음"
     report = take(sqlite_database, weekly_post(title=title), at=SUNDAY)
-    assert f"issues accept {9001} --week" in report.held[0]["reason"]
+    way_out = "`paperboy issues accept 9001 --week YYYY-MM-DD` gives it one"
+    assert report.held[0]["reason"].startswith(f"the title “{title}” {problem}; {way_out}")
     with pytest.raises(StoreError, match="issues accept"):
         release(sqlite_database, 9001)
     accepted = accept_week(sqlite_database.sessions, "9001", MONDAY, rules=INTAKE_RULES, now=SUNDAY)

@@ -12,13 +12,15 @@ from core.frequencies import Frequency
 from core.languages import Language
 from delivery.models import Delivery
 from delivery.report import DigestReport
-from mailings import account_mails, digest_plan
+from emails.edition import Edition
+from emails.rendering.render import Rendered, render
+from mailings import account_mails, digest_plan, next_mail
 from mailings.digest_run import preview_digest, run_digest, send_retries
 from subscribers.accounts import find, pause, sign_up, unsubscribe
 from subscribers.models import Subscriber
 from tests.support.account_actions import cursor_of, publish, subscribe
 from tests.support.digests import digest, stopped_digest
-from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
+from tests.support.factories import IDENTITY, NOW, RULES, add_subscriber, sending_context_at
 from tests.support.outbox import recipients, states
 from tests.support.servers.smtp import DROP, RESET, Reply, ScriptedServer, in_order
 
@@ -103,6 +105,32 @@ def test_a_subscriber_who_leaves_while_the_digest_is_planned_is_counted(
     assert recipients(server) == ["stays@example.com"]
     assert (report.candidates, report.sent) == (2, 1)
     assert report.reasons == {"changed while planning": 1}
+
+
+def test_a_mail_that_cannot_be_rendered_costs_only_its_own_readers_their_mail(
+    database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(database)
+    with database.sessions.begin() as session:
+        add_subscriber(session, "minji@example.com", language="ko")
+        add_subscriber(session, "bob@example.com", language="en")
+
+    def fail_in_english(edition: Edition, **arguments: Any) -> Rendered:
+        if edition.spec.language == Language.EN:
+            raise ZeroDivisionError("a template\nwith a fault")
+        return render(edition, **arguments)
+
+    monkeypatch.setattr(next_mail, "render", fail_in_english)
+    report = digest(database, server)
+    assert recipients(server) == ["minji@example.com"]
+    assert (report.balances, report.reasons) == (True, {"their mail cannot be rendered": 1})
+    [fault] = report.unrendered
+    assert fault.startswith(
+        "weekly:2025-W32: the mail in en with papers of https://forum.example/t/9001 cannot"
+    )
+    assert fault.endswith("be rendered: a template")
+    monkeypatch.undo()
+    assert digest(database, server).sent == 1, "the next run makes up for it"
 
 
 @pytest.mark.parametrize("hook", ["on_connect", "on_mail", "on_rcpt", "on_data", "on_body"])

@@ -1,5 +1,7 @@
 """An issue is rendered on trial in a child process before it comes into force."""
 
+import shutil
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -35,13 +37,21 @@ def test_an_issue_that_cannot_be_rendered_is_named_and_the_others_are_not() -> N
     broken = issue_of([paper(1, intro_ko=blocks("\x0b 글"))])
     found = faults(first=issue_of(2), broken=broken, last=issue_of(1))
     assert list(found) == [1]
-    assert "cannot be rendered as a mail" in found[1]
+    what, _, why = found[1].partition(": ")
+    assert what == "it cannot be rendered as a mail"
+    assert why not in {"", "None"}
 
 
 def test_a_child_that_takes_too_long_costs_only_the_issue_it_was_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial_rendering, "MAX_SECONDS", 0.01)
     found = faults(only=issue_of(2))
     assert found == {0: "it cannot be rendered as a mail: that takes longer than 0.01 seconds"}
+
+
+def test_an_issue_at_which_the_child_dies_is_named_with_that_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    reason = "it cannot be rendered as a mail: that ends the process"
+    assert faults(first=issue_of(1), second=issue_of(1)) == {0: reason, 1: reason}
 
 
 def test_a_post_that_cannot_be_rendered_is_held_until_it_can_be(

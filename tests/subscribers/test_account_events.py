@@ -32,6 +32,36 @@ def recorded_events(subscriber: Subscriber) -> list[tuple[str, dict[str, str]]]:
     return [(event.what, event.detail) for event in subscriber.events]
 
 
+def test_a_change_of_which_nothing_more_is_known_records_nothing_more(sqlite_database: Database) -> None:
+    with sqlite_database.sessions.begin() as session:
+        subscriber = add_subscriber(session)
+        change(session, subscriber, NOW)
+        pause(subscriber, NOW)
+        pause(subscriber, NOW)
+        resume(subscriber, NOW)
+        resume(subscriber, NOW)
+        unsubscribe(subscriber, NOW)
+        unsubscribe(subscriber, NOW)
+        undo_unsubscribe(session, subscriber, NOW)
+        request_address_change(session, subscriber, "new@example.com", NOW)
+        change_address(session, subscriber, NOW)
+        revoke_links(subscriber, NOW)
+        change(session, subscriber, NOW, frequency=Frequency.DAILY)
+        assert recorded_events(subscriber) == [
+            ("signed up", {"language": "ko", "frequency": "weekly"}),
+            ("confirmed", {}),
+            ("paused", {}),
+            ("paused", {}),
+            ("resumed", {}),
+            ("unsubscribed", {"before": "active"}),
+            ("came back", {}),
+            ("asked to move", {}),
+            ("moved", {}),
+            ("links revoked", {}),
+            ("changed", {"language": "ko", "frequency": "daily"}),
+        ]
+
+
 def test_every_change_is_recorded_with_its_time_and_origin(database: Database) -> None:
     """The events are read in another session, so that what was stored is compared."""
     times = [NOW + timedelta(minutes=number) for number in range(11)]

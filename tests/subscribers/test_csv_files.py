@@ -89,6 +89,7 @@ def test_cells_beyond_the_last_column_are_not_lost(tmp_path: Path) -> None:
         (b"email,name\na@example.com,x\n", "names no column language"),
         (b"a@example.com,ko\n", "names no column email, language"),
         (b"email,language,Email\n", "names email twice"),
+        (b"email,language,Email,LANGUAGE\n", "the first line names email, language twice"),
         (b"email,language\n\xff\xfe,ko\n", "not UTF-8"),
         ("email,language\n".encode("utf-16"), "not UTF-8"),
         ("email,language\n".encode("utf-16-le"), "names no column"),

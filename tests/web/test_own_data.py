@@ -95,6 +95,27 @@ def test_a_forgotten_subscriber_is_in_no_row_of_any_table(site: Site, preference
     assert site.client.get(preferences).status_code == 404
 
 
+def test_language_and_frequency_can_be_changed_one_without_the_other(site: Site, preferences: str) -> None:
+    def choices() -> tuple[str, str]:
+        row = site.subscriber(ADDRESS)
+        return row.language, row.frequency
+
+    site.client.post(f"{preferences}/save", data={"language": "en", "frequency": "daily"})
+    assert choices() == ("en", "daily")
+    site.client.post(f"{preferences}/save", data={"language": "both"})
+    assert choices() == ("both", "daily")
+    site.client.post(f"{preferences}/save", data={"frequency": "weekly"})
+    assert choices() == ("both", "weekly")
+
+
+@pytest.mark.parametrize(("asked", "kept"), [("?lang=en", "&lang=en"), ("?lang=xx", ""), ("", "")])
+def test_the_page_after_a_change_is_in_the_language_that_the_visitor_chose(
+    site: Site, preferences: str, asked: str, kept: str
+) -> None:
+    answer = site.client.post(f"{preferences}/save{asked}", data={"language": "en"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{preferences}?done=saved{kept}")
+
+
 def test_the_download_has_all_stored_data_and_all_mails(site: Site, preferences: str) -> None:
     site.client.post(f"{preferences}/save", data={"language": "both", "frequency": "daily"})
     site.client.post(f"{preferences}/move", data={"email": NEW_ADDRESS})
