@@ -44,6 +44,7 @@ COMES_WITH_DIGEST = "it comes with their next digest"
 OLD_TEXT_UNDER_WAY = "the old text is still on its way to them: ask again later"
 MAX_PAPER_GROUPS = 62  # bits of an integer in both databases
 SAMPLE_SIZE = 5
+SQUARES_MODULUS = 1_000_003  # so that the sum over ten million subscribers fits into an integer of SQLite
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Eligibility:
     """Who gets what, for which reason, and why others get nothing.
 
     `sample` holds the id and address of a few who get something. `checksum` changes with who all of them are: the
-    sum of their ids, and that of the squares, because others with the same sum of ids are easily found.
+    sum of their ids, and that of the squares modulo a prime, because others with the same sum of ids are easily found.
     """
 
     slices: tuple[AudienceSlice, ...]
@@ -151,7 +152,7 @@ def count_eligible(
     mask = paper_mask(papers, groups)
     is_known = Subscriber.status.not_in((SubscriberStatus.PENDING, SubscriberStatus.FORGOTTEN))
     key = (reason, obstacle, Subscriber.language, mask)
-    squares = func.sum(cast(Subscriber.id, BigInteger) * Subscriber.id)
+    squares = func.sum(cast(Subscriber.id, BigInteger) * Subscriber.id % SQUARES_MODULUS)
     counted = select(*key, func.count(), func.sum(Subscriber.id), squares)
     rows = counted.where(is_known, who, mask > 0).group_by(*key)
     sum_of_ids = sum_of_squares = 0
