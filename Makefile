@@ -5,7 +5,7 @@ NODE_MODULES := tests/mail_checks/node_modules
 export UV_PROJECT_ENVIRONMENT := .venv
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: setup demo test check mutants clean
+.PHONY: setup demo test check mutants soak clean
 
 # Bytecode is compiled here, because a hardened service cannot write it.
 setup: .venv/.done
@@ -40,6 +40,10 @@ test: check $(NODE_MODULES)/.done
 # Changes the code at random places and tells which changes no test notices. It is run by hand and takes an hour.
 mutants: setup
 	.venv/bin/python -m bench.mutants $(ARGS)
+
+# Draws histories of readers, editors, operators, servers and crashes until one loses or repeats a paper. It is run by hand.
+soak: setup
+	.venv/bin/python -m bench.soak $(ARGS)
 
 clean:
 	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(NODE_MODULES)

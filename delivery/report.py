@@ -91,9 +91,19 @@ def edition_entry(edition: "Edition", rendered: "Rendered", recipients: int) -> 
     }
 
 
+def settled(counts: StateCounts) -> StateCounts:
+    """The counts of deliveries that are settled."""
+    return StateCounts({key: count for key, count in counts.items() if key[0] in FINAL})
+
+
+def count_missing(before: StateCounts, after: StateCounts) -> int:
+    """How many of the deliveries counted `before` are not there `after`."""
+    return (before - after).total()
+
+
 def count_results(report: DigestReport, before: StateCounts, after: StateCounts) -> None:
     """Fill in the report from the counts of its slot `before` the run planned and `after` it sent."""
-    settled_before = Counter({key: count for key, count in before.items() if key[0] in FINAL})
+    settled_before = settled(before)
     now = after - settled_before
     states: Counter[str] = Counter()
     for (state, _), count in now.items():

@@ -88,6 +88,8 @@ def apply(
     if issue.revision == 0:
         issue.archived = is_archive
     if content.problems:
+        if issue.deleted_at:
+            _restore_papers(session, issue, now)
         issue.held_revision = revision.number
         return ApplyResult(issue, Outcome.HELD, problems=content.problems)
     if issue.revision == 0:
@@ -222,14 +224,19 @@ def _undelete(
     if issue.revision == 0:
         issue.deleted_at, issue.held_revision = None, last.number
         return ApplyResult(issue, Outcome.HELD, problems=content.problems)
-    paper_rows.restore_all(session, issue, now)
+    _restore_papers(session, issue, now)
     restored = tuple(
         revision_content(revision_of(issue, issue.revision)).papers[row.position].name
         for row in issue.papers
         if row.withdrawn_at is None
     )
-    issue.deleted_at, issue.changed_at = None, now
     return ApplyResult(issue, Outcome.CHANGED, IssueDiff(restored=restored))
+
+
+def _restore_papers(session: Session, issue: Issue, now: datetime) -> None:
+    """Put the papers in force again that were withdrawn when the post was gone."""
+    paper_rows.restore_all(session, issue, now)
+    issue.deleted_at, issue.changed_at = None, now
 
 
 # --- rows ---------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from core.slots import digest_slot
 from delivery import queries
 from delivery.context import SendingContext
 from delivery.progress import Progress, ignore_progress
-from delivery.report import DigestReport, count_results, edition_entry
+from delivery.report import DigestReport, count_missing, count_results, edition_entry, settled
 from delivery.sender import send_due
 from emails.identity import MailIdentity
 from mailings.context import MailingRules
@@ -52,8 +52,9 @@ def run_digest(
     )
     planned_by_others = after.total() - before.total() - planned
     _count_missed(report, missed, planned_by_others=max(planned_by_others, 0))
-    # Fewer rows than planned: subscribers were forgotten meanwhile, and their rows deleted.
-    report.skip(Counter({"forgotten": max(-planned_by_others, 0)}))
+    # Fewer rows than planned: subscribers were forgotten, and their rows deleted. `before` counts those settled by then.
+    deleted = max(-planned_by_others - count_missing(settled(before), after), 0)
+    report.skip(Counter({"forgotten": deleted}))
     count_results(report, before, after)
     transact(context.database.sessions, lambda session: _record(session, report, local_now))
     return report

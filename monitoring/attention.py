@@ -48,15 +48,18 @@ def _runs(session: Session) -> list[AttentionItem]:
             f"{fault} (mails left: {run.result.get('planned', 0)})", "correct it: the next run sends them"
         )
         for run in latest_runs(session, 1)
-        if (fault := _fault_of(run))
+        for fault in _faults_of(run)
     ]
 
 
-def _fault_of(run: RunRecord) -> str:
+def _faults_of(run: RunRecord) -> list[str]:
+    """Why a run did not end well: it stopped, its counts are wrong, or some mails could not be rendered."""
     name = run.slot or run.kind
     if run.result.get("stopped"):
-        return f"{name} stopped: {run.result['stopped']}"
-    return "" if balances(run.result) else f"the counts of {name} do not balance"
+        return [f"{name} stopped: {run.result['stopped']}"]
+    if not balances(run.result):
+        return [f"the counts of {name} do not balance"]
+    return list(run.result.get("unrendered", ()))
 
 
 def _mails(session: Session, now: datetime) -> list[AttentionItem]:

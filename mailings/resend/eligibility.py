@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     and_,
     case,
+    cast,
     exists,
     func,
     literal,
@@ -43,6 +44,7 @@ COMES_WITH_DIGEST = "it comes with their next digest"
 OLD_TEXT_UNDER_WAY = "the old text is still on its way to them: ask again later"
 MAX_PAPER_GROUPS = 62  # bits of an integer in both databases
 SAMPLE_SIZE = 5
+SQUARES_MODULUS = 1_000_003  # so that the sum over ten million subscribers fits into an integer of SQLite
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,15 @@ class AudienceSlice:
 class Eligibility:
     """Who gets what, for which reason, and why others get nothing.
 
-    `sample` holds the id and address of a few who get something. `checksum` changes with who they are.
+    `sample` holds the id and address of a few who get something. `checksum` changes with who all of them are: the
+    sum of their ids, and that of the squares modulo a prime, because others with the same sum of ids are easily found.
     """
 
     slices: tuple[AudienceSlice, ...]
     reasons: Counter[str]
     left_out: Counter[str]
     sample: tuple[tuple[int, str], ...]
-    checksum: int = 0
+    checksum: tuple[int, int] = (0, 0)
 
 
 # --- papers -------------------------------------------------------------------------
@@ -149,25 +152,27 @@ def count_eligible(
     mask = paper_mask(papers, groups)
     is_known = Subscriber.status.not_in((SubscriberStatus.PENDING, SubscriberStatus.FORGOTTEN))
     key = (reason, obstacle, Subscriber.language, mask)
-    rows = select(*key, func.count(), func.sum(Subscriber.id)).where(is_known, who, mask > 0).group_by(*key)
-    checksum = 0
+    squares = func.sum(cast(Subscriber.id, BigInteger) * Subscriber.id % SQUARES_MODULUS)
+    counted = select(*key, func.count(), func.sum(Subscriber.id), squares)
+    rows = counted.where(is_known, who, mask > 0).group_by(*key)
+    sum_of_ids = sum_of_squares = 0
     slices: Counter[tuple[Language, int]] = Counter()
     reasons: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    for group, why_not, language, bits, count, ids in session.execute(rows):
+    for group, why_not, language, bits, count, ids, squared in session.execute(rows):
         if why_not:
             left_out[why_not] += count
         else:
             reasons[group] += count
             slices[language, bits] += count
-            checksum += int(ids)
+            sum_of_ids, sum_of_squares = sum_of_ids + int(ids), sum_of_squares + int(squared)
     left_out += _waiting(session, papers, groups, and_(who, may_get(has_copy), mask == 0))
     return Eligibility(
         tuple(AudienceSlice(language, bits, count) for (language, bits), count in sorted(slices.items())),
         reasons,
         left_out,
         _sample(session, and_(who, may_get(has_copy), mask > 0)),
-        checksum,
+        (sum_of_ids, sum_of_squares),
     )
 
 

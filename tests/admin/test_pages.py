@@ -1,6 +1,7 @@
 """What the operator's pages show: issues, the next mails, the list of mails, subscribers and statistics."""
 
 import re
+from datetime import timedelta
 
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
@@ -11,6 +12,26 @@ from issues.models import Issue
 from tests.admin.operator_client import proof_of_session, sign_in, visible_text
 from tests.support.all_mails import EDITED
 from tests.support.site import Site
+
+
+def test_the_overview_says_in_local_time_what_went_out_what_did_not_and_what_to_do(
+    operator_site: Site,
+) -> None:
+    def refuse_english(recipient: str) -> str | None:
+        return "550 5.2.1 Mailbox is off" if recipient.startswith("en@") else None
+
+    operator_site.server.on_rcpt = refuse_english
+    operator_site.digest(Frequency.WEEKLY)
+    finished = operator_site.settings.local(operator_site.clock())
+    sign_in(operator_site)
+    text = visible_text(operator_site.client.get("/operator"))
+    assert "failed mails of the last 8 days: 1" in text
+    assert "paperboy resend ISSUE --group failed" in text
+    run = re.search(r"(\S+ \d\d):\d\d digest weekly:\S+ (.*)", text)
+    assert run
+    assert run[1] in {f"{finished - timedelta(minutes=1):%Y-%m-%d %H}", f"{finished:%Y-%m-%d %H}"}
+    assert "2 sent" in run[2]
+    assert "1 failed" in run[2]
 
 
 def test_the_edits_of_an_issue_are_shown_as_differences(operator_site: Site) -> None:

@@ -121,6 +121,11 @@ def test_any_damaged_report_can_be_parsed(name: str, data: st.DataObject) -> Non
     parse_bounce(bytes(raw))
 
 
+# Of this thread's processor time, which does not pass while the machine is busy with something else. The slowest mail
+# takes a tenth of it; it would take minutes if the time grew with the square of the length.
+MAX_SECONDS = 5
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -134,6 +139,6 @@ def test_any_damaged_report_can_be_parsed(name: str, data: st.DataObject) -> Non
     ids=["multiparts", "mails in mails", "one long line", "addresses", "styles", "empty lines"],
 )
 def test_a_mail_made_to_be_slow_is_parsed_within_seconds(raw: bytes) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     parse_bounce(raw)
-    assert time.process_time() - began < 5
+    assert time.thread_time() - began < MAX_SECONDS

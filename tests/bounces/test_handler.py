@@ -114,6 +114,16 @@ def test_delays_delivery_receipts_and_auto_replies_change_nothing(sqlite_databas
     assert subscriber_status(sqlite_database) == "active"
 
 
+@pytest.mark.parametrize(("days", "state"), [(5, "failed"), (7, "sent")])
+def test_a_report_that_names_no_mail_is_about_the_last_one_only_while_it_can_still_bounce(
+    database: Database, days: int, state: str
+) -> None:
+    """A server gives up after five days. A later report is about an older mail, and the last one has arrived."""
+    report = bounce_report(sent_mail(database), "5.7.1", "554 5.7.1 blocked using a list", original="")
+    assert handle_bounce(database, report, NOW + timedelta(days=days)) == "counted"
+    assert [delivery.state for delivery in deliveries(database)] == [state]
+
+
 def test_a_complaint_suppresses_at_once_even_if_it_names_nobody(database: Database) -> None:
     mail = sent_mail(database)
     assert handle_bounce(database, complaint(mail)) == "suppressed"
@@ -141,8 +151,8 @@ def test_without_a_token_a_report_needs_the_message_id_of_a_mail_to_that_subscri
     assert handle_bounce(sqlite_database, about_another) == "nobody's", (
         "the mail was not sent to the address that the report names"
     )
-    proven = bounce_report(mail, to="news@paperboy.example", original=original)
-    assert handle_bounce(sqlite_database, proven) == "suppressed"
+    proven = bounce_report(mail, to="news@paperboy.example", about="Minji@Example.COM", original=original)
+    assert handle_bounce(sqlite_database, proven) == "suppressed", "servers may write the address in capitals"
 
 
 @pytest.mark.parametrize("to", ["news@paperboy.example", "bounces+AAECAwQFBgcICQoLDA0ODw@paperboy.example"])

@@ -4,7 +4,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from bounces import handler
 from bounces.inbox import InboxError, maildir_url, open_inbox, parse_inbox_url
@@ -18,6 +18,7 @@ from tests.support.bounce_mails import (
     sent_mail,
     subscriber_status,
 )
+from tests.support.database_faults import lose_answer
 from tests.support.factories import IDENTITY, NOW
 from tests.support.servers.imap import PASSWORD, ImapServer
 
@@ -61,19 +62,17 @@ def test_mails_are_read_from_imap_over_tls_and_flagged_as_seen(
 
 
 def test_a_mail_whose_commit_failed_is_read_again(
-    sqlite_database: Database, server_tls: ssl.SSLContext, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, server_tls: ssl.SSLContext, ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_arguments: object) -> str:
-        raise SQLAlchemyError("the disk is full")
-
-    with ImapServer([bounce_report(sent_mail(sqlite_database))], tls=server_tls) as server:
+    with ImapServer([bounce_report(sent_mail(database))], tls=server_tls) as server:
         url = _imap_url(server, ca_file)
-        monkeypatch.setattr(handler, "handle_mail", fail)
-        with pytest.raises(SQLAlchemyError):
-            _read_inbox(sqlite_database, url)
-        monkeypatch.undo()
-        assert server.seen == set()
-        assert _read_inbox(sqlite_database, url) == {"suppressed": 1}
+        with monkeypatch.context() as outage:
+            outage.setattr(database.engine.dialect, "do_commit", lose_answer)
+            with pytest.raises(DBAPIError):
+                _read_inbox(database, url)
+        assert (server.seen, bounce_records(database)) == (set(), [])
+        assert _read_inbox(database, url) == {"suppressed": 1}
+        assert server.seen == {0}
 
 
 def test_a_mail_that_was_handled_but_not_flagged_is_handled_once(

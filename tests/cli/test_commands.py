@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from core.database import Database
 from delivery.transport import mailbox
+from issues.parse.content import Section
 from issues.parse.text import strip_emoji
 from paperboy.demo.sample.forum import Forum
 from paperboy.demo.sample.truth import expected
 from tests.cli.runner import INGESTED_AT, Paperboy, add_six_subscribers, json_of
+from tests.support.factories import add_issue, blocks, issue_of
+from tests.support.factories import paper as ordinary_paper
 
 SATURDAY = "2026-03-14T12:00+09:00"
 
@@ -42,6 +46,13 @@ def test_subscribers_of_each_language_and_frequency_get_their_mail_from_the_feed
     assert (again["sent"], again["skipped"]) == (0, 3), "a slot is sent only once"
 
 
+def test_a_digest_reads_the_feed_first(paperboy: Paperboy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERBOY_SETTLE_MINUTES", "0")
+    add_six_subscribers(paperboy)
+    report = json_of(paperboy("digest", "weekly", "--json", "--now", INGESTED_AT))
+    assert (report["sent"], report["feed"]) == (3, "")
+
+
 def test_an_issue_is_shown_as_in_its_post(paperboy: Paperboy) -> None:
     json_of(paperboy("ingest", "--json"))
     for topic_id in (8427, 9140, 9655):
@@ -67,7 +78,9 @@ def test_an_issue_is_shown_as_in_its_post(paperboy: Paperboy) -> None:
             ]
 
 
-def test_an_issue_in_json_has_the_pictures_and_sections_of_its_papers(paperboy: Paperboy) -> None:
+def test_an_issue_in_json_has_the_pictures_and_sections_of_its_papers(
+    paperboy: Paperboy, database: Database
+) -> None:
     json_of(paperboy("ingest", "--json"))
     shown = json_of(paperboy("issues", "show", "9655", "--json"))
     assert isinstance(shown["closing"], list)
@@ -77,8 +90,14 @@ def test_an_issue_in_json_has_the_pictures_and_sections_of_its_papers(paperboy: 
         for picture in paper["pictures"]
     )
     assert any(paper["pictures"] for paper in shown["papers"])
-    sections = [section for paper in shown["papers"] for section in paper["sections"]]
-    assert all(set(section) == {"heading", "after", "ko", "en"} for section in sections)
+    with database.sessions.begin() as session:
+        section = Section("한계", "intro", ko=blocks("느립니다."), en=blocks("It is slow."))
+        add_issue(session, issue_of([ordinary_paper(sections=(section,))]), topic_id=9700)
+    (with_section,) = json_of(paperboy("issues", "show", "9700", "--json"))["papers"]
+    (found,) = with_section["sections"]
+    texts = {name: [block["text"] for block in found[name]] for name in ("ko", "en")}
+    assert (found["heading"], found["after"]) == ("한계", "intro")
+    assert texts == {"ko": ["느립니다."], "en": ["It is slow."]}
 
 
 def test_an_edit_is_reported_paper_by_paper(paperboy: Paperboy, forum: Forum) -> None:

@@ -1,9 +1,12 @@
 """The circuit breaker stops a run that is refused everywhere, and the mails that failed are planned again."""
 
+from datetime import timedelta
+
 import pytest
 
 from core.database import Database
 from delivery.circuit_breaker import MAX_CONSECUTIVE_FAILURES, WINDOW_MAILS, CircuitBreaker
+from delivery.retry import MAX_WAIT_FOR_OUR_FAULT
 from subscribers.suppression import is_suppressed
 from tests.support.factories import NOW
 from tests.support.outbox import deliveries, plan_mails, send, states
@@ -47,6 +50,21 @@ def test_mails_that_failed_before_a_run_stopped_are_planned_again_and_arrive(
         send(database, server)
     assert states(database) == {"sent": 20}
     assert sorted(message.rcpt[0] for message in server.messages) == sorted(addresses)
+
+
+def test_a_mail_that_was_planned_again_is_not_given_up_at_a_fault_of_ours_days_later(
+    database: Database,
+) -> None:
+    plan_mails(database, MAX_CONSECUTIVE_FAILURES)
+    later = NOW + MAX_WAIT_FOR_OUR_FAULT + timedelta(days=1)
+    with ScriptedServer(on_rcpt=BLOCKED) as blocking:
+        assert send(database, blocking).stopped
+    with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
+        assert send(database, refusing, now=later).stopped
+    assert states(database) == {"planned": MAX_CONSECUTIVE_FAILURES}
+    with ScriptedServer() as server:
+        send(database, server, now=later + timedelta(hours=1))
+    assert states(database) == {"sent": MAX_CONSECUTIVE_FAILURES}
 
 
 def test_dead_addresses_in_a_row_do_not_stop_a_run_and_stay_failed(database: Database) -> None:

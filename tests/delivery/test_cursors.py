@@ -32,7 +32,7 @@ CHANGES: dict[str, Callable[[Session, Subscriber], None]] = {
 def test_whoever_changes_between_planning_and_sending_gets_the_issue_later(
     database: Database, server: ScriptedServer, change: str
 ) -> None:
-    """The slot runs again for somebody else before they come back, which must not move their cursor (V1)."""
+    """The slot runs again for somebody else before they come back, which must not move their cursor."""
     with database.sessions.begin() as session:
         add_issue(session, now=NOW - timedelta(hours=2))
         add_subscriber(session, "changes@example.com")
@@ -67,6 +67,32 @@ def test_whoever_changes_between_planning_and_sending_gets_the_issue_later(
     body = message_from_bytes(mails[0].data, policy=policy.default).get_body(("plain",))
     assert body
     assert all(f"The title of paper {number}" in body.get_content() for number in (1, 2, 3))
+
+
+def test_a_slot_that_runs_again_for_somebody_else_repeats_no_paper_for_those_who_read_on(
+    database: Database, server: ScriptedServer
+) -> None:
+    with database.sessions.begin() as session:
+        add_issue(session, issue_of(4), now=NOW - timedelta(hours=2))
+        add_subscriber(session, "minji@example.com", frequency="daily")
+        accounts.pause(add_subscriber(session, "waits@example.com", frequency="daily"), NOW)
+    with sending_context_at(database, server) as context:
+        run_digest(context, Frequency.DAILY, local_now=NOW, rules=RULES)
+        with database.sessions.begin() as session:
+            reader, waiting = session.scalars(select(Subscriber).order_by(Subscriber.id))
+            accounts.change(session, reader, NOW, frequency=Frequency.WEEKLY)
+            accounts.resume(waiting, NOW)
+        run_digest(context, Frequency.WEEKLY, local_now=NOW, rules=RULES)
+        run_digest(context, Frequency.DAILY, local_now=NOW, rules=RULES)
+        with database.sessions() as session:
+            assert session.scalars(select(Subscriber.cursor).order_by(Subscriber.id)).all() == [4, 2]
+    with sending_context_at(database, server, NOW + WEEK) as context:
+        run_digest(context, Frequency.WEEKLY, local_now=NOW + WEEK, rules=RULES)
+    assert [message.rcpt for message in server.messages] == [
+        ["minji@example.com"],
+        ["minji@example.com"],
+        ["waits@example.com"],
+    ]
 
 
 def test_papers_that_a_later_copy_has_brought_do_not_become_unread_again(

@@ -1,23 +1,23 @@
-"""Rate limits: throttled domains, the hourly quota, and mails per second."""
+"""Rate limits: throttled domains, and mails per second. The hourly quota has a file of its own."""
 
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import update
 
-from core import rate_storage
 from core.database import Database
-from core.rate_storage import DatabaseStorage
 from delivery import claim_buffer, rate_limit
 from delivery.context import SendingLimits
 from delivery.models import DomainPause
-from delivery.rate_limit import INITIAL_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, DomainThrottle, HourlyQuota
+from delivery.rate_limit import (
+    INITIAL_INTERVAL_SECONDS,
+    MAX_INTERVAL_SECONDS,
+    MIN_INTERVAL_SECONDS,
+    DomainThrottle,
+    throttled_domains,
+)
 from delivery.transport.smtp.replies import Phase, SmtpError
 from tests.support.factories import NOW
 from tests.support.outbox import deliveries, plan_mails, recipients, send, states
@@ -82,6 +82,19 @@ def test_a_domain_recovers_with_every_accepted_mail(throttle: DomainThrottle) ->
     assert found == sorted(found, reverse=True)
 
 
+def test_a_domain_that_has_recovered_is_not_shown_as_throttled_any_more(database: Database) -> None:
+    plan_mails(database, 1, domain="slow.example")
+    with database.sessions.begin() as session:
+        session.add(DomainPause(domain="slow.example", interval=MIN_INTERVAL_SECONDS, next_at=NOW))
+        session.add(DomainPause(domain="slower.example", interval=9.0, next_at=NOW))
+    with database.sessions() as session:
+        assert throttled_domains(session) == (2, 9.0)
+    with ScriptedServer() as server:
+        send(database, server)
+    with database.sessions() as session:
+        assert throttled_domains(session) == (1, 9.0)
+
+
 def test_a_clock_set_back_by_hours_does_not_delay_a_domain_for_hours(throttle: DomainThrottle) -> None:
     throttle.on_busy(SLOW, NOW)
     assert throttle.next_allowed(SLOW, NOW - 5 * HOUR) is None
@@ -130,100 +143,28 @@ def test_a_mail_that_waits_for_its_domain_keeps_the_last_reply(
     assert (delivery.state, delivery.reply) == ("planned", "rcpt: 451 4.7.1 Too many mails")
 
 
-# --- the hourly quota ---------------------------------------------------------------
-
-
-def begin_next_hour_when(monkeypatch: pytest.MonkeyPatch, is_over: Callable[[], bool]) -> None:
-    """Set the clock of the quota one hour forward, once, when the quota is used up and the hour `is_over`."""
-    hours = [NOW.timestamp(), NOW.timestamp() + 3601]
-    monkeypatch.setattr(rate_storage, "time", SimpleNamespace(time=lambda: hours[0]))
-    monkeypatch.setattr(claim_buffer, "MIN_POLL_SECONDS", 0.01)
-    reserve, lock = HourlyQuota.reserve, threading.Lock()
-
-    def reserve_and_check(quota: HourlyQuota, wanted: int) -> int:
-        mails = reserve(quota, wanted)
-        with lock:
-            if not mails and len(hours) > 1 and is_over():
-                hours.pop(0)
-        return mails
-
-    monkeypatch.setattr(HourlyQuota, "reserve", reserve_and_check)
-
-
-def test_all_senders_together_stay_within_the_hourly_quota(
+def test_a_run_does_not_wait_for_hours_for_a_slow_domain_but_leaves_the_rest_to_the_next(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    addresses = plan_mails(database, 10)
-    in_first_hour: Counter[str] = Counter()
+    seconds = 100.0  # of the event loop's clock and of the run's
 
-    def is_over() -> bool:
-        """Whether every claimed mail has been sent."""
-        in_first_hour.clear()
-        in_first_hour.update(states(database))
-        return set(in_first_hour) == {"sent", "planned"}
+    async def sleep(wait: float) -> None:
+        nonlocal seconds
+        seconds += wait
+        await asyncio.sleep(0)
 
-    begin_next_hour_when(monkeypatch, is_over)
-    with ScriptedServer() as server:
-        limits = {"limits": SendingLimits(connections=2, per_hour=6)}
-        senders = [threading.Thread(target=send, args=(database, server), kwargs=limits) for _ in range(2)]
-        for sender in senders:
-            sender.start()
-        for sender in senders:
-            sender.join(60)
-    assert in_first_hour == {"sent": 6, "planned": 4}
-    assert sorted(recipients(server)) == sorted(addresses)
-    assert states(database) == {"sent": 10}
-
-
-def test_senders_that_reserve_at_the_same_time_share_the_quota(database: Database) -> None:
-    quota = HourlyQuota(DatabaseStorage(database), per_hour=20)
-    with ThreadPoolExecutor(4) as senders:
-        reserved = sum(senders.map(quota.reserve, [3] * 12))
-    assert reserved <= 20
-    assert reserved + quota.reserve(200) == 20
-    quota.give_back(4)
-    assert quota.reserve(200) == 4
-
-
-def test_a_mail_that_only_waited_for_its_domain_uses_no_quota(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(claim_buffer, "MAX_WAIT", timedelta(0))
-    plan_mails(database, 5, domain="slow.example")
+    loop = SimpleNamespace(time=lambda: seconds)
+    timer = SimpleNamespace(Lock=asyncio.Lock, get_running_loop=lambda: loop, sleep=sleep)
+    monkeypatch.setattr(claim_buffer, "asyncio", timer)
+    monkeypatch.setattr(claim_buffer, "MAX_POLL_SECONDS", 60.0)
+    plan_mails(database, 10, domain="slow.example")
     with database.sessions.begin() as session:
-        session.add(DomainPause(domain="slow.example", interval=300.0, next_at=NOW + timedelta(seconds=200)))
+        session.add(DomainPause(domain="slow.example", interval=300.0, next_at=NOW + timedelta(seconds=300)))
     with ScriptedServer() as server:
-        send(database, server, limits=SendingLimits(per_hour=6))
-    assert states(database) == {"planned": 5}
-    assert HourlyQuota(DatabaseStorage(database), per_hour=6).reserve(200) == 6
-
-
-def test_quota_that_is_given_back_late_does_not_enlarge_the_next_hour(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    quota = HourlyQuota(DatabaseStorage(database), per_hour=10)
-    assert quota.reserve(8) == 8
-    monkeypatch.setattr(rate_storage, "time", SimpleNamespace(time=lambda: time.time() + 3601))
-    quota.give_back(5)
-    assert quota.reserve(200) == 10
-
-
-def test_a_run_with_nothing_left_does_not_wait_for_the_next_hour(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(claim_buffer, "MIN_POLL_SECONDS", 0.01)
-    plan_mails(database, 3)
-    with ScriptedServer() as server:
-        for _ in range(2):
-            assert send(database, server, limits=SendingLimits(per_hour=3)).stopped == ""
-    assert states(database) == {"sent": 3}
-
-
-def test_mails_that_reached_no_server_use_no_quota(database: Database) -> None:
-    plan_mails(database, 5)
-    with ScriptedServer(on_connect="554 5.3.2 Closed") as server:
-        assert send(database, server, limits=SendingLimits(connections=2, per_hour=20)).stopped
-    assert HourlyQuota(DatabaseStorage(database), per_hour=20).reserve(200) == 20
+        result = send(database, server, now=lambda: NOW + timedelta(seconds=seconds))
+    assert seconds - 100 <= claim_buffer.MAX_WAIT.total_seconds()
+    assert 0 < result.states["sent"] < 10
+    assert states(database) == {"sent": result.states["sent"], "planned": 10 - result.states["sent"]}
 
 
 # --- mails per second ---------------------------------------------------------------

@@ -1,18 +1,26 @@
 """The sender: several senders and connections at once send every mail once."""
 
+import asyncio
 import threading
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
+import core.database
 from core.database import Database
-from delivery import claim_buffer, planner, sender
-from delivery.context import SendingLimits
+from delivery import claim_buffer, planner, sender, settlement
+from delivery.context import SendingContext, SendingLimits
 from delivery.models import Delivery
 from delivery.outbox import Lease, claim, queues_with_work
-from tests.support.factories import NOW
+from delivery.sender import send_due
+from delivery.transport.base import Client, FaultCategory, SendError
+from emails.message import Message
+from tests.support.database_faults import log_lines
+from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import SLOT, deliveries, plan_mails, recipients, send, states
 from tests.support.servers.smtp import ScriptedServer
 
@@ -63,22 +71,32 @@ def test_a_sender_does_not_wait_for_mails_that_another_one_is_claiming(database:
     assert claimed == [[1, 2], [3, 4]]
 
 
-def test_a_second_sender_does_not_repeat_the_mail_that_the_first_one_is_sending(database: Database) -> None:
+def test_a_second_sender_does_not_repeat_the_mail_that_the_first_one_is_sending(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While the server has not answered the first mail, another sender starts, and must wait."""
     plan_mails(database, 2)
-    in_flight, may_answer = threading.Event(), threading.Event()
+    in_flight, may_answer, waits = threading.Event(), threading.Event(), threading.Event()
+    wait_for_others = claim_buffer.ClaimBuffer._wait_for_others
+
+    async def wait_and_say_so(claims: claim_buffer.ClaimBuffer) -> bool:
+        waits.set()
+        return await wait_for_others(claims)
+
+    monkeypatch.setattr(claim_buffer.ClaimBuffer, "_wait_for_others", wait_and_say_so)
 
     def answer_slowly(_message: object) -> None:
         in_flight.set()
         assert may_answer.wait(30)
 
-    with ScriptedServer(on_body=answer_slowly) as server:
+    # On SQLite the second sender does not even look, but logs that it waits.
+    with ScriptedServer(on_body=answer_slowly) as server, log_lines(waits.set):
         first = threading.Thread(target=send, args=(database, server))
         second = threading.Thread(target=send, args=(database, server))
         first.start()
         assert in_flight.wait(30)
         second.start()
-        second.join(0.3)
+        assert waits.wait(30)
         assert second.is_alive()
         assert server.sessions == 1
         may_answer.set()
@@ -154,6 +172,62 @@ def test_workers_that_wait_for_the_rate_limit_send_nothing_once_the_run_stops(da
         assert send(database, server, limits=SendingLimits(connections=3, per_second=2)).stopped
         assert sum(command.startswith("MAIL") for command in server.commands) == 1
     assert states(database) == {"planned": 10}
+
+
+class RefusingTransport:
+    """A transport that refuses our sender at its first message, once the database is `away`."""
+
+    def __init__(self) -> None:
+        self.is_away, self.has_refused = asyncio.Event(), False
+        self.accepted: list[Message] = []
+        self.clients = 0
+
+    def client(self) -> Client:
+        self.clients += 1
+        return RefusedClient(self) if self.clients == 1 else AcceptedClient(self)
+
+
+class AcceptedClient:
+    """A client whose messages are all accepted."""
+
+    def __init__(self, transport: RefusingTransport) -> None:
+        self.transport = transport
+
+    async def send(self, message: Message, following: Message | None = None) -> str:  # noqa: ARG002  a protocol
+        self.transport.accepted.append(message)
+        return "250 2.0.0 Queued"
+
+    async def close(self) -> None:
+        """Close nothing, because there is no connection."""
+
+
+class RefusedClient(AcceptedClient):
+    """The client that is refused."""
+
+    async def send(self, message: Message, following: Message | None = None) -> str:  # noqa: ARG002  a protocol
+        await self.transport.is_away.wait()
+        self.transport.has_refused = True
+        raise SendError("550 5.7.1 Sender refused", FaultCategory.OURS)
+
+
+def test_a_worker_that_waits_for_the_database_sends_nothing_once_the_run_has_stopped(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.database, "INITIAL_RETRY_SECONDS", 0.01)
+    plan_mails(database, 6)
+    transport, commit_fast = RefusingTransport(), settlement.commit_fast
+
+    def commit_unless_away(*arguments: Any) -> bool:
+        if transport.accepted and not transport.has_refused:
+            transport.is_away.set()
+            raise OperationalError("UPDATE", {}, psycopg.OperationalError("connection refused"))
+        return commit_fast(*arguments)
+
+    monkeypatch.setattr(settlement, "commit_fast", commit_unless_away)
+    context = SendingContext(database, transport, IDENTITY, lambda: NOW, limits=SendingLimits(connections=2))
+    assert "Sender refused" in send_due(context, None, repeat_uncertain=True).stopped
+    assert len(transport.accepted) == 1
+    assert states(database) == {"sent": 1, "planned": 5}
 
 
 def test_a_reply_is_stored_without_control_characters(database: Database) -> None:

@@ -3,8 +3,7 @@
 import asyncio
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress as suppress_errors
 from datetime import timedelta
@@ -29,7 +28,7 @@ from subscribers.accounts import find, unsubscribe
 from subscribers.suppression import suppress
 from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import deliveries, plan_mails, recipients, send, states
-from tests.support.servers.smtp import Message, ScriptedServer
+from tests.support.servers.smtp import ScriptedServer, once
 
 PIPELINING = ("8BITMIME", "SIZE 20971520", "PIPELINING")
 
@@ -139,17 +138,6 @@ def test_the_commands_of_a_mail_are_sent_with_the_text_of_the_mail_before(sqlite
     assert states(sqlite_database) == {"sent": 3}
 
 
-def once(action: Callable[[], None]) -> Callable[[Message], None]:
-    """A script of the server that calls `action` when it has the first text, before it answers."""
-    left = [action]
-
-    def on_body(_message: Message) -> None:
-        if left:
-            left.pop()()
-
-    return on_body
-
-
 @pytest.mark.parametrize("how", ["unsubscribed", "suppressed"])
 def test_a_subscriber_who_leaves_between_the_commands_and_the_text_gets_no_mail(
     database: Database, how: str
@@ -224,7 +212,7 @@ def test_a_mail_that_is_being_put_back_is_not_claimed_twice(database: Database) 
 def test_a_client_that_is_cancelled_while_the_server_waits_for_a_text_sends_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    server_waits = threading.Event()
+    server_waits, client_is_gone = threading.Event(), threading.Event()
     sent: list[bytes] = []
     write = SmtpProtocol.write
 
@@ -241,17 +229,18 @@ def test_a_client_that_is_cancelled_while_the_server_waits_for_a_text_sends_no_m
     def on_data(_nothing: object) -> None:
         if len(server.messages):
             server_waits.set()
-            time.sleep(0.2)
+            assert client_is_gone.wait(30)
 
     async def send_and_cancel(server: SmtpServer) -> None:
         client = SmtpPool([server]).client()
         await client.send(mails[0], mails[1])
         second = asyncio.create_task(client.send(mails[1]))
-        await asyncio.to_thread(server_waits.wait, 10)
+        assert await asyncio.to_thread(server_waits.wait, 30)
         second.cancel()
         with suppress_errors(asyncio.CancelledError):
             await second
         await client.close()
+        client_is_gone.set()
 
     with ScriptedServer(extensions=PIPELINING, on_data=on_data) as server:
         asyncio.run(send_and_cancel(SmtpServer(server.host, server.port, "none")))

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 import core.database
 from core.database import Database, retry_while_away, transact
 from delivery.models import DomainPause
-from tests.support.database_faults import Locker, Outage, log_lines, lose_answer
+from tests.support.database_faults import FailingDisk, Locker, Outage, log_lines, lose_answer
 from tests.support.factories import NOW
 
 WAITS_LINE = "the run waits because the database is away"
@@ -54,6 +54,19 @@ def test_work_waits_while_another_program_locks_the_file(sqlite_database: Databa
     with log_lines(locker.unlock) as lines:
         assert transact(sqlite_database.sessions, add_pause) == "done"
     assert lines == [f"{WAITS_LINE}: database is locked"]
+    assert pauses(sqlite_database) == 1
+
+
+def test_work_waits_while_the_disk_fails_to_write(sqlite_database: Database) -> None:
+    """SQLite tells such a failure by an extended error code, SQLITE_IOERR_WRITE."""
+    assert pauses(sqlite_database) == 0
+    disk = FailingDisk(sqlite_database)
+    try:
+        with log_lines(disk.repair) as lines:
+            assert transact(sqlite_database.sessions, add_pause) == "done"
+    finally:
+        disk.repair()
+    assert lines == [f"{WAITS_LINE}: disk I/O error"]
     assert pauses(sqlite_database) == 1
 
 

@@ -58,6 +58,7 @@ def test_any_subject_is_decoded_as_it_was_written(value: str) -> None:
 @given(TEXTS)
 @example("김민지, 논문팀")
 @example('Alice "Ally" O\'Neil <a@b.example>')
+@example("=?utf-8?q?not_really?=")
 @example("two  spaces")
 @example("x\r\nBcc: everyone@example.com")
 def test_any_name_is_decoded_as_it_was_written_and_the_address_stays_plain(value: str) -> None:

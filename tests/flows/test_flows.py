@@ -5,10 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,11 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
-from prefect.testing.utilities import prefect_test_harness
 
 import core.database
-from core.database import DatabaseError, open_engine
+from core.database import DatabaseError
 from core.errors import RunFailedError
 from core.frequencies import Frequency
-from core.schema import migrate, open_database
 from flows.digest import digest
 from flows.drain import drain
 from flows.ingest import ingest
@@ -34,12 +30,11 @@ from flows.read_bounces import bounces
 from flows.resend import resend
 from flows.upkeep import upkeep
 from issues.fetch import FeedError
-from paperboy.demo.sample.forum import Forum
 from paperboy.doctor import prefect_server
-from tests.support.factories import NOW, add_subscriber
+from tests.flows.alarm_mails import OPERATOR, alarm_subjects
+from tests.support.factories import NOW
 from tests.support.servers.smtp import ScriptedServer, in_order
 
-OPERATOR = "op@paperboy.example"
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))[
     "deployments"
@@ -51,33 +46,6 @@ SCHEDULES = {  # the cron line and time zone of each deployment that has a sched
     "upkeep/quarter-hourly": ("*/15 * * * *", "Asia/Seoul"),
     "bounces/quarter-hourly": ("*/15 * * * *", "Asia/Seoul"),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _prefect() -> Iterator[None]:
-    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
-    with prefect_test_harness(server_startup_timeout=90):
-        yield
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    """The mail server of an installation with the issues of the sample forum and two subscribers."""
-    monkeypatch.chdir(tmp_path)
-    url = f"sqlite:///{tmp_path / 'paperboy.db'}"
-    migrate(open_engine(url))
-    with Forum() as forum, ScriptedServer() as running:
-        monkeypatch.setenv("PAPERBOY_DATABASE_URL", url)
-        monkeypatch.setenv("PAPERBOY_FEED_URL", forum.feed_url)
-        monkeypatch.setenv("PAPERBOY_ALLOWED_HOSTS", "127.0.0.1")
-        monkeypatch.setenv("PAPERBOY_SMTP_URL", f"smtp://{running.host}:{running.port}")
-        monkeypatch.setenv("PAPERBOY_SETTLE_MINUTES", "0")
-        found = ingest(now=NOW)
-        assert (len(found["new"]), len(found["archived"])) == (1, 2)
-        with open_database(url).sessions.begin() as session:
-            add_subscriber(session, "minji@example.com", language="ko", frequency="weekly")
-            add_subscriber(session, "bob@example.com", language="en", frequency="daily")
-        yield running
 
 
 def _artifacts() -> set[str]:
@@ -140,15 +108,16 @@ def test_a_feed_that_cannot_be_read_fails_the_run(server: ScriptedServer) -> Non
         ingest.with_options(retries=0)(feed_url="http://127.0.0.1:1/feed.rss", now=NOW)
 
 
+def test_a_digest_goes_out_with_what_is_stored_when_the_feed_cannot_be_read(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAPERBOY_FEED_URL", "http://127.0.0.1:1/feed.rss")
+    report = digest(Frequency.WEEKLY, now=NOW)
+    assert "127.0.0.1:1/feed.rss could not be read" in report["feed"]
+    assert (report["sent"], [message.rcpt for message in server.messages]) == (1, [["minji@example.com"]])
+
+
 # --- alarms ------------------------------------------------------------------------
-
-
-def _subjects(server: ScriptedServer) -> list[str]:
-    return [
-        message_from_bytes(mail.data, policy=policy.default)["Subject"]
-        for mail in server.messages
-        if mail.rcpt == [OPERATOR]
-    ]
 
 
 def test_the_operator_is_told_once_a_day_that_a_run_failed(
@@ -158,7 +127,7 @@ def test_the_operator_is_told_once_a_day_that_a_run_failed(
     for _ in range(2):
         with pytest.raises(FeedError):
             ingest.with_options(retries=0)(feed_url="http://127.0.0.1:1/feed.rss", now=NOW)
-    assert _subjects(server) == ["Paperboy needs you: a run of ingest failed"]
+    assert alarm_subjects(server) == ["Paperboy needs you: a run of ingest failed"]
     assert b"127.0.0.1:1/feed.rss could not be read" in server.messages[0].data
 
 
@@ -174,7 +143,7 @@ def test_a_failure_that_cannot_be_mailed_is_logged_and_mailed_after_the_next_run
     server.on_mail = in_order("550 5.7.1 Not your domain")
     with pytest.raises(RunFailedError):
         digest(Frequency.WEEKLY, now=NOW)
-    assert _subjects(server) == ["Paperboy needs you: a run of digest failed"]
+    assert alarm_subjects(server) == ["Paperboy needs you: a run of digest failed"]
 
 
 def test_a_failure_without_a_database_is_logged_without_the_password(
@@ -200,7 +169,7 @@ def test_an_ingest_tells_the_operator_of_a_silent_forum_and_does_not_fail(
     server.on_rcpt = None
     for _ in range(2):
         ingest(now=in_summer)
-    assert _subjects(server) == ["Paperboy needs you: no new issue for ten days"]
+    assert alarm_subjects(server) == ["Paperboy needs you: no new issue for ten days"]
 
 
 # --- the deployments ----------------------------------------------------------------

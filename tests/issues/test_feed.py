@@ -32,6 +32,7 @@ def test_the_lines_that_the_feed_appends_to_a_post_are_removed(forum: Forum) -> 
     forum.state.replies = {post.topic_id: 3 for post in without_replies}
     with_replies = read_feed(fetch(forum.feed_url, UNKNOWN, ALLOWED))
     assert with_replies == without_replies
+    assert len(with_replies) == len(forum.state.replies) > 0
     assert all("게시물" not in post.html and "전체 주제 읽기" not in post.html for post in with_replies)
 
 

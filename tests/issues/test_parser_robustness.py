@@ -18,6 +18,9 @@ from tests.support.post_html import TITLE, URL, heading, paper_html, post_html
 # --- hostile HTML -------------------------------------------------------------------
 
 
+# Of this thread's processor time, which does not pass while the machine is busy with something else. The slowest post
+# takes a tenth of it; it would take minutes if the time grew with the square of the length.
+MAX_SECONDS = 20
 PAPER_START = heading("올빼미 / Owl", 2) + heading("논문 소개") + "<p>글</p>" + heading("논문 링크")
 
 
@@ -44,9 +47,9 @@ PAPER_START = heading("올빼미 / Owl", 2) + heading("논문 소개") + "<p>글
     ids=range(16),
 )
 def test_hostile_html_is_parsed_quickly_and_without_an_error(html: str) -> None:
-    started_at = time.process_time()
+    started_at = time.thread_time()
     content = parse(TITLE, html, URL)
-    assert time.process_time() - started_at < 5
+    assert time.thread_time() - started_at < MAX_SECONDS
     assert content.problems
 
 

@@ -66,6 +66,12 @@ def test_the_summary_per_paper_is_kept_apart_from_the_overview() -> None:
     assert len(content.overview) == 1
 
 
+def test_a_label_in_full_width_characters_is_a_label() -> None:
+    html = paper_html().replace("논문 초록(Abstract)", "논문 초록（Ａｂｓｔｒａｃｔ）")
+    assert "（" in html
+    assert parsed_paper(html) == parsed_paper(paper_html())
+
+
 def test_the_first_paper_may_have_its_title_in_a_paragraph() -> None:
     labels = "<p><strong>{}</strong></p>\n"
     html = (

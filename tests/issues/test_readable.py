@@ -79,6 +79,7 @@ def test_a_very_long_paragraph_is_split_between_sentences_and_loses_nothing(
 def test_the_parts_of_a_split_paragraph_are_as_long_as_allowed() -> None:
     sentence = "추론 모델은 답을 찾은 뒤에도 다른 풀이를 계속 시도합니다. "
     *full_pieces, _ = readable_blocks([Block("p", (TextRun(sentence * 700),))])
+    assert len(full_pieces) >= 2
     assert all(
         len(piece.text.encode()) + len(sentence.encode()) > MAX_PARAGRAPH_BYTES for piece in full_pieces
     )

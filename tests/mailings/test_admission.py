@@ -223,3 +223,12 @@ def test_a_deleted_post_that_is_posted_again_brings_each_reader_what_they_lack(
         weekly = run_digest(context, Frequency.WEEKLY, local_now=morning + WEEK, rules=RULES)
     assert [edition["papers"] for edition in daily.editions] == [2]
     assert weekly.editions == []
+
+
+def test_a_post_that_cannot_be_read_holds_only_itself(sqlite_database: Database) -> None:
+    take(sqlite_database, weekly_post(), at=SUNDAY)
+    unreadable = weekly_post("<b>" * 5000, topic_id=9002, start=MONDAY + WEEK)
+    good = weekly_post(paper("Kite"), topic_id=9003, start=MONDAY + 2 * WEEK)
+    report = take(sqlite_database, unreadable, good, at=SUNDAY + 2 * WEEK)
+    assert [entry["topic_id"] for entry in report.held] == [9002]
+    assert [entry["topic_id"] for entry in report.new] == [9003]

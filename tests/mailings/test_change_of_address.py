@@ -3,16 +3,19 @@
 import re
 
 import pytest
+from sqlalchemy.orm import Session
 
 from core.database import Database
 from core.frequencies import Frequency
 from mailings.account_mails import MAX_MOVE_LETTERS_PER_DAY
 from mailings.digest_run import run_digest
 from subscribers import accounts
+from subscribers.models import Subscriber
 from subscribers.suppression import is_suppressed, suppress
 from subscribers.tokens import LinkPurpose, TokenError, read_token
 from tests.support.account_actions import (
     DAY,
+    WEEK,
     act,
     bodies,
     handle_of,
@@ -23,9 +26,10 @@ from tests.support.account_actions import (
     send,
     subscribe,
 )
+from tests.support.digests import digest
 from tests.support.factories import IDENTITY, NOW, RULES, sending_context_at
 from tests.support.outbox import recipients
-from tests.support.servers.smtp import ScriptedServer
+from tests.support.servers.smtp import ScriptedServer, once
 
 
 def test_a_change_of_address_is_confirmed_at_the_new_one(database: Database, server: ScriptedServer) -> None:
@@ -52,6 +56,36 @@ def test_a_dead_new_address_is_suppressed_and_the_old_one_stays(
     with database.sessions() as session:
         assert is_suppressed(session, "new@example.com")
         assert not is_suppressed(session, "minji@example.com")
+
+
+@pytest.mark.parametrize(
+    ("suppressed", "reached"), [("minji@example.com", ["new@example.com"]), ("new@example.com", [])]
+)
+def test_only_a_suppression_of_the_new_address_keeps_the_letter_of_moving_back(
+    database: Database, server: ScriptedServer, suppressed: str, reached: list[str]
+) -> None:
+    subscribe(database)
+    request_address_change(database, "new@example.com")
+    with database.sessions.begin() as session:
+        suppress(session, suppressed, "returned", NOW)
+    send(database, server)
+    assert recipients(server) == reached
+
+
+def test_a_digest_that_is_on_its_way_to_the_old_address_goes_to_the_new_one_instead(
+    database: Database,
+) -> None:
+    publish(database)
+    subscribe(database, "first@example.com", "minji@example.com")
+
+    def move(session: Session, subscriber: Subscriber) -> None:
+        accounts.request_address_change(session, subscriber, "new@example.com", NOW)
+        accounts.change_address(session, subscriber, NOW)
+
+    with ScriptedServer(on_body=once(lambda: act(database, move))) as server:
+        assert digest(database, server).reasons == {"the address was changed already": 1}
+        digest(database, server, after=WEEK)
+    assert recipients(server) == ["first@example.com", "new@example.com"]
 
 
 @pytest.mark.parametrize("new", ["taken@example.com", "Bounced@example.com", "Minji@example.com"])

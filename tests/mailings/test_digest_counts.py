@@ -72,6 +72,20 @@ def test_a_subscriber_who_is_forgotten_during_the_run_is_counted(
     assert recipients(server) == ["bob@example.com"]
 
 
+def test_a_subscriber_who_was_forgotten_before_the_slot_runs_again_is_counted_once(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "minji@example.com", "bob@example.com")
+    digest(database, server)
+    with database.sessions.begin() as session:
+        subscriber = find(session, "minji@example.com")
+        assert subscriber
+        account_mails.forget(session, subscriber, IDENTITY, NOW)
+    report = digest(database, server)
+    assert (report.fault, report.candidates, report.skipped) == ("", 2, 2)
+
+
 def test_a_subscriber_who_leaves_while_the_digest_is_planned_is_counted(
     database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """An edit is seen for what it is: papers restored, renamed, reordered, and posts deleted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
@@ -10,14 +11,17 @@ from core.frequencies import Frequency
 from issues.queries import find
 from mailings import intake
 from mailings.digest_run import run_digest
+from mailings.resend.request import ResendRequest
 from subscribers import accounts
 from tests.support.factories import RULES, add_subscriber, sending_context_at
 from tests.support.posted import paper, take, weekly_post
+from tests.support.resends import resend
 from tests.support.servers.smtp import ScriptedServer
 
 SUNDAY = datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
 MORNING = SUNDAY + timedelta(hours=1)
 DAY = timedelta(days=1)
+OVERVIEW = "이번 주에는 작은 모델을 다룬 논문이 많습니다."
 OWL, HAWK, KITE = paper("Owl"), paper("Hawk"), paper("Kite")
 
 
@@ -44,10 +48,10 @@ def text_of(data: bytes) -> str:
     return str(body.get_content())
 
 
-def subscribe(database: Database, *addresses: str) -> None:
+def subscribe(database: Database, *addresses: str, language: str = "en") -> None:
     with database.sessions.begin() as session:
         for address in addresses:
-            add_subscriber(session, address, language="en", frequency="daily", now=SUNDAY)
+            add_subscriber(session, address, language=language, frequency="daily", now=SUNDAY)
 
 
 def test_a_restored_paper_reaches_everyone_who_lacks_it_and_nobody_twice(
@@ -72,6 +76,38 @@ def test_a_restored_paper_reaches_everyone_who_lacks_it_and_nobody_twice(
     assert daily(database, server, 3) == []
 
 
+@pytest.mark.parametrize(
+    ("absence", "mailed"), [(timedelta(weeks=8), True), (timedelta(weeks=8, seconds=1), False)]
+)
+def test_a_paper_restored_after_more_than_eight_weeks_is_for_the_archive(
+    database: Database, server: ScriptedServer, absence: timedelta, mailed: bool
+) -> None:
+    take(database, weekly_post(OWL, HAWK, KITE), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    assert daily(database, server, 0) == [("minji@example.com", ["Owl", "Hawk"])]
+    withdrawn_at = MORNING + DAY / 2
+    take(database, weekly_post(OWL, HAWK), at=withdrawn_at)
+    report = take(database, weekly_post(OWL, HAWK, KITE), at=withdrawn_at + absence)
+    assert report.changed[0]["restored"] == ("Kite Paper",)
+    assert daily(database, server, 57) == ([("minji@example.com", ["Kite"])] if mailed else [])
+    with database.sessions() as session:
+        assert [paper.archived for paper in find(session, "9001").papers] == [False, False, not mailed]
+
+
+def test_a_post_that_moves_to_another_address_repeats_no_paper_and_is_linked_there(
+    database: Database, server: ScriptedServer
+) -> None:
+    post = weekly_post(OWL, HAWK, KITE)
+    take(database, post, at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    assert daily(database, server, 0) == [("minji@example.com", ["Owl", "Hawk"])]
+    moved = "https://forum.example/t/another-name/9001"
+    report = take(database, replace(post, url=moved), at=MORNING + DAY / 2)
+    assert (report.new, report.held, report.deleted) == ([], [], [])
+    assert daily(database, server, 1) == [("minji@example.com", ["Kite"])]
+    assert moved in text_of(server.messages[-1].data)
+
+
 def test_a_paper_whose_title_and_address_change_is_still_the_same(
     database: Database, server: ScriptedServer
 ) -> None:
@@ -86,6 +122,35 @@ def test_a_paper_whose_title_and_address_change_is_still_the_same(
     assert {change["field"] for change in changed["retitled"]} == {"title_ko", "title_en"}
     assert [change["field"] for change in changed["corrected"]] == ["url"]
     assert daily(database, server, 1) == []
+
+
+def test_a_corrected_title_is_sent_to_those_who_got_the_old_one(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    daily(database, server, 0)
+    retitled = HAWK.replace("Hawk Paper", "Hawk Paper with Wings")
+    (changed,) = take(database, weekly_post(OWL, retitled), at=MORNING + DAY / 2).changed
+    assert (bool(changed["retitled"]), bool(changed["corrected"])) == (True, False)
+    request = ResendRequest(issue="9001", is_correction=True, reason="the title was wrong")
+    assert resend(database, server, request, MORNING + DAY).sent == 1
+    _, correction = (text_of(message.data) for message in server.messages)
+    assert "Hawk Paper with Wings" in correction
+    assert "Owl Paper" not in correction
+
+
+def test_an_overview_that_was_read_does_not_come_again_after_its_papers_are_withdrawn(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK, KITE), at=SUNDAY)
+    subscribe(database, "minji@example.com", language="ko")
+    daily(database, server, 0)
+    take(database, weekly_post(KITE), at=MORNING + DAY / 2)
+    daily(database, server, 1)
+    first, second = (text_of(message.data) for message in server.messages)
+    assert ("Owl 논문" in first, "Kite 논문" in second) == (True, True)
+    assert (OVERVIEW in first, OVERVIEW in second) == (True, False)
 
 
 def test_papers_reordered_before_anyone_got_them_are_mailed_in_the_new_order(
@@ -108,6 +173,19 @@ def test_the_papers_of_a_deleted_post_are_not_mailed_any_further(
     assert [entry["topic_id"] for entry in report.deleted] == [9001]
     assert daily(database, server, 1) == []
     take(database, weekly_post(OWL, HAWK, KITE), at=MORNING + 1.5 * DAY)
+    assert daily(database, server, 2) == [("minji@example.com", ["Kite"])]
+
+
+def test_a_deleted_post_that_comes_back_with_a_doubt_brings_what_was_in_force(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK, KITE), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    assert daily(database, server, 0) == [("minji@example.com", ["Owl", "Hawk"])]
+    take(database, at=MORNING + DAY / 2, gone=[9001])
+    without_title = KITE[KITE.index("</h2>") + len("</h2>") :]
+    report = take(database, weekly_post(OWL, HAWK, without_title), at=MORNING + 1.5 * DAY)
+    assert [entry["topic_id"] for entry in report.held] == [9001]
     assert daily(database, server, 2) == [("minji@example.com", ["Kite"])]
 
 

@@ -1,5 +1,6 @@
 """An issue that comes after its digest goes out as soon as it is ready, by day, to everyone, and once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,57 +11,51 @@ from core.database import Database
 from core.frequencies import Frequency
 from core.languages import Language
 from delivery.models import Delivery
-from emails.content import Content
-from emails.edition import Edition
-from emails.rendering.fit import FittedBlocks
-from emails.rendering.render import Rendered
-from mailings import intake, next_mail
 from subscribers import accounts
-from tests.support.simulation import SEOUL, Simulation, address_of
+from tests.support.simulation import operators, readers
+from tests.support.simulation.checks import check_received, received
+from tests.support.simulation.forum import SEOUL
+from tests.support.simulation.newsletter import Newsletter, titles_only
 
 WEEKLY, DAILY, LEFTOVER = 1, 2, 3
 MONDAY = datetime(2025, 1, 13, 0, 0, tzinfo=SEOUL)
 
 
 @pytest.fixture(autouse=True)
-def _titles_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mails are only lists of titles here, because rendering weeks of mails would take minutes."""
-
-    def render_titles(edition: Edition, **_: object) -> Rendered:
-        titles = "\n".join(paper.title for paper in edition.papers)
-        return Rendered(Content(edition.spec.slot, titles, titles, "0" * 20), FittedBlocks((), ()), fill=0.0)
-
-    monkeypatch.setattr(next_mail, "render", render_titles)
-    monkeypatch.setattr(intake, "faults_of", lambda *_issues, **_rules: {})
+def _titles_only() -> Iterator[None]:
+    with titles_only():
+        yield
 
 
 @dataclass
 class Schedule:
     """The schedule of prefect.yaml in simulated time: ingest every hour, upkeep every quarter, digests at 08:00.
 
+    At night upkeep runs only every hour, which is enough to see that nothing goes out.
     The forum shows the post from `post_at` on. Between `down` hours of the first Monday its feed cannot be read.
     """
 
-    simulation: Simulation
+    newsletter: Newsletter
     post_at: datetime
     down: range = range(0)
     has_read: bool = False
     got: dict[int, datetime] = field(default_factory=dict)
+    attempts: int = 0
 
     def run(self, start: datetime, end: datetime) -> None:
         """Let the schedule run, and note when each subscriber got the late issue's first paper."""
         now = start
         while now < end:
-            self.simulation.now = now
+            self.newsletter.now = now
             if now.minute == 5:
                 self._ingest(now)
             if (now.hour, now.minute) == (8, 0):
                 self._ingest(now)  # a digest reads the feed first
                 if now.weekday() == 0:
-                    self.simulation.run(Frequency.WEEKLY)
-                self.simulation.run(Frequency.DAILY)
-            elif now.minute % 15 == 0 and now >= self.post_at:
-                self.simulation.run("upkeep")
+                    self.newsletter.run(Frequency.WEEKLY)
+                self.newsletter.run(Frequency.DAILY)
+            elif now.minute % (15 if 8 <= now.hour < 21 else 60) == 0 and now >= self.post_at:
+                self.newsletter.run("upkeep")
             self._note(now)
             if len(self.got) == 3 and now > max(self.got.values()) + timedelta(hours=2):
                 return  # long enough to see that nobody gets it again
@@ -70,41 +65,54 @@ class Schedule:
         is_down = now.date() == MONDAY.date() and now.hour in self.down
         if now >= self.post_at and not is_down and not self.has_read:
             self.has_read = True
-            self.simulation.publish(4, days_later=0)
+            self.newsletter.forum.publish(4, now)
+            self.newsletter.read_forum()
 
     def _note(self, now: datetime) -> None:
+        if self.newsletter.transport.attempts == self.attempts:
+            return  # nothing was sent
+        self.attempts = self.newsletter.transport.attempts
         for number in (WEEKLY, DAILY, LEFTOVER):
-            papers = self.simulation.papers_of(address_of(number))
-            if self.has_read and self.simulation.posts[-1].papers[0] in papers:
+            if self.has_read and self.newsletter.forum.posts[-1].papers[0] in self.papers_of(number):
                 self.got.setdefault(number, now)
+
+    def papers_of(self, number: int) -> list[int]:
+        """The papers that a reader has got."""
+        return received(self.newsletter).get(self.newsletter.reader(number).address, [])
 
 
 def schedule(database: Database, post_at: datetime, down: range = range(0)) -> Schedule:
     """A first issue has been read by all. One weekly subscriber has an addition to it waiting, for the next Monday."""
-    simulation = Simulation(database, now=MONDAY - timedelta(days=7))
-    simulation.publish(3, days_later=0)
-    simulation.now += timedelta(hours=9)
+    newsletter = Newsletter(database, now=MONDAY - timedelta(days=7))
+    newsletter.forum.publish(3, newsletter.now)
+    newsletter.read_forum()
+    newsletter.now += timedelta(hours=9)
     for number, frequency in (
         (WEEKLY, Frequency.WEEKLY),
         (DAILY, Frequency.DAILY),
         (LEFTOVER, Frequency.WEEKLY),
     ):
-        simulation.join(number, Language.KO, frequency)
+        operators.add_subscriber(newsletter, number, Language.KO, frequency)
     for day in range(3):
-        simulation.now = MONDAY + timedelta(days=day - 7, hours=18)
-        simulation.run(Frequency.DAILY)
-        simulation.run(Frequency.WEEKLY)
-    simulation.now = MONDAY - timedelta(days=3)
-    simulation.change(WEEKLY, lambda _, subscriber: accounts.pause(subscriber, simulation.now))
-    simulation.edit(0, 1)
-    simulation.now = MONDAY - timedelta(days=2)
-    simulation.run(Frequency.DAILY)
+        newsletter.now = MONDAY + timedelta(days=day - 7, hours=18)
+        newsletter.run(Frequency.DAILY)
+        newsletter.run(Frequency.WEEKLY)
+    newsletter.now = MONDAY - timedelta(days=3)
+    readers.pause(newsletter, WEEKLY)
+    _add_paper(newsletter, 0)
+    newsletter.now = MONDAY - timedelta(days=2)
+    newsletter.run(Frequency.DAILY)
+    readers.resume(newsletter, WEEKLY)
     with database.sessions.begin() as session:
-        reader = accounts.find(session, address_of(WEEKLY))
+        reader = accounts.find(session, newsletter.reader(WEEKLY).address)
         assert reader
-        accounts.resume(reader, simulation.now)
         reader.cursor += 1  # they do not wait for the addition
-    return Schedule(simulation, post_at, down)
+    return Schedule(newsletter, post_at, down)
+
+
+def _add_paper(newsletter: Newsletter, index: int) -> None:
+    newsletter.forum.add_papers(newsletter.forum.posts[index], 1)
+    newsletter.read_forum()
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -137,7 +145,7 @@ def test_an_issue_goes_out_as_soon_as_it_is_ready_by_day(
     week = schedule(database, post_at, down)
     week.run(at(-1, 18), at(7, 12))
     assert week.got == {WEEKLY: weekly, DAILY: daily, LEFTOVER: had_mail}
-    week.simulation.check()
+    check_received(week.newsletter)
 
 
 def test_whoever_had_a_mail_in_the_slot_gets_the_late_issue_in_its_own_slot(
@@ -145,9 +153,9 @@ def test_whoever_had_a_mail_in_the_slot_gets_the_late_issue_in_its_own_slot(
 ) -> None:
     week = schedule(sqlite_database, at(1, 14))
     week.run(at(-1, 18), at(3, 0))
-    topic = week.simulation.posts[-1].topic_id
+    topic = week.newsletter.forum.posts[-1].topic_id
     with sqlite_database.sessions() as session:
-        reader = accounts.find(session, address_of(LEFTOVER))
+        reader = accounts.find(session, week.newsletter.reader(LEFTOVER).address)
         assert reader
         slots = session.scalars(select(Delivery.slot).where(Delivery.subscriber_id == reader.id)).all()
     assert slots[-2:] == ["weekly:2025-W03", f"weekly:2025-W03:{topic}"]
@@ -156,15 +164,15 @@ def test_whoever_had_a_mail_in_the_slot_gets_the_late_issue_in_its_own_slot(
 def test_papers_that_an_edit_adds_wait_for_the_next_slot(sqlite_database: Database) -> None:
     week = schedule(sqlite_database, at(-1, 19))
     week.run(at(-1, 18), at(1, 10))
-    week.simulation.edit(1, 1)
-    added = week.simulation.posts[-1].papers[-1]
+    _add_paper(week.newsletter, 1)
+    added = week.newsletter.forum.posts[-1].papers[-1]
     for day in range(1, 5):
-        week.simulation.now = at(day, 20)
-        week.simulation.run("upkeep")
-        week.simulation.now = at(day + 1, 8)
-        week.simulation.run(Frequency.DAILY)
-    assert added not in week.simulation.papers_of(address_of(WEEKLY))
-    assert added in week.simulation.papers_of(address_of(DAILY))
-    week.simulation.now = at(7, 8)
-    week.simulation.run(Frequency.WEEKLY)
-    assert added in week.simulation.papers_of(address_of(WEEKLY))
+        week.newsletter.now = at(day, 20)
+        week.newsletter.run("upkeep")
+        week.newsletter.now = at(day + 1, 8)
+        week.newsletter.run(Frequency.DAILY)
+    assert added not in week.papers_of(WEEKLY)
+    assert added in week.papers_of(DAILY)
+    week.newsletter.now = at(7, 8)
+    week.newsletter.run(Frequency.WEEKLY)
+    assert added in week.papers_of(WEEKLY)

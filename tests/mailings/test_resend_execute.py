@@ -173,6 +173,9 @@ def test_a_correction_is_a_reply_to_the_mail_with_the_old_text(
         "english@b.example": ([2, 4], originals["english@b.example"]),
         "weekly@a.example": ([2, 4], originals["weekly@a.example"]),
     }
+    assert all(mail["References"] == originals[address] for address, mail in mails_by_recipient(server)), (
+        "some mail programs find the thread by this field alone"
+    )
     assert all(str(mail["Subject"]).startswith("정정") for _, mail in mails_by_recipient(server))
     assert [str(texts_of(mail)).count(CORRECTION) for _, mail in mails_by_recipient(server)] == [2, 4, 4], (
         "in the text and in the HTML"
@@ -207,6 +210,20 @@ def test_a_correction_replies_to_the_mail_that_brought_the_paper(
         resend(issue, server, request, LATER + timedelta(hours=number))
     *_, reply_to_first, reply_to_second = (mail["In-Reply-To"] for _, mail in mails_by_recipient(server))
     assert (reply_to_first, reply_to_second) == (first, second)
+
+
+def test_a_correction_replies_to_a_mail_that_arrived_and_not_to_one_that_failed(
+    issue: Database, server: ScriptedServer
+) -> None:
+    subscribe(issue, "minji@a.example")
+    with ScriptedServer(on_rcpt="552 5.2.2 Mailbox full") as refusing:
+        assert digest(issue, refusing).failed == 1
+    assert resend(issue, server, replace(ISSUE, groups=(ResendGroup.FAILED,))).sent == 1
+    correct_paper(issue, 2, LATER + timedelta(hours=1))
+    request = ResendRequest(issue="2025-07-28", is_correction=True, reason="wrong figures")
+    assert resend(issue, server, request, LATER + timedelta(hours=2)).sent == 1
+    (_, copy), (_, correction) = mails_by_recipient(server)
+    assert correction["In-Reply-To"] == copy["Message-ID"]
 
 
 def test_a_waiting_copy_with_the_old_text_is_superseded_by_one_with_the_new_text(

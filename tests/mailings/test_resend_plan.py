@@ -13,9 +13,11 @@ from delivery.models import Delivery, Resend
 from emails.edition import EmptyIssueError
 from issues.models import Paper
 from mailings.resend.eligibility import COMES_WITH_DIGEST, OLD_TEXT_UNDER_WAY
+from mailings.resend.plan import ResendPlan
 from mailings.resend.request import ResendError, ResendGroup, ResendRequest
 from subscribers.accounts import find, pause, unsubscribe
 from subscribers.addresses import AccountError
+from subscribers.status import SubscriberStatus
 from subscribers.suppression import suppress
 from tests.support.account_actions import subscribe
 from tests.support.factories import NOW
@@ -122,6 +124,28 @@ def test_a_plan_stores_nothing_shows_no_address_and_has_a_fingerprint_of_its_cop
         assert not session.scalars(select(Delivery)).all()
     subscribe(issue, "bob@b.example")
     assert planned(issue, replace(ISSUE, groups=(ResendGroup.EVERYONE,))).fingerprint != plan.fingerprint
+
+
+def test_a_plan_for_other_subscribers_has_another_fingerprint_even_if_they_are_as_many(
+    issue: Database,
+) -> None:
+    names = [f"reader{number}@a.example" for number in range(9)]
+    subscribe(issue, *names)
+    request = replace(ISSUE, groups=(ResendGroup.EVERYONE,))
+
+    def plan_without(*paused: str) -> ResendPlan:
+        with issue.sessions.begin() as session:
+            for name in names:
+                status = SubscriberStatus.PAUSED if name in paused else SubscriberStatus.ACTIVE
+                cast(Any, find(session, name)).status = status
+        return planned(issue, request)
+
+    before = plan_without(names[6], names[7])
+    for paused in ((names[5], names[7]), (names[5], names[8])):  # the ids of the last pair have the same sum
+        after = plan_without(*paused)
+        assert after.as_json() == before.as_json(), "the operator sees the same plan"
+        assert after.fingerprint != before.fingerprint
+    assert plan_without(names[6], names[7]).fingerprint == before.fingerprint
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,11 @@ from tests.support.posted import take, weekly_post
 SUNDAY = datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def _one_trial_of_each_issue() -> None:
+    """Here each issue is rendered on trial as often as it is read."""
+
+
 def faults(**issues: IssueContent) -> dict[int, str]:
     numbered = {
         number: (f"https://forum.example/t/{number}", content)
@@ -49,7 +54,7 @@ def test_an_issue_at_which_the_child_dies_is_named_with_that_reason(monkeypatch:
     assert faults(first=issue_of(1), second=issue_of(1)) == {0: reason, 1: reason}
 
 
-def test_a_post_that_cannot_be_rendered_is_held_and_the_next_one_is_taken(
+def test_a_post_that_cannot_be_rendered_is_held_until_it_can_be(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trial_rendering, "MAX_SECONDS", 0.01)

@@ -58,12 +58,14 @@ def test_only_active_subscribers_are_due_and_others_are_counted_by_reason(
 def test_every_skipped_candidate_has_a_reason(database: Database) -> None:
     with database.sessions() as session:
         has_mail, waits, bounced = (add_subscriber(session, f"{name}@example.com").id for name in "abc")
-        suppress(session, "c@example.com", "returned", NOW)
+        in_capitals = add_subscriber(session, "D@Example.com").id
         add_subscriber(session, "other@example.com")
-        restored = session.get_one(Subscriber, bounced)
-        restored.status = SubscriberStatus.ACTIVE  # changed by hand in the table; the suppression stays
+        for address, id_ in (("c@example.com", bounced), ("d@example.com", in_capitals)):
+            suppress(session, address, "returned", NOW)
+            restored = session.get_one(Subscriber, id_)
+            restored.status = SubscriberStatus.ACTIVE  # changed by hand in the table; the suppression stays
         session.flush()
         reasons = {"has a mail": Subscriber.id == has_mail, "waits": Subscriber.id.in_((has_mail, waits))}
         audience = read_audience(session, Frequency.WEEKLY, since=LAST_WEEK, skip_reasons=reasons)
     assert audience.groups == (AudienceGroup(Language.KO, 0, 1),)
-    assert audience.skipped == {"has a mail": 1, "waits": 1, "suppressed": 1}
+    assert audience.skipped == {"has a mail": 1, "waits": 1, "suppressed": 2}

@@ -10,7 +10,10 @@ from pathlib import Path
 from tests.support.servers.smtp import ScriptedServer
 
 ROOT = Path(__file__).parents[2]
-RUN = "import sys; from paperboy.cli.main import main; sys.argv[0] = 'paperboy'; "
+CONNECTIONS = 4
+# A shell that runs the tests in the background lets them, and the commands that they start, ignore Ctrl-C.
+LISTEN_TO_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+RUN = f"{LISTEN_TO_CTRL_C}import sys; from paperboy.cli.main import main; sys.argv[0] = 'paperboy'; "
 
 
 class Command:
@@ -51,7 +54,7 @@ def running(
     settings = {
         "PAPERBOY_DATABASE_URL": database_url,
         "PAPERBOY_SMTP_URL": f"smtp://{server.host}:{server.port}",
-        "PAPERBOY_CONNECTIONS": "4",
+        "PAPERBOY_CONNECTIONS": str(CONNECTIONS),
     }
     command = Command(folder, settings, arguments, before)
     try:

@@ -1,11 +1,13 @@
 """Faults of databases: a full disk, a lock of another program and an outage; and the log lines of a run."""
 
 import logging
+import resource
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import psycopg
@@ -50,6 +52,22 @@ class Disk:
 
     def grow(self) -> None:
         self.pages += 10_000
+
+
+class FailingDisk:
+    """A disk that fails to write more into the log of an SQLite file, until it is repaired.
+
+    A limit on the size of files makes the system call fail. The limit holds for all files that this process writes.
+    """
+
+    def __init__(self, database: Database) -> None:
+        log = Path(f"{database.engine.url.database}-wal")
+        self._limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        size = log.stat().st_size if log.exists() else 0
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, self._limits[1]))
+
+    def repair(self) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
 
 
 LOCKING_PROGRAM = """

@@ -99,6 +99,16 @@ def test_an_unsubscribe_link_works_even_after_years(site: Site) -> None:
     assert site.subscriber(ADDRESS).status == "unsubscribed"
 
 
+def test_a_reader_who_presses_the_button_to_come_back_twice_is_back(site: Site) -> None:
+    site.add(ADDRESS)
+    link = site.link(LinkPurpose.UNSUBSCRIBE, ADDRESS)
+    site.client.post(link)
+    answers = [site.client.post(f"{link}/undo") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert answers[0].headers["location"] == answers[1].headers["location"]
+    assert [event["what"] for event in site.events(ADDRESS)].count("came back") == 1
+
+
 def test_an_invalid_token_is_answered_with_not_found_and_changes_nothing(site: Site) -> None:
     site.add(ADDRESS)
     valid = site.link(LinkPurpose.UNSUBSCRIBE, ADDRESS)

@@ -1,7 +1,10 @@
 """The preferences page: expired links, revoking all links, the stored data, erasing it, and a new address."""
 
+from datetime import timedelta
+
 import pytest
 
+from paperboy.web.preferences import MAX_PAUSE
 from subscribers.tokens import LinkPurpose
 from tests.support.site import Site, path_in
 
@@ -30,6 +33,17 @@ def test_an_expired_link_shows_nothing_and_brings_a_new_one_by_mail_once_a_day(s
     assert site.client.get(path_in(site.mail(ADDRESS), "p")).status_code == 200
 
 
+def test_an_old_confirmation_mail_does_not_open_the_settings(site: Site) -> None:
+    site.sign_up(ADDRESS)
+    link = path_in(site.mail(ADDRESS), "c")
+    site.client.post(link)
+    just_confirmed = site.client.get(link)
+    site.clock.ahead = timedelta(hours=2)
+    later = site.client.get(link)
+    assert (just_confirmed.status_code, later.status_code) == (200, 200)
+    assert ("/p/" in just_confirmed.text, "/p/" in later.text) == (True, False)
+
+
 def test_revoking_all_links_ends_each_of_them_and_leads_to_a_new_one(site: Site, preferences: str) -> None:
     purposes = (LinkPurpose.CONFIRM, LinkPurpose.PREFERENCES, LinkPurpose.UNSUBSCRIBE)
     old = [site.link(purpose, ADDRESS) for purpose in purposes]
@@ -38,6 +52,22 @@ def test_revoking_all_links_ends_each_of_them_and_leads_to_a_new_one(site: Site,
     assert site.client.post(old[2]).status_code == 404
     assert site.client.get(new).status_code == 200
     assert site.subscriber(ADDRESS).status == "active"
+
+
+@pytest.mark.parametrize(("hour", "is_next_day"), [(1, False), (20, True)])
+def test_a_pause_ends_within_a_year_by_the_readers_calendar(
+    site: Site, preferences: str, hour: int, is_next_day: bool
+) -> None:
+    now = site.clock()
+    site.clock.ahead = now.replace(hour=hour, minute=30) + timedelta(days=1) - now
+    today = site.clock().date() + timedelta(days=is_next_day)  # in Seoul
+    days = {"today": today, "tomorrow": today + timedelta(days=1), "the last": today + MAX_PAUSE}
+    days["one more"] = days["the last"] + timedelta(days=1)
+    statuses = {
+        name: site.client.post(f"{preferences}/pause", data={"until": f"{day}"}).status_code
+        for name, day in days.items()
+    }
+    assert statuses == {"today": 400, "tomorrow": 303, "the last": 303, "one more": 400}
 
 
 def test_nothing_is_erased_until_the_box_is_checked(site: Site, preferences: str) -> None:

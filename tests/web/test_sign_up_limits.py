@@ -5,13 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
+from unittest.mock import Mock
 
 import pytest
 
+from core import rate_storage
 from core.database import Database
 from core.rate_storage import open_rate_storage
 from subscribers.signup_limits import SignupLimits, SignupRates
+from tests.support.factories import NOW
 from tests.support.servers.redis import RedisServer
 from tests.support.site import Site, open_site, until
 
@@ -47,6 +51,8 @@ def statuses(site: Site, networks: list[str], domain: str = "example.com") -> li
     [
         (["198.51.100.1", "198.51.100.255", "198.51.100.77"], "198.51.101.1"),
         (["2001:db8::1", "2001:db8::ffff:1:2:3", "2001:db8:0:0:9::"], "2001:db8:0:1::1"),
+        # A socket for both protocols names an IPv4 visitor by an IPv6 address (RFC 4291, 2.5.5.2).
+        (["::ffff:198.51.100.1", "198.51.100.9", "::ffff:198.51.100.7"], "::ffff:203.0.113.1"),
     ],
 )
 def test_sign_ups_are_counted_by_ipv4_24_and_ipv6_64_networks(
@@ -57,6 +63,18 @@ def test_sign_ups_are_counted_by_ipv4_24_and_ipv6_64_networks(
         assert site.sign_up("other@example.com", other).status_code == 303
         site.wait_until_idle()
         assert len(site.mails()) == 3
+
+
+def test_a_visitor_who_keeps_trying_may_sign_up_again_after_an_hour(
+    site_with: OpenSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {}
+    with site_with(sign_ups_per_network="2 per hour") as site:
+        for minute in range(0, 75, 15):
+            clock = Mock(return_value=NOW.timestamp() + 60 * minute)
+            monkeypatch.setattr(rate_storage, "time", SimpleNamespace(time=clock))
+            answers[minute] = site.sign_up(f"reader{minute}@example.com").status_code
+    assert answers == {0: 303, 15: 303, 30: 429, 45: 429, 60: 303}
 
 
 def test_a_forged_forwarded_header_does_not_change_the_network_that_is_counted(

@@ -1,7 +1,7 @@
 """A server on the loopback interface that answers for the sample forum, with a fault if a test sets one."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
@@ -12,6 +12,8 @@ from paperboy.demo.sample.forum import Forum, ForumPage
 from tests.support.servers.threaded import Served
 
 MEGABYTE = 1024 * 1024
+# After this time a slow server ends its answer well. A client that waited for so long has no time limit.
+SLOW_SECONDS, PAUSE_SECONDS = 20, 0.02
 FEED_HEAD = b'<?xml version="1.0"?>\n<rss version="2.0"><channel><title>x</title><item><description>'
 FEED_TAIL = b"</description></item></channel></rss>"
 CHALLENGE = (
@@ -146,36 +148,48 @@ def _drop(handler: _Handler, _body: bytes) -> None:
     handler.connection.close()
 
 
-def _slow(handler: _Handler, body: bytes) -> None:
-    """Send one byte at a time, so slowly that no test waits for the end."""
-    handler.answer(200, b"", len(body))
-    for number in range(len(body)):
-        handler.wfile.write(body[number : number + 1])
-        if handler.owner.stopped.wait(0.02):
+def _pauses(handler: _Handler) -> Iterator[int]:
+    """Pause again and again, until a slow server has taken its time or is stopped."""
+    for number in range(round(SLOW_SECONDS / PAUSE_SECONDS)):
+        if handler.owner.stopped.wait(PAUSE_SECONDS):
             return
+        yield number
 
 
-def _header_drip(handler: _Handler, _body: bytes) -> None:
-    """Send a header without end. Each byte comes soon after the last, so no wait for one is long."""
+def _slow(handler: _Handler, body: bytes) -> None:
+    """Send one byte at a time. Each comes soon after the last, so no wait for one is long."""
+    handler.answer(200, b"", len(body))
+    sent = 0
+    for sent in _pauses(handler):
+        handler.wfile.write(body[sent : sent + 1])
+    handler.wfile.write(body[sent + 1 :])
+
+
+def _header_drip(handler: _Handler, body: bytes) -> None:
+    """Send a header one byte at a time."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    while not handler.owner.stopped.wait(0.02):
+    for _ in _pauses(handler):
         handler.wfile.write(b"a")
+    handler.wfile.write(b"\r\nContent-Type: application/rss+xml\r\nContent-Length: %d\r\n\r\n" % len(body))
+    handler.wfile.write(body)
 
 
-def _early_hints(handler: _Handler, _body: bytes) -> None:
-    """Promise an answer without end (RFC 8297)."""
-    while not handler.owner.stopped.wait(0.02):
+def _early_hints(handler: _Handler, body: bytes) -> None:
+    """Promise an answer again and again (RFC 8297)."""
+    for _ in _pauses(handler):
         handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    _good(handler, body)
 
 
-def _early_hints_flood(handler: _Handler, _body: bytes) -> None:
-    while not handler.owner.stopped.is_set():
+def _early_hints_flood(handler: _Handler, body: bytes) -> None:
+    for _ in _pauses(handler):
         handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+    _good(handler, body)
 
 
-def _silent(handler: _Handler, _body: bytes) -> None:
-    handler.owner.stopped.wait()
-    handler.close_connection = True
+def _silent(handler: _Handler, body: bytes) -> None:
+    handler.owner.stopped.wait(SLOW_SECONDS)
+    _good(handler, body)
 
 
 def _slow_redirect(handler: _Handler, body: bytes) -> None:

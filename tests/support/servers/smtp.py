@@ -50,6 +50,12 @@ def in_order(*replies: Reply | None) -> Callable[[object], Reply | None]:
     return lambda _: remaining.pop(0) if remaining else None
 
 
+def once(action: Callable[[], None]) -> Callable[[object], None]:
+    """A script that calls `action` the first time, and always gives the normal reply."""
+    left = [action]
+    return lambda _: left.pop()() if left else None
+
+
 class ScriptedServer:
     """Listens while its context lasts. `messages` holds what it accepted, in order."""
 

@@ -1,0 +1,204 @@
+"""The real pipeline in simulated time: it reads the simulated forum and runs the schedule's flows.
+
+Mails have only the titles of their papers, because rendering months of mails would take minutes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import pytest
+from sqlalchemy import and_, event, func, or_, select
+from sqlalchemy.orm import Session
+
+from core.database import Database
+from core.frequencies import Frequency
+from core.run_log import RunKind, RunRecord
+from delivery import rate_limit
+from delivery.context import SendingContext
+from delivery.editions import delivered_papers
+from emails.content import Content
+from emails.edition import Edition
+from emails.rendering.fit import FittedBlocks
+from emails.rendering.render import Rendered
+from issues.models import Paper
+from mailings import intake, next_mail
+from mailings.context import MailingRules, clock_from
+from mailings.digest_run import run_digest
+from mailings.forum import ForumReader
+from mailings.ingest_report import IngestReport
+from mailings.intake import take_posts
+from mailings.resend import plan as resend_plan
+from mailings.upkeep import run_upkeep
+from subscribers.models import Subscriber
+from subscribers.status import SubscriberStatus
+from tests.support.factories import IDENTITY, INTAKE_RULES
+from tests.support.simulation.expectation import Expectation
+from tests.support.simulation.forum import SEOUL, SimulatedForum, SimulatedPost
+from tests.support.simulation.transport import CrashError, SimulatedTransport
+
+RULES = MailingRules(quiet_period=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
+
+
+@dataclass
+class Reader:
+    """A person. Each of their addresses has a domain of its own, so that no throttled domain delays others.
+
+    `start` is the place from which they must get papers, if they ever subscribed. Whoever is forgotten becomes
+    another person: `lives` counts them. `abandoned` are addresses that must get no digest any more.
+    """
+
+    number: int
+    lives: int = 1
+    moves: int = 0
+    start: int | None = None
+    subscriber_id: int | None = None
+    addresses: list[str] = field(default_factory=list)
+    abandoned: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.use_new_address()
+
+    @property
+    def address(self) -> str:
+        """Where they are mailed."""
+        return self.addresses[-1]
+
+    def use_new_address(self) -> None:
+        """They go on with an address that nobody has used."""
+        self.moves += 1
+        self.addresses.append(f"reader{self.number}@example{self.number}-{self.moves}.com")
+
+
+@dataclass
+class Newsletter:
+    """A forum, readers, a mail server, and the pipeline under test between them."""
+
+    database: Database
+    now: datetime = datetime(2025, 1, 6, 7, 0, tzinfo=SEOUL)
+    forum: SimulatedForum = field(default_factory=SimulatedForum)
+    transport: SimulatedTransport = field(default_factory=SimulatedTransport)
+    expectation: Expectation = field(default_factory=Expectation)
+    readers: dict[int, Reader] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        engine = self.database.engine
+        if engine.dialect.name == "sqlite":
+            # A crash here ends a process and not the machine, so waiting for the disk would only take time.
+            event.listen(engine, "checkout", lambda c, _r, _p: c.execute("PRAGMA synchronous = OFF"))
+        event.listen(engine, "commit", lambda _connection: self.transport.step())
+        event.listen(self.database.sessions, "after_commit", lambda _session: self.transport.step())
+
+    def reader(self, number: int) -> Reader:
+        """The reader with a number."""
+        return self.readers.setdefault(number, Reader(number))
+
+    # --- the forum ------------------------------------------------------------------
+
+    def read_forum(self) -> None:
+        """Read what has changed on the forum. After a crash either all of it is stored or nothing is."""
+        posts = self.forum.changed_posts()
+        if not posts:
+            return
+        with self.database.sessions() as session:
+            mailed = self._numbers_of(session, delivered_papers(session))
+        report = self.take(posts)
+        if report is None:
+            return
+        waiting = {entry["topic_id"] for entry in report.held}
+        self.expectation.note_reading(posts, waiting, mailed, self.now)
+        self.forum.unread.clear()
+        self._check_in_force(posts)
+
+    def take(self, posts: list[SimulatedPost]) -> IngestReport | None:
+        """Take posts as an intake does. Returns None if it crashed before anything was stored."""
+        forum = ForumReader(self.database.sessions, ())
+        forum.state.posts = [post.post() for post in posts if not post.is_deleted]
+        forum.state.gone = {post.topic_id for post in posts if post.is_deleted}
+        runs = self._count_ingest_runs()
+        try:
+            return take_posts(self.database.sessions, forum, INTAKE_RULES, self.now)
+        except CrashError:
+            self.transport.steps_to_crash = None
+            if self._count_ingest_runs() == runs:
+                return None
+            return take_posts(self.database.sessions, forum, INTAKE_RULES, self.now)
+
+    def _count_ingest_runs(self) -> int:
+        with self.database.sessions() as session:
+            rows = select(func.count()).select_from(RunRecord).where(RunRecord.kind == RunKind.INGEST)
+            return session.scalar(rows) or 0
+
+    def _check_in_force(self, posts: list[SimulatedPost]) -> None:
+        """Every paper that the editors show is in force, once it was read."""
+        with self.database.sessions() as session:
+            stored = session.scalars(select(Paper).where(Paper.withdrawn_at.is_(None))).all()
+            in_force = {number_of(paper) for paper in stored}
+        for post in posts:
+            issue = self.expectation.issues.get(post.topic_id)
+            if issue and not issue.is_deleted:
+                missing = set(issue.papers) - in_force
+                assert not missing, (
+                    f"the papers {missing} of topic {post.topic_id} were read and are not in force"
+                )
+
+    # --- the schedule ---------------------------------------------------------------
+
+    def run(self, what: Frequency | Literal["upkeep"]) -> None:
+        """A run of the schedule, which may crash."""
+        with self.context() as context:
+            if what == "upkeep":
+                run_upkeep(context, local_now=self.now, rules=RULES)
+            else:
+                report = run_digest(context, what, local_now=self.now, rules=RULES)
+                assert report.balances, report.line()
+
+    @contextmanager
+    def context(self) -> Iterator[SendingContext]:
+        """What a run needs. A run may crash, and nobody gets a digest in it who was not subscribed when it began."""
+        before, strangers = set(self.transport.accepted), self._addresses_not_to_mail()
+        try:
+            yield SendingContext(
+                self.database, self.transport, IDENTITY, clock_from(self.now), lease=timedelta(0)
+            )
+        except CrashError:
+            self.transport.steps_to_crash = None
+        for message_id, mail in self.transport.accepted.items():
+            if message_id not in before and mail.papers:
+                assert mail.to not in strangers, f"{mail.to} got a digest and was not subscribed"
+
+    def _addresses_not_to_mail(self) -> set[str]:
+        left = (SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.BOUNCED, SubscriberStatus.PENDING)
+        pauses = and_(Subscriber.status == SubscriberStatus.PAUSED, Subscriber.paused_until.is_(None))
+        with self.database.sessions() as session:
+            gone = set(
+                session.scalars(select(Subscriber.email).where(or_(Subscriber.status.in_(left), pauses)))
+            )
+        return gone.union(*(reader.abandoned for reader in self.readers.values()))
+
+    def _numbers_of(self, session: Session, stored: set[int]) -> set[int]:
+        return {number_of(paper) for paper in session.scalars(select(Paper)) if paper.number in stored}
+
+
+def number_of(paper: Paper) -> int:
+    """The number that the editors gave a stored paper."""
+    return int(paper.content["title_en"][1:5])
+
+
+@contextmanager
+def titles_only() -> Iterator[None]:
+    """Mails are lists of titles, and nobody waits for a throttled domain."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(next_mail, "render", render_titles)
+        patch.setattr(resend_plan, "render", render_titles)
+        patch.setattr(intake, "faults_of", lambda *_issues, **_rules: {})  # it renders as well
+        patch.setattr(rate_limit, "INITIAL_INTERVAL_SECONDS", 0.0)
+        yield
+
+
+def render_titles(edition: Edition, **_: Any) -> Rendered:
+    """Render only the titles of the papers."""
+    titles = "\n".join(paper.title for paper in edition.papers)
+    return Rendered(Content(edition.spec.slot, titles, titles, "0" * 20), FittedBlocks((), ()), fill=0.0)
