@@ -99,6 +99,22 @@ def test_a_server_error_is_one_line_without_the_password(server_tls: ssl.SSLCont
             assert "hunter2" not in str(caught.value)
 
 
+def test_a_server_that_hangs_up_before_the_logout_does_no_harm(
+    sqlite_database: Database, server_tls: ssl.SSLContext, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = ImapServer.answer
+
+    def hang_up(server: ImapServer, command: bytes) -> tuple[bytes, bytes]:
+        if command.upper() == b"LOGOUT":
+            raise ConnectionError
+        return answer(server, command)
+
+    monkeypatch.setattr(ImapServer, "answer", hang_up)
+    with ImapServer([b"Subject: hello\r\n\r\n"], tls=server_tls) as server:
+        assert _read_inbox(sqlite_database, _imap_url(server, ca_file)) == {"kept": 1}
+        assert server.seen == {0}
+
+
 def test_handled_mails_move_from_new_to_cur_in_a_maildir(sqlite_database: Database, tmp_path: Path) -> None:
     folder = _create_maildir(
         tmp_path / "mail dir",

@@ -11,12 +11,14 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 import core.database
+from core.bulk_update import open_update_connection
 from core.database import Database
 from delivery import claim_buffer, planner, sender, settlement
 from delivery.context import SendingContext, SendingLimits
 from delivery.models import Delivery
-from delivery.outbox import Lease, claim, queues_with_work
+from delivery.outbox import Lease, claim, mark_uncertain, queues_with_work
 from delivery.sender import send_due
+from delivery.settlement import commit_fast
 from delivery.transport.base import Client, FaultCategory, SendError
 from emails.message import Message
 from tests.support.database_faults import log_lines
@@ -47,6 +49,18 @@ def test_two_senders_at_once_send_every_mail_once(database: Database) -> None:
             thread.join(30)
     assert sorted(recipients(server)) == sorted(addresses)
     assert states(database) == {"sent": 12}
+
+
+def test_a_mail_that_was_taken_for_lost_is_not_sent_by_the_sender_that_was_silent(database: Database) -> None:
+    plan_mails(database, 1)
+    lease = Lease("silent", NOW)
+    with database.sessions.begin() as session:
+        claims = claim(session, SLOT, lease, **_TWO_AT_NOW)
+    with database.sessions.begin() as session:
+        mark_uncertain(session, [claims[0].id], NOW)
+    with open_update_connection(database.engine) as connection:
+        assert not commit_fast(connection, [], claims, lease)
+    assert states(database) == {"uncertain": 1}
 
 
 def test_letters_are_sent_before_digests_whatever_their_slots_are_called(database: Database) -> None:

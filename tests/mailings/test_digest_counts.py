@@ -16,11 +16,12 @@ from emails.edition import Edition
 from emails.rendering.render import Rendered, render
 from mailings import account_mails, digest_plan, next_mail
 from mailings.digest_run import preview_digest, run_digest, send_retries
+from mailings.intake import read_news
 from subscribers.accounts import find, pause, sign_up, unsubscribe
 from subscribers.models import Subscriber
 from tests.support.account_actions import cursor_of, publish, subscribe
 from tests.support.digests import digest, stopped_digest
-from tests.support.factories import IDENTITY, NOW, RULES, add_subscriber, sending_context_at
+from tests.support.factories import IDENTITY, INTAKE_RULES, NOW, RULES, add_subscriber, sending_context_at
 from tests.support.outbox import recipients, states
 from tests.support.servers.smtp import DROP, RESET, Reply, ScriptedServer, in_order
 
@@ -105,6 +106,19 @@ def test_a_subscriber_who_leaves_while_the_digest_is_planned_is_counted(
     assert recipients(server) == ["stays@example.com"]
     assert (report.candidates, report.sent) == (2, 1)
     assert report.reasons == {"changed while planning": 1}
+
+
+def test_a_digest_goes_out_though_the_feed_could_not_be_read_and_its_report_says_so(
+    sqlite_database: Database, server: ScriptedServer
+) -> None:
+    publish(sqlite_database)
+    subscribe(sqlite_database, "minji@example.com")
+    rules, sessions = INTAKE_RULES, sqlite_database.sessions
+    unread = read_news(sessions, "http://127.0.0.1:1/feed.rss", rules, NOW)
+    assert unread.startswith("http://127.0.0.1:1/feed.rss could not be read: ")
+    with sending_context_at(sqlite_database, server) as context:
+        report = run_digest(context, Frequency.WEEKLY, local_now=NOW, rules=RULES, feed=unread)
+    assert (report.sent, report.feed) == (1, unread)
 
 
 def test_a_mail_that_cannot_be_rendered_costs_only_its_own_readers_their_mail(
