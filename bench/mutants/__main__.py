@@ -25,7 +25,7 @@ from bench.mutants.trial import CAP_SECONDS, Result, Trials
 from bench.processes import show
 
 RESULTS = FOLDER / "results.jsonl"
-NICENESS = 2
+NICENESS = 10
 Entry = dict[str, Any]
 
 

@@ -129,6 +129,8 @@ class _Changes(cst.CSTVisitor):
             return False
         for operator in _operators(type(node)):
             for replacement in operator(node):
+                if _is_case_of_pattern(node, replacement):
+                    continue
                 line = self.get_metadata(PositionProvider, node).start.line
                 change = (operator.__name__.strip("_").removeprefix("operator_"), node, replacement)
                 self.found.setdefault(line, []).append(change)
@@ -142,6 +144,14 @@ def _operators(kind: type[cst.CSTNode]) -> list[Callable[..., Iterable[cst.CSTNo
         for of_kind, operator in (*mutation_operators, *OWN_OPERATORS)
         if issubclass(kind, SWAPPED if operator is operator_swap_op else of_kind)
     ]
+
+
+def _is_case_of_pattern(node: cst.CSTNode, replacement: cst.CSTNode) -> bool:
+    """Whether only the case of a raw text changes: nearly all patterns here ignore it."""
+    match node, replacement:
+        case cst.SimpleString(value=before), cst.SimpleString(value=after):
+            return before.startswith("r") and before.lower() == after.lower()
+    return False
 
 
 def _is_docstring(node: cst.CSTNode) -> bool:

@@ -121,6 +121,13 @@ def test_a_mail_of_a_subscriber_is_theirs_however_they_write_their_address(sqlit
     assert [record.subscriber_id for record in bounce_records(sqlite_database)] == [1, None]
 
 
+def test_a_long_text_of_a_server_is_stored_in_its_first_300_characters(sqlite_database: Database) -> None:
+    handle_bounce(
+        sqlite_database, bounce_report(sent_mail(sqlite_database), "5.7.1", "550 5.7.1 " + "no " * 200)
+    )
+    assert bounce_records(sqlite_database)[0].reason == ("550 5.7.1 " + "no " * 200)[:300]
+
+
 @pytest.mark.parametrize("name", ["message/global-delivery-status", "text/delivery-status"])
 def test_a_report_is_read_under_each_name_that_servers_give_it(sqlite_database: Database, name: str) -> None:
     raw = bounce_report(sent_mail(sqlite_database)).replace(b"message/delivery-status", name.encode())

@@ -100,7 +100,9 @@ def test_the_total_limit_notifies_the_operator_once_a_day_and_names_no_subscribe
     with site_with(sign_ups_in_all="2 per hour", operator="op@paperboy.example") as site:
         networks = [f"198.51.{number}.1" for number in range(5)]
         assert statuses(site, networks) == [303, 303, 429, 429, 429]
-        notice = site.mail("op@paperboy.example").get_body(("plain",))
+        mail = site.mail("op@paperboy.example")
+        assert mail["Subject"] == "Paperboy needs you: too many sign-ups"
+        notice = mail.get_body(("plain",))
         assert notice
         until(lambda: len(site.mails()) == 3, "two confirmations and the notice")
         site.wait_until_idle()
