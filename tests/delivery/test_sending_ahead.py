@@ -115,7 +115,7 @@ def server_that_drops_commands_after_a_text(mails: int) -> Iterator[tuple[SmtpSe
 def test_only_one_mail_waits_for_a_server_that_drops_commands_after_a_text(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "_TIMEOUTS", dict.fromkeys(connection._TIMEOUTS, 0.5))
+    monkeypatch.setattr(connection, "_TIMEOUTS", dict.fromkeys(connection._TIMEOUTS, 1.5))
     plan_mails(sqlite_database, 5)
     with server_that_drops_commands_after_a_text(5) as (server, hellos):
         send_due(
