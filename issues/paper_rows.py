@@ -90,12 +90,13 @@ def withdraw_all(issue: Issue, now: datetime) -> None:
 
 
 def restore_all(session: Session, issue: Issue, now: datetime) -> None:
-    """Restore the papers that were withdrawn when the post was gone."""
+    """Restore the papers that were withdrawn when the post was gone, and note that the post is there again."""
     advisory_lock(session, "papers")
     _, order = _last(session)
     gone = [row for row in issue.papers if row.withdrawn_at and row.withdrawn_at == issue.deleted_at]
     for row in gone:
         order = _restore(row, order, now)
+    issue.deleted_at, issue.changed_at = None, now
 
 
 def mail_archived(session: Session, issue: Issue, left_out: Collection[int], now: datetime) -> None:

@@ -89,7 +89,7 @@ def apply(
         issue.archived = is_archive
     if content.problems:
         if issue.deleted_at:
-            _restore_papers(session, issue, now)
+            paper_rows.restore_all(session, issue, now)
         issue.held_revision = revision.number
         return ApplyResult(issue, Outcome.HELD, problems=content.problems)
     if issue.revision == 0:
@@ -224,19 +224,13 @@ def _undelete(
     if issue.revision == 0:
         issue.deleted_at, issue.held_revision = None, last.number
         return ApplyResult(issue, Outcome.HELD, problems=content.problems)
-    _restore_papers(session, issue, now)
+    paper_rows.restore_all(session, issue, now)
     restored = tuple(
         revision_content(revision_of(issue, issue.revision)).papers[row.position].name
         for row in issue.papers
         if row.withdrawn_at is None
     )
     return ApplyResult(issue, Outcome.CHANGED, IssueDiff(restored=restored))
-
-
-def _restore_papers(session: Session, issue: Issue, now: datetime) -> None:
-    """Put the papers in force again that were withdrawn when the post was gone."""
-    paper_rows.restore_all(session, issue, now)
-    issue.deleted_at, issue.changed_at = None, now
 
 
 # --- rows ---------------------------------------------------------------------------
@@ -286,7 +280,6 @@ def _put_in_force(session: Session, issue: Issue, revision: Revision, now: datet
     is_first = issue.revision == 0
     if issue.deleted_at:
         paper_rows.restore_all(session, issue, now)
-        issue.deleted_at = None
     old = replace(content, papers=()) if is_first else revision_content(revision_of(issue, issue.revision))
     changes = paper_rows.apply_papers(session, issue, content.papers, diff(old, content), now)
     revision.changes = {} if is_first else diff_to_json(changes)

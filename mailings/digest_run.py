@@ -52,7 +52,7 @@ def run_digest(
     )
     planned_by_others = after.total() - before.total() - planned
     _count_missed(report, missed, planned_by_others=max(planned_by_others, 0))
-    # Fewer rows than planned: subscribers were forgotten, and their rows deleted. `before` counts those settled by then.
+    # Rows are missing if subscribers were forgotten meanwhile. Those that were settled before are counted below.
     deleted = max(-planned_by_others - count_missing(settled(before), after), 0)
     report.skip(Counter({"forgotten": deleted}))
     count_results(report, before, after)
