@@ -120,9 +120,14 @@ def test_work_is_given_up_after_the_longest_outage(monkeypatch: pytest.MonkeyPat
 
 def test_an_interruption_ends_the_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core.database, "INITIAL_RETRY_SECONDS", 600.0)
+    # A shell that runs the tests in the background lets them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt_soon() -> None:
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    with log_lines(interrupt_soon), pytest.raises(KeyboardInterrupt):
-        retry_while_away(away)
+    try:
+        with log_lines(interrupt_soon), pytest.raises(KeyboardInterrupt):
+            retry_while_away(away)
+    finally:
+        signal.signal(signal.SIGINT, before)
