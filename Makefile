@@ -41,7 +41,7 @@ test: check $(NODE_MODULES)/.done
 mutants: setup
 	.venv/bin/python -m bench.mutants $(ARGS)
 
-# Draws histories of readers, editors, operators, servers and crashes until one loses or repeats a paper. It is run by hand.
+# Draws histories of subscribers, editors, operators, servers and crashes until one loses or repeats a paper. It is run by hand.
 soak: setup
 	.venv/bin/python -m bench.soak $(ARGS)
 

@@ -1,6 +1,6 @@
 """Months of simulated time: whatever happens, every active subscriber gets every paper once and in order.
 
-Readers, editors, operators, the clock, the mail server and crashes act in drawn histories around the real pipeline.
+Subscribers, editors, operators, the clock, the mail server and crashes act in drawn histories around the real pipeline.
 Here the histories are the same each time. `make soak` draws others for as long as one likes.
 """
 

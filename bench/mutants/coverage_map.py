@@ -119,7 +119,7 @@ def _tests_of_lines(
 
 
 def _merged(old: CoverageMap, new: CoverageMap) -> CoverageMap:
-    """The old map with what was measured anew, at the lines of the new sources."""
+    """The old map with the new measurements added. Its lines are those of the new sources."""
     tests = dict(old.tests)
     for file, lines in new.tests.items():
         count = new.sources[file].count("\n") + 1

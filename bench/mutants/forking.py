@@ -70,7 +70,7 @@ def _serve() -> None:
             importlib.import_module(name)
     answer: int | None = None
     while True:
-        with suppress(BrokenPipeError):  # whoever gave the order has been stopped
+        with suppress(BrokenPipeError):  # the process that gave the order has been stopped
             sys.stdout.write(f"{json.dumps(answer)}\n")
             sys.stdout.flush()
         line = sys.stdin.readline()

@@ -1,9 +1,13 @@
 """A pytest plugin: which test runs which lines, how long each test takes, and where the first one fails.
 
-Environment variables say what is wanted. `MUTANTS_TESTS` is a file that names the tests to run, in their order; a name that
-is no longer there does no harm. `MUTANTS_TIMES` is a file for a line of JSON per test, `MUTANTS_FAILURE` one for
-the first failure, and `MUTANTS_RUNNING` one for the test that runs. Lines are measured if coverage was started by `COVERAGE_PROCESS_START`; `MUTANTS_TEST` then names
-the test to the processes that a test starts.
+Environment variables say what is wanted:
+
+- `MUTANTS_TESTS` is a file that names the tests to run, in their order. Names of tests that no longer exist are ignored.
+- `MUTANTS_TIMES` is a file that gets a line of JSON for each test.
+- `MUTANTS_FAILURE` is a file that gets the first failure.
+- `MUTANTS_RUNNING` is a file that names the test that runs.
+- `COVERAGE_PROCESS_START` starts the measurement of lines. `MUTANTS_TEST` then tells the processes that a test starts
+  which test it is.
 """
 
 import json

@@ -30,7 +30,7 @@ ENDINGS_OF_A_NOTICED_MUTANT = {1, 2, 3}  # a failed test, an error while collect
 
 @dataclass(frozen=True)
 class Result:
-    """`result` is killed, timeout, survived, or gone if the changed lines are no longer there."""
+    """`result` is killed, timeout or survived. It is gone if the changed lines no longer exist."""
 
     result: str
     test: str = ""

@@ -18,7 +18,7 @@ def promises() -> list[tuple[int, str]]:
 
 @cache
 def names_in(path: str) -> frozenset[str]:
-    """The names of the test functions of a file, or none if there is no such file."""
+    """The names of the test functions in a file. A file that does not exist has none."""
     file = ROOT / path
     module = ast.parse(file.read_text(encoding="utf-8")) if file.exists() else ast.Module([], [])
     return frozenset(

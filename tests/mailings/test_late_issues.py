@@ -12,7 +12,7 @@ from core.frequencies import Frequency
 from core.languages import Language
 from delivery.models import Delivery
 from subscribers import accounts
-from tests.support.simulation import operators, readers
+from tests.support.simulation import operators, people
 from tests.support.simulation.checks import check_received, received
 from tests.support.simulation.forum import SEOUL
 from tests.support.simulation.newsletter import Newsletter, titles_only
@@ -77,8 +77,8 @@ class Schedule:
                 self.got.setdefault(number, now)
 
     def papers_of(self, number: int) -> list[int]:
-        """The papers that a reader has got."""
-        return received(self.newsletter).get(self.newsletter.reader(number).address, [])
+        """The papers that a subscriber has got."""
+        return received(self.newsletter).get(self.newsletter.person(number).address, [])
 
 
 def schedule(database: Database, post_at: datetime, down: range = range(0)) -> Schedule:
@@ -98,15 +98,15 @@ def schedule(database: Database, post_at: datetime, down: range = range(0)) -> S
         newsletter.run(Frequency.DAILY)
         newsletter.run(Frequency.WEEKLY)
     newsletter.now = MONDAY - timedelta(days=3)
-    readers.pause(newsletter, WEEKLY)
+    people.pause(newsletter, WEEKLY)
     _add_paper(newsletter, 0)
     newsletter.now = MONDAY - timedelta(days=2)
     newsletter.run(Frequency.DAILY)
-    readers.resume(newsletter, WEEKLY)
+    people.resume(newsletter, WEEKLY)
     with database.sessions.begin() as session:
-        reader = accounts.find(session, newsletter.reader(WEEKLY).address)
-        assert reader
-        reader.cursor += 1  # they do not wait for the addition
+        subscriber = accounts.find(session, newsletter.person(WEEKLY).address)
+        assert subscriber
+        subscriber.cursor += 1  # they do not wait for the addition
     return Schedule(newsletter, post_at, down)
 
 
@@ -155,9 +155,9 @@ def test_whoever_had_a_mail_in_the_slot_gets_the_late_issue_in_its_own_slot(
     week.run(at(-1, 18), at(3, 0))
     topic = week.newsletter.forum.posts[-1].topic_id
     with sqlite_database.sessions() as session:
-        reader = accounts.find(session, week.newsletter.reader(LEFTOVER).address)
-        assert reader
-        slots = session.scalars(select(Delivery.slot).where(Delivery.subscriber_id == reader.id)).all()
+        subscriber = accounts.find(session, week.newsletter.person(LEFTOVER).address)
+        assert subscriber
+        slots = session.scalars(select(Delivery.slot).where(Delivery.subscriber_id == subscriber.id)).all()
     assert slots[-2:] == ["weekly:2025-W03", f"weekly:2025-W03:{topic}"]
 
 

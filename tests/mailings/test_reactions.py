@@ -1,4 +1,4 @@
-"""What readers of the forum do with a post is no edit of it."""
+"""Likes and other reactions to a post do not count as edits."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -11,8 +11,8 @@ from delivery.states import DeliveryKind, DeliveryState
 from issues.models import Paper
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
-from tests.support.simulation import readers
-from tests.support.simulation.newsletter import Newsletter, Reader, number_of
+from tests.support.simulation import people
+from tests.support.simulation.newsletter import Newsletter, Person, number_of
 
 LOST_STATES = (DeliveryState.FAILED, DeliveryState.UNCERTAIN)  # the operator sees these
 MAX_CALM_WEEKS = 60
@@ -23,21 +23,21 @@ def check_now(newsletter: Newsletter) -> None:
     check_received(newsletter)
     with newsletter.database.sessions() as session:
         stored = {paper.number: paper for paper in session.scalars(select(Paper))}
-        for reader in newsletter.readers.values():
-            if reader.start is not None and reader.subscriber_id:
-                _check_cursor(newsletter, session, reader, stored)
+        for person in newsletter.people.values():
+            if person.start is not None and person.subscriber_id:
+                _check_cursor(newsletter, session, person, stored)
 
 
 def check_received(newsletter: Newsletter) -> None:
     """Nobody got a paper twice, one of the archive, or a later one first."""
     digests, expectation = received(newsletter), newsletter.expectation
-    for reader in newsletter.readers.values():
-        papers = [number for address in reader.addresses for number in digests.get(address, [])]
-        assert len(papers) == len(set(papers)), f"{reader.address} got a paper twice: {papers}"
+    for person in newsletter.people.values():
+        papers = [number for address in person.addresses for number in digests.get(address, [])]
+        assert len(papers) == len(set(papers)), f"{person.address} got a paper twice: {papers}"
         archived = set(papers) & (expectation.archive - expectation.was_news)
-        assert not archived, f"{reader.address} got papers of the archive: {archived}"
+        assert not archived, f"{person.address} got papers of the archive: {archived}"
         places = [expectation.order[number] for number in papers if expectation.keeps_its_place(number)]
-        assert places == sorted(places), f"{reader.address} got a later paper first: {papers}"
+        assert places == sorted(places), f"{person.address} got a later paper first: {papers}"
 
 
 def received(newsletter: Newsletter, *, with_copies: bool = False) -> dict[str, list[int]]:
@@ -51,17 +51,17 @@ def received(newsletter: Newsletter, *, with_copies: bool = False) -> dict[str, 
     return papers
 
 
-def _check_cursor(newsletter: Newsletter, session: Session, reader: Reader, stored: dict[int, Paper]) -> None:
+def _check_cursor(newsletter: Newsletter, session: Session, person: Person, stored: dict[int, Paper]) -> None:
     """Every paper that the cursor has passed is in a delivery that was not skipped."""
-    subscriber = session.get_one(Subscriber, reader.subscriber_id)
+    subscriber = session.get_one(Subscriber, person.subscriber_id)
     passed = {
         number_of(paper)
         for paper in stored.values()
         if paper.arrival_order <= subscriber.cursor and paper.withdrawn_at is None and not paper.archived
     }
     brought = _papers_of(session, subscriber.id, stored, DeliveryState.SKIPPED, is_excluded=True)
-    missing = (passed & newsletter.expectation.due(reader.start or 0)) - brought
-    assert not missing, f"the cursor of {reader.address} has passed {missing}, which no delivery brings"
+    missing = (passed & newsletter.expectation.due(person.start or 0)) - brought
+    assert not missing, f"the cursor of {person.address} has passed {missing}, which no delivery brings"
 
 
 def _papers_of(
@@ -89,16 +89,16 @@ def check_that_everything_came(newsletter: Newsletter) -> None:
     mails = received(newsletter, with_copies=True)
     with newsletter.database.sessions() as session:
         stored = {paper.number: paper for paper in session.scalars(select(Paper))}
-        for reader in newsletter.readers.values():
-            if reader.subscriber_id is None or reader.start is None:
+        for person in newsletter.people.values():
+            if person.subscriber_id is None or person.start is None:
                 continue
-            subscriber = session.get_one(Subscriber, reader.subscriber_id)
+            subscriber = session.get_one(Subscriber, person.subscriber_id)
             if subscriber.status != SubscriberStatus.ACTIVE:
                 continue
-            known = {number for address in reader.addresses for number in mails.get(address, [])}
+            known = {number for address in person.addresses for number in mails.get(address, [])}
             known |= _papers_of(session, subscriber.id, stored, *LOST_STATES)
-            missed = newsletter.expectation.due(reader.start) - known
-            assert not missed, f"{reader.address} never got {missed}"
+            missed = newsletter.expectation.due(person.start) - known
+            assert not missed, f"{person.address} never got {missed}"
 
 
 def _let_calm_weeks_pass(newsletter: Newsletter) -> None:
@@ -107,8 +107,8 @@ def _let_calm_weeks_pass(newsletter: Newsletter) -> None:
         if post.lacks_title:
             newsletter.forum.set_title(post, is_there=True)
     newsletter.read_forum()
-    for number in newsletter.readers:
-        readers.resume(newsletter, number)
+    for number in newsletter.people:
+        people.resume(newsletter, number)
     calm_weeks = 0
     for _ in range(MAX_CALM_WEEKS):
         attempts = newsletter.transport.attempts

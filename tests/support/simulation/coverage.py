@@ -6,10 +6,14 @@ from itertools import pairwise
 
 
 class Coverage:
-    """How often each rule ran, and how often each pair of rules ran one after the other."""
+    """How often each rule ran, and how often each pair of rules ran one after the other.
+
+    `last_failure` names the rules of the last history that failed.
+    """
 
     def __init__(self, rules: Iterable[str]) -> None:
         self.histories = 0
+        self.last_failure: list[str] = []
         self.rules: Counter[str] = Counter(dict.fromkeys(rules, 0))
         self.pairs: Counter[tuple[str, str]] = Counter()
 

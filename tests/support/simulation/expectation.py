@@ -40,7 +40,7 @@ class Expectation:
     moved: set[int] = field(default_factory=set)
     _places: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
-    # --- what is read ---------------------------------------------------------------
+    # --- readings of the forum ---------------------------------------------------------------
 
     def note_reading(
         self, posts: Iterable[SimulatedPost], waiting: Collection[int], mailed: Collection[int], now: datetime

@@ -1,4 +1,4 @@
-"""Draws histories in which readers, editors, operators, the clock, the servers and crashes act."""
+"""Draws histories in which subscribers, editors, operators, the clock, the servers and crashes act."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from tests.support.simulation.coverage import Coverage
 from tests.support.simulation.editor_rules import EditorRules
 from tests.support.simulation.machine import RULE_NAMES
 from tests.support.simulation.newsletter import titles_only
-from tests.support.simulation.people_rules import OperatorRules, ReaderRules
+from tests.support.simulation.people_rules import OperatorRules, SubscriberRules
 from tests.support.simulation.schedule_rules import ClockRules, ScheduleRules
 
 # Hypothesis' own way to draw, as an alternative backend. With those it draws each history independently, and otherwise it
@@ -19,7 +19,7 @@ from tests.support.simulation.schedule_rules import ClockRules, ScheduleRules
 AVAILABLE_PROVIDERS["independent"] = "hypothesis.internal.conjecture.providers.HypothesisProvider"
 
 
-class Newsletter(EditorRules, ReaderRules, OperatorRules, ClockRules, ScheduleRules):
+class NewsletterMachine(EditorRules, SubscriberRules, OperatorRules, ClockRules, ScheduleRules):
     """The state machine with all rules."""
 
 
@@ -54,7 +54,7 @@ def run_histories(
         suppress_health_check=list(HealthCheck),
     )
     members = {"open_database": staticmethod(open_database), "coverage": coverage}
-    machine = type("Newsletter", (Newsletter,), members)
+    machine = type("NewsletterMachine", (NewsletterMachine,), members)
     if seed_number is not None:
         machine = seed(seed_number)(machine)
     with titles_only():

@@ -17,7 +17,7 @@ from tests.support.simulation.coverage import Coverage
 from tests.support.simulation.forum import SimulatedPost
 from tests.support.simulation.newsletter import Newsletter
 
-READER = st.integers(1, 3)
+SUBSCRIBER = st.integers(1, 3)
 LANGUAGE = st.sampled_from(Language)
 FREQUENCY = st.sampled_from(Frequency)
 PICK = st.integers(0, 9)
@@ -89,7 +89,7 @@ class SimulationMachine(RuleBasedStateMachine):
         count=st.integers(1, 5), choices=st.lists(st.tuples(LANGUAGE, FREQUENCY), min_size=2, max_size=2)
     )
     def begin(self, count: int, choices: list[tuple[Language, Frequency]]) -> None:
-        """The newsletter begins with a first issue and two of the readers."""
+        """The newsletter begins with a first issue and two subscribers."""
         self.forum.publish(count, self.newsletter.now)
         self.newsletter.read_forum()
         for number, (language, frequency) in enumerate(choices, start=1):
@@ -100,6 +100,10 @@ class SimulationMachine(RuleBasedStateMachine):
         self.coverage.add(self.history)
         try:
             if not self.has_failed:
+                self.has_failed = True  # unless the end is reached
                 check_that_everything_came(self.newsletter)
+                self.has_failed = False
         finally:
+            if self.has_failed:
+                self.coverage.last_failure = self.history
             self.newsletter.database.engine.dispose()

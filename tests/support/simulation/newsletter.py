@@ -43,15 +43,14 @@ RULES = MailingRules(quiet_period=timedelta(minutes=30), daily_papers=2, repeat_
 
 
 @dataclass
-class Reader:
+class Person:
     """A person. Each of their addresses has a domain of its own, so that no throttled domain delays others.
 
     `start` is the place from which they must get papers, if they ever subscribed. Whoever is forgotten becomes
-    another person: `lives` counts them. `abandoned` are addresses that must get no digest any more.
+    another person. `abandoned` are addresses that must get no digest any more.
     """
 
     number: int
-    lives: int = 1
     moves: int = 0
     start: int | None = None
     subscriber_id: int | None = None
@@ -69,19 +68,19 @@ class Reader:
     def use_new_address(self) -> None:
         """They go on with an address that nobody has used."""
         self.moves += 1
-        self.addresses.append(f"reader{self.number}@example{self.number}-{self.moves}.com")
+        self.addresses.append(f"person{self.number}@example{self.number}-{self.moves}.com")
 
 
 @dataclass
 class Newsletter:
-    """A forum, readers, a mail server, and the pipeline under test between them."""
+    """A forum, people, a mail server, and the pipeline under test between them."""
 
     database: Database
     now: datetime = datetime(2025, 1, 6, 7, 0, tzinfo=SEOUL)
     forum: SimulatedForum = field(default_factory=SimulatedForum)
     transport: SimulatedTransport = field(default_factory=SimulatedTransport)
     expectation: Expectation = field(default_factory=Expectation)
-    readers: dict[int, Reader] = field(default_factory=dict)
+    people: dict[int, Person] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         engine = self.database.engine
@@ -91,9 +90,9 @@ class Newsletter:
         event.listen(engine, "commit", lambda _connection: self.transport.step())
         event.listen(self.database.sessions, "after_commit", lambda _session: self.transport.step())
 
-    def reader(self, number: int) -> Reader:
-        """The reader with a number."""
-        return self.readers.setdefault(number, Reader(number))
+    def person(self, number: int) -> Person:
+        """The person with a number."""
+        return self.people.setdefault(number, Person(number))
 
     # --- the forum ------------------------------------------------------------------
 
@@ -176,7 +175,7 @@ class Newsletter:
             gone = set(
                 session.scalars(select(Subscriber.email).where(or_(Subscriber.status.in_(left), pauses)))
             )
-        return gone.union(*(reader.abandoned for reader in self.readers.values()))
+        return gone.union(*(person.abandoned for person in self.people.values()))
 
     def _numbers_of(self, session: Session, stored: set[int]) -> set[int]:
         return {number_of(paper) for paper in session.scalars(select(Paper)) if paper.number in stored}

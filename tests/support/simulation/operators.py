@@ -22,43 +22,43 @@ from subscribers.models import Subscriber, Suppression
 from subscribers.status import SUBSCRIBED
 from subscribers.suppression import suppress
 from tests.support.factories import IDENTITY
-from tests.support.simulation import readers
+from tests.support.simulation import people
 from tests.support.simulation.forum import SimulatedPost
 from tests.support.simulation.newsletter import RULES, Newsletter
 
 
 def add_subscriber(newsletter: Newsletter, number: int, language: Language, frequency: Frequency) -> None:
     """An operator adds somebody who agreed elsewhere. No mail is sent."""
-    reader, now = newsletter.reader(number), newsletter.now
+    person, now = newsletter.person(number), newsletter.now
     with newsletter.database.sessions.begin() as session, suppress_error(PaperboyError):
-        known = accounts.find(session, reader.address)
+        known = accounts.find(session, person.address)
         if known and known.status in SUBSCRIBED:
             return
         subscriber = accounts.sign_up(
-            session, reader.address, language=language, frequency=frequency, now=now
+            session, person.address, language=language, frequency=frequency, now=now
         )
         accounts.confirm(session, subscriber, now)
-        readers.begin(newsletter, reader, subscriber)
+        people.begin(newsletter, person, subscriber)
 
 
 def suppress_address(newsletter: Newsletter, number: int) -> None:
     """Somebody's address must not be mailed any more."""
     with newsletter.database.sessions.begin() as session:
-        if accounts.find(session, address := newsletter.reader(number).address):
+        if accounts.find(session, address := newsletter.person(number).address):
             suppress(session, address, "the simulation", newsletter.now)
 
 
 def lift_suppression(newsletter: Newsletter, number: int) -> None:
     """Somebody's address may be mailed again, if they sign up."""
     with newsletter.database.sessions.begin() as session:
-        address = newsletter.reader(number).address
+        address = newsletter.person(number).address
         session.execute(delete(Suppression).where(Suppression.email == address))
 
 
 def return_last_mail(newsletter: Newsletter, number: int) -> None:
     """Somebody's last digest comes back, because the address does not exist any more."""
     with newsletter.database.sessions.begin() as session:
-        subscriber = accounts.find(session, newsletter.reader(number).address)
+        subscriber = accounts.find(session, newsletter.person(number).address)
         if subscriber and (last := _last_sent(session, subscriber)):
             mark_bounced(session, last.id, "5.1.1 no such user")
             suppress(session, subscriber.email, "the simulation", newsletter.now)
@@ -105,7 +105,7 @@ def post_again(newsletter: Newsletter, post: SimulatedPost) -> None:
 
 def resend(newsletter: Newsletter, post: SimulatedPost, group: ResendGroup, number: int | None) -> None:
     """An operator sends copies of an issue to a group, or to one person. Nothing may be there to send."""
-    to = newsletter.reader(number).address if number else ""
+    to = newsletter.person(number).address if number else ""
     groups = () if to else (group,)
     request = ResendRequest(issue=str(post.topic_id), to=to, groups=groups, reason="the simulation")
     with suppress_error(PaperboyError), newsletter.context() as context:

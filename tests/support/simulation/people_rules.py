@@ -1,72 +1,72 @@
-"""The rules of readers and operators."""
+"""The rules of subscribers and operators."""
 
 from hypothesis import strategies as st
 
 from core.frequencies import Frequency
 from core.languages import Language
 from mailings.resend.request import ResendGroup
-from tests.support.simulation import operators, readers
+from tests.support.simulation import operators, people
 from tests.support.simulation.forum import SimulatedPost
-from tests.support.simulation.machine import FREQUENCY, LANGUAGE, READER, SimulationMachine, act, act_on
+from tests.support.simulation.machine import FREQUENCY, LANGUAGE, SUBSCRIBER, SimulationMachine, act, act_on
 from tests.support.simulation.post_choice import archived, in_force, waiting
 
 
-class ReaderRules(SimulationMachine):
-    """What readers do."""
+class SubscriberRules(SimulationMachine):
+    """What people do about their subscriptions."""
 
-    @act(number=READER, language=LANGUAGE, frequency=FREQUENCY)
+    @act(number=SUBSCRIBER, language=LANGUAGE, frequency=FREQUENCY)
     def sign_up(self, number: int, language: Language, frequency: Frequency) -> None:
-        readers.sign_up(self.newsletter, number, language, frequency)
+        people.sign_up(self.newsletter, number, language, frequency)
 
-    @act(number=READER)
+    @act(number=SUBSCRIBER)
     def confirm(self, number: int) -> None:
-        readers.confirm(self.newsletter, number)
+        people.confirm(self.newsletter, number)
 
-    @act(number=READER, language=LANGUAGE, frequency=FREQUENCY)
+    @act(number=SUBSCRIBER, language=LANGUAGE, frequency=FREQUENCY)
     def change_choice(self, number: int, language: Language, frequency: Frequency) -> None:
-        readers.change(self.newsletter, number, language, frequency)
+        people.change(self.newsletter, number, language, frequency)
 
-    @act(number=READER, days=st.one_of(st.none(), st.integers(1, 40)))
+    @act(number=SUBSCRIBER, days=st.one_of(st.none(), st.integers(1, 40)))
     def pause(self, number: int, days: int | None) -> None:
-        readers.pause(self.newsletter, number, days)
+        people.pause(self.newsletter, number, days)
 
-    @act(number=READER)
+    @act(number=SUBSCRIBER)
     def resume(self, number: int) -> None:
-        readers.resume(self.newsletter, number)
+        people.resume(self.newsletter, number)
 
-    @act(number=READER)
+    @act(number=SUBSCRIBER)
     def unsubscribe(self, number: int) -> None:
-        readers.unsubscribe(self.newsletter, number)
+        people.unsubscribe(self.newsletter, number)
 
-    @act(number=READER)
+    @act(number=SUBSCRIBER)
     def undo_unsubscribe(self, number: int) -> None:
-        readers.undo_unsubscribe(self.newsletter, number)
+        people.undo_unsubscribe(self.newsletter, number)
 
-    @act(number=READER)
+    @act(number=SUBSCRIBER)
     def move(self, number: int) -> None:
-        readers.move(self.newsletter, number)
+        people.move(self.newsletter, number)
 
-    @act(number=READER)
+    @act(number=SUBSCRIBER)
     def forget(self, number: int) -> None:
-        readers.forget(self.newsletter, number)
+        people.forget(self.newsletter, number)
 
 
 class OperatorRules(SimulationMachine):
     """What operators do, and what comes back to them."""
 
-    @act(number=READER, language=LANGUAGE, frequency=FREQUENCY)
+    @act(number=SUBSCRIBER, language=LANGUAGE, frequency=FREQUENCY)
     def add_subscriber(self, number: int, language: Language, frequency: Frequency) -> None:
         operators.add_subscriber(self.newsletter, number, language, frequency)
 
-    @act(number=READER)
+    @act(number=SUBSCRIBER)
     def suppress_address(self, number: int) -> None:
         operators.suppress_address(self.newsletter, number)
 
-    @act(number=READER)
+    @act(number=SUBSCRIBER)
     def lift_suppression(self, number: int) -> None:
         operators.lift_suppression(self.newsletter, number)
 
-    @act(number=READER)
+    @act(number=SUBSCRIBER)
     def return_last_mail(self, number: int) -> None:
         operators.return_last_mail(self.newsletter, number)
 
@@ -78,7 +78,7 @@ class OperatorRules(SimulationMachine):
     def mail_archived_issue(self, post: SimulatedPost) -> None:
         operators.mail_archived(self.newsletter, post)
 
-    @act_on(in_force, group=st.sampled_from(ResendGroup), number=st.one_of(st.none(), READER))
+    @act_on(in_force, group=st.sampled_from(ResendGroup), number=st.one_of(st.none(), SUBSCRIBER))
     def resend_issue(self, post: SimulatedPost, group: ResendGroup, number: int | None) -> None:
         operators.resend(self.newsletter, post, group, number)
 

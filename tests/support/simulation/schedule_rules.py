@@ -9,24 +9,24 @@ from hypothesis import strategies as st
 
 from core.frequencies import Frequency
 from core.languages import Language
-from tests.support.simulation import operators, readers
-from tests.support.simulation.machine import READER, SimulationMachine, act
+from tests.support.simulation import operators, people
+from tests.support.simulation.machine import SUBSCRIBER, SimulationMachine, act
 from tests.support.simulation.newsletter import Newsletter
 from tests.support.simulation.transport import Trouble
 
 # What somebody does while mails are sent.
 INTERRUPTIONS: dict[str, Callable[[Newsletter, int], None]] = {
-    "pause": readers.pause,
-    "unsubscribe": readers.unsubscribe,
-    "move": readers.move,
-    "forget": readers.forget,
+    "pause": people.pause,
+    "unsubscribe": people.unsubscribe,
+    "move": people.move,
+    "forget": people.forget,
     "be suppressed": operators.suppress_address,
-    "switch to daily": lambda newsletter, number: readers.change(
+    "switch to daily": lambda newsletter, number: people.change(
         newsletter, number, Language.BOTH, Frequency.DAILY
     ),
-    "switch to weekly": lambda newsletter, number: readers.change(newsletter, number, None, Frequency.WEEKLY),
+    "switch to weekly": lambda newsletter, number: people.change(newsletter, number, None, Frequency.WEEKLY),
 }
-INTERRUPTION = st.tuples(st.integers(1, 3), READER, st.sampled_from(sorted(INTERRUPTIONS)))
+INTERRUPTION = st.tuples(st.integers(1, 3), SUBSCRIBER, st.sampled_from(sorted(INTERRUPTIONS)))
 
 
 class ClockRules(SimulationMachine):
@@ -73,7 +73,7 @@ class ScheduleRules(SimulationMachine):
         self.newsletter.transport.calm_down()
 
     @act(acts=st.lists(INTERRUPTION, min_size=1, max_size=2))
-    def morning_while_readers_change(self, acts: list[tuple[int, int, str]]) -> None:
+    def morning_while_subscribers_change(self, acts: list[tuple[int, int, str]]) -> None:
         transport = self.newsletter.transport
         for before, number, what in acts:
             interruption = partial(INTERRUPTIONS[what], self.newsletter, number)

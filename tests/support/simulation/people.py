@@ -1,4 +1,4 @@
-"""What readers do. Each act that is not possible for them at that moment changes nothing."""
+"""What people do about their subscriptions. Each act that is not possible for them at that moment changes nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from subscribers.addresses import AccountError
 from subscribers.models import SignupRequest, Subscriber
 from subscribers.status import SUBSCRIBED, SubscriberStatus
 from tests.support.factories import IDENTITY
-from tests.support.simulation.newsletter import RULES, Newsletter, Reader
+from tests.support.simulation.newsletter import RULES, Newsletter, Person
 
 ORIGIN = "the simulation"
 
@@ -23,7 +23,7 @@ ORIGIN = "the simulation"
 def sign_up(newsletter: Newsletter, number: int, language: Language, frequency: Frequency) -> None:
     """Somebody fills in the form. The next answer to it is a letter."""
     request = SignupRequest(
-        email=newsletter.reader(number).address,
+        email=newsletter.person(number).address,
         language=language,
         frequency=frequency,
         network="",
@@ -37,18 +37,18 @@ def sign_up(newsletter: Newsletter, number: int, language: Language, frequency: 
 
 def confirm(newsletter: Newsletter, number: int) -> None:
     """Somebody uses the link in the confirmation, and is welcomed with the latest issue."""
-    reader = newsletter.reader(number)
+    person = newsletter.person(number)
     with newsletter.database.sessions.begin() as session, suppress_error(AccountError):
-        subscriber = accounts.find(session, reader.address)
+        subscriber = accounts.find(session, person.address)
         if subscriber and subscriber.status == SubscriberStatus.PENDING:
             account_mails.confirm(session, subscriber, IDENTITY, RULES, newsletter.now, origin=ORIGIN)
-            begin(newsletter, reader, subscriber)
+            begin(newsletter, person, subscriber)
 
 
-def begin(newsletter: Newsletter, reader: Reader, subscriber: Subscriber) -> None:
+def begin(newsletter: Newsletter, person: Person, subscriber: Subscriber) -> None:
     """A subscription begins with the latest issue, or where it stopped if that is later."""
-    reader.subscriber_id = subscriber.id
-    reader.start = max(reader.start or 0, newsletter.expectation.start_of_latest())
+    person.subscriber_id = subscriber.id
+    person.start = max(person.start or 0, newsletter.expectation.start_of_latest())
 
 
 def change(
@@ -84,47 +84,47 @@ def unsubscribe(newsletter: Newsletter, number: int) -> None:
 
 def undo_unsubscribe(newsletter: Newsletter, number: int) -> None:
     """Somebody takes the unsubscription back. After a long absence they begin with the latest issue."""
-    reader = newsletter.reader(number)
+    person = newsletter.person(number)
     with newsletter.database.sessions.begin() as session, suppress_error(AccountError):
-        subscriber = accounts.find(session, reader.address)
+        subscriber = accounts.find(session, person.address)
         if subscriber is None:
             return
         left_at = subscriber.ended_at
         accounts.undo_unsubscribe(session, subscriber, newsletter.now)
         if left_at and newsletter.now - left_at > timedelta(days=30):
-            begin(newsletter, reader, subscriber)
+            begin(newsletter, person, subscriber)
 
 
 def move(newsletter: Newsletter, number: int) -> None:
     """Somebody moves to another address."""
-    reader = newsletter.reader(number)
+    person = newsletter.person(number)
     with _subscribed(newsletter, number) as (session, subscriber):
         if subscriber is None:
             return
-        reader.abandoned.add(reader.address)
-        reader.use_new_address()
+        person.abandoned.add(person.address)
+        person.use_new_address()
         account_mails.request_address_change(
-            session, subscriber, reader.address, IDENTITY, newsletter.now, origin=ORIGIN
+            session, subscriber, person.address, IDENTITY, newsletter.now, origin=ORIGIN
         )
         accounts.change_address(session, subscriber, newsletter.now)
 
 
 def forget(newsletter: Newsletter, number: int) -> None:
     """Somebody has everything erased that is stored about them. They become another person."""
-    reader = newsletter.reader(number)
+    person = newsletter.person(number)
     with newsletter.database.sessions.begin() as session:
-        subscriber = accounts.find(session, reader.address)
+        subscriber = accounts.find(session, person.address)
         if subscriber is None:
             return
         account_mails.forget(session, subscriber, IDENTITY, newsletter.now)
-        reader.abandoned |= set(reader.addresses)
-        reader.lives, reader.start, reader.subscriber_id, reader.addresses = reader.lives + 1, None, None, []
-        reader.use_new_address()
+        person.abandoned |= set(person.addresses)
+        person.start, person.subscriber_id, person.addresses = None, None, []
+        person.use_new_address()
 
 
 @contextmanager
 def _subscribed(newsletter: Newsletter, number: int) -> Iterator[tuple[Session, Subscriber | None]]:
     """A transaction with the subscriber, or with None if the person is not subscribed."""
     with newsletter.database.sessions.begin() as session:
-        subscriber = accounts.find(session, newsletter.reader(number).address)
+        subscriber = accounts.find(session, newsletter.person(number).address)
         yield session, subscriber if subscriber and subscriber.status in SUBSCRIBED else None
