@@ -35,7 +35,7 @@ check: setup
 	.venv/bin/deptry .
 
 test: check $(NODE_MODULES)/.done
-	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Changes the code at random places and tells which changes no test notices. It is run by hand and takes an hour.
 mutants: setup
