@@ -64,7 +64,7 @@ def median_milliseconds(work: Callable[[], object], runs: int) -> float:
 def measure(papers: int, runs: int) -> Timings:
     """Render an edition with this many papers, several times."""
     edition = weekly_edition(papers)
-    view = digest_view(edition, IDENTITY.archive)
+    view = digest_view(edition, IDENTITY)
     sizes = {
         BlockRef(part, block): HtmlSize(1000, 2500)
         for part, text in enumerate(edition.parts)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from emails.kinds import MailKind
@@ -9,12 +10,13 @@ from emails.kinds import MailKind
 
 @dataclass(frozen=True)
 class MailSpec:
-    """Which mail this is: its slot (see `core.slots`), its language, and the frequency that it speaks of."""
+    """Which mail this is: its slot (see `core.slots`), its language, the frequency that it speaks of, and its detail."""
 
     slot: str
     language: Language
     frequency: Frequency
     kind: MailKind = MailKind.DIGEST
+    detail: Detail = Detail.FULL
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
 """Who sends: the sender's address and domain, where the pages are, and the keys that sign links and mails."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 from functools import cached_property
+from types import MappingProxyType
 
+from core.languages import TextLanguage
 from emails.mime.dkim_signing import DkimSigner
 from subscribers.tokens import LinkPurpose
 
@@ -14,15 +17,28 @@ LINK_PATHS = {
     LinkPurpose.UNSUBSCRIBE: "u",
 }
 
+FORUM_NAMES: Mapping[TextLanguage, str] = MappingProxyType(
+    {TextLanguage.KO: "파이토치 한국 사용자 모임", TextLanguage.EN: "the PyTorch Korea user group"}
+)
+
 
 @dataclass(frozen=True)
 class MailIdentity:
-    """What all mails of an installation share. Without a `signer`, signing is left to the mail server."""
+    """What all mails of an installation share. Without a `signer`, signing is left to the mail server.
+
+    `name` is the newsletter's, `forum_names` the forum's by language. `contact` is the address that readers write to,
+    `postal_address` one line for the footer, and `reply_to` the address of the Reply-To header; each can be empty.
+    """
 
     sender: str
     base_url: str
     key: bytes = field(repr=False)
     signer: DkimSigner | None = None
+    name: str = "Paperboy"
+    forum_names: Mapping[TextLanguage, str] = field(default_factory=lambda: FORUM_NAMES)
+    contact: str = ""
+    postal_address: str = ""
+    reply_to: str = ""
 
     @property
     def address(self) -> str:

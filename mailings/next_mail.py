@@ -49,7 +49,7 @@ def render_next_mail(
             return None
         count = len(edition.papers)
         try:
-            rendered = render(edition, archive=identity.archive, longest=longest_placeholders(identity))
+            rendered = render(edition, identity, longest=longest_placeholders(identity))
         except RenderError:
             if count == 1:
                 raise

@@ -95,7 +95,7 @@ def _fault_of(entry: Mapping[str, Any]) -> str:
     try:
         content = content_from_json(entry["issue"])
         for edition in _editions(entry["topic"], entry["url"], content, entry["daily_papers"]):
-            render(edition, archive=identity.archive, longest=longest_placeholders(identity))
+            render(edition, identity, longest=longest_placeholders(identity))
     except MemoryError:
         return f"it cannot be rendered as a mail: that takes more than {MAX_MEGABYTES} MB"
     except Exception as error:  # noqa: BLE001  whatever it is, it would be raised in the digest as well

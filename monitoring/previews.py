@@ -82,7 +82,7 @@ def edition_preview(edition: Edition, name: str, identity: MailIdentity, now: da
     Raises:
         RenderError: it cannot be made to fit.
     """
-    rendered = render(edition, archive=identity.archive, longest=longest_placeholders(identity))
+    rendered = render(edition, identity, longest=longest_placeholders(identity))
     return _preview(name, edition.spec, rendered.content, identity, now, rendered.fill)
 
 

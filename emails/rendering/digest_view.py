@@ -8,6 +8,7 @@ from itertools import groupby
 from core.languages import Language, TextLanguage
 from emails.content import MailSpec
 from emails.edition import Edition, IssueUnit, PaperUnit, Part, days_covered
+from emails.identity import MailIdentity
 from emails.kinds import SENT_AGAIN, MailKind
 from emails.rendering.base_view import LinkText, MailView, subscriber_links
 from emails.rendering.i18n import date_values, translate
@@ -100,9 +101,9 @@ class DigestView(MailView):
         ]
 
 
-def digest_view(edition: Edition, archive: str) -> DigestView:
-    """The edition in words. `archive` is the address of the issues on the web."""
-    spec, builder = edition.spec, _ViewBuilder(edition, archive)
+def digest_view(edition: Edition, identity: MailIdentity) -> DigestView:
+    """The edition in words."""
+    spec, builder = edition.spec, _ViewBuilder(edition, identity.archive)
     language = spec.language
     nonce = hashlib.sha256(repr(edition).encode()).hexdigest()[:20]
     subject, named = subject_of(edition)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from core.errors import PaperboyError
 from emails.content import Content
 from emails.edition import Edition
+from emails.identity import MailIdentity
 from emails.mime.body import PLACEHOLDER_OVERHEAD_BYTES
 from emails.placeholders import fill_placeholders, split_at_placeholders
 from emails.rendering.digest_view import DigestView, digest_view
@@ -36,17 +37,20 @@ class Rendered:
 
 
 def render(
-    edition: Edition, *, archive: str, longest: Mapping[str, str], max_bytes: int = MAX_HTML_BYTES
+    edition: Edition,
+    identity: MailIdentity,
+    *,
+    longest: Mapping[str, str],
+    max_bytes: int = MAX_HTML_BYTES,
 ) -> Rendered:
     """The mail of an edition, its HTML within `max_bytes`, decoded and encoded.
 
-    `archive` is the address of the issues on the web. `longest` holds the longest possible value of each
-    placeholder, so that the mail of every recipient fits.
+    `longest` holds the longest possible value of each placeholder, so that the mail of every recipient fits.
 
     Raises:
         RenderError: not even titles and links fit.
     """
-    view = digest_view(edition, archive)
+    view = digest_view(edition, identity)
     full = render_html("digest.mjml", view)
     sizes = section_sizes(full)
     frame = _filled_size(keep_sections(full, lambda _: False), view.nonce, longest)

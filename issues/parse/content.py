@@ -56,6 +56,7 @@ class TextsOfPaper(NamedTuple):
     title: str
     intro: tuple[Block, ...]
     abstract: tuple[Block, ...]
+    gist: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class PaperContent:
 
     `sections` are those that the format does not know, `notes` the texts among the links.
     `anchor` is the fragment of the paper's heading on the forum's page. It changes when headings before it do.
+    A gist is one whole sentence of the post that says what the paper does; see `issues.gist`.
     """
 
     title_ko: str
@@ -78,6 +80,8 @@ class PaperContent:
     sections: tuple[Section, ...] = ()
     pictures: tuple[Picture, ...] = ()
     anchor: str = ""
+    gist_ko: str = ""
+    gist_en: str = ""
 
     @property
     def key(self) -> str:
@@ -98,9 +102,9 @@ class PaperContent:
         """What the post says about the paper in a language."""
         match language:
             case TextLanguage.KO:
-                return TextsOfPaper(self.title_ko, self.intro_ko, self.abstract_ko)
+                return TextsOfPaper(self.title_ko, self.intro_ko, self.abstract_ko, self.gist_ko)
             case TextLanguage.EN:
-                return TextsOfPaper(self.title_en, self.intro_en, self.abstract_en)
+                return TextsOfPaper(self.title_en, self.intro_en, self.abstract_en, self.gist_en)
             case _:
                 assert_never(language)
 

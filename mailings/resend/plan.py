@@ -253,7 +253,7 @@ def resend_edition(
     kind = MailKind.CORRECTION if is_correction else MailKind.COPY
     spec = MailSpec(resend_edition_slot(topic_id), language, Frequency.WEEKLY, kind)
     edition = edition_to_resend(papers, spec)
-    rendered = render(edition, archive=identity.archive, longest=longest_placeholders(identity))
+    rendered = render(edition, identity, longest=longest_placeholders(identity))
     return edition_row(spec, rendered.content, now, edition=edition)
 
 

@@ -98,7 +98,7 @@ def words(text: str) -> set[str]:
 
 @given(editions(titled_issues()))
 def test_a_subject_fits_into_sixty_columns_and_cuts_no_word(edition: Edition) -> None:
-    subject = digest_view(edition, IDENTITY.archive).subject
+    subject = digest_view(edition, IDENTITY).subject
     assert columns(subject) <= MAX_SUBJECT_COLUMNS
     assert subject == " ".join(subject.split())
     known = words(nameless_subject(edition)).union(*(words(unit.title) for unit in edition.papers))
@@ -107,7 +107,7 @@ def test_a_subject_fits_into_sixty_columns_and_cuts_no_word(edition: Edition) ->
 
 @given(editions(titled_issues()))
 def test_a_subject_names_the_first_paper_if_its_first_word_fits(edition: Edition) -> None:
-    subject, nameless = digest_view(edition, IDENTITY.archive).subject, nameless_subject(edition)
+    subject, nameless = digest_view(edition, IDENTITY).subject, nameless_subject(edition)
     first = next(iter(short_name(edition.papers[0]).split()), "").strip(PUNCTUATION + "-")
     if first and columns(nameless) + columns(first) < MAX_SUBJECT_COLUMNS - 2:
         assert first in words(subject)
@@ -115,7 +115,7 @@ def test_a_subject_names_the_first_paper_if_its_first_word_fits(edition: Edition
 
 @given(editions(titled_issues()))
 def test_a_subject_that_leaves_out_names_ends_with_an_ellipsis(edition: Edition) -> None:
-    subject = digest_view(edition, IDENTITY.archive).subject
+    subject = digest_view(edition, IDENTITY).subject
     named = subject.removeprefix(nameless_subject(edition).rstrip(" :"))
     named_units = [unit for unit in edition.papers if unit.title and short_name(unit) in named]
     if len(named_units) < len(edition.papers) and words(named) - {""}:
@@ -125,7 +125,7 @@ def test_a_subject_that_leaves_out_names_ends_with_an_ellipsis(edition: Edition)
 @settings(max_examples=60)
 @given(editions())
 def test_the_preheader_of_any_mail_has_the_right_length(edition: Edition) -> None:
-    view = digest_view(edition, IDENTITY.archive)
+    view = digest_view(edition, IDENTITY)
     assert PREHEADER_CHARACTERS[0] <= len(view.preheader) <= PREHEADER_CHARACTERS[1]
     assert view.preheader == " ".join(view.preheader.split())
 
@@ -144,13 +144,13 @@ def test_a_preheader_cuts_no_word(edition: Edition) -> None:
     texts = [unit.title for unit in edition.papers]
     texts += [part.blocks[0].text for part in edition.parts]
     known = words(translate(edition.spec.language, "preheader_more")).union(*map(words, texts)) | {"·"}
-    assert words(digest_view(edition, IDENTITY.archive).preheader) <= known
+    assert words(digest_view(edition, IDENTITY).preheader) <= known
 
 
 @pytest.mark.parametrize("word", ["W" * 300, "https://a.example/" + "long/" * 40])
 def test_a_preheader_leaves_out_a_word_that_is_too_long(word: str) -> None:
     issue = issue_of([paper(1, title_ko="등대", intro_ko=blocks(f"등대는 {word} 길을 비춥니다."))])
-    preheader = digest_view(edition_of(issue), IDENTITY.archive).preheader
+    preheader = digest_view(edition_of(issue), IDENTITY).preheader
     assert preheader.startswith("등대는 길을 비춥니다.")
     assert PREHEADER_CHARACTERS[0] <= len(preheader) <= PREHEADER_CHARACTERS[1]
 
@@ -158,14 +158,14 @@ def test_a_preheader_leaves_out_a_word_that_is_too_long(word: str) -> None:
 def test_the_preheader_continues_with_the_papers_that_the_subject_does_not_name() -> None:
     titles = ["짧은 이름", "아주 긴 이름을 가진 두 번째 논문의 제목은 여기까지", "세 번째 논문"]
     issue = issue_of([paper(number, title_ko=title) for number, title in enumerate(titles, 1)])
-    view = digest_view(edition_of(issue), IDENTITY.archive)
+    view = digest_view(edition_of(issue), IDENTITY)
     assert "짧은 이름" in view.subject
     assert view.preheader.startswith(" · ".join(titles[1:]))
 
 
 def test_the_preheader_begins_with_the_first_text_if_the_subject_names_all_papers() -> None:
     issue = issue_of([paper(1, title_ko="등대", intro_ko=blocks("등대는 길을 비춥니다."))])
-    view = digest_view(edition_of(issue), IDENTITY.archive)
+    view = digest_view(edition_of(issue), IDENTITY)
     assert view.subject.endswith("등대")
     assert view.preheader.startswith("등대는 길을 비춥니다.")
 
@@ -196,7 +196,7 @@ def test_a_subject_says_what_kind_of_mail_it_is(language: Language) -> None:
         for frequency in Frequency
         for kind in WITH_PAPERS
     ]
-    subjects = [digest_view(edition, IDENTITY.archive).subject for edition in editions]
+    subjects = [digest_view(edition, IDENTITY).subject for edition in editions]
     assert len(set(subjects)) == len(Frequency) + 3, "each frequency, welcome, copy, correction differ"
     assert all("3" in subject for subject in subjects)
 
@@ -205,7 +205,7 @@ def test_a_subject_names_the_days_of_all_its_issues() -> None:
     edition = edition_of(issue_of(1), issue_of(1, start=date(2025, 8, 4)), language="en")
     assert days_covered(edition.issues) == (date(2025, 7, 28), date(2025, 8, 10))
     dates = short_dates(Language.EN, date(2025, 7, 28), date(2025, 8, 10))
-    assert dates in digest_view(edition, IDENTITY.archive).subject
+    assert dates in digest_view(edition, IDENTITY).subject
 
 
 def test_a_week_around_new_year_has_no_years_but_a_long_span_has() -> None:
@@ -222,7 +222,7 @@ def test_a_week_around_new_year_has_no_years_but_a_long_span_has() -> None:
 @example("  two  spaces  ")
 def test_any_title_arrives_unchanged_in_the_subject(title: str) -> None:
     subject = digest_view(
-        edition_of(issue_of([paper(title_en=title)]), language="en"), IDENTITY.archive
+        edition_of(issue_of([paper(title_en=title)]), language="en"), IDENTITY
     ).subject
     content = Content(subject, "<p>x</p>", "x", "0" * 20)
     message = build_message(
@@ -238,6 +238,6 @@ def test_a_late_paper_of_an_older_issue_does_not_extend_the_dates_of_a_mail() ->
     first, *others = arrivals_of(older, newer)
     late = [replace(first, number=9, late=True), *(replace(one, number=one.number + 9) for one in others)]
     edition = compose(late, 8, digest_spec())
-    view = digest_view(edition, IDENTITY.archive)
+    view = digest_view(edition, IDENTITY)
     assert view.subject.startswith("3/2~3/8 ")
     assert view.kicker.startswith(full_dates(Language.KO, date(2026, 3, 2), date(2026, 3, 8)))

@@ -23,6 +23,7 @@ from mailings.trial_rendering import arrivals_of
 from paperboy.demo.sample.cook import cook_week
 from paperboy.demo.sample.data import weeks
 from tests.conftest import FORUM
+from tests.support.factories import IDENTITY
 from tests.support.marked_posts import BOILERPLATE, END, FRONT, MARK, Mark, MarkedPost, marked_post
 from tests.support.mutations import MUTATIONS, Mutant, mutate
 from tests.support.post_html import URL
@@ -47,7 +48,7 @@ def mails_of(content: IssueContent) -> dict[Language, str]:
     for language in Language:
         spec = MailSpec(preview_slot("weekly"), language, Frequency.WEEKLY)
         (edition,) = editions_of_issue(papers, spec, daily_papers=0)
-        view = digest_view(edition, "https://paperboy.example/archive")
+        view = digest_view(edition, IDENTITY)
         mails[language] = digest_text(view, [len(part.blocks) for part in edition.parts])
     return mails
 

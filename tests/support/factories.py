@@ -126,7 +126,7 @@ def edition_of(
 
 def rendered(edition: Edition) -> Rendered:
     """The edition as a mail that fits any subscriber."""
-    return render(edition, archive=IDENTITY.archive, longest=longest_placeholders(IDENTITY))
+    return render(edition, IDENTITY, longest=longest_placeholders(IDENTITY))
 
 
 def content_of_edition(edition: Edition) -> Content:
