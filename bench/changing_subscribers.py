@@ -60,7 +60,7 @@ def _use_titles_only() -> None:
     logging.disable(logging.WARNING)  # on SQLite, changes wait for each other
 
 
-def _render_slowly(edition: Edition, **_: object) -> Rendered:
+def _render_slowly(edition: Edition, *_arguments: object, **_options: object) -> Rendered:
     time.sleep(RENDERING_SECONDS)
     return render_titles(edition)
 

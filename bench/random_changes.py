@@ -12,6 +12,7 @@ from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
 from core.database import Database
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from mailings import account_mails
@@ -75,8 +76,14 @@ class Readers:
         self.changes["join"] += 1
 
     def _begin(self, session: Session, email: str) -> Subscriber:
-        language, frequency = self.random.choice(list(Language)), self.random.choice(list(Frequency))
-        reader = accounts.sign_up(session, email, language=language, frequency=frequency, now=self.now)
+        reader = accounts.sign_up(
+            session,
+            email,
+            language=self.random.choice(list(Language)),
+            frequency=self.random.choice(list(Frequency)),
+            detail=self.random.choice(list(Detail)),
+            now=self.now,
+        )
         if reader.status != SubscriberStatus.ACTIVE:
             account_mails.confirm(session, reader, IDENTITY, RULES, self.now, origin="the soak")
         return reader
@@ -99,10 +106,11 @@ class Readers:
         accounts.resume(reader, self.now)
 
     def switch(self, session: Session, reader: Subscriber) -> None:
-        """Switch the language, the frequency, or both."""
+        """Switch the language, the frequency, the detail, or several of them."""
         language = self.random.choice([None, *Language])
         frequency = self.random.choice([None, *Frequency])
-        accounts.change(session, reader, self.now, language=language, frequency=frequency)
+        detail = self.random.choice([None, *Detail])
+        accounts.change(session, reader, self.now, language=language, frequency=frequency, detail=detail)
 
     def leave(self, session: Session, reader: Subscriber) -> None:
         """Leave, with a farewell."""

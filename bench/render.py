@@ -70,14 +70,14 @@ def measure(papers: int, runs: int) -> Timings:
         for part, text in enumerate(edition.parts)
         for block in range(len(text.blocks))
     }
-    notes = [HtmlSize(200, 300)] * len(edition.units)
+    notes = HtmlSize(200, 300)
     frame = HtmlSize(9000, 12000)
     shown = [len(part.blocks) for part in edition.parts]
     return Timings(
         blocks=len(sizes),
         whole=median_milliseconds(lambda: rendered(edition), runs),
         html=median_milliseconds(lambda: render_html("digest.mjml", view), runs),
-        fit=median_milliseconds(lambda: fit(edition.units, frame, sizes, notes, MAX_HTML_BYTES), runs),
+        fit=median_milliseconds(lambda: fit(edition.parts, frame, sizes, notes, MAX_HTML_BYTES), runs),
         text=median_milliseconds(lambda: digest_text(view, shown), runs),
     )
 

@@ -45,15 +45,39 @@ def _database_address(value: str) -> str:
 
 
 def _sender(value: str) -> str:
+    if not _has_address(value):
+        raise ValueError("must be an address like Paperboy <news@example.org>")
+    return value
+
+
+def _address(value: str) -> str:
+    if not _has_address(value) or parseaddr(value) != ("", value):
+        raise ValueError("must be an address like editors@example.org")
+    return value
+
+
+def _has_address(value: str) -> bool:
+    """Whether there is an address that a header can hold, perhaps with a display name."""
     address = parseaddr(value)[1]
     local, _, domain = address.partition("@")
     try:
         domain.encode("idna")
     except UnicodeError:
-        local = ""
-    if any(ord(sign) < 32 for sign in value) or address.count("@") != 1 or not local or not local.isascii():
-        raise ValueError("must be an address like Paperboy <news@example.org>")
-    return value
+        return False
+    is_one_line = all(ord(sign) >= 32 for sign in value)
+    return is_one_line and address.count("@") == 1 and bool(local and domain) and local.isascii()
+
+
+def _line(max_characters: int) -> AfterValidator:
+    """A text that a page or a header shows in one line."""
+
+    def checked(value: str) -> str:
+        value = value.strip()
+        if not (value and value.isprintable() and len(value) <= max_characters):
+            raise ValueError(f"must be one line of at most {max_characters} characters")
+        return value
+
+    return AfterValidator(checked)
 
 
 def _timezone(value: str) -> str:
@@ -107,6 +131,11 @@ class Settings(BaseSettings):
     mails_per_second: int = Field(default=0, ge=0, le=100_000)
     mails_per_hour: int = Field(default=0, ge=0, le=100_000_000)
     sender: Annotated[str, AfterValidator(_sender)] = "Paperboy <paperboy@paperboy.localhost>"
+    name: Annotated[str, _line(60)] = "Paperboy"
+    forum_name: Annotated[str, _line(120)] = "파이토치 한국 사용자 모임 / the PyTorch Korea user group"
+    contact: Annotated[str, AfterValidator(_address)] = ""
+    postal_address: Annotated[str, _line(200)] = ""
+    reply_to: Annotated[str, AfterValidator(_address)] = ""
     base_url: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:8000"
     secret_key: SecretStr | None = Field(default=None, min_length=16)
     timezone: Annotated[str, AfterValidator(_timezone)] = "Asia/Seoul"

@@ -87,8 +87,3 @@ def resend_id_of(slot: str) -> int:
 def preview_slot(name: str) -> str:
     """The slot of a preview."""
     return f"preview:{name}"
-
-
-def stream_of(slot: str) -> str:
-    """What a slot is about, without its time or number: the stream of a Feedback-ID."""
-    return slot.partition(":")[0]

@@ -29,6 +29,7 @@ def edition_row(
         slot=spec.slot,
         language=spec.language,
         frequency=spec.frequency,
+        detail=spec.detail,
         after_cursor=after_cursor,
         next_cursor=edition.next_cursor if edition else 0,
         papers=[paper.number for paper in edition.papers] if edition else [],
@@ -44,6 +45,7 @@ def add_edition(session: Session, row: EditionRow) -> EditionRow:
     """Store an edition. If it is stored already, returns that row instead."""
     is_alike = (
         EditionRow.slot == row.slot,
+        EditionRow.detail == row.detail,
         EditionRow.after_cursor == row.after_cursor,
         EditionRow.nonce == row.nonce,
         EditionRow.html == row.html,
@@ -82,7 +84,7 @@ def discard_unused(session: Session, edition: EditionRow) -> None:
 
 def spec_of(row: EditionRow) -> MailSpec:
     """Which mail a stored edition is."""
-    return MailSpec(row.slot, row.language, row.frequency, row.kind)
+    return MailSpec(row.slot, row.language, row.frequency, row.kind, row.detail)
 
 
 def content_of(row: EditionRow) -> Content:

@@ -7,6 +7,7 @@ from sqlalchemy import Double, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from delivery.states import DeliveryKind, DeliveryState
@@ -30,6 +31,7 @@ class EditionRow(Base):
     slot: Mapped[str] = mapped_column(index=True)
     language: Mapped[Language]
     frequency: Mapped[Frequency]
+    detail: Mapped[Detail] = mapped_column(default=Detail.FULL)
     after_cursor: Mapped[int]
     next_cursor: Mapped[int] = mapped_column(default=0)
     papers: Mapped[list[Any]]

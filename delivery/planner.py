@@ -107,6 +107,7 @@ def plan_digest(
         Subscriber.status == SubscriberStatus.ACTIVE,
         Subscriber.language == edition.language,
         Subscriber.frequency == edition.frequency,
+        Subscriber.detail == edition.detail,
         ~has_delivery_in(slot),
         ~has_digest_under_way(),
     )

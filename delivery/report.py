@@ -82,6 +82,7 @@ def edition_entry(edition: "Edition", rendered: "Rendered", recipients: int) -> 
     """What a report says about one edition. `fill` is the share of the size limit that it takes."""
     return {
         "language": edition.spec.language,
+        "detail": edition.spec.detail,
         "subject": rendered.content.subject,
         "papers": len(edition.papers),
         "remaining": edition.remaining,

@@ -1,24 +1,28 @@
 """Composes an edition of given papers: which parts of each paper and issue it shows, in which language. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 
+from core.details import Detail
 from core.languages import Language, TextLanguage
+from emails.changes import count_removed_sentences, replacements, with_new_sentences_marked
 from emails.content import MailSpec
-from emails.edition import Edition, IssueUnit, PaperUnit, Part, PartName
+from emails.edition import Edition, Gist, IssueUnit, PaperUnit, Part, PartName
 from emails.kinds import MailKind
+from emails.paper_texts import texts_of
+from emails.short_names import short_name
 from issues.arrivals import Arrival, IssueFacts
-from issues.parse.content import PaperContent, Picture, Section
+from issues.parse.content import PaperContent, Picture
 from issues.parse.languages import language_of
 from issues.parse.readable import readable_blocks
-from issues.parse.text import Block, TextRun, has_hangul
-from issues.parse.titles import split_title
+from issues.parse.text import Block, tidy
 
+_NUMBER_EMOJI = re.compile("([1-9])\ufe0f?\u20e3\\s*")
 MAX_LINKS = 20  # per paper; with addresses of at most this length, a single paper always fits into a mail
 MAX_LINK_CHARACTERS = 500
 MIN_PICTURE_WIDTH = 200  # pixels; a smaller picture is a badge
-MAX_SECTIONS = 8  # at a place of a paper; further ones are joined, so that lists of their headings stay short
 MAX_PAPERS_WITH_PICTURES = 12  # a mail with more papers needs its room for texts
 
 
@@ -46,9 +50,7 @@ def compose(
         spec,
         tuple(issues),
         remaining=remaining,
-        following=tuple(
-            _paper_unit(arrival, cursor, spec.language, with_pictures=False) for arrival in following
-        ),
+        following=tuple(_paper_unit(arrival, cursor, spec, with_picture=False) for arrival in following),
     )
 
 
@@ -64,9 +66,9 @@ def _issue_unit(
         ((), ()) if is_continued else opening_parts(facts.overview, facts.summary, spec.language)
     )
     has_last = any(arrival.position == facts.papers for arrival in papers)
-    ends_here = has_last and spec.kind != MailKind.CORRECTION
+    ends_here = has_last and _is_full(spec) and spec.kind != MailKind.CORRECTION
     closing, closing_elsewhere = closing_parts(facts.closing, spec.language) if ends_here else ((), ())
-    with_pictures = papers_in_mail <= MAX_PAPERS_WITH_PICTURES
+    with_pictures = _is_full(spec) and papers_in_mail <= MAX_PAPERS_WITH_PICTURES
     return IssueUnit(
         topic_id=facts.topic_id,
         week=facts.week,
@@ -74,7 +76,7 @@ def _issue_unit(
         total=facts.papers,
         parts=parts,
         elsewhere=(*elsewhere, *closing_elsewhere),
-        papers=tuple(_paper_unit(arrival, cursor, spec.language, with_pictures) for arrival in papers),
+        papers=tuple(_paper_unit(arrival, cursor, spec, with_pictures) for arrival in papers),
         closing=closing,
     )
 
@@ -92,7 +94,11 @@ def opening_parts(
     texts: dict[PartName, Sequence[Block]] = {"overview": overview, "summary": summary}
     has_korean = TextLanguage.KO in language.texts
     parts = [
-        Part(name, language.frame, readable_blocks(blocks if has_korean else _english(blocks)))
+        Part(
+            name,
+            language.frame,
+            readable_blocks(with_numbered_points(blocks if has_korean else _english(blocks))),
+        )
         for name, blocks in texts.items()
     ]
     missing = tuple(part.name for part in parts if texts[part.name] and not part.blocks)
@@ -115,6 +121,22 @@ def closing_parts(
     return found, () if found or not has_words else ("closing",)
 
 
+def with_numbered_points(blocks: Iterable[Block]) -> list[Block]:
+    """The blocks, with each paragraph that begins with a number emoji as an item of a numbered list.
+
+    Many mail clients have no font for these emoji, and show a box.
+    """
+    return [_as_point(block) for block in blocks]
+
+
+def _as_point(block: Block) -> Block:
+    first = _NUMBER_EMOJI.match(block.runs[0].text) if block.runs and block.type == "p" else None
+    if first is None:
+        return block
+    rest = tidy([replace(block.runs[0], text=block.runs[0].text[first.end() :]), *block.runs[1:]])
+    return Block("li", rest, number=int(first[1])) if rest else block
+
+
 def _english(blocks: Iterable[Block]) -> list[Block]:
     """The blocks that are in English without doubt."""
     return [block for block in blocks if language_of([block]) == TextLanguage.EN]
@@ -123,9 +145,10 @@ def _english(blocks: Iterable[Block]) -> list[Block]:
 # --- papers -------------------------------------------------------------------------
 
 
-def _paper_unit(arrival: Arrival, cursor: int, language: Language, with_pictures: bool) -> PaperUnit:
-    paper = arrival.paper
-    parts, elsewhere = _parts(paper, language)
+def _paper_unit(arrival: Arrival, cursor: int, spec: MailSpec, with_picture: bool) -> PaperUnit:
+    paper, language = arrival.paper, spec.language
+    parts, elsewhere = _parts(paper, language) if _is_full(spec) else ((), ())
+    before = list(chain.from_iterable(texts_of(arrival.before))) if arrival.before else []
     titles = {text_language: paper.texts_in(text_language).title for text_language in TextLanguage}
     title, title_language, subtitle = _titles(titles, language)
     return PaperUnit(
@@ -135,15 +158,34 @@ def _paper_unit(arrival: Arrival, cursor: int, language: Language, with_pictures
         title=title,
         subtitle=subtitle,
         title_language=title_language,
+        short_name=short_name(paper, language),
+        gists=_gists(paper, language),
         forum=f"{arrival.issue.url}#{paper.anchor}" if paper.anchor else arrival.issue.url,
         url=paper.url,
         links=tuple(link for link in paper.links if len(link.url) <= MAX_LINK_CHARACTERS)[:MAX_LINKS],
-        picture=_picture(paper) if with_pictures else None,
-        parts=parts,
+        picture=_picture(paper) if with_picture else None,
+        parts=tuple(_with_marks(part, before) for part in parts) if before else parts,
         elsewhere=elsewhere,
+        replaced=tuple(replacements(arrival.before, paper, language)) if arrival.before else (),
+        removed_sentences=_removed_sentences(parts, before, language),
         late=arrival.late and arrival.issue.first_arrival <= cursor,
         corrected=arrival.corrected,
     )
+
+
+def _is_full(spec: MailSpec) -> bool:
+    """Whether the mail shows the texts of its papers. A correction always does, because they are what was corrected."""
+    return spec.detail == Detail.FULL or spec.kind == MailKind.CORRECTION
+
+
+def _with_marks(part: Part, before: Sequence[Part]) -> Part:
+    """The text with its new sentences marked. A sentence that only moved to another text is not new."""
+    return with_new_sentences_marked(part, [block for old in before for block in old.blocks])
+
+
+def _removed_sentences(parts: Sequence[Part], before: Sequence[Part], language: Language) -> int:
+    old = [block for part in before if part.language in language.texts for block in part.blocks]
+    return count_removed_sentences(parts, old)
 
 
 def _titles(titles: dict[TextLanguage, str], language: Language) -> tuple[str, TextLanguage, str]:
@@ -153,6 +195,14 @@ def _titles(titles: dict[TextLanguage, str], language: Language) -> tuple[str, T
         return english, TextLanguage.EN, ""
     title = titles[language.frame]
     return (title, language.frame, english) if title else (english, TextLanguage.EN, "")
+
+
+def _gists(paper: PaperContent, language: Language) -> tuple[Gist, ...]:
+    """The gists in the mail's languages; in a mail in Korean, the English one if there is no other."""
+    found = [Gist(each, gist) for each in language.texts if (gist := paper.texts_in(each).gist)]
+    if not found and language == Language.KO and paper.gist_en:
+        found = [Gist(TextLanguage.EN, paper.gist_en)]
+    return tuple(found)
 
 
 def _picture(paper: PaperContent) -> Picture | None:
@@ -185,78 +235,3 @@ def _parts(paper: PaperContent, language: Language) -> tuple[tuple[Part, ...], t
     names = [part.name for part in parts]
     opener = next((name for name in names if name in {"intro", "abstract"}), *names[:1]) if names else ""
     return tuple(replace(part, opens=part.name == opener) for part in parts), tuple(dict.fromkeys(missing))
-
-
-def texts_of(paper: PaperContent) -> Iterator[list[Part]]:
-    """All texts of a paper in reading order, each in all languages. A text can lack blocks in a language."""
-    texts = {each: paper.texts_in(each) for each in TextLanguage}
-    yield from _sections_after("title", paper)
-    yield [Part("intro", each, readable_blocks(texts[each].intro)) for each in TextLanguage]
-    yield from _sections_after("intro", paper)
-    yield [Part("abstract", each, readable_blocks(texts[each].abstract)) for each in TextLanguage]
-    yield from _sections_after("abstract", paper)
-    yield [Part("notes", each, readable_blocks(_notes(paper, each))) for each in TextLanguage]
-    yield from _sections_after("link", paper)
-    yield from _sections_after("more", paper)
-
-
-def _notes(paper: PaperContent, language: TextLanguage) -> tuple[Block, ...]:
-    """The texts among a paper's links in one language."""
-    return tuple(block for block in paper.notes if has_hangul(block.text) == (language == TextLanguage.KO))
-
-
-def _sections_after(place: str, paper: PaperContent) -> Iterator[list[Part]]:
-    """The further sections at a place of a paper, each in all languages."""
-    for section in _joined_sections(place, paper):
-        yield [
-            Part(
-                "section",
-                each,
-                readable_blocks(section.blocks_in(each)),
-                heading=_heading(section, each),
-                follows_links=place in {"link", "more"},
-            )
-            for each in TextLanguage
-        ]
-
-
-def _joined_sections(place: str, paper: PaperContent) -> list[Section]:
-    """The further sections at a place of a paper, at most MAX_SECTIONS; the last of them has the texts of all others.
-
-    A heading without a text of its own goes before the next heading.
-    """
-    sections: list[Section] = []
-    upper: list[str] = []
-    for section in paper.sections:
-        if section.after != place:
-            continue
-        upper.append(section.heading)
-        if section.ko or section.en:
-            sections.append(replace(section, heading=" · ".join(upper)))
-            upper = []
-    shown, last = sections[: MAX_SECTIONS - 1], sections[MAX_SECTIONS - 1 :]
-    return [*shown, _joined(last)] if last else shown
-
-
-def _joined(sections: Sequence[Section]) -> Section:
-    """The first section with the texts of the others, whose headings become paragraphs."""
-    korean, english = (
-        tuple(
-            block
-            for section in sections[1:]
-            if section.blocks_in(language)
-            for block in (
-                Block("p", (TextRun(_heading(section, language), bold=True),)),
-                *section.blocks_in(language),
-            )
-        )
-        for language in TextLanguage
-    )
-    first = sections[0]
-    return replace(first, ko=first.ko + korean, en=first.en + english)
-
-
-def _heading(section: Section, language: TextLanguage) -> str:
-    """A section's heading for its text in a language: a half of it, if it is in both; empty if there is none in English."""
-    korean, english = split_title(section.heading)
-    return english if language == TextLanguage.EN else korean or section.heading

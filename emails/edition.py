@@ -24,8 +24,8 @@ class EmptyIssueError(PaperboyError):
 class Part:
     """One text of a paper or of an issue, in one language.
 
-    If it `opens` a paper, its first block is what a reader sees of that paper before anything else. `heading` is that
-    of the post, if the name alone does not say what the text is. `follows_links` says that it stands below them.
+    If it `opens` a paper, it is the first that says what the paper is about. `heading` is that of the post, if the name
+    alone does not say what the text is.
     """
 
     name: PartName
@@ -33,14 +33,33 @@ class Part:
     blocks: tuple[Block, ...]
     opens: bool = False
     heading: str = ""
-    follows_links: bool = False
+
+
+@dataclass(frozen=True)
+class Gist:
+    """One sentence that says what a paper does, and its language."""
+
+    language: TextLanguage
+    text: str
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A title or link that an edit replaced. `language` is that of the title."""
+
+    what: Literal["title", "link"]
+    before: str
+    after: str
+    language: TextLanguage | None = None
 
 
 @dataclass(frozen=True)
 class PaperUnit:
     """One paper as a mail shows it. A title that the paper does not have in a shown language is empty.
 
-    `forum` is the paper's address on the forum, `elsewhere` names the texts that the mail's language lacks.
+    `short_name` is what people call the paper, or empty if it has no such name. `forum` is the paper's address on the
+    forum, `elsewhere` names the texts that the mail's language lacks. In a correction, `replaced` and
+    `removed_sentences` say what changed besides the sentences that are marked in `parts`.
     """
 
     number: int
@@ -49,6 +68,8 @@ class PaperUnit:
     title: str
     subtitle: str
     title_language: TextLanguage
+    short_name: str
+    gists: tuple[Gist, ...]
     forum: str
     url: str
     links: tuple[Link, ...]
@@ -57,6 +78,8 @@ class PaperUnit:
     elsewhere: tuple[PartName, ...]
     late: bool
     corrected: bool
+    replaced: tuple[Replacement, ...] = ()
+    removed_sentences: int = 0
 
 
 @dataclass(frozen=True)

@@ -53,4 +53,15 @@ class MailIdentity:
     @cached_property
     def domain(self) -> str:
         """The sender's domain, in ASCII (IDNA)."""
-        return self.address.rpartition("@")[2].encode("idna").decode()
+        return ascii_address(self.address).rpartition("@")[2]
+
+    @property
+    def owner(self) -> str:
+        """Whom a program may offer to write to about the list, in ASCII: the contact, or else the sender."""
+        return ascii_address(self.contact or self.address)
+
+
+def ascii_address(address: str) -> str:
+    """The address with its domain in ASCII (IDNA)."""
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{domain.encode('idna').decode()}"

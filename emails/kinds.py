@@ -34,13 +34,15 @@ class KindRules:
 
     `recipients` are the statuses in which a subscriber may still get the mail at the moment of sending: somebody
     may have left since it was planned. A kind without recipients is never planned for subscribers.
-    `has_list_headers` says that it carries List-Unsubscribe and the other List headers (RFC 2369, RFC 8058).
+    `has_list_headers` says that it carries List-Unsubscribe and the other List headers (RFC 2369, RFC 8058), and
+    `is_bulk` that it goes to many at once, so that no program answers it (`Precedence: bulk`).
     `to_new_address` sends it to the address that a subscriber wants to move to. `button` is where the button of
     a letter leads. `greets` is false where the name must not be used, because anybody can have entered it.
     """
 
     recipients: AbstractSet[SubscriberStatus]
     has_list_headers: bool = False
+    is_bulk: bool = False
     to_new_address: bool = False
     button: LinkPurpose | None = None
     greets: bool = True
@@ -48,7 +50,7 @@ class KindRules:
 
 _ACTIVE = frozenset({SubscriberStatus.ACTIVE})
 _ANYONE = frozenset(SubscriberStatus) - {SubscriberStatus.FORGOTTEN}
-_PAPERS = KindRules(recipients=_ACTIVE, has_list_headers=True)
+_PAPERS = KindRules(recipients=_ACTIVE, has_list_headers=True, is_bulk=True)
 
 _RULES = {
     MailKind.DIGEST: _PAPERS,
@@ -58,7 +60,7 @@ _RULES = {
     MailKind.CONFIRMATION: KindRules(
         recipients=frozenset({SubscriberStatus.PENDING}), button=LinkPurpose.CONFIRM, greets=False
     ),
-    MailKind.WELCOME: KindRules(recipients=_ACTIVE, button=LinkPurpose.PREFERENCES),
+    MailKind.WELCOME: KindRules(recipients=_ACTIVE, has_list_headers=True, button=LinkPurpose.PREFERENCES),
     MailKind.PREFERENCES_LINK: KindRules(recipients=_ANYONE, button=LinkPurpose.PREFERENCES),
     MailKind.REMINDER: KindRules(recipients=frozenset(SUBSCRIBED), button=LinkPurpose.PREFERENCES),
     MailKind.MOVE: KindRules(recipients=_ANYONE, to_new_address=True, button=LinkPurpose.MOVE),
@@ -66,7 +68,7 @@ _RULES = {
         recipients=frozenset({SubscriberStatus.UNSUBSCRIBED}), button=LinkPurpose.UNSUBSCRIBE
     ),
     MailKind.NOTICE: KindRules(recipients=frozenset(), greets=False),
-    MailKind.PROBE: KindRules(recipients=frozenset(), has_list_headers=True, greets=False),
+    MailKind.PROBE: KindRules(recipients=frozenset(), has_list_headers=True, is_bulk=True, greets=False),
 }
 RULES = {kind: _RULES[kind] for kind in MailKind}
 

@@ -1,7 +1,6 @@
 """Builds messages: a mail and a recipient become the headers and MIME parts that go over the wire."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,12 +8,11 @@ from email.utils import parseaddr
 from typing import NamedTuple
 
 from core.languages import Language
-from core.slots import stream_of
 from emails.content import Content, MailSpec
-from emails.identity import LINK_PATHS, MailIdentity
+from emails.identity import LINK_PATHS, MailIdentity, ascii_address
 from emails.kinds import RULES
 from emails.mime.body import Body
-from emails.mime.headers import address_header, date_header, plain_header, text_header
+from emails.mime.headers import address_header, date_header, phrase_header, plain_header, text_header
 from emails.placeholders import GREETING, fill_placeholders
 from emails.rendering.greeting import greeting, greeting_html
 from emails.rendering.size import size_of
@@ -174,27 +172,34 @@ def _shared_headers(
     spec: MailSpec, content: Content, identity: MailIdentity, boundary: str
 ) -> Iterator[bytes]:
     """The headers that are the same for all recipients."""
-    display, address = parseaddr(identity.sender)
-    local = address.rpartition("@")[0]
-    is_list_mail = RULES[spec.kind].has_list_headers
-    campaign = re.sub(r"[^A-Za-z0-9-]", "-", spec.slot)
-    yield address_header("From", display, f"{local}@{identity.domain}")
+    rules = RULES[spec.kind]
+    yield address_header("From", parseaddr(identity.sender)[0], ascii_address(identity.address))
+    if identity.reply_to:
+        yield address_header("Reply-To", "", ascii_address(identity.reply_to))
     yield text_header("Subject", content.subject)
-    if is_list_mail:
-        list_id = f"<{spec.frequency}.paperboy.{identity.domain}>"
-        yield plain_header("List-Id", f"Paperboy {spec.frequency}", list_id)
+    if rules.has_list_headers:
+        # A list keeps its identifier for ever (RFC 2919, 3), so it names neither a frequency nor a kind of mail.
+        yield phrase_header("List-Id", identity.name, f"paperboy.{identity.domain}")
         yield plain_header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
         yield plain_header("List-Help", f"<{identity.base_url}/>")
-        yield plain_header("List-Owner", f"<mailto:{local}@{identity.domain}>")
+        yield plain_header("List-Owner", f"<mailto:{identity.owner}>")
         yield plain_header("List-Archive", f"<{identity.archive}>")
         yield plain_header("List-Post", "NO")
-    list_name = spec.frequency if is_list_mail else "letter"
-    yield plain_header("Feedback-ID", f"{campaign}:{list_name}:{stream_of(spec.slot)}:paperboy")
+    if rules.is_bulk:
+        yield plain_header("Precedence", "bulk")
+    yield plain_header("Feedback-ID", _feedback_id(spec))
     yield plain_header("Auto-Submitted", "auto-generated")
     yield plain_header("Content-Language", ", ".join(spec.language.texts))
     yield plain_header("MIME-Version", "1.0")
     yield plain_header("Content-Type", "multipart/alternative;", f'boundary="{boundary}"')
     yield b"\r\n"
+
+
+def _feedback_id(spec: MailSpec) -> str:
+    """Four names by which mailbox providers sum complaints up. They stay the same from week to week."""
+    kind = spec.kind.replace("_", "-")
+    audience = spec.frequency if RULES[spec.kind].is_bulk else "letter"
+    return f"{kind}-{spec.language}:{audience}:{kind}:paperboy"
 
 
 def _part_header(mime_type: str, body: Body, boundary: str) -> bytes:

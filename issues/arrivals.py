@@ -31,6 +31,7 @@ class Arrival:
 
     `number` identifies it, `arrival_order` is its place over all issues, and `position` counts from 1 within its own.
     An edit added the paper if it is `late`, changed it if it is `corrected`, and brought it back if it is `restored`.
+    For a correction, `before` is what those who get it have read.
     """
 
     number: int
@@ -41,3 +42,4 @@ class Arrival:
     late: bool = False
     corrected: bool = False
     restored: bool = False
+    before: PaperContent | None = None

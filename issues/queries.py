@@ -1,6 +1,7 @@
 """Questions to the store of issues: find one, list them, which papers may go out. Nothing here writes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from issues.arrivals import Arrival, IssueFacts
 from issues.diff import diff
+from issues.gist import leftover_summary
 from issues.models import Feed, Issue, Paper, Revision
-from issues.parse.content import IssueContent
+from issues.parse.content import IssueContent, PaperContent
 from issues.parse.text import from_json
 from issues.parse.weeks import Week
 from issues.posts import Post
@@ -161,6 +163,25 @@ def papers_in_issue(issue: Issue) -> list[Arrival]:
     return [_arrival(row, facts) for row in issue.papers if row.withdrawn_at is None]
 
 
+def texts_at(issue: Issue, moment: datetime) -> dict[int, PaperContent]:
+    """What the papers in force said at a moment, by their numbers. A paper that came later is not in the result."""
+    released = [
+        revision
+        for revision in issue.revisions
+        if revision.number <= issue.revision
+        and (not revision.problems or revision.released_at)
+        and (revision.released_at or revision.seen_at) <= moment
+    ]
+    if not released:
+        return {}
+    old = revision_content(released[-1])
+    rows = [row for row in issue.papers if row.withdrawn_at is None]
+    pairs = diff(old, replace(old, papers=tuple(paper_content(row) for row in rows))).pairs
+    return {
+        row.number: old.papers[index] for row, index in zip(rows, pairs, strict=True) if index is not None
+    }
+
+
 def _arrival(row: Paper, facts: IssueFacts) -> Arrival:
     return Arrival(
         number=row.number,
@@ -175,13 +196,15 @@ def _arrival(row: Paper, facts: IssueFacts) -> Arrival:
 
 
 def _facts(issue: Issue) -> IssueFacts:
+    in_force = [row for row in issue.papers if row.withdrawn_at is None]
+    summary = from_json(issue.summary)
     return IssueFacts(
         topic_id=issue.topic_id,
         week=Week(issue.week_start, issue.week_end),
         url=issue.url,
         overview=from_json(issue.overview),
-        summary=from_json(issue.summary),
+        summary=leftover_summary(summary, [paper_content(row) for row in in_force]) if summary else (),
         closing=from_json(issue.closing),
         first_arrival=min(row.arrival_order for row in issue.papers),
-        papers=sum(row.withdrawn_at is None for row in issue.papers),
+        papers=len(in_force),
     )

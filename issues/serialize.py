@@ -6,6 +6,7 @@ from typing import Any
 
 from core.languages import TextLanguage
 from issues.diff import IssueDiff
+from issues.gist import with_gists, with_own_gists
 from issues.models import Paper, Revision
 from issues.parse.content import IssueContent, Link, PaperContent, Picture, Section
 from issues.parse.text import from_json, to_json
@@ -42,8 +43,13 @@ def _section_from_json(value: dict[str, Any]) -> Section:
 
 
 def paper_content(row: Paper) -> PaperContent:
-    """The content of a stored paper."""
-    return _paper_from_json(row.content)
+    """The content of a stored paper. A row from before there were gists gets those of the paper's own texts."""
+    paper = _paper_from_json(row.content)
+    return paper if _has_gists(row.content) else with_own_gists(paper)
+
+
+def _has_gists(value: dict[str, Any]) -> bool:
+    return all(f"gist_{language}" in value for language in TextLanguage)
 
 
 def issue_to_json(content: IssueContent) -> dict[str, Any]:
@@ -66,8 +72,8 @@ def revision_content(revision: Revision) -> IssueContent:
 
 
 def content_from_json(value: dict[str, Any]) -> IssueContent:
-    """A parsed issue from what `issue_to_json` wrote."""
-    return IssueContent(
+    """A parsed issue from what `issue_to_json` wrote, now or before there were gists."""
+    content = IssueContent(
         title=value["title"],
         week=Week(date.fromisoformat(value["week_start"]), date.fromisoformat(value["week_end"])),
         overview=from_json(value["overview"]),
@@ -76,6 +82,7 @@ def content_from_json(value: dict[str, Any]) -> IssueContent:
         closing=from_json(value.get("closing", [])),
         pictures=tuple(Picture(**picture) for picture in value.get("pictures", ())),
     )
+    return content if all(_has_gists(paper) for paper in value["papers"]) else with_gists(content)
 
 
 def diff_to_json(changes: IssueDiff) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from core.database import advisory_lock
 from core.errors import PaperboyError
 from issues import paper_rows
 from issues.diff import NO_DIFF, IssueDiff, diff
+from issues.gist import with_gists
 from issues.models import Issue, Revision
 from issues.parse.content import IssueContent
 from issues.parse.post import parse
@@ -51,13 +52,13 @@ def find_topic(session: Session, topic_id: int) -> Issue | None:
 
 
 def read_post(post: Post, week: Week | None = None) -> IssueContent:
-    """The parsed content of a post. `week` replaces what its title says.
+    """The parsed content of a post, with the gists of its papers. `week` replaces what its title says.
 
     Raises:
         ValueError: the title names no week, and none is given.
     """
     published = post.published_at.date() if post.published_at else None
-    return parse(post.title, post.html, post.url, published=published, week=week)
+    return with_gists(parse(post.title, post.html, post.url, published=published, week=week))
 
 
 def apply(

@@ -71,6 +71,7 @@ def _answer(session: Session, request: SignupRequest, identity: MailIdentity, no
         request.email,
         language=request.language,
         frequency=request.frequency,
+        detail=request.detail,
         now=now,
         origin=request.network,
     )
@@ -105,14 +106,16 @@ def confirm(
     is_open = subscriber.created_at + accounts.SIGNUP_LIFETIME >= now
     if subscriber.status == SubscriberStatus.PENDING and not is_open:
         raise AccountError("this confirmation is no longer valid: sign up again")
-    accounts.confirm(session, subscriber, now, origin=origin, wording=_version_of_wording(subscriber))
+    accounts.confirm(
+        session, subscriber, now, origin=origin, wording=_version_of_wording(subscriber, identity)
+    )
     session.flush()
     _welcome(session, subscriber, identity, rules, now)
 
 
-def _version_of_wording(subscriber: Subscriber) -> str:
+def _version_of_wording(subscriber: Subscriber, identity: MailIdentity) -> str:
     """Identifies the text that the subscriber agreed to, for the record of consent."""
-    letter = subscriber_letter(MailKind.CONFIRMATION, subscriber.language, subscriber.frequency)
+    letter = subscriber_letter(MailKind.CONFIRMATION, subscriber.language, subscriber.frequency, identity)
     return hashlib.sha256(letter.text.encode()).hexdigest()[:12]
 
 
@@ -123,7 +126,9 @@ def _welcome(
     restored = [arrival.number for arrival in arrived if arrival.restored]
     had = cursors.had_by(session, subscriber.id, editions_with(session, restored)) if restored else set()
     unread = [arrival for arrival in arrived if arrival.number not in had]
-    spec = MailSpec(WELCOME, subscriber.language, subscriber.frequency, MailKind.WELCOME_DIGEST)
+    spec = MailSpec(
+        WELCOME, subscriber.language, subscriber.frequency, MailKind.WELCOME_DIGEST, subscriber.detail
+    )
     try:
         mail = mail_or_fault(unread, subscriber.cursor, spec, identity, rules.daily_papers)
     except (
@@ -219,7 +224,7 @@ def plan_letter(
     session: Session, subscriber: Subscriber, kind: MailKind, identity: MailIdentity, now: datetime
 ) -> None:
     """Plan a letter to a subscriber."""
-    letter = subscriber_letter(kind, subscriber.language, subscriber.frequency)
+    letter = subscriber_letter(kind, subscriber.language, subscriber.frequency, identity)
     planner.plan_letter(session, kind, letter, subscriber, domain=identity.domain, now=now)
 
 

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core.database import Database
+from core.languages import TextLanguage
 from core.settings import Settings, secret_key
 from delivery.context import Clock, SendingContext, SendingLimits
 from delivery.transport.base import Transport
@@ -15,6 +16,7 @@ from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import parse_smtp_urls
 from emails.identity import MailIdentity
 from emails.mime.dkim_signing import load_signer
+from issues.parse.titles import split_title
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,10 @@ class MailingRules:
 class IntakeRules:
     """The settings that decide what becomes an issue.
 
-    `authors` are the forum user names of those who may publish, in lower case; without any, those who have published.
+    `identity` is that of the mails in which issues are rendered on trial. `authors` are the forum user names of those who may publish, in lower case; without any, those who have published.
     """
 
-    base_url: str
+    identity: MailIdentity
     daily_papers: int
     authors: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
@@ -44,7 +46,8 @@ class IntakeRules:
 
 def intake_rules_from(settings: Settings) -> IntakeRules:
     """The rules of intake in the settings."""
-    return IntakeRules(settings.base_url, settings.daily_papers, settings.authors, settings.allowed_hosts)
+    identity = public_identity(settings)
+    return IntakeRules(identity, settings.daily_papers, settings.authors, settings.allowed_hosts)
 
 
 def rules_from(settings: Settings) -> MailingRules:
@@ -56,6 +59,24 @@ def rules_from(settings: Settings) -> MailingRules:
     )
 
 
+def public_identity(settings: Settings) -> MailIdentity:
+    """Who sends, by the settings, without the keys: its links and mails are not signed.
+
+    The name of the forum is Korean and English like a title of a post. One name alone is used in both languages.
+    """
+    korean, english = split_title(settings.forum_name)
+    return MailIdentity(
+        settings.sender,
+        settings.base_url,
+        b"",
+        name=settings.name,
+        forum_names={TextLanguage.KO: korean or english, TextLanguage.EN: english or korean},
+        contact=settings.contact,
+        postal_address=settings.postal_address,
+        reply_to=settings.reply_to,
+    )
+
+
 def identity_from(settings: Settings) -> MailIdentity:
     """Who sends, by the settings.
 
@@ -64,7 +85,7 @@ def identity_from(settings: Settings) -> MailIdentity:
     """
     file = settings.dkim_key_file
     signer = load_signer(settings.dkim_selector, file) if file else None
-    return MailIdentity(settings.sender, settings.base_url, secret_key(settings), signer)
+    return replace(public_identity(settings), key=secret_key(settings), signer=signer)
 
 
 def clock_from(now: datetime | None) -> Clock:

@@ -90,7 +90,7 @@ def mail_of_group(
         UnrenderedMailError: it cannot be rendered.
     """
     unread = [arrival for arrival in arrived if arrival.number not in group.had]
-    spec = MailSpec(slot.name, group.language, slot.frequency)
+    spec = MailSpec(slot.name, group.language, slot.frequency, detail=group.detail)
     return mail_or_fault(unread, group.cursor, spec, identity, rules.daily_papers)
 
 

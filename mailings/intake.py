@@ -237,7 +237,7 @@ def _faults_on_trial(
             for candidate in candidates
             if not candidate.content.problems and not _is_in_force(session, candidate)
         }
-    return faults_of(coming, base_url=rules.base_url, daily_papers=rules.daily_papers)
+    return faults_of(coming, identity=rules.identity, daily_papers=rules.daily_papers)
 
 
 def _is_in_force(session: Session, candidate: _Candidate) -> bool:

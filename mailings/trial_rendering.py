@@ -10,9 +10,11 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import product
 from typing import Any
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from core.slots import preview_slot
@@ -24,22 +26,27 @@ from emails.kinds import MailKind
 from emails.message import longest_placeholders
 from emails.rendering.render import render
 from issues.arrivals import Arrival, IssueFacts
+from issues.gist import leftover_summary
 from issues.parse.content import IssueContent
 from issues.serialize import content_from_json, issue_to_json
 
-MAX_SECONDS = 60  # for all issues of a run; one takes a second or two
+MAX_SECONDS = 120  # for all issues of a run; one takes two to four
 MAX_MEGABYTES = 1024  # of address space; the largest legal posts take less than 200
 MAX_REASON_CHARACTERS = 200
+PUBLIC_FIELDS = {each.name for each in fields(MailIdentity)} - {"key", "signer"}
 
 
 def faults_of(
-    issues: Mapping[int, tuple[str, IssueContent]], *, base_url: str, daily_papers: int
+    issues: Mapping[int, tuple[str, IssueContent]], *, identity: MailIdentity, daily_papers: int
 ) -> dict[int, str]:
-    """Why issues (by topic id, with their address) cannot be rendered. Those that can be are not in the result."""
+    """Why issues (by topic id, with their address) cannot be rendered. Those that can be are not in the result.
+
+    The mails name the `identity`. Its keys are not needed, and the child does not get them.
+    """
     faults: dict[int, str] = {}
     left = dict(issues)
     while left:
-        finished, why = _run_child(left, base_url, daily_papers)
+        finished, why = _run_child(left, identity, daily_papers)
         faults |= {topic: reason for topic, reason in finished.items() if reason}
         # The child takes the issues in order, so the first unfinished one has ended it.
         left = {topic: issue for topic, issue in left.items() if topic not in finished}
@@ -51,10 +58,11 @@ def faults_of(
 
 
 def _run_child(
-    issues: Mapping[int, tuple[str, IssueContent]], base_url: str, daily_papers: int
+    issues: Mapping[int, tuple[str, IssueContent]], identity: MailIdentity, daily_papers: int
 ) -> tuple[dict[int, str], str]:
     """What the child found, by topic id, and why it ended if it did not finish."""
-    common = {"base_url": base_url, "daily_papers": daily_papers}
+    public = {name: value for name, value in vars(identity).items() if name in PUBLIC_FIELDS}
+    common = {"identity": public | {"forum_names": dict(identity.forum_names)}, "daily_papers": daily_papers}
     lines = [
         json.dumps(common | {"topic": topic, "url": url, "issue": issue_to_json(content)})
         for topic, (url, content) in issues.items()
@@ -91,7 +99,7 @@ def main() -> None:
 
 def _fault_of(entry: Mapping[str, Any]) -> str:
     """Why an issue cannot be rendered, or empty if it can be."""
-    identity = MailIdentity("Paperboy <news@paperboy.invalid>", entry["base_url"], b"no link is used")
+    identity = MailIdentity(**entry["identity"], key=b"no link is used")
     try:
         content = content_from_json(entry["issue"])
         for edition in _editions(entry["topic"], entry["url"], content, entry["daily_papers"]):
@@ -106,10 +114,9 @@ def _fault_of(entry: Mapping[str, Any]) -> str:
 
 def _editions(topic_id: int, url: str, content: IssueContent, daily_papers: int) -> Iterator[Edition]:
     papers = arrivals_of(topic_id, url, content)
-    for language, frequency in product(Language, Frequency):
-        yield from editions_of_issue(
-            papers, MailSpec(preview_slot(frequency), language, frequency), daily_papers=daily_papers
-        )
+    for language, frequency, detail in product(Language, Frequency, Detail):
+        spec = MailSpec(preview_slot(frequency), language, frequency, detail=detail)
+        yield from editions_of_issue(papers, spec, daily_papers=daily_papers)
     for language in Language:
         spec = MailSpec(preview_slot("correction"), language, Frequency.WEEKLY, MailKind.CORRECTION)
         yield edition_to_resend(papers, spec)
@@ -122,7 +129,7 @@ def arrivals_of(topic_id: int, url: str, content: IssueContent) -> Sequence[Arri
         week=content.week,
         url=url,
         overview=content.overview,
-        summary=content.summary,
+        summary=leftover_summary(content.summary, content.papers),
         closing=content.closing,
         first_arrival=1,
         papers=len(content.papers),

@@ -73,7 +73,7 @@ def send_notice(
     """
     message = build_message(
         NOTICE_SPEC,
-        operator_letter(notice, OPERATOR_LANGUAGE),
+        operator_letter(notice, OPERATOR_LANGUAGE, identity),
         Recipient(operator, "", "0" * 16),
         identity,
         message_id=f"{secrets.token_hex(16)}@{identity.domain}",

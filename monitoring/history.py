@@ -14,7 +14,7 @@ from subscribers.models import Subscriber, Suppression
 
 # What lists of mails show of an edition. Its texts would take too much memory.
 WITHOUT_TEXTS = joinedload(Delivery.edition).load_only(
-    EditionRow.subject, EditionRow.language, EditionRow.papers
+    EditionRow.subject, EditionRow.language, EditionRow.detail, EditionRow.papers
 )
 
 
@@ -53,6 +53,7 @@ def _delivery(row: Delivery) -> dict[str, Any]:
         "due_at": row.due_at and _iso(row.due_at),
         "papers": len(row.edition.papers),
         "language": row.edition.language,
+        "detail": row.edition.detail,
         "subject": row.edition.subject,
         "message_id": row.message_id,
         "attempts": row.attempts,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from core.slots import preview_slot
@@ -25,12 +26,24 @@ from emails.message import (
 from emails.rendering.render import render
 from issues.arrivals import Arrival
 
-SAMPLE_NOTICE = OperatorNotice(
-    what="the issue of 2025-07-28 is held",
-    cause="The post of the week from 2025-07-28 was not taken over: paper 3 has no link.",
-    remedy="Correct the post on the forum, or mail it as it is: `paperboy issues release 9001`.",
-    facts={"issue": "2025-07-28", "seen": "2025-08-04 07:05 (Asia/Seoul)", "readers waiting": "1,204"},
-)
+SAMPLE_NOTICES = {
+    Language.KO: OperatorNotice(
+        what="2025-07-28 호가 보류되었습니다",
+        cause="2025-07-28 주의 글을 싣지 못했습니다. 논문 3에 링크가 없습니다.",
+        remedy="포럼의 글을 고치거나, 있는 그대로 보내려면 `paperboy issues release 9001`을 실행해 주세요.",
+        facts={"호": "2025-07-28", "확인": "2025-08-04 07:05 (Asia/Seoul)", "기다리는 구독자": "1,204명"},
+    ),
+    Language.EN: OperatorNotice(
+        what="the issue of 2025-07-28 is held",
+        cause="The post of the week from 2025-07-28 was not taken over: paper 3 has no link.",
+        remedy="Correct the post on the forum, or mail it as it is: `paperboy issues release 9001`.",
+        facts={
+            "issue": "2025-07-28",
+            "seen": "2025-08-04 07:05 (Asia/Seoul)",
+            "subscribers waiting": "1,204",
+        },
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -55,25 +68,33 @@ def issue_previews(
         RenderError: a mail cannot be made to fit.
     """
     kinds = (MailKind.DIGEST, MailKind.WELCOME_DIGEST)
-    for language, frequency, kind in product(Language, Frequency, kinds):
+    for language, frequency, kind, detail in product(Language, Frequency, kinds, Detail):
         is_welcome = kind == MailKind.WELCOME_DIGEST
         prefix = f"welcome-{frequency}" if is_welcome else frequency
-        spec = MailSpec(preview_slot(prefix), language, frequency, kind)
+        spec = MailSpec(preview_slot(prefix), language, frequency, kind, detail)
         editions = editions_of_issue(papers, spec, daily_papers=daily_papers)
         for day, edition in enumerate(editions[:1] if is_welcome else editions, 1):
-            name = f"{prefix}-{language}"
+            name = f"{prefix}-{language}{detail_suffix(detail)}"
             yield edition_preview(edition, f"{name}-day-{day}" if len(editions) > 1 else name, identity, now)
     if late := [paper for paper in papers if paper.late]:
         cursor = max(paper.number for paper in papers)
-        for language in Language:
-            spec = MailSpec(preview_slot("late"), language, Frequency.WEEKLY)
-            yield edition_preview(compose(late, cursor, spec), f"late-{language}", identity, now)
-    for language, kind in product(Language, SENT_AGAIN):
+        for language, detail in product(Language, Detail):
+            spec = MailSpec(preview_slot("late"), language, Frequency.WEEKLY, detail=detail)
+            name = f"late-{language}{detail_suffix(detail)}"
+            yield edition_preview(compose(late, cursor, spec), name, identity, now)
+    for language, kind, detail in product(Language, SENT_AGAIN, Detail):
+        if kind == MailKind.CORRECTION and detail == Detail.BRIEF:
+            continue  # a correction is full whatever the detail
         corrected = [paper for paper in papers if paper.corrected]
         sent = corrected if kind == MailKind.CORRECTION else papers
-        spec = MailSpec(preview_slot(kind), language, Frequency.WEEKLY, kind)
+        spec = MailSpec(preview_slot(kind), language, Frequency.WEEKLY, kind, detail)
         edition = edition_to_resend(sent or papers[:1], spec)
-        yield edition_preview(edition, f"{kind}-{language}", identity, now)
+        yield edition_preview(edition, f"{kind}-{language}{detail_suffix(detail)}", identity, now)
+
+
+def detail_suffix(detail: Detail) -> str:
+    """What the name of a preview says of its detail: nothing for a full mail."""
+    return "" if detail == Detail.FULL else f"-{detail}"
 
 
 def edition_preview(edition: Edition, name: str, identity: MailIdentity, now: datetime) -> Preview:
@@ -90,10 +111,11 @@ def letter_previews(identity: MailIdentity, now: datetime) -> Iterator[Preview]:
     """All letters, in every language."""
     for language in Language:
         for kind in SUBSCRIBER_LETTERS:
-            letter = subscriber_letter(kind, language, Frequency.WEEKLY)
+            letter = subscriber_letter(kind, language, Frequency.WEEKLY, identity)
             yield _letter_preview(kind, language, letter, identity, now)
-        notice = operator_letter(SAMPLE_NOTICE, language)
-        yield _letter_preview(MailKind.NOTICE, language, notice, identity, now)
+    for language, notice in SAMPLE_NOTICES.items():
+        letter = operator_letter(notice, language, identity)
+        yield _letter_preview(MailKind.NOTICE, language, letter, identity, now)
 
 
 def _letter_preview(

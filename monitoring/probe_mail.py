@@ -2,11 +2,10 @@
 
 import secrets
 from datetime import datetime
-from functools import cache
 
 from core.frequencies import Frequency
 from core.languages import Language
-from emails.content import Content, MailSpec
+from emails.content import MailSpec
 from emails.identity import MailIdentity
 from emails.kinds import MailKind
 from emails.letters import OperatorNotice, operator_letter
@@ -21,13 +20,15 @@ _NOTICE = OperatorNotice(
 _SPEC = MailSpec(MailKind.PROBE, Language.EN, Frequency.WEEKLY, MailKind.PROBE)
 
 
-@cache
-def _content() -> Content:
-    return operator_letter(_NOTICE, Language.EN)
-
-
 def probe_mail(identity: MailIdentity, address: str, now: datetime) -> Message:
     """A mail in English, built as a weekly digest is. Its links belong to no subscriber."""
     message_id = f"{secrets.token_hex(16)}@{identity.domain}"
     recipient = Recipient(address, "", "0" * 16)
-    return build_message(_SPEC, _content(), recipient, identity, message_id=message_id, now=now)
+    return build_message(
+        _SPEC,
+        operator_letter(_NOTICE, Language.EN, identity),
+        recipient,
+        identity,
+        message_id=message_id,
+        now=now,
+    )

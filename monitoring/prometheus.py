@@ -79,7 +79,7 @@ def _mails(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]:
 
 
 def _subscribers(session: Session) -> Iterator[GaugeMetricFamily]:
-    labels = ["status", "language", "frequency"]
+    labels = ["status", "language", "frequency", "detail"]
     yield _family("subscribers", "Subscribers.", labels, count_by_kind(session).items())
 
 

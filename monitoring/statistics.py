@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from core.run_log import RunKind, RunRecord
@@ -19,6 +20,13 @@ from subscribers.models import Subscriber
 
 MAX_WEEKS = 104
 MAX_RUNS = 30
+
+Choice = Literal["language", "frequency", "detail"]
+_CHOICES: dict[Choice, tuple[InstrumentedAttribute[Any], list[str]]] = {
+    "language": (Subscriber.language, list(map(str, Language))),
+    "frequency": (Subscriber.frequency, list(map(str, Frequency))),
+    "detail": (Subscriber.detail, list(map(str, Detail))),
+}
 
 
 @dataclass(frozen=True)
@@ -40,13 +48,12 @@ class SlotStatistics:
     bounced: int
 
 
-def subscribers_by_week(session: Session, by: Literal["language", "frequency"], now: datetime) -> Series:
-    """How many subscribers there were, by the language or frequency that they have now.
+def subscribers_by_week(session: Session, by: Choice, now: datetime) -> Series:
+    """How many subscribers there were, by the choice that they have now.
 
     Those who were forgotten or never confirmed are not included.
     """
-    column = Subscriber.language if by == "language" else Subscriber.frequency
-    names = [str(name) for name in (Language if by == "language" else Frequency)]
+    column, names = _CHOICES[by]
     changes = Counter(_count_by_day(session, Subscriber.confirmed_at, column))
     changes.subtract(_count_by_day(session, Subscriber.ended_at, column))
     this_week = _monday(now.date())
@@ -64,7 +71,7 @@ def subscribers_by_week(session: Session, by: Literal["language", "frequency"], 
 def _count_by_day(
     session: Session,
     moment: InstrumentedAttribute[datetime | None],
-    column: InstrumentedAttribute[Language] | InstrumentedAttribute[Frequency],
+    column: InstrumentedAttribute[Any],
 ) -> Counter[tuple[date, str]]:
     day = func.date(moment)
     rows = select(day, column, func.count()).where(Subscriber.confirmed_at.is_not(None), moment.is_not(None))

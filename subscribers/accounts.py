@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from issues.models import Issue, Paper
@@ -49,6 +50,7 @@ def sign_up(
     *,
     language: Language,
     frequency: Frequency,
+    detail: Detail = Detail.FULL,
     name: str = "",
     now: datetime,
     origin: str = "",
@@ -64,10 +66,10 @@ def sign_up(
         return known
     subscriber = known or Subscriber(email=email, cursor=0, handle=secrets.token_hex(8))
     subscriber.name = clean_line(name, MAX_NAME_LENGTH)
-    subscriber.language, subscriber.frequency = language, frequency
+    subscriber.language, subscriber.frequency, subscriber.detail = language, frequency, detail
     subscriber.status, subscriber.created_at, subscriber.ended_at = SubscriberStatus.PENDING, now, None
     session.add(subscriber)
-    record_event(subscriber, "signed up", now, origin, language=language, frequency=frequency)
+    record_event(subscriber, "signed up", now, origin, **_choices(subscriber))
     session.flush()
     return subscriber
 
@@ -130,17 +132,26 @@ def change(
     *,
     language: Language | None = None,
     frequency: Frequency | None = None,
+    detail: Detail | None = None,
     origin: str = "",
 ) -> None:
-    """Set language, frequency or both. What has been read stays read."""
-    if language in {None, subscriber.language} and frequency in {None, subscriber.frequency}:
-        return
+    """Set language, frequency and detail; what is None stays as it is. What has been read stays read."""
+    before = _choices(subscriber)
     subscriber.language = language or subscriber.language
     subscriber.frequency = frequency or subscriber.frequency
-    record_event(
-        subscriber, "changed", now, origin, language=subscriber.language, frequency=subscriber.frequency
-    )
-    session.flush()
+    subscriber.detail = detail or subscriber.detail
+    if _choices(subscriber) != before:
+        record_event(subscriber, "changed", now, origin, **_choices(subscriber))
+        session.flush()
+
+
+def _choices(subscriber: Subscriber) -> dict[str, str]:
+    """What the subscriber has chosen, as account events record it."""
+    return {
+        "language": subscriber.language,
+        "frequency": subscriber.frequency,
+        "detail": subscriber.detail,
+    }
 
 
 def pause(subscriber: Subscriber, now: datetime, *, until: date | None = None, origin: str = "") -> None:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from sqlalchemy import ColumnElement, String, and_, case, func, literal, or_, select, true, type_coerce
 from sqlalchemy.orm import Session
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.models import Subscriber
@@ -23,12 +24,13 @@ from subscribers.suppression import has_suppressed_address
 
 @dataclass(frozen=True)
 class AudienceGroup:
-    """Subscribers with the same cursor and language, who get the same edition. `size` counts them.
+    """Subscribers with the same cursor, language and detail, who get the same edition. `size` counts them.
 
     `had` are the numbers of papers above their cursor that they have had before.
     """
 
     language: Language
+    detail: Detail
     cursor: int
     size: int
     had: frozenset[int] = frozenset()
@@ -69,7 +71,7 @@ def read_audience(
     )
     bits = [case((condition, "1"), else_="0") for condition in has_had.values()]
     had = reduce(add, bits, literal(""))
-    group = (Subscriber.language, Subscriber.cursor, had)
+    group = (Subscriber.language, Subscriber.detail, Subscriber.cursor, had)
     rows = (
         select(reason, *group, func.count())
         .where(who, Subscriber.frequency == frequency, or_(Subscriber.status.in_(SUBSCRIBED), has_left))
@@ -78,12 +80,12 @@ def read_audience(
     )
     groups: list[AudienceGroup] = []
     skipped: Counter[str] = Counter()
-    for why, language, cursor, read_before, size in session.execute(rows):
+    for why, language, detail, cursor, read_before, size in session.execute(rows):
         if why:
             skipped[why] += size
         else:
             papers = frozenset(number for number, bit in zip(has_had, read_before, strict=True) if bit == "1")
-            groups.append(AudienceGroup(language, cursor, size, papers))
+            groups.append(AudienceGroup(language, detail, cursor, size, papers))
     return Audience(tuple(groups), skipped)
 
 
@@ -93,8 +95,10 @@ def is_cursor_between(session: Session, first: int, last: int) -> bool:
     return session.scalar(between.limit(1)) is not None
 
 
-def count_by_kind(session: Session) -> dict[tuple[SubscriberStatus, Language, Frequency], int]:
-    """How many subscribers have each status, language and frequency."""
-    kind = (Subscriber.status, Subscriber.language, Subscriber.frequency)
+def count_by_kind(session: Session) -> dict[tuple[SubscriberStatus, Language, Frequency, Detail], int]:
+    """How many subscribers have each status, language, frequency and detail."""
+    kind = (Subscriber.status, Subscriber.language, Subscriber.frequency, Subscriber.detail)
     rows = session.execute(select(*kind, func.count()).group_by(*kind).order_by(*kind))
-    return {(status, language, frequency): count for status, language, frequency, count in rows}
+    return {
+        (status, language, frequency, detail): count for status, language, frequency, detail, count in rows
+    }

@@ -1,8 +1,20 @@
-"""What a subscriber chooses, as people and files write it: parsed into a language and a frequency."""
+"""What a subscriber chooses, and how it is parsed from what people and files write."""
 
+from dataclasses import dataclass
+
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.addresses import AccountError
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What somebody wants to get."""
+
+    language: Language
+    frequency: Frequency
+    detail: Detail = Detail.FULL
 
 
 def parse_language(text: str) -> Language:
@@ -27,3 +39,15 @@ def parse_frequency(text: str) -> Frequency:
         return Frequency(text)
     except ValueError:
         raise AccountError(f"frequency {text!r} is not one of {', '.join(Frequency)}") from None
+
+
+def parse_detail(text: str) -> Detail:
+    """The detail with this name.
+
+    Raises:
+        AccountError: there is no such detail.
+    """
+    try:
+        return Detail(text)
+    except ValueError:
+        raise AccountError(f"detail {text!r} is not one of {', '.join(Detail)}") from None

@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.status import SubscriberStatus
@@ -27,6 +28,7 @@ class Subscriber(Base):
     name: Mapped[str] = mapped_column(default="")
     language: Mapped[Language]
     frequency: Mapped[Frequency]
+    detail: Mapped[Detail] = mapped_column(default=Detail.FULL)
     status: Mapped[SubscriberStatus] = mapped_column(index=True)
     cursor: Mapped[int] = mapped_column(default=0)
     handle: Mapped[str] = mapped_column(unique=True)
@@ -52,6 +54,7 @@ class SignupRequest(Base):
     email: Mapped[str]
     language: Mapped[Language]
     frequency: Mapped[Frequency]
+    detail: Mapped[Detail] = mapped_column(default=Detail.FULL)
     network: Mapped[str]
     received_at: Mapped[datetime]
 

@@ -17,11 +17,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.database import Sessions
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.accounts import cursor_before_latest_issue
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
-from subscribers.choices import parse_frequency, parse_language
+from subscribers.choices import parse_detail, parse_frequency, parse_language
 from subscribers.csv_files import SURPLUS, format_row, read_rows
 from subscribers.erasure import address_hash
 from subscribers.models import AccountEvent, ForgottenAddress, Subscriber, Suppression
@@ -30,7 +31,7 @@ from subscribers.status import SUBSCRIBED, SubscriberStatus
 ROWS_PER_TRANSACTION = 1000
 EARLIEST_CONFIRMATION = datetime(1990, 1, 1, tzinfo=UTC)
 _REQUIRED = ("email", "language", "frequency")
-COLUMNS = (*_REQUIRED, "name", "status", "paused_until", "confirmed_at", "created_at")
+COLUMNS = (*_REQUIRED, "detail", "name", "status", "paused_until", "confirmed_at", "created_at")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class ImportRow:
     email: str
     language: Language
     frequency: Frequency
+    detail: Detail
     name: str
     status: SubscriberStatus
     paused_until: date | None
@@ -118,6 +120,7 @@ def _parse_row(line: int, cells: dict[str, str], now: datetime, zone: tzinfo) ->
         raise AccountError("there are more cells than columns")
     language = parse_language(cells.get("language", "").strip().lower())
     frequency = parse_frequency(cells.get("frequency", "").strip().lower())
+    detail = parse_detail(cells.get("detail", "").strip().lower() or Detail.FULL)
     status = cells.get("status", "").strip().lower() or SubscriberStatus.ACTIVE
     if status not in SUBSCRIBED:
         raise AccountError(f"the status is {status!r}: only active and paused subscribers are imported")
@@ -126,6 +129,7 @@ def _parse_row(line: int, cells: dict[str, str], now: datetime, zone: tzinfo) ->
         normal_address(cells["email"]),
         language,
         frequency,
+        detail,
         clean_line(cells.get("name", ""), MAX_NAME_LENGTH),
         SubscriberStatus(status),
         _parse_day(cells.get("paused_until", "")) if status == SubscriberStatus.PAUSED else None,
@@ -188,6 +192,7 @@ def _add(session: Session, rows: Sequence[ImportRow], origin: str, now: datetime
             "name": row.name,
             "language": row.language,
             "frequency": row.frequency,
+            "detail": row.detail,
             "status": row.status,
             "paused_until": row.paused_until,
             "cursor": cursor,
@@ -203,7 +208,12 @@ def _add(session: Session, rows: Sequence[ImportRow], origin: str, now: datetime
     added = session.execute(adding, values).all()
     by_email = {row.email: row for row in rows}
     events = [
-        {"subscriber_id": id_, "at": now, "what": "imported", "detail": _detail(by_email[email], origin)}
+        {
+            "subscriber_id": id_,
+            "at": now,
+            "what": "imported",
+            "detail": _event_detail(by_email[email], origin),
+        }
         for id_, email in added
     ]
     if events:
@@ -211,9 +221,9 @@ def _add(session: Session, rows: Sequence[ImportRow], origin: str, now: datetime
     return len(added)
 
 
-def _detail(row: ImportRow, origin: str) -> dict[str, str]:
-    detail = {"from": origin, "language": row.language, "frequency": row.frequency}
-    return detail | ({"agreed": row.confirmed_at.isoformat()} if row.confirmed_at else {})
+def _event_detail(row: ImportRow, origin: str) -> dict[str, str]:
+    choices = {"language": row.language, "frequency": row.frequency, "detail": row.detail}
+    return {"from": origin} | choices | ({"agreed": row.confirmed_at.isoformat()} if row.confirmed_at else {})
 
 
 class _SeenAddresses:

@@ -16,15 +16,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, select, text
 
 from core.database import Base, Database, open_engine
+from core.details import Detail
 from core.frequencies import Frequency
 from core.schema import MIGRATIONS, ensure_current, migrate, open_database
 from delivery.context import SendingContext
-from delivery.models import Delivery
+from delivery.models import Delivery, EditionRow
 from delivery.states import DeliveryState
 from mailings.context import clock_from
 from mailings.digest_run import run_digest
 from mailings.upkeep import run_upkeep
 from subscribers.accounts import find
+from subscribers.models import SignupRequest, Subscriber
 from subscribers.tokens import LinkPurpose, read_token
 from tests.support.factories import RULES, transport_to
 from tests.support.kept_database import END, IDENTITY, KEY, REVISION, kept_links, load_kept_database
@@ -106,6 +108,12 @@ def test_every_stored_value_can_be_read_after_the_upgrade(upgraded: Database) ->
             assert session.scalars(select(mapper.class_)).all(), mapper
 
 
+def test_subscribers_of_the_old_version_go_on_getting_full_mails(upgraded: Database) -> None:
+    with upgraded.sessions() as session:
+        for table in (Subscriber, SignupRequest, EditionRow):
+            assert set(session.scalars(select(table.detail))) == {Detail.FULL}, table
+
+
 def test_the_digests_that_were_under_way_are_finished_after_the_upgrade(upgraded: Database) -> None:
     with upgraded.sessions() as session:
         due = select(Delivery).where(Delivery.due_at.is_not(None))
@@ -141,7 +149,7 @@ def test_the_weekly_digest_that_was_under_way_is_planned_for_nobody_twice(upgrad
     with upgraded.sessions() as session:
         keys = session.execute(select(Delivery.subscriber_id, Delivery.slot)).all()
     assert len(keys) == len(set(keys))
-    recipients = [message.rcpt[0] for message in server.messages if b"weekly:weekly" in message.data]
+    recipients = [message.rcpt[0] for message in server.messages if b"Feedback-ID: digest" in message.data]
     assert len(recipients) == len(set(recipients))
 
 

@@ -1,87 +1,85 @@
 """A digest as its templates see it: an edition in words, with its texts and blocks numbered for fitting."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from core.languages import Language, TextLanguage
-from emails.content import MailSpec
-from emails.edition import Edition, IssueUnit, PaperUnit, Part, days_covered
+from emails.edition import Edition, Gist, IssueUnit, PaperUnit, days_covered
 from emails.identity import MailIdentity
 from emails.kinds import SENT_AGAIN, MailKind
-from emails.rendering.base_view import LinkText, MailView, subscriber_links
-from emails.rendering.i18n import date_values, translate
+from emails.rendering.base_view import Line, LinkText, MailView, digest_footer
+from emails.rendering.i18n import translate
 from emails.rendering.paper_links import LinkView, PictureView, links_of, picture_of
-from emails.rendering.subject import full_dates, preheader_of, subject_of
+from emails.rendering.subject import headline_of, preheader_of, short_dates, subject_of
+from emails.rendering.text_views import LeftOutView, PairView, TextNumbering, TextView
 from emails.rendering.width import shorten
-from issues.parse.text import Block
 
 MAX_TITLE_CHARACTERS = 300  # a longer title is a mistake in the post
-MAX_LISTED_CHARACTERS = 40  # of a section's heading among what was left out
 
 
 @dataclass(frozen=True)
-class TextView:
-    """A text of the mail: `index` is its number among all texts, `first` its first block's among all blocks.
+class ChangeView:
+    """What changed: a title or link by `name`, before and after; or a whole sentence, without a name."""
 
-    `listed` names it in the line about what was left out.
-    """
-
-    index: int
-    first: int
-    language: TextLanguage
-    heading: str
-    listed: str
-    blocks: tuple[Block, ...]
-    follows_links: bool
-
-
-@dataclass(frozen=True)
-class UnitView:
-    """The texts of a paper, an opening or a closing, which are cut together. `index` is its number among all units."""
-
-    index: int
-    texts: tuple[TextView, ...]
-    web: str
+    name: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True)
 class PaperView:
-    """A paper. `number` is its position in its issue or, in a mail of several issues, in the mail."""
+    """A paper. `index` is its number in the mail, `number` its position in its issue if the mail has one issue only."""
 
+    index: int
     number: int
     title: str
     title_language: TextLanguage
     subtitle: str
-    web: str
+    url: str
     marks: tuple[str, ...]
-    picture: PictureView | None
-    unit: UnitView
+    gists: tuple[Gist, ...]
     links: tuple[LinkView, ...]
+    code_links: tuple[LinkView, ...]
+    changes: tuple[ChangeView, ...]
+    picture: PictureView | None
+    texts: tuple[PairView, ...]
 
 
 @dataclass(frozen=True)
 class IssueView:
-    """An issue's share of the mail. `elsewhere` says which texts the mail's language lacks, `web` where they are."""
+    """An issue's share of the mail. `elsewhere` says which texts the mail's language lacks, `elsewhere_url` where they are.
 
-    web: str
+    `url` is where all of it can be read.
+    """
+
+    index: int
+    url: str
     elsewhere: str
-    unit: UnitView
+    elsewhere_url: str
+    opening: tuple[PairView, ...]
     papers: tuple[PaperView, ...]
-    closing: UnitView
+    closing: tuple[PairView, ...]
+    left_outs: tuple[LeftOutView, ...]
+
+    def left_outs_with(self, shown: Sequence[int]) -> list[LeftOutView]:
+        """The kinds of which the mail lacks something."""
+        return [
+            entry
+            for entry in self.left_outs
+            if any(shown[text.index] < len(text.blocks) for text in entry.texts)
+        ]
 
 
 @dataclass(frozen=True)
 class DigestView(MailView):
-    """A digest in words."""
+    """A digest in words. `occasion` says why it comes, unless it is a regular one."""
 
+    occasion: str
     heading: str
-    kicker: str
-    portions: tuple[str, ...]
     opening: str
     issues: tuple[IssueView, ...]
-    total: int
     remaining: int
     following: tuple[LinkText, ...]
     following_heading: str
@@ -92,46 +90,42 @@ class DigestView(MailView):
         return tuple(paper for issue in self.issues for paper in issue.papers)
 
     @property
-    def units(self) -> list[UnitView]:
-        """The units of all openings, papers and closings, in reading order."""
+    def texts(self) -> list[TextView]:
+        """All texts, in reading order."""
+        return [text for pair in self.pairs for text in pair.texts]
+
+    @property
+    def pairs(self) -> list[PairView]:
+        """All texts, each with its translation."""
         return [
-            unit
+            pair
             for issue in self.issues
-            for unit in (issue.unit, *(paper.unit for paper in issue.papers), issue.closing)
+            for pairs in (issue.opening, *(paper.texts for paper in issue.papers), issue.closing)
+            for pair in pairs
         ]
 
 
 def digest_view(edition: Edition, identity: MailIdentity) -> DigestView:
     """The edition in words."""
-    spec, builder = edition.spec, _ViewBuilder(edition, identity.archive)
-    language = spec.language
-    nonce = hashlib.sha256(repr(edition).encode()).hexdigest()[:20]
-    subject, named = subject_of(edition)
-    top, bottom = subscriber_links(language, nonce, builder.web_url(edition.issues[-1]))
-    start, end = days_covered(edition.issues)
-    language_name = translate(language, f"language_{language}")
-    # Weekly and daily subscribers get the same copies and corrections, so those name no frequency.
-    frequency_name = "" if spec.kind in SENT_AGAIN else translate(language, spec.frequency)
-    why = "why" if frequency_name else "why_again"
+    spec, language = edition.spec, edition.spec.language
+    nonce = hashlib.sha256(repr((edition, identity.name, identity.forum_names)).encode()).hexdigest()[:20]
+    builder = _ViewBuilder(edition, identity.archive)
+    is_regular = spec.kind == MailKind.DIGEST and edition.occasion != "late"
     papers = len(edition.papers)
-    kicker = (full_dates(language, start, end), frequency_name, language_name)
     return DigestView(
         language=language,
         nonce=nonce,
-        subject=subject,
-        preheader=preheader_of(edition, named),
-        top=top,
-        bottom=bottom,
-        footer=(
-            translate(language, why, language=language_name, frequency=frequency_name),
-            translate(language, "source"),
-        ),
-        heading=translate(language, f"heading_{edition.occasion}", count=papers),
-        kicker=" · ".join(part for part in kicker if part),
-        portions=tuple(_portions(edition)),
-        opening=translate(language, _opening_phrase(edition, spec), count=papers),
+        brand=identity.name,
+        subject=subject_of(edition),
+        preheader=preheader_of(edition),
+        masthead=_masthead(edition, builder.web_url(edition.issues[-1])),
+        footer=digest_footer(spec, nonce, identity, _why(edition, identity)),
+        occasion=""
+        if is_regular
+        else translate(language, f"occasion_{edition.occasion}", name=identity.name),
+        heading=headline_of(edition),
+        opening="" if is_regular else translate(language, _opening_phrase(edition), count=papers),
         issues=tuple([builder.issue(issue) for issue in edition.issues]),
-        total=edition.issues[0].total if len(edition.issues) == 1 else papers,
         remaining=edition.remaining,
         following=tuple(
             LinkText(_title(paper, language), paper.forum, paper.title_language)
@@ -141,20 +135,51 @@ def digest_view(edition: Edition, identity: MailIdentity) -> DigestView:
     )
 
 
-def _opening_phrase(edition: Edition, spec: MailSpec) -> str:
-    if spec.kind == MailKind.WELCOME_DIGEST:
-        return f"opening_welcome_{spec.frequency}"
+def _masthead(edition: Edition, web: str) -> Line:
+    """The week, the kind of the mail, and where it can be read on the web."""
+    language = edition.spec.language
+    dates = short_dates(language, *days_covered(edition.issues))
+    return LinkText(dates), LinkText(_scope(edition)), LinkText(translate(language, "web"), web)
+
+
+def _scope(edition: Edition) -> str:
+    """What the mail brings: a weekly one says so, and another one which papers of how many, or how many."""
+    language, issue = edition.spec.language, edition.issues[0]
+    if edition.occasion == "weekly":
+        return translate(language, "weekly")
+    if len(edition.issues) == 1 and len(issue.papers) < issue.total:
+        positions = ranges([paper.position for paper in issue.papers])
+        return translate(language, "portion", count=len(issue.papers), total=issue.total, positions=positions)
+    return translate(language, "papers", count=len(edition.papers))
+
+
+def _why(edition: Edition, identity: MailIdentity) -> str:
+    spec = edition.spec
+    values = {
+        "language": translate(spec.language, f"language_{spec.language}"),
+        "frequency": translate(spec.language, spec.frequency),
+        "name": identity.name,
+        "forum": identity.forum_names[spec.language.frame],
+    }
+    # Weekly and daily subscribers get the same copies and corrections, so those name no frequency.
+    return translate(spec.language, "why_again" if spec.kind in SENT_AGAIN else "why", **values)
+
+
+def _opening_phrase(edition: Edition) -> str:
+    if edition.spec.kind == MailKind.WELCOME_DIGEST:
+        return f"opening_welcome_{edition.spec.frequency}"
     return f"opening_{edition.occasion}"
 
 
 class _ViewBuilder:
-    """Builds the views of an edition's issues and papers, and numbers units, texts and blocks in order."""
+    """Builds the views of an edition's issues and papers, and numbers them in order."""
 
     def __init__(self, edition: Edition, archive: str) -> None:
         self._edition = edition
         self._archive = archive
         self._language = edition.spec.language
-        self._units = self._texts = self._blocks = self._papers = 0
+        self._issues = self._papers = 0
+        self._texts = TextNumbering(self._language)
 
     def web_url(self, issue: IssueUnit, language: TextLanguage | None = None) -> str:
         """Where an issue can be read in full, in the mail's language or in another one."""
@@ -162,63 +187,57 @@ class _ViewBuilder:
 
     def issue(self, issue: IssueUnit) -> IssueView:
         """The view of an issue."""
-        web = self.web_url(issue)
-        return IssueView(
-            web=self.web_url(issue, self._language.frame.other),
+        view = IssueView(
+            index=self._issues,
+            url=self.web_url(issue),
             elsewhere=_elsewhere(issue, self._language),
-            unit=self._unit(issue.parts, web),
-            papers=tuple([self._paper(paper, f"{web}#paper-{paper.number}") for paper in issue.papers]),
-            closing=self._unit(issue.closing, web),
+            elsewhere_url=self.web_url(issue, self._language.frame.other),
+            opening=self._texts.in_pairs(issue.parts),
+            papers=tuple([self._paper(paper) for paper in issue.papers]),
+            closing=self._texts.in_pairs(issue.closing),
+            left_outs=self._texts.left_outs(),
         )
+        self._issues += 1
+        return view
 
-    def _paper(self, paper: PaperUnit, web: str) -> PaperView:
+    def _paper(self, paper: PaperUnit) -> PaperView:
         self._papers += 1
         title = _title(paper, self._language)
+        links = tuple(links_of(paper, self._language))
         return PaperView(
+            index=self._papers,
             number=paper.position if len(self._edition.issues) == 1 else self._papers,
             title=title,
             title_language=paper.title_language,
             subtitle=shorten(paper.subtitle, MAX_TITLE_CHARACTERS),
-            web=web,
+            url=paper.url or paper.forum,
             marks=tuple(
                 translate(self._language, mark) for mark in ("late", "corrected") if getattr(paper, mark)
             ),
+            gists=paper.gists,
+            links=links,
+            code_links=tuple(link for link in links if link.is_code),
+            changes=tuple(_changes(paper, self._language)),
             picture=picture_of(paper, title, self._language),
-            unit=self._unit(paper.parts, web),
-            links=tuple(links_of(paper, self._language)),
+            texts=self._texts.in_pairs(paper.parts),
         )
 
-    def _unit(self, parts: Iterable[Part], web: str) -> UnitView:
-        unit = UnitView(self._units, tuple([self._text(part) for part in parts]), web)
-        self._units += 1
-        return unit
 
-    def _text(self, part: Part) -> TextView:
-        text = TextView(
-            index=self._texts,
-            first=self._blocks,
-            language=part.language,
-            heading=shorten(part.heading, MAX_TITLE_CHARACTERS) or translate(part.language, part.name),
-            listed=_listed(part, self._language),
-            blocks=part.blocks,
-            follows_links=part.follows_links,
-        )
-        self._texts += 1
-        self._blocks += len(part.blocks)
-        return text
+def _changes(paper: PaperUnit, language: Language) -> Iterator[ChangeView]:
+    """What a correction says about a paper before its texts."""
+    for change in paper.replaced:
+        yield ChangeView(translate(language, f"changed_{change.what}"), change.before, change.after)
+    sentences = []
+    if any(run.changed for part in paper.parts for block in part.blocks for run in block.runs):
+        sentences.append(translate(language, "changed_sentences"))
+    if paper.removed_sentences:
+        sentences.append(translate(language, "removed_sentences", count=paper.removed_sentences))
+    if sentences:
+        yield ChangeView("", "", " ".join(sentences))
 
 
 def _title(paper: PaperUnit, language: Language) -> str:
     return shorten(paper.title, MAX_TITLE_CHARACTERS) or translate(language, "untitled")
-
-
-def _listed(part: Part, language: Language) -> str:
-    """How the line about what was left out names a text."""
-    name = shorten(part.heading, MAX_LISTED_CHARACTERS) or translate(language, part.name)
-    if len(language.texts) == 1 or part.name in {"overview", "summary"}:
-        return name
-    language_name = translate(language, f"language_{part.language}")
-    return translate(language, "part_in", part=name, language=language_name)
 
 
 def _elsewhere(issue: IssueUnit, language: Language) -> str:
@@ -229,21 +248,6 @@ def _elsewhere(issue: IssueUnit, language: Language) -> str:
         if positions:
             names.append(f"{translate(language, name)} ({ranges(positions)})")
     return translate(language, "elsewhere", what=", ".join(names)) if names else ""
-
-
-def _portions(edition: Edition) -> Iterator[str]:
-    """For a daily mail, which papers it brings of each issue that is spread over several mails."""
-    if edition.spec.frequency.brings_whole_issues:
-        return
-    for issue in edition.issues:
-        if len(issue.papers) < issue.total:
-            yield translate(
-                edition.spec.language,
-                "portion",
-                total=issue.total,
-                positions=ranges([paper.position for paper in issue.papers]),
-                **date_values(issue.week.start, issue.week.end),
-            )
 
 
 def ranges(numbers: Iterable[int]) -> str:

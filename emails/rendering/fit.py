@@ -1,110 +1,133 @@
-"""Makes an edition fit into a mail: chooses which blocks of its texts are shown within a number of bytes. Pure.
+"""Makes an edition fit into a mail: chooses which kinds of text are shown within a number of bytes. Pure.
 
-Blocks are shown or left out as a whole. What a reader needs most is placed first: the opening paragraph of each
-paper, the overview, the rest of the introductions, the short texts (summary, notes, closing), a paper's further
-sections, then abstracts. Within a rank the papers take turns block by
-block, so papers of one kind are treated alike, and earlier papers come first where room runs out. A text is shown
-up to its first block that does not fit. The other texts go on until none has a block left that fits.
+All papers of a mail are treated alike. A kind is, for example, the Korean abstracts: it is shown for all papers, or
+for none, or of each text as many of its first paragraphs as there is room for. What a reader needs most is placed
+first: the overview, the first paragraph of each paper in each language, the rest of the introductions. A kind without room does not keep a less important one from being shown.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from core.languages import TextLanguage
 from emails.edition import Part
-from emails.rendering.size import NO_SIZE, HtmlSize
+from emails.rendering.size import HtmlSize
 
-RANKS = ("opening", "overview", "introduction", "summary", "notes", "closing", "section", "abstract")
-MAX_ORDINARY_BYTES = 10_000  # no editor writes a longer opening paragraph
+RANKS = ("overview", "summary", "opening", "intro", "notes", "closing", "section", "abstract")
+MAX_ORDINARY_BYTES = (
+    10_000  # no editor writes a longer paragraph, and one that is longer takes no room from others
+)
 _MARGIN_BYTES = 256  # for multipart boundaries and line ends, which the sum of the blocks does not include
 
 
-@dataclass(frozen=True)
-class BlockRef:
+class BlockRef(NamedTuple):
     """One block that may be shown: the `block`-th block of the `part`-th text of an edition."""
 
     part: int
     block: int
 
 
-@dataclass(frozen=True)
-class LeftOutBlock:
-    """A block that was left out: how many bytes it needed, and how much room there was at its turn."""
+class TextKind(NamedTuple):
+    """Texts that are shown or left out together: those of a rank in a language."""
 
-    ref: BlockRef
     rank: str
-    needed: int
-    room: int
+    language: TextLanguage
+
+
+class _Segment(NamedTuple):
+    """The blocks of a text from `start` to before `stop`, which belong to one kind."""
+
+    part: int
+    start: int
+    stop: int
 
 
 @dataclass(frozen=True)
 class FittedBlocks:
-    """How many blocks of each text are shown, and every block that did not fit.
+    """How many blocks of each text are shown, and the kinds of which something was left out.
 
-    Blocks after one that did not fit are not listed, because their text ended there.
+    It `lacks_openings` if there was no room for the first paragraph of each paper.
     """
 
     shown: tuple[int, ...]
-    left_out: tuple[LeftOutBlock, ...]
+    left_out: tuple[TextKind, ...]
+    lacks_openings: bool
 
-    @property
-    def lacks_openings(self) -> bool:
-        """Whether the opening of a paper did not fit; one of extraordinary size never would, and does not count."""
-        return any(block.rank == "opening" and block.needed < MAX_ORDINARY_BYTES for block in self.left_out)
+
+def kind_of(part: Part) -> TextKind:
+    """The kind of a text. What opens a paper counts as its introduction, even if it is the abstract."""
+    return TextKind("intro" if part.opens else part.name, part.language)
 
 
 def fit(
-    units: Sequence[Sequence[Part]],
+    parts: Sequence[Part],
     frame: HtmlSize,
     blocks: Mapping[BlockRef, HtmlSize],
-    notes: Sequence[HtmlSize],
+    notes: HtmlSize,
     max_bytes: int,
 ) -> FittedBlocks:
     """The choice of blocks that shows as much as `max_bytes` allow, decoded and encoded.
 
-    A unit is a paper or an issue's opening, with its texts. `frame` is the size of the mail without any block,
-    `blocks` the size of each block, and `notes` the maximum size of the line that says what was left out of a
-    unit.
+    `frame` is the size of the mail without any block, `blocks` the size of each block, and `notes` the maximum size of
+    the lines that say what was left out.
     """
-    parts = [part for unit in units for part in unit]
-    complete = sum(blocks.values(), frame + HtmlSize(_MARGIN_BYTES, _MARGIN_BYTES))
-    if complete.larger <= max_bytes:
-        return FittedBlocks(tuple(len(part.blocks) for part in parts), ())
-    unit_of = [index for index, unit in enumerate(units) for _ in unit]
-    unfinished = [sum(bool(part.blocks) for part in unit) for unit in units]
-    shown = [0] * len(parts)
-    has_ended = [False] * len(parts)
-    left_out: list[LeftOutBlock] = []
-    # Every unit lacks something until its last block is placed, so the notes of all units count from the start.
     used = frame + HtmlSize(_MARGIN_BYTES, _MARGIN_BYTES)
-    used += sum((note for note, texts in zip(notes, unfinished, strict=True) if texts), NO_SIZE)
-    for rank, ref in _by_importance(parts):
-        if has_ended[ref.part]:
-            continue
-        unit = unit_of[ref.part]
-        completes_text = ref.block + 1 == len(parts[ref.part].blocks)
-        completes_unit = completes_text and unfinished[unit] == 1
-        with_block = used + blocks[ref] - (notes[unit] if completes_unit else NO_SIZE)
-        room, needed = max_bytes - used.larger, with_block.larger - used.larger
-        if needed <= max(room, 0):  # the last block of a unit can be shorter than the note that it replaces
-            used, shown[ref.part] = with_block, ref.block + 1
-            unfinished[unit] -= completes_text
-        else:
-            has_ended[ref.part] = True
-            left_out.append(LeftOutBlock(ref, rank, needed, room))
-    return FittedBlocks(tuple(shown), tuple(left_out))
+    lengths = tuple(len(part.blocks) for part in parts)
+    if sum(blocks.values(), used).larger <= max_bytes:
+        return FittedBlocks(lengths, (), lacks_openings=False)
+    used += notes
+    shown = [0] * len(parts)
+    for segments in _by_importance(parts):
+        # The rest of a text is shown only after its opening.
+        reachable = [segment for segment in segments if shown[segment.part] == segment.start]
+        count, used = _most_paragraphs(reachable, used, blocks, max_bytes)
+        for segment in reachable:
+            shown[segment.part] = segment.start + min(count, _ordinary_blocks(segment, blocks))
+    cut = {kind_of(part) for part, count in zip(parts, shown, strict=True) if count < len(part.blocks)}
+    return FittedBlocks(
+        tuple(shown),
+        tuple(sorted(cut, key=lambda kind: (RANKS.index(kind.rank), kind.language))),
+        lacks_openings=any(
+            part.opens and not shown[index] and _ordinary_blocks(_Segment(index, 0, 1), blocks)
+            for index, part in enumerate(parts)
+        ),
+    )
 
 
-def _by_importance(parts: Sequence[Part]) -> list[tuple[str, BlockRef]]:
-    """All blocks with their ranks, most important first."""
-    ranked = [
-        (RANKS.index(_rank(part, block)), block, index)
-        for index, part in enumerate(parts)
-        for block in range(len(part.blocks))
-    ]
-    return [(RANKS[rank], BlockRef(index, block)) for rank, block, index in sorted(ranked)]
+def _by_importance(parts: Sequence[Part]) -> list[list[_Segment]]:
+    """The blocks of each kind, most important first; of a rank, the language that comes first."""
+    kinds: dict[TextKind, list[_Segment]] = {}
+    for index, part in enumerate(parts):
+        length, start = len(part.blocks), 0
+        if part.opens:
+            kinds.setdefault(TextKind("opening", part.language), []).append(_Segment(index, 0, 1))
+            start = 1
+        kinds.setdefault(kind_of(part), []).append(_Segment(index, start, length))
+    return [segments for _, segments in sorted(kinds.items(), key=lambda kind: RANKS.index(kind[0].rank))]
 
 
-def _rank(part: Part, block: int) -> str:
-    if part.opens and block == 0:
-        return "opening"
-    return "introduction" if part.name == "intro" else part.name
+def _ordinary_blocks(segment: _Segment, blocks: Mapping[BlockRef, HtmlSize]) -> int:
+    """How many blocks come before the first one of extraordinary size."""
+    for number, block in enumerate(range(segment.start, segment.stop)):
+        if blocks[BlockRef(segment.part, block)].larger > MAX_ORDINARY_BYTES:
+            return number
+    return segment.stop - segment.start
+
+
+def _most_paragraphs(
+    segments: Sequence[_Segment], used: HtmlSize, blocks: Mapping[BlockRef, HtmlSize], max_bytes: int
+) -> tuple[int, HtmlSize]:
+    """How many first blocks of each segment fit, and the size of the mail with them."""
+    lengths = {segment: _ordinary_blocks(segment, blocks) for segment in segments}
+    count = 0
+    for number in range(max(lengths.values(), default=0)):
+        refs = (
+            BlockRef(segment.part, segment.start + number)
+            for segment in segments
+            if number < lengths[segment]
+        )
+        with_blocks = sum((blocks[ref] for ref in refs), used)
+        if with_blocks.larger > max_bytes:
+            break
+        count, used = number + 1, with_blocks
+    return count, used

@@ -7,8 +7,8 @@ from emails.rendering.i18n import translate
 
 
 def greeting(language: Language, name: str) -> str:
-    """The greeting of one recipient, as text."""
-    return translate(language, "greeting", name=name) if name else translate(language, "greeting_plain")
+    """What greets one recipient before the first sentence of a mail, as text; empty if their name is not known."""
+    return translate(language, "greeting", name=name) + " " if name else ""
 
 
 def greeting_html(language: Language, name: str) -> str:

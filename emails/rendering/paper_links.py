@@ -1,7 +1,8 @@
 """The links and the picture of a paper as a mail shows them."""
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from urllib.parse import urlsplit
 
@@ -17,16 +18,24 @@ MAX_LABEL_CHARACTERS = 100
 COLUMN_WIDTH = 600  # pixels
 _PICTURE_AREA = 100  # square pixels for each character of the paper's texts: pictures serve the text
 _CODE_HOSTS = {"github.com", "gitlab.com", "codeberg.org", "bitbucket.org"}
+_SITE_NAMES = {
+    "arxiv.org": "arXiv",
+    "huggingface.co": "Hugging Face",
+    "openreview.net": "OpenReview",
+    "twitter.com": "X",
+    "x.com": "X",
+    "youtube.com": "YouTube",
+}
 _PATH_PARTS_SHOWN = {"github.com": 2, "gitlab.com": 2, "huggingface.co": 2, "arxiv.org": 2, "x.com": 1}
 
 
 @dataclass(frozen=True)
 class LinkView:
-    """A link of a paper. `kind` says what is there."""
+    """A link of a paper, by the name of what is there."""
 
-    kind: str
-    label: str
+    name: str
     url: str
+    is_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,15 +48,35 @@ class PictureView:
     alt: str
 
 
-def links_of(paper: PaperUnit, language: Language) -> Iterator[LinkView]:
-    """The paper's own address, then code, project and other links, then its discussion on the forum."""
-    if paper.url:
-        yield LinkView(translate(language, "link_paper"), url_label(paper.url), paper.url)
+def links_of(paper: PaperUnit, language: Language) -> list[LinkView]:
+    """The paper itself and its PDF, then code, project and other links, then its discussion on the forum."""
+    links = [*_own_links(paper, language), *_further_links(paper, language)]
+    links.append(LinkView(translate(language, "link_discuss"), paper.forum))
+    uses = Counter(link.name for link in links)
+    return [
+        replace(link, name=f"{link.name} ({url_label(link.url)})") if uses[link.name] > 1 else link
+        for link in links
+    ]
+
+
+def _own_links(paper: PaperUnit, language: Language) -> Iterator[LinkView]:
+    if not paper.url:
+        return
+    parts = urlsplit(paper.url)
+    if parts.path.lower().endswith(".pdf"):
+        yield LinkView("PDF", paper.url)
+        return
+    host = _host(paper.url)
+    yield LinkView(_SITE_NAMES.get(host) or translate(language, "link_paper"), paper.url)
+    if host == "arxiv.org" and parts.path.startswith("/abs/"):
+        yield LinkView("PDF", f"https://arxiv.org/pdf/{parts.path.removeprefix('/abs/')}")
+
+
+def _further_links(paper: PaperUnit, language: Language) -> Iterator[LinkView]:
     for kind in ("code", "project", "more"):
         for link in paper.links:
             if _kind_of(link) == kind:
-                yield LinkView(translate(language, f"link_{kind}"), _label(link, language), link.url)
-    yield LinkView(translate(language, "link_discuss"), translate(language, "discuss"), paper.forum)
+                yield LinkView(_name(link, kind, language), link.url, is_code=kind == "code")
 
 
 def _kind_of(link: Link) -> str:
@@ -57,12 +86,14 @@ def _kind_of(link: Link) -> str:
     return "project" if host.endswith((".github.io", ".gitlab.io")) else "more"
 
 
-def _label(link: Link, language: Language) -> str:
-    """A link's own label, unless it is in a language that the mail is not in; then its address."""
+def _name(link: Link, kind: str, language: Language) -> str:
+    """A link's own label, unless it is in a language that the mail is not in; then what is there, or the site's name."""
     is_foreign = TextLanguage.KO not in language.texts and has_hangul(link.label)
     if link.label and not is_foreign:
         return shorten(link.label, MAX_LABEL_CHARACTERS)
-    return url_label(link.url)
+    if kind != "more":
+        return translate(language, f"link_{kind}")
+    return _SITE_NAMES.get(_host(link.url)) or url_label(link.url)
 
 
 def url_label(url: str) -> str:

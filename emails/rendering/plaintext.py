@@ -1,52 +1,77 @@
-"""The text part of a mail, written from the same view as the HTML: same order, every heading, every link."""
+"""The text part of a mail, written from the same view as the HTML: same order, every heading, every link.
+
+Mail programs show its first 200 characters in their lists (RFC 8970), so it begins with what the papers do. Each
+paper's links stand with the paper.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 
-from emails.rendering.base_view import MailView
-from emails.rendering.digest_view import DigestView, IssueView, PaperView, TextView, UnitView
+from emails.rendering.base_view import Line, LinkText, MailView
+from emails.rendering.digest_view import DigestView, IssueView, PaperView
+from emails.rendering.text_views import PairView
 from emails.rendering.width import columns, wrap
 from issues.parse.inline_html import MAX_LIST_DEPTH
 from issues.parse.text import Block, TextRun
 
 MAX_LINE_COLUMNS = 72
 _BETWEEN_COLUMNS = "  "
+_INDENT = "    "
 RULE = "=" * MAX_LINE_COLUMNS
 
 
 class LinkNumbers:
-    """The addresses in a mail, numbered in the order of their first mention."""
+    """The addresses in a text, numbered in the order of their first mention."""
 
     def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
 
     def reference(self, url: str) -> str:
         """The address's number in brackets. Every mention of an address has the same number."""
-        return f"[{self.numbers.setdefault(url, len(self.numbers) + 1)}]"
+        return f"[{self._numbers.setdefault(url, len(self._numbers) + 1)}]"
+
+    def new_lines(self, after: int) -> list[str]:
+        """The addresses that got a number above `after`, one on a line."""
+        lines = [f"[{number}] {url}" for url, number in self._numbers.items() if number > after]
+        return ["", *lines] if lines else []
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
 
 def digest_text(view: DigestView, shown: Sequence[int]) -> str:
     """The text of a digest. `shown` says how many blocks of each text it contains.
 
     Lines are at most MAX_LINE_COLUMNS wide (a Hangul syllable takes two) unless a single word is wider. Links
-    are numbers in brackets, and their addresses follow at the end.
+    inside texts are numbers in brackets, and their addresses follow below the text.
     """
-    links = LinkNumbers()
-    return framed(view, _digest(view, shown, links), links)
+    return framed(view, _digest(view, shown, LinkNumbers()))
 
 
-def framed(view: MailView, content: Iterable[str], links: LinkNumbers) -> str:
-    """The content between what every mail begins and ends with, followed by the addresses of all links."""
-    lines = [f"{link.label} {links.reference(link.url)}" for link in view.top]
-    lines += ["", *wrapped(view.brand), *wrapped(view.tagline), RULE, "", *content]
-    if view.bottom:
-        lines += ["", RULE, *(f"{link.label} {links.reference(link.url)}" for link in view.bottom)]
+def framed(view: MailView, content: Iterable[str]) -> str:
+    """The content between what every mail begins and ends with."""
+    lines = [
+        *wrapped(view.preheader),
+        "",
+        RULE,
+        *_line((LinkText(view.brand), *view.masthead)),
+        RULE,
+        "",
+        *content,
+    ]
+    lines += ["", RULE]
     for line in view.footer:
-        lines += ["", *wrapped(line)]
-    if links.numbers:
-        lines += ["", RULE, view.translate("links"), ""]
-        lines += [f"[{number}] {url}" for url, number in links.numbers.items()]
+        lines += ["", *_line(line)]
     return "\n".join(lines).strip() + "\n"
+
+
+def _line(line: Line) -> Iterator[str]:
+    """The texts of a line in one line, then each link with its address in a line of its own."""
+    if texts := [item.label for item in line if not item.url]:
+        yield from wrapped(" · ".join(texts))
+    for item in line:
+        if item.url:
+            yield f"{item.label}: {item.url}"
 
 
 def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
@@ -54,16 +79,20 @@ def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
     return wrap(text, MAX_LINE_COLUMNS, first, rest)
 
 
+def greeted(view: MailView, text: str) -> list[str]:
+    """The text in lines after the recipient's greeting, whose length is not known here."""
+    first, *others = wrapped(text)
+    return [view.greeting + first, *others]
+
+
 def _digest(view: DigestView, shown: Sequence[int], links: LinkNumbers) -> Iterator[str]:
-    yield from (view.kicker, *wrapped(view.heading))
-    for portion in view.portions:
-        yield from wrapped(portion)
-    yield from ("", view.greeting, *wrapped(view.opening), "", f"# {view.translate('contents')}", "")
+    if view.occasion:
+        yield view.occasion
+    yield from wrapped(f"# {view.heading}")
+    if view.opening:
+        yield from ("", *greeted(view, view.opening))
     for paper in view.papers:
-        marks = "".join(f" ({mark})" for mark in paper.marks)
-        yield from wrapped(
-            f"{paper.title} {links.reference(paper.web)}{marks}", first=f"{paper.number:>2}. ", rest="    "
-        )
+        yield from _listed(paper)
     if view.remaining:
         yield from ("", *wrapped(view.translate("remaining", count=view.remaining)))
     for issue in view.issues:
@@ -71,50 +100,52 @@ def _digest(view: DigestView, shown: Sequence[int], links: LinkNumbers) -> Itera
     if view.following:
         yield from ("", RULE, f"# {view.following_heading}", "")
         for link in view.following:
-            yield from wrapped(f"{link.label} {links.reference(link.url)}", first="  * ", rest="    ")
+            yield from wrapped(link.label, first="  * ", rest=_INDENT)
+            yield f"{_INDENT}{link.url}"
+
+
+def _listed(paper: PaperView) -> Iterator[str]:
+    """A paper in the list: title, gist and links."""
+    marks = "".join(f" ({mark})" for mark in paper.marks)
+    yield from ("", *wrapped(f"{paper.title}{marks}", first=f"{paper.number:>2}. ", rest=_INDENT))
+    for text in (paper.subtitle, *(gist.text for gist in paper.gists)):
+        if text:
+            yield from wrapped(text, _INDENT, _INDENT)
+    for link in paper.links:
+        yield f"{_INDENT}{link.name}: {link.url}"
+    for change in paper.changes:
+        arrow = " → " if change.before and change.after else ""
+        text = f"{change.name} {change.before}{arrow}{change.after}"
+        yield from wrapped(text, f"{_INDENT}! ", f"{_INDENT}  ")
 
 
 def _issue(issue: IssueView, view: DigestView, shown: Sequence[int], links: LinkNumbers) -> Iterator[str]:
     if issue.elsewhere:
-        yield from ("", *wrapped(f"{issue.elsewhere} {links.reference(issue.web)}"))
-    if issue.unit.texts:
-        yield from ("", RULE, *_unit(issue.unit, view, shown, links))
-    for paper in issue.papers:
-        yield from ("", RULE, *_paper(paper, view, shown, links))
-    if issue.closing.texts:
-        yield from ("", RULE, *_unit(issue.closing, view, shown, links))
-
-
-def _paper(paper: PaperView, view: DigestView, shown: Sequence[int], links: LinkNumbers) -> Iterator[str]:
-    yield " · ".join((f"{paper.number} / {view.total}", *paper.marks))
-    yield from wrapped(f"# {paper.title}")
-    if paper.subtitle:
-        yield from wrapped(paper.subtitle)
-    yield from _unit(paper.unit, view, shown, links)
-    yield ""
-    for link in paper.links:
-        yield from wrapped(f"{link.kind}: {link.label} {links.reference(link.url)}", rest="    ")
-    yield from _texts([text for text in paper.unit.texts if text.follows_links], shown, links)
-
-
-def _unit(unit: UnitView, view: DigestView, shown: Sequence[int], links: LinkNumbers) -> Iterator[str]:
-    """The texts of a unit before its links, and the line about what was left out of all its texts."""
-    yield from _texts([text for text in unit.texts if not text.follows_links], shown, links)
-    left_out = [
-        view.translate("rest_of", part=text.listed) if shown[text.index] else text.listed
-        for text in unit.texts
-        if shown[text.index] < len(text.blocks)
-    ]
-    if left_out:
-        words = " · ".join([*left_out, f"{view.translate('read_on')} {links.reference(unit.web)}"])
+        yield from ("", *wrapped(issue.elsewhere), issue.elsewhere_url)
+    yield from _texts(issue.opening, shown, links, before=("", RULE))
+    if left_out := issue.left_outs_with(shown):
+        words = " · ".join(entry.rest if entry.is_begun(shown) else entry.whole for entry in left_out)
         yield from ("", *wrapped(f"{view.translate('left_out')} {words}"))
+        yield f"{view.translate('read_on')}: {issue.url}"
+    for paper in issue.papers:
+        title = wrapped(f"# {paper.number}. {paper.title}") if len(view.papers) > 1 else []
+        yield from _texts(paper.texts, shown, links, before=("", RULE, *title))
+    yield from _texts(issue.closing, shown, links, before=("", RULE))
 
 
-def _texts(texts: Iterable[TextView], shown: Sequence[int], links: LinkNumbers) -> Iterator[str]:
+def _texts(
+    pairs: Sequence[PairView], shown: Sequence[int], links: LinkNumbers, before: Iterable[str]
+) -> Iterator[str]:
+    """The texts of a paper or of an issue, then the addresses that they link to; with what stands before them, if any."""
+    texts = [text for pair in pairs for text in pair.texts if shown[text.index]]
+    if not texts:
+        return
+    yield from before
+    known = len(links)
     for text in texts:
-        if shown[text.index]:
-            heading = wrapped(f"## {text.heading}")
-            yield from ("", *heading, "", *_blocks(text.blocks[: shown[text.index]], links))
+        heading = wrapped(f"## {text.heading}")
+        yield from ("", *heading, "", *_blocks(text.blocks[: shown[text.index]], links))
+    yield from links.new_lines(known)
 
 
 # --- blocks -------------------------------------------------------------------------
@@ -136,7 +167,15 @@ def _blocks(blocks: Sequence[Block], links: LinkNumbers) -> Iterator[str]:
 
 
 def _text(runs: Iterable[TextRun], links: LinkNumbers) -> str:
-    return "".join(f"{run.plain} {links.reference(run.href)}" if run.href else run.plain for run in runs)
+    """Runs as text. What a correction changed stands between `>>` and `<<`."""
+    text = ""
+    was_changed = False
+    for run in runs:
+        if run.changed != was_changed:
+            text += ">> " if run.changed else "<< " if text.endswith(" ") else " << "
+        text += f"{run.plain} {links.reference(run.href)}" if run.href else run.plain
+        was_changed = run.changed
+    return f"{text} <<" if was_changed else text
 
 
 def _prefixes(block: Block, before: Block | None) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from emails.rendering.fit import BlockRef, FittedBlocks, fit
 from emails.rendering.html import render_html
 from emails.rendering.optional_sections import keep_sections, section_sizes
 from emails.rendering.plaintext import digest_text
-from emails.rendering.size import HtmlSize, size_of
+from emails.rendering.size import NO_SIZE, HtmlSize, size_of
 
 MAX_HTML_BYTES = 95_000  # of the HTML part, decoded and encoded; Gmail clips at about 102 KB
 
@@ -53,8 +53,10 @@ def render(
     view = digest_view(edition, identity)
     full = render_html("digest.mjml", view)
     sizes = section_sizes(full)
-    frame = _filled_size(keep_sections(full, lambda _: False), view.nonce, longest)
-    fitted = fit(edition.units, frame, _block_sizes(edition, sizes), _note_sizes(view, sizes), max_bytes)
+    frame = _filled_size(keep_sections(full, lambda name: name.startswith("h")), view.nonce, longest)
+    fitted = fit(
+        edition.parts, frame, _block_sizes(edition, view, sizes), _notes_size(view, sizes), max_bytes
+    )
     html = keep_sections(full, _is_kept(view, fitted))
     taken = _filled_size(html, view.nonce, longest).larger
     if taken > max_bytes:
@@ -70,39 +72,43 @@ def _filled_size(html: str, nonce: str, longest: Mapping[str, str]) -> HtmlSize:
     return size_of(fill_placeholders(html, nonce, longest)) + HtmlSize(overhead, overhead)
 
 
-# The sections of emails/templates/digest.mjml: `b` is a block, `t` the frame of a text with its heading, `n` the
-# note about what was left out of a unit, and in it `r` and `w` name texts whose rest or whole is missing.
+# The sections of emails/templates/digest.mjml are described there.
 
 
-def _block_sizes(edition: Edition, sizes: Mapping[str, HtmlSize]) -> dict[BlockRef, HtmlSize]:
-    """The size of each block. The first block of a text includes the text's frame."""
+def _block_sizes(
+    edition: Edition, view: DigestView, sizes: Mapping[str, HtmlSize]
+) -> dict[BlockRef, HtmlSize]:
+    """The size of each block. The first block of a text includes the frames around it."""
     refs = [
         BlockRef(part, block) for part, text in enumerate(edition.parts) for block in range(len(text.blocks))
     ]
+    frames = {text.index: sizes[f"p{pair.index}"] for pair in view.pairs for text in pair.texts}
     blocks = {ref: sizes[f"b{number}"] for number, ref in enumerate(refs)}
-    return {ref: size if ref.block else size + sizes[f"t{ref.part}"] for ref, size in blocks.items()}
+    return {
+        ref: size if ref.block else size + sizes[f"t{ref.part}"] + frames[ref.part]
+        for ref, size in blocks.items()
+    }
 
 
-def _note_sizes(view: DigestView, sizes: Mapping[str, HtmlSize]) -> list[HtmlSize]:
-    """The maximum size of each unit's note about what was left out."""
-    notes = []
-    for unit in view.units:
-        size = sizes[f"n{unit.index}"]
-        for text in unit.texts:
-            size += max(sizes[f"r{text.index}"], sizes[f"w{text.index}"], key=lambda form: form.larger)
-        notes.append(size)
-    return notes
+def _notes_size(view: DigestView, sizes: Mapping[str, HtmlSize]) -> HtmlSize:
+    """The maximum size of the lines about what was left out."""
+    size = NO_SIZE
+    for issue in view.issues:
+        size += sizes[f"n{issue.index}"]
+        for entry in issue.left_outs:
+            size += max(sizes[f"r{entry.index}"], sizes[f"w{entry.index}"], key=lambda form: form.larger)
+    return size
 
 
 def _is_kept(view: DigestView, fitted: FittedBlocks) -> Callable[[str], bool]:
     """Whether the section with a name is in the mail."""
-    kept: set[str] = set()
-    for unit in view.units:
-        for text in unit.texts:
-            shown = fitted.shown[text.index]
-            kept |= {f"b{text.first + block}" for block in range(shown)}
-            if shown:
-                kept.add(f"t{text.index}")
-            if shown < len(text.blocks):
-                kept |= {f"n{unit.index}", f"r{text.index}" if shown else f"w{text.index}"}
+    shown, kept = fitted.shown, set()
+    for text in view.texts:
+        kept |= {f"b{text.first + block}" for block in range(shown[text.index])}
+    kept |= {f"t{text.index}" for text in view.texts if shown[text.index]}
+    kept |= {f"p{pair.index}" for pair in view.pairs if pair.is_shown(shown)}
+    kept |= {f"h{paper.index}" for paper in view.papers if any(pair.is_shown(shown) for pair in paper.texts)}
+    for issue in view.issues:
+        for entry in issue.left_outs_with(shown):
+            kept |= {f"n{issue.index}", f"r{entry.index}" if entry.is_begun(shown) else f"w{entry.index}"}
     return kept.__contains__

@@ -1,7 +1,7 @@
-"""The two lines that an inbox shows of a digest: its subject, and the preheader next to it. Pure."""
+"""What an inbox shows of a digest: its subject and the preheader beside it; and the headline at its top. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 from core.languages import Language
@@ -10,54 +10,112 @@ from emails.rendering.i18n import date_values, translate
 from emails.rendering.width import columns, shorten, whole_words
 
 MAX_SUBJECT_COLUMNS = 60  # a Hangul syllable takes two
-PREHEADER_CHARACTERS = (85, 130)  # at least and at most
+MAX_HEADLINE_COLUMNS = 72
+MAX_NAMES = 3
+MAX_NAME_COLUMNS = 30  # of one among several
+MAX_WORDS_OF_COINED = 2
+PREHEADER_CHARACTERS = (85, 130)  # the least that an inbox shows beside a subject, and the most
 MAX_WORD_CHARACTERS = 40  # a longer word is an address or a mistake, and does not belong into a preheader
 MAX_CLEAR_DAYS = 180  # a shorter span names its year only once
-_SHORT_NAME = re.compile(r"(.{2,28}?)(?:(?::| [-–—]) |\s?\([^()]*\)$)")
+# What shows that a name was coined, as in `CoRT`, `HRM`, `Kimi K2`, `iw-SFT` and `Optima`.
+_COINED = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}|\d|-|^[A-Z][a-z]+$")
+_NAMES = "\x00"
 
 
-def subject_of(edition: Edition) -> tuple[str, list[PaperUnit]]:
-    """The subject (the week, how many papers, the names of the first ones), and the papers that it names.
-
-    Only whole words appear, in at most MAX_SUBJECT_COLUMNS. A name that does not fit is left out.
-    """
-    start, end = days_covered(edition.issues)
-    count = len(edition.papers)
-    before, after = translate(
-        edition.spec.language,
-        f"subject_{edition.occasion}",
-        dates=short_dates(edition.spec.language, start, end),
-        count=count,
-        names="\x00",
-    ).split("\x00")
+def subject_of(edition: Edition) -> str:
+    """The subject: the names of some papers, how many more there are, and the week; in at most MAX_SUBJECT_COLUMNS."""
+    language = edition.spec.language
+    dates = short_dates(language, *days_covered(edition.issues))
+    before, after = translate(language, f"subject_{edition.occasion}", names=_NAMES, dates=dates).split(
+        _NAMES
+    )
     width = MAX_SUBJECT_COLUMNS - columns(before + after)
-    names = [short_name(paper) for paper in edition.papers]
-    for number in range(count, 0, -1):
-        listed = ", ".join(names[:number])
-        if number < count:
-            listed += "…"
-        if columns(listed) <= width and all(names[:number]):
-            return before + listed + after, list(edition.papers[:number])
-    first_words = whole_words(names[0], width, columns)
-    if first_words:
-        return before + first_words + after, list(edition.papers[:1])
-    return (before + after).rstrip(" :"), []
+    return " ".join(f"{before}{names_of(edition, width)}{after}".split())
 
 
-def preheader_of(edition: Edition, named: Sequence[PaperUnit]) -> str:
-    """What did not fit into the subject: the other papers' titles, then how the first paper begins."""
-    titles = [paper.title for paper in edition.papers if paper not in named and paper.title]
-    openings = [part.blocks[0].text for part in edition.parts if part.opens]
-    text = " · ".join([*titles, *openings[:1], translate(edition.spec.language, "preheader_more")])
-    words = [word for word in text.split() if len(word) <= MAX_WORD_CHARACTERS]
-    return shorten(" ".join(words), PREHEADER_CHARACTERS[1])
+def headline_of(edition: Edition) -> str:
+    """The headline: the same names with more room, but none that is cut, because the titles follow it."""
+    if any(paper.short_name for paper in edition.papers):
+        return _fitting(edition, _short_names(edition), MAX_HEADLINE_COLUMNS)
+    return names_of(edition, MAX_HEADLINE_COLUMNS)
 
 
-def short_name(paper: PaperUnit) -> str:
-    """A paper's short name: its title up to a colon or dash, or without the brackets at its end."""
-    title = " ".join(paper.title.split())
-    short = _SHORT_NAME.match(title)
-    return short[1] if short else title
+def names_of(edition: Edition, width: int) -> str:
+    """The names of the first papers that have one, and how many papers there are besides; whole words only."""
+    return _fitting(edition, _names(edition), width)
+
+
+def _fitting(edition: Edition, names: Sequence[str], width: int) -> str:
+    """As many of the names as fit, and how many papers there are besides."""
+    for number in range(min(len(names), MAX_NAMES), 0, -1):
+        text = _listed(edition, names[:number])
+        if columns(text) <= width:
+            return text
+    room = width - columns(_listed(edition, [""]))
+    return _listed(edition, [whole_words(names[0], room, columns) or names[0][: max(room // 2 - 1, 1)] + "…"])
+
+
+def _names(edition: Edition) -> list[str]:
+    """Up to MAX_NAMES names of papers in their order. In a mail of few papers, a title stands for a name that lacks."""
+    if len(edition.papers) <= MAX_NAMES:
+        titles = [paper.short_name or _title(edition, paper) for paper in edition.papers]
+        if len(titles) > 1:
+            titles = [title if columns(title) <= MAX_NAME_COLUMNS else _beginning(title) for title in titles]
+        return titles
+    return _short_names(edition) or [_title(edition, edition.papers[0])]
+
+
+def _short_names(edition: Edition) -> list[str]:
+    """Up to MAX_NAMES short names in the papers' order: rather those that were coined, because people know papers by them."""
+    named = [paper for paper in edition.papers if paper.short_name]
+    by_renown = sorted(named, key=lambda paper: not _is_coined(paper.short_name))
+    chosen = by_renown[:MAX_NAMES]
+    return [paper.short_name for paper in named if paper in chosen]
+
+
+def _beginning(title: str) -> str:
+    """As many whole words of a title as a name may have."""
+    return whole_words(title, MAX_NAME_COLUMNS, columns) or f"{title[: MAX_NAME_COLUMNS // 2 - 1]}…"
+
+
+def _is_coined(name: str) -> bool:
+    return len(name.split()) <= MAX_WORDS_OF_COINED and bool(_COINED.search(name))
+
+
+def _listed(edition: Edition, names: Sequence[str]) -> str:
+    others = len(edition.papers) - len(names)
+    listed = ", ".join(names)
+    return (
+        translate(edition.spec.language, "names_and_more", names=listed, count=others) if others else listed
+    )
+
+
+def _title(edition: Edition, paper: PaperUnit) -> str:
+    return " ".join(paper.title.split()) or translate(edition.spec.language, "untitled")
+
+
+def preheader_of(edition: Edition) -> str:
+    """What the papers do: the first gists, or else titles and how the first text begins."""
+    text = ""
+    for piece in _pieces(edition):
+        text = f"{text} · {piece}" if text else piece
+        if len(text) >= PREHEADER_CHARACTERS[0]:
+            break
+    return shorten(text, PREHEADER_CHARACTERS[1])
+
+
+def _pieces(edition: Edition) -> Iterator[str]:
+    candidates: list[Callable[[PaperUnit], str]] = [
+        lambda paper: paper.gists[0].text if paper.gists else "",
+        lambda paper: paper.title,
+        lambda paper: paper.subtitle,
+        lambda paper: next((part.blocks[0].text for part in paper.parts if part.opens), ""),
+    ]
+    for piece_of in candidates:
+        for paper in edition.papers:
+            words = [word for word in piece_of(paper).split() if len(word) <= MAX_WORD_CHARACTERS]
+            if words:
+                yield " ".join(words)
 
 
 def short_dates(language: Language, start: date, end: date) -> str:

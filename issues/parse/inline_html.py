@@ -45,6 +45,8 @@ def _run_html(run: TextRun) -> Markup:
         html = Markup("<em>{}</em>").format(html)
     if run.bold:
         html = Markup("<strong>{}</strong>").format(html)
+    if run.changed:
+        html = Markup("<mark>{}</mark>").format(html)
     if run.href:
         html = Markup('<a href="{}">{}</a>').format(run.href, html)
     return html

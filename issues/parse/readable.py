@@ -1,18 +1,15 @@
 """Makes the forum's texts readable: LaTeX leftovers become what they mean, and endless blocks are split."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from issues.parse.latex import without_latex
+from issues.parse.sentences import sentence_ends
 from issues.parse.text import Block, TextRun, table_of
 
 MAX_BLOCK_BYTES = 6_000  # a mail leaves out whole blocks, so no block may be too long
 MAX_HEADER_BYTES = 1_000  # a longer first row of a table is not repeated
 CELL_BYTES = 80  # about what a cell's own markup takes in a mail
-
-_SENTENCE_END = re.compile(r"[.!?。…][\"')\]”’]*\s+(?=\S)")
-_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[A-Z]|al|etc|e\.g|i\.e|cf|vs|Fig|Figs|Eq|Sec|Dr|Prof|No)\.$")
 
 
 def readable_blocks(blocks: Iterable[Block]) -> tuple[Block, ...]:
@@ -52,9 +49,11 @@ def _paragraphs(block: Block) -> Iterator[Block]:
 
 def _cuts(text: str) -> list[int]:
     """The places at which a text is cut, so that its parts are as long as they may be."""
+    if len(text) * 4 <= MAX_BLOCK_BYTES or len(text.encode()) <= MAX_BLOCK_BYTES:
+        return []
     cuts = []
     size = start = 0
-    for end in [*_sentence_ends(text), len(text)]:
+    for end in [*sentence_ends(text), len(text)]:
         sentence_size = len(text[start:end].encode())
         if size and size + sentence_size > MAX_BLOCK_BYTES:
             cuts.append(start)
@@ -62,14 +61,6 @@ def _cuts(text: str) -> list[int]:
         size += sentence_size
         start = end
     return cuts
-
-
-def _sentence_ends(text: str) -> Iterator[int]:
-    for found in _SENTENCE_END.finditer(text):
-        before = text[max(0, found.start() - 9) : found.start() + 1]
-        continues = text[found.end()].islower() or _ABBREVIATION.search(before)
-        if not continues:
-            yield found.end()
 
 
 def _split(runs: Sequence[TextRun], cuts: Sequence[int]) -> Iterator[tuple[TextRun, ...]]:

@@ -29,7 +29,8 @@ class TextError(PaperboyError):
 class TextRun:
     """A piece of text with one format. `href` is an absolute http(s) address or None.
 
-    `sup` and `sub` are raised and lowered text that Unicode has no characters for; `strike` is struck out.
+    `sup` and `sub` are raised and lowered text that Unicode has no characters for; `strike` is struck out. In a
+    correction, `changed` marks what is new.
     """
 
     text: str
@@ -41,6 +42,7 @@ class TextRun:
     sup: bool = False
     sub: bool = False
     strike: bool = False
+    changed: bool = False
 
     @property
     def plain(self) -> str:
@@ -137,9 +139,13 @@ def strip_emoji(text: str) -> str:
 
     Characters that are emoji only on request, like © and ↔, are text and stay.
     """
+    return " ".join(without_emoji(text).replace("**", "").split())
+
+
+def without_emoji(text: str) -> str:
+    """The text without emoji, and with everything else as it was."""
     without = _EMOJI.sub(lambda found: emoji.replace_emoji(found[0], _keep_text_character), text)
-    without = without.replace("\ufe0f", "").replace("\u200d", "")
-    return " ".join(without.replace("**", "").split())
+    return without.replace("\ufe0f", "").replace("\u200d", "")
 
 
 def _keep_text_character(character: str, data: dict[str, Any]) -> str:

@@ -1,13 +1,11 @@
 """Who is eligible to get which papers of an issue again, and why. Everything is counted in the database.
 
-The papers that a subscriber is eligible for are a bit mask with one bit for each group of papers. A group of papers
-came in the same editions, so its papers have the same fate.
+The papers that a subscriber is eligible for are a bit mask with one bit for each group of papers.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import reduce
 from operator import add
 from typing import assert_never
@@ -28,43 +26,31 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core.details import Detail
 from core.languages import Language
 from delivery.models import Delivery, EditionRow
 from delivery.retry import MAX_ATTEMPTS
 from delivery.states import DeliveryState
-from emails.kinds import WITH_PAPERS
-from issues.models import Issue, Paper
-from mailings.resend.request import ResendError, ResendGroup
+from mailings.resend.paper_groups import PaperGroup
+from mailings.resend.request import ResendGroup
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
 from subscribers.suppression import has_suppressed_address
 
 SENT_BEFORE = "this request was carried out for them"
+NOTHING_CHANGED = "nothing has changed in their language"
 COMES_WITH_DIGEST = "it comes with their next digest"
 OLD_TEXT_UNDER_WAY = "the old text is still on its way to them: ask again later"
-MAX_PAPER_GROUPS = 62  # bits of an integer in both databases
 SAMPLE_SIZE = 5
 SQUARES_MODULUS = 1_000_003  # so that the sum over ten million subscribers fits into an integer of SQLite
 
 
 @dataclass(frozen=True)
-class PaperGroup:
-    """Papers (by number, in order) that came in the same `editions`; the `outdated` editions had an older text.
-
-    Subscribers with a cursor before `last_arrival` get them with a digest. It is 0 if the papers are for the archive.
-    """
-
-    papers: tuple[int, ...]
-    editions: frozenset[int]
-    outdated: frozenset[int]
-    last_arrival: int
-
-
-@dataclass(frozen=True)
 class AudienceSlice:
-    """Subscribers with the same language who get the same papers. `size` counts them."""
+    """Subscribers with the same language and detail who get the same papers. `size` counts them."""
 
     language: Language
+    detail: Detail
     mask: int
     size: int
 
@@ -84,53 +70,6 @@ class Eligibility:
     checksum: tuple[int, int] = (0, 0)
 
 
-# --- papers -------------------------------------------------------------------------
-
-
-def group_papers(session: Session, issue: Issue, *, only_corrected: bool = False) -> list[PaperGroup]:
-    """The issue's papers in force (or only the corrected ones), grouped by the editions that brought them.
-
-    Raises:
-        ResendError: there are too many groups.
-    """
-    in_force = [paper for paper in issue.papers if paper.withdrawn_at is None]
-    papers = {paper.number: paper for paper in in_force if paper.corrected_at or not only_corrected}
-    editions: dict[int, set[int]] = {number: set() for number in papers}
-    outdated: dict[int, set[int]] = {number: set() for number in papers}
-    rows = select(EditionRow.id, EditionRow.papers, EditionRow.created_at)
-    digests = rows.where(EditionRow.created_at >= issue.first_seen_at, EditionRow.kind.in_(WITH_PAPERS))
-    for edition, numbers, created_at in session.execute(digests):
-        for number in papers.keys() & set(numbers):
-            editions[number].add(edition)
-            if _was_corrected_after(papers[number], created_at):
-                outdated[number].add(edition)
-    alike: dict[tuple[frozenset[int], frozenset[int], bool], list[int]] = defaultdict(list)
-    for number, paper in sorted(papers.items()):
-        alike[frozenset(editions[number]), frozenset(outdated[number]), paper.archived].append(number)
-    if len(alike) > MAX_PAPER_GROUPS:
-        raise ResendError(f"the papers of the issue came in more than {MAX_PAPER_GROUPS} kinds of mails")
-    return [
-        PaperGroup(
-            tuple(numbers), came_in, old, 0 if archived else max(papers[n].arrival_order for n in numbers)
-        )
-        for (came_in, old, archived), numbers in alike.items()
-    ]
-
-
-def _was_corrected_after(paper: Paper, moment: datetime) -> bool:
-    return paper.corrected_at is not None and moment < paper.corrected_at
-
-
-def papers_in(groups: Sequence[PaperGroup], mask: int) -> set[int]:
-    """The numbers of the papers that a mask stands for."""
-    return {number for bit, group in enumerate(groups) if mask >> bit & 1 for number in group.papers}
-
-
-def groups_in(groups: Sequence[PaperGroup], mask: int) -> list[PaperGroup]:
-    """The groups of papers that a mask stands for."""
-    return [group for bit, group in enumerate(groups) if mask >> bit & 1]
-
-
 # --- counting -----------------------------------------------------------------------
 
 
@@ -140,38 +79,44 @@ def count_eligible(
     groups: Sequence[ResendGroup],
     who: ColumnElement[bool],
     has_copy: ColumnElement[bool],
+    languages: Collection[Language] = tuple(Language),
 ) -> Eligibility:
-    """Count the subscribers of the groups among `who`. Those who have a copy already get no second one."""
+    """Count the subscribers of the groups among `who`, by what they would get and why.
+
+    Those who have a copy already get no second one, and those who read none of the `languages` get nothing.
+    """
+    reads_others = Subscriber.language.not_in(languages)
     reason = case(*((_is_in_any(group, papers), literal(group.value)) for group in groups), else_="")
     obstacle = case(
         (has_copy, SENT_BEFORE),
+        (reads_others, NOTHING_CHANGED),
         (Subscriber.status != SubscriberStatus.ACTIVE, type_coerce(Subscriber.status, String)),
         (has_suppressed_address(), "suppressed"),
         else_="",
     )
     mask = paper_mask(papers, groups)
     is_known = Subscriber.status.not_in((SubscriberStatus.PENDING, SubscriberStatus.FORGOTTEN))
-    key = (reason, obstacle, Subscriber.language, mask)
+    key = (reason, obstacle, Subscriber.language, Subscriber.detail, mask)
     squares = func.sum(cast(Subscriber.id, BigInteger) * Subscriber.id % SQUARES_MODULUS)
     counted = select(*key, func.count(), func.sum(Subscriber.id), squares)
     rows = counted.where(is_known, who, mask > 0).group_by(*key)
     sum_of_ids = sum_of_squares = 0
-    slices: Counter[tuple[Language, int]] = Counter()
+    slices: Counter[tuple[Language, Detail, int]] = Counter()
     reasons: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    for group, why_not, language, bits, count, ids, squared in session.execute(rows):
+    for group, why_not, language, detail, bits, count, ids, squared in session.execute(rows):
         if why_not:
             left_out[why_not] += count
         else:
             reasons[group] += count
-            slices[language, bits] += count
+            slices[language, detail, bits] += count
             sum_of_ids, sum_of_squares = sum_of_ids + int(ids), sum_of_squares + int(squared)
     left_out += _waiting(session, papers, groups, and_(who, may_get(has_copy), mask == 0))
     return Eligibility(
-        tuple(AudienceSlice(language, bits, count) for (language, bits), count in sorted(slices.items())),
+        tuple(AudienceSlice(*key, count) for key, count in sorted(slices.items())),
         reasons,
         left_out,
-        _sample(session, and_(who, may_get(has_copy), mask > 0)),
+        _sample(session, and_(who, may_get(has_copy), ~reads_others, mask > 0)),
         (sum_of_ids, sum_of_squares),
     )
 

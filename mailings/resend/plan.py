@@ -12,27 +12,23 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, false, func, literal, select, true
 from sqlalchemy.orm import Session
 
-from core.frequencies import Frequency
 from core.languages import Language
 from core.slots import resend_edition_slot, resend_slot
 from delivery import planner, queries
-from delivery.editions import edition_row
 from delivery.models import Delivery, EditionRow, Resend
 from delivery.states import DeliveryKind, DeliveryState
-from emails.choose import edition_to_resend
 from emails.content import MailSpec
 from emails.edition import EmptyIssueError
 from emails.identity import MailIdentity
 from emails.kinds import MailKind
-from emails.message import longest_placeholders
-from emails.rendering.render import MAX_HTML_BYTES, render
+from emails.rendering.render import MAX_HTML_BYTES
 from emails.rendering.size import size_of
-from issues.arrivals import Arrival
 from issues.models import Issue
 from issues.queries import find as find_issue
-from issues.queries import papers_in_issue
 from mailings.resend import eligibility
-from mailings.resend.eligibility import Eligibility, PaperGroup
+from mailings.resend.editions import edition_of_groups, languages_with_changes, resend_spec
+from mailings.resend.eligibility import AudienceSlice, Eligibility
+from mailings.resend.paper_groups import PaperGroup, group_papers, groups_in
 from mailings.resend.request import (
     MAX_REASON_LENGTH,
     ResendError,
@@ -113,6 +109,7 @@ def batch_entry(batch: ResendBatch) -> dict[str, Any]:
     edition = batch.edition
     return {
         "language": edition.language,
+        "detail": edition.detail,
         "subject": edition.subject,
         "papers": len(edition.papers),
         "readers": batch.size,
@@ -148,17 +145,18 @@ def plan_resend(
 def _plan_issue(
     session: Session, request: ResendRequest, issue: Issue, identity: MailIdentity, now: datetime
 ) -> ResendPlan:
-    papers = eligibility.group_papers(session, issue, only_corrected=request.is_correction)
+    papers = group_papers(session, issue, only_corrected=request.is_correction)
     if not papers:
         if request.is_correction:
             raise ResendError(f"no paper of the issue of {issue.week_start} was corrected")
         raise EmptyIssueError(f"the issue of {issue.week_start} has no paper in force; is it held?")
-    groups = request.groups or _default_groups(request)
+    groups = request.chosen_groups
     subscriber = _active_subscriber(session, request.to) if request.to else None
     terms = _terms(request, issue, groups, subscriber)
     earlier = earlier_request(session, terms)
     who, has_copy = _whom(request, subscriber), _has_copy(earlier)
-    eligible = eligibility.count_eligible(session, papers, groups, who, has_copy)
+    languages = languages_with_changes(session, issue, papers) if request.is_correction else tuple(Language)
+    eligible = eligibility.count_eligible(session, papers, groups, who, has_copy, languages)
     # Somebody who is sent a copy by another request between planning and execution gets no second one.
     last_delivery = session.scalar(select(func.max(Delivery.id))) or 0
     has_newer_copy = eligibility.has_copy_since(last_delivery, resend_edition_slot(issue.topic_id))
@@ -166,12 +164,12 @@ def _plan_issue(
     mask = eligibility.paper_mask(papers, groups)
     batches = tuple(
         ResendBatch(
-            edition=_edition(
-                issue, eligibility.papers_in(papers, part.mask), part.language, request, identity, now
+            edition=edition_of_groups(
+                session, issue, groups_in(papers, part.mask), _spec_of(issue, part, request), identity, now
             ),
             size=part.size,
-            who=and_(who, may_get, Subscriber.language == part.language, mask == part.mask),
-            in_reply_to=eligibility.first_outdated_mail(eligibility.groups_in(papers, part.mask))
+            who=and_(who, may_get, _chose(part), mask == part.mask),
+            in_reply_to=eligibility.first_outdated_mail(groups_in(papers, part.mask))
             if request.is_correction
             else literal(""),
         )
@@ -196,11 +194,6 @@ def _terms(
         "frequency": request.frequency or "",
         "reason": clean_line(request.reason, MAX_REASON_LENGTH),
     }
-
-
-def _default_groups(request: ResendRequest) -> tuple[ResendGroup, ...]:
-    is_to_outdated = request.is_correction and not request.to
-    return (ResendGroup.OUTDATED if is_to_outdated else ResendGroup.EVERYONE,)
 
 
 def _old_copies(session: Session, issue: Issue, papers: Sequence[PaperGroup]) -> tuple[int, ...]:
@@ -229,32 +222,13 @@ def _whom(request: ResendRequest, subscriber: Subscriber | None) -> ColumnElemen
     return who
 
 
-def _edition(
-    issue: Issue,
-    numbers: set[int],
-    language: Language,
-    request: ResendRequest,
-    identity: MailIdentity,
-    now: datetime,
-) -> EditionRow:
-    papers = [arrival for arrival in papers_in_issue(issue) if arrival.number in numbers]
-    return resend_edition(papers, issue.topic_id, language, request.is_correction, identity, now)
+def _chose(part: AudienceSlice) -> ColumnElement[bool]:
+    return and_(Subscriber.language == part.language, Subscriber.detail == part.detail)
 
 
-def resend_edition(
-    papers: Sequence[Arrival],
-    topic_id: int,
-    language: Language,
-    is_correction: bool,
-    identity: MailIdentity,
-    now: datetime,
-) -> EditionRow:
-    """The edition of some papers of an issue that are sent again, rendered and not stored yet."""
-    kind = MailKind.CORRECTION if is_correction else MailKind.COPY
-    spec = MailSpec(resend_edition_slot(topic_id), language, Frequency.WEEKLY, kind)
-    edition = edition_to_resend(papers, spec)
-    rendered = render(edition, identity, longest=longest_placeholders(identity))
-    return edition_row(spec, rendered.content, now, edition=edition)
+def _spec_of(issue: Issue, part: AudienceSlice, request: ResendRequest) -> MailSpec:
+    kind = MailKind.CORRECTION if request.is_correction else MailKind.COPY
+    return resend_spec(issue.topic_id, kind, part.language, part.detail)
 
 
 def _plan_delivery(session: Session, request: ResendRequest, delivery_id: int) -> ResendPlan:

@@ -61,6 +61,12 @@ class ResendRequest:
     frequency: Frequency | None = None
     reason: str = ""
 
+    @property
+    def chosen_groups(self) -> tuple[ResendGroup, ...]:
+        """The groups that are asked for, or those that a request means if it names none."""
+        is_to_outdated = self.is_correction and not self.to
+        return self.groups or (ResendGroup.OUTDATED if is_to_outdated else ResendGroup.EVERYONE,)
+
 
 def check_request(request: ResendRequest) -> None:
     """Check that a request says clearly what and to whom.

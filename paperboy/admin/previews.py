@@ -1,6 +1,7 @@
 """What the next runs will send, mail by mail, and the mails of stored editions and resend plans."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -9,13 +10,14 @@ from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
 from core.database import read_only
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from delivery.editions import content_of, spec_of
 from delivery.models import EditionRow
 from delivery.report import DigestReport
 from emails.content import Content, MailSpec
-from emails.kinds import WITH_PAPERS
+from emails.kinds import WITH_PAPERS, MailKind
 from emails.message import PREVIEW_RECIPIENT, personalized
 from issues.arrivals import Arrival
 from issues.models import Issue
@@ -23,7 +25,7 @@ from issues.queries import papers_in_issue
 from mailings.digest_plan import DigestSlot, mail_of_group, read_due, regular_slot
 from mailings.digest_run import next_run_at
 from mailings.next_mail import UnrenderedMailError
-from mailings.resend.plan import resend_edition
+from mailings.resend.editions import resend_edition, resend_spec
 from paperboy.admin.auth import HOME, ForbiddenActionError, SignedIn
 from paperboy.admin.render import render_admin
 from paperboy.web.archive import TopicId
@@ -50,21 +52,21 @@ class NextRun:
     arrived: list[Arrival]
     groups: list[AudienceGroup]
 
-    def in_language(self, language: Language) -> list[AudienceGroup]:
-        """The groups with a language, the largest first."""
-        groups = [group for group in self.groups if group.language == language]
+    def groups_with(self, language: Language, detail: Detail) -> list[AudienceGroup]:
+        """The groups with a language and a detail, the largest first."""
+        groups = [group for group in self.groups if (group.language, group.detail) == (language, detail)]
         return sorted(groups, key=lambda group: -group.size)
 
 
 @router.get("/preview")
 def show_preview(request: Request, context: ContextDep, operator: SignedIn) -> Response:
-    """The next mails of each frequency and language, as wide as a phone and as a desktop."""
+    """The next mails of each frequency, language and detail, as wide as a phone and as a desktop."""
     answer = render_admin(
         request,
         "preview.html",
         operator=operator,
         runs=[_next_run(context, frequency) for frequency in Frequency],
-        languages=list(Language),
+        choices=list(product(Language, Detail)),
     )
     answer.headers["Content-Security-Policy"] = _PAGE_POLICY
     return answer
@@ -77,10 +79,11 @@ def show_mail(
     frequency: Frequency,
     language: Language,
     cursor: Annotated[int, Path(ge=0, le=2**63 - 1)],
+    detail: Detail = Detail.FULL,
 ) -> Response:
     """One of these mails."""
     run = _next_run(context, frequency)
-    group = next((group for group in run.in_language(language) if group.cursor == cursor), None)
+    group = next((group for group in run.groups_with(language, detail) if group.cursor == cursor), None)
     try:
         mail = group and mail_of_group(group, run.arrived, run.slot, context.identity, context.rules)
     except UnrenderedMailError as error:
@@ -109,6 +112,7 @@ def show_copy(
     topic_id: TopicId,
     language: Language,
     papers: Annotated[str, Query(max_length=1_000, pattern=r"^\d{1,18}(,\d{1,18})*$")],
+    detail: Detail = Detail.FULL,
     correction: bool = False,
 ) -> Response:
     """A copy of some papers of an issue, as it is in a resend plan."""
@@ -120,7 +124,8 @@ def show_copy(
         )
     if not arrived:
         raise HTTPException(404)
-    row = resend_edition(arrived, topic_id, language, correction, context.identity, context.clock())
+    spec = resend_spec(topic_id, MailKind.CORRECTION if correction else MailKind.COPY, language, detail)
+    row = resend_edition(arrived, spec, context.identity, context.clock())
     return _mail_response(context, spec_of(row), content_of(row))
 
 

@@ -207,7 +207,11 @@ def _preview_url(plan: ResendPlan, edition: EditionRow) -> str:
     """Where a mail of the plan can be looked at."""
     if "delivery" in plan.terms:
         return f"{HOME}/editions/{edition.id}"
-    parameters = {"papers": ",".join(map(str, edition.papers)), "correction": plan.terms["correction"]}
+    parameters = {
+        "papers": ",".join(map(str, edition.papers)),
+        "detail": edition.detail,
+        "correction": plan.terms["correction"],
+    }
     return f"{HOME}/copies/{plan.terms['issue']}/{edition.language}?{urlencode(parameters)}"
 
 

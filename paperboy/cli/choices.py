@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from paperboy.cli.installation import open_installation
@@ -20,6 +21,7 @@ MAX_PAUSE = timedelta(days=366)  # as on their own page
 class _Change:
     language: Language | None
     frequency: Frequency | None
+    detail: Detail | None
     pause_until: date | None
     resume: bool
     unsubscribe: bool
@@ -29,6 +31,7 @@ def set_subscriber(
     email: str,
     language: Annotated[str, typer.Option(help=f"{names_of(Language)}.")] = "",
     frequency: Annotated[str, typer.Option(help=f"{names_of(Frequency)}.")] = "",
+    detail: Annotated[str, typer.Option(help=f"{names_of(Detail)}.")] = "",
     pause_until: Annotated[
         str, typer.Option(metavar="DATE", help="Send nothing before this day (2025-09-01); papers wait.")
     ] = "",
@@ -40,7 +43,7 @@ def set_subscriber(
     as_json: Json = False,
 ) -> None:
     """Change what a subscriber gets, as they can by the links in their mails."""
-    if not (language or frequency or pause_until or resume or unsubscribe):
+    if not (language or frequency or detail or pause_until or resume or unsubscribe):
         raise typer.BadParameter("say what to change: see --help")
     if bool(pause_until) + resume + unsubscribe > 1:
         raise typer.BadParameter("give only one of --pause-until, --resume and --unsubscribe")
@@ -48,6 +51,7 @@ def set_subscriber(
     change = _Change(
         member("language", language, Language) if language else None,
         member("frequency", frequency, Frequency) if frequency else None,
+        member("detail", detail, Detail) if detail else None,
         _parse_pause(pause_until, moment) if pause_until else None,
         resume,
         unsubscribe,
@@ -85,6 +89,7 @@ def _apply(change: _Change, email: str, now: datetime) -> dict[str, Any]:
             now,
             language=change.language,
             frequency=change.frequency,
+            detail=change.detail,
             origin=BY_HAND,
         )
         if change.pause_until:

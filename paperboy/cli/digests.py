@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.details import Detail
 from core.errors import RunFailedError
 from core.frequencies import Frequency
 from core.languages import Language
@@ -20,6 +21,7 @@ from paperboy.cli.options import Json, Now, issue_name, member, names_of, now_or
 if TYPE_CHECKING:
     from delivery.progress import Progress
     from delivery.report import DigestReport
+    from emails.content import MailSpec
 
 
 def digest(
@@ -64,6 +66,7 @@ def preview(
     ] = None,
     language: Annotated[str | None, typer.Option(help=f"{names_of(Language)}.")] = None,
     frequency: Annotated[str | None, typer.Option(help=f"{names_of(Frequency)}.")] = None,
+    detail: Annotated[str | None, typer.Option(help=f"{names_of(Detail)}; full by default.")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Every kind of mail, with an index page to compare them.")
     ] = False,
@@ -71,33 +74,38 @@ def preview(
 ) -> None:
     """Write a mail of an issue, or every kind of mail, as .html, .txt and .eml."""
     if everything:
-        if language or frequency:
-            raise typer.BadParameter("comes without --language and --frequency", param_hint="--all")
+        if language or frequency or detail:
+            raise typer.BadParameter("comes without --language, --frequency and --detail", param_hint="--all")
         typer.echo(_preview_all(issue and issue_name(issue), out, now_or(parse_now(now))))
         return
+    from emails.content import MailSpec
+
     if not (issue and language and frequency):
         raise typer.BadParameter("give ISSUE, --language and --frequency, or --all")
-    chosen = member("language", language, Language), member("frequency", frequency, Frequency)
-    for path in _preview(issue_name(issue), *chosen, out, now_or(parse_now(now))):
+    spec = MailSpec(
+        preview_slot(frequency),
+        member("language", language, Language),
+        member("frequency", frequency, Frequency),
+        detail=member("detail", detail or Detail.FULL, Detail),
+    )
+    for path in _preview(issue_name(issue), spec, out, now_or(parse_now(now))):
         typer.echo(path)
 
 
-def _preview(name: str, language: Language, frequency: Frequency, out: Path, now: datetime) -> list[Path]:
-    """Write the first mail of an issue in a language and frequency, in three forms. Returns the paths."""
+def _preview(name: str, spec: "MailSpec", out: Path, now: datetime) -> list[Path]:
+    """Write the first mail of an issue as `spec` says, in three forms. Returns the paths."""
     from emails.choose import editions_of_issue
-    from emails.content import MailSpec
     from issues.queries import find, papers_in_issue
     from mailings.context import identity_from
-    from monitoring.previews import edition_preview
+    from monitoring.previews import detail_suffix, edition_preview
     from paperboy.cli.preview_files import write_preview
 
     settings, database = open_installation()
     with database.sessions() as session:
         issue = find(session, name)
         papers = papers_in_issue(issue)
-    spec = MailSpec(preview_slot(frequency), language, frequency)
     edition = editions_of_issue(papers, spec, daily_papers=settings.daily_papers)[0]
-    stem = f"{issue.week_start}-{language}-{frequency}"
+    stem = f"{issue.week_start}-{spec.language}-{spec.frequency}{detail_suffix(spec.detail)}"
     return write_preview(edition_preview(edition, stem, identity_from(settings), now), out)
 
 
@@ -142,8 +150,9 @@ def print_report(report: "DigestReport", as_json: bool) -> None:
         for reason, count in report.reasons.items():
             typer.echo(f"  skipped {count}: {reason}")
         for edition in report.editions:
+            kind = f"{edition['language']}, {edition['detail']}"
             size = f"{edition['bytes']} bytes, {edition['fill']:.0%} of the limit"
-            typer.echo(f"  {edition['readers']} x {edition['language']}: {edition['subject']} ({size})")
+            typer.echo(f"  {edition['readers']} x {kind}: {edition['subject']} ({size})")
 
     show(report.as_json(), as_json, print_lines)
     if report.fault:

@@ -84,6 +84,9 @@ def show_issue(issue: IssueName, as_json: Json = False) -> None:
             typer.echo(f"held: {reason}")
         for number, paper in enumerate(value["papers"], 1):
             typer.echo(f"{number:>3}. {paper['title_ko']} / {paper['title_en']}\n     {paper['url']}")
+            for language in TextLanguage:
+                if gist := paper[f"gist_{language}"]:
+                    typer.echo(f"     {language}: {gist}")
 
     show(value, as_json, print_lines)
 
@@ -178,6 +181,7 @@ def _issue_in_full(name: str) -> dict[str, Any]:
 def _paper_entry(paper: "PaperContent") -> dict[str, Any]:
     return {
         **{f"title_{language}": paper.texts_in(language).title for language in TextLanguage},
+        **{f"gist_{language}": paper.texts_in(language).gist for language in TextLanguage},
         **{f"intro_{language}": _block_entries(paper.texts_in(language).intro) for language in TextLanguage},
         **{
             f"abstract_{language}": _block_entries(paper.texts_in(language).abstract)

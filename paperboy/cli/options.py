@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 
@@ -29,6 +30,7 @@ IssueName = Annotated[
 ]
 LanguageName = Annotated[str, typer.Option("--language", help=f"{names_of(Language)}.")]
 FrequencyName = Annotated[str, typer.Option("--frequency", help=f"{names_of(Frequency)}.")]
+DetailName = Annotated[str, typer.Option("--detail", help=f"{names_of(Detail)}.")]
 
 Member = TypeVar("Member", bound=StrEnum)
 

@@ -112,7 +112,8 @@ def _print_plan(plan: dict[str, Any]) -> None:
     for reason, count in plan["left_out"].items():
         typer.echo(f"  left out {count}: {reason}")
     for edition in plan["editions"]:
-        typer.echo(f"  {edition['readers']} x {edition['language']}: {edition['subject']}")
+        kind = f"{edition['language']}, {edition['detail']}"
+        typer.echo(f"  {edition['readers']} x {kind}: {edition['subject']}")
     if plan["sample"]:
         typer.echo(f"  among them {', '.join(plan['sample'])}")
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.details import Detail
 from paperboy.cli.installation import open_installation
 from paperboy.cli.issues import issue_entry
 from paperboy.cli.options import Json, Now, issue_name, now_or, parse_now, print_table
@@ -44,7 +45,7 @@ def _status(now: str | None) -> dict[str, Any]:
         return {
             "attention": [asdict(item) for item in attention_items(session, moment, settings.bounce_alarm)],
             "issues": dict(Counter(issue_entry(issue)["state"] for issue in all_issues(session))),
-            "subscribers": {" ".join(kind): count for kind, count in count_by_kind(session).items()},
+            "subscribers": {_kind(kind): count for kind, count in count_by_kind(session).items()},
             "deliveries": dict(count_by_state(session)),
             "runs": [
                 {
@@ -57,6 +58,11 @@ def _status(now: str | None) -> dict[str, Any]:
                 for run in latest_runs(session, RUNS_OF_EACH_KIND)
             ],
         }
+
+
+def _kind(kind: tuple[str, ...]) -> str:
+    """What subscribers have in common: status, language and frequency, and the detail unless they get full mails."""
+    return " ".join(kind if kind[-1] != Detail.FULL else kind[:-1])
 
 
 def _result_line(result: dict[str, Any]) -> str:

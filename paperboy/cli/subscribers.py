@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from paperboy.cli.installation import open_installation
 from paperboy.cli.options import (
+    DetailName,
     FrequencyName,
     Json,
     LanguageName,
@@ -25,6 +27,7 @@ from paperboy.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from subscribers.choices import Choices
     from subscribers.models import Subscriber
     from subscribers.transfer import ImportReport, RejectedRow
 
@@ -36,19 +39,24 @@ def add_subscriber(
     email: str,
     language: LanguageName,
     frequency: FrequencyName,
+    detail: DetailName = Detail.FULL,
     name: Annotated[str, typer.Option(help="For the greeting.")] = "",
     confirmed: Annotated[bool, typer.Option("--confirmed", help="They have agreed already.")] = False,
     now: Now = None,
     as_json: Json = False,
 ) -> None:
     """Sign an address up. Without --confirmed a mail asks its owner to confirm."""
-    chosen = member("language", language, Language), member("frequency", frequency, Frequency)
-    show_brief(_add(email, *chosen, name, confirmed, now_or(parse_now(now))), as_json)
+    from subscribers.choices import Choices
+
+    choices = Choices(
+        member("language", language, Language),
+        member("frequency", frequency, Frequency),
+        member("detail", detail, Detail),
+    )
+    show_brief(_add(email, choices, name, confirmed, now_or(parse_now(now))), as_json)
 
 
-def _add(
-    email: str, language: Language, frequency: Frequency, name: str, confirmed: bool, now: datetime
-) -> dict[str, Any]:
+def _add(email: str, choices: "Choices", name: str, confirmed: bool, now: datetime) -> dict[str, Any]:
     from core.settings import secret_key
     from emails.kinds import MailKind
     from mailings.account_mails import plan_letter_once
@@ -65,7 +73,13 @@ def _add(
                 f"{email} asked to be forgotten: only its owner can sign up again, at {settings.base_url}"
             )
         subscriber = accounts.sign_up(
-            session, email, language=language, frequency=frequency, name=name, now=now
+            session,
+            email,
+            language=choices.language,
+            frequency=choices.frequency,
+            detail=choices.detail,
+            name=name,
+            now=now,
         )
         if confirmed:
             accounts.confirm(session, subscriber, now)
@@ -86,7 +100,7 @@ def list_subscribers(as_json: Json = False) -> None:
     with database.sessions() as session:
         known = select(Subscriber).where(Subscriber.status != SubscriberStatus.FORGOTTEN)
         entries = [subscriber_entry(row) for row in session.scalars(known.order_by(Subscriber.id))]
-    columns = ["id", "email", "language", "frequency", "status", "cursor"]
+    columns = ["id", "email", "language", "frequency", "detail", "status", "cursor"]
     rows = [[str(entry[column]) for column in columns] for entry in entries]
     show(entries, as_json, lambda: print_table("Subscribers", columns, rows))
 
@@ -102,8 +116,7 @@ def show_subscriber(email: str, as_json: Json = False) -> None:
         value = subscriber_entry(subscriber) | history_of_subscriber(session, subscriber)
 
     def print_lines() -> None:
-        settings = f"{value['language']}, {value['frequency']}, {value['status']}, cursor {value['cursor']}"
-        typer.echo(f"{value['email']}: {settings}")
+        typer.echo(f"{_line_of(value)}, cursor {value['cursor']}")
         if value["suppressed"]:
             typer.echo(f"suppressed: {value['suppressed']}")
         mail_keys = ("id", "planned_at", "slot", "state", "papers", "subject", "reply")
@@ -130,8 +143,8 @@ def import_from_csv(
 ) -> None:
     """Take readers over who agreed elsewhere. No mail is sent. Repeating it does no harm.
 
-    The first line names the columns: email, language and frequency, and perhaps name, confirmed_at,
-    status (active or paused) and paused_until. Known addresses stay as they are.
+    The first line names the columns: email, language and frequency, and perhaps detail, name,
+    confirmed_at, status (active or paused) and paused_until. Known addresses stay as they are.
     """
     moment = now_or(parse_now(now))
     if as_json:
@@ -238,11 +251,15 @@ def find_subscriber(session: Any, email: str) -> "Subscriber":
 
 def subscriber_entry(subscriber: "Subscriber") -> dict[str, Any]:
     """A subscriber in brief."""
-    names = ("id", "email", "name", "language", "frequency", "status", "cursor")
+    names = ("id", "email", "name", "language", "frequency", "detail", "status", "cursor")
     return {name: getattr(subscriber, name) for name in names}
 
 
 def show_brief(entry: dict[str, Any], as_json: bool) -> None:
     """Print a subscriber in brief."""
-    line = f"{entry['email']}: {entry['language']}, {entry['frequency']}, {entry['status']}"
-    show(entry, as_json, lambda: typer.echo(line))
+    show(entry, as_json, lambda: typer.echo(_line_of(entry)))
+
+
+def _line_of(entry: dict[str, Any]) -> str:
+    values = (entry[name] for name in ("language", "frequency", "detail", "status"))
+    return f"{entry['email']}: {', '.join(values)}"

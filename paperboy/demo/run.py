@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.database import Database
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from core.schema import open_database
@@ -28,14 +29,15 @@ from paperboy.demo.sample.data import weeks
 from paperboy.demo.sample.forum import Forum
 from paperboy.web.app import create_app, served
 from subscribers.accounts import confirm, sign_up
+from subscribers.choices import Choices
 
 SUBSCRIBERS = (
-    ("minji@example.com", "김민지", Language.KO, Frequency.WEEKLY),
-    ("jihoon@example.com", "박지훈", Language.KO, Frequency.DAILY),
-    ("alice@example.com", "Alice", Language.EN, Frequency.WEEKLY),
-    ("bob@example.com", "Bob", Language.EN, Frequency.DAILY),
-    ("seoyeon@example.com", "이서연", Language.BOTH, Frequency.WEEKLY),
-    ("daniel@example.com", "", Language.BOTH, Frequency.DAILY),
+    ("minji@example.com", "김민지", Choices(Language.KO, Frequency.WEEKLY)),
+    ("jihoon@example.com", "박지훈", Choices(Language.KO, Frequency.DAILY, Detail.BRIEF)),
+    ("alice@example.com", "Alice", Choices(Language.EN, Frequency.WEEKLY, Detail.BRIEF)),
+    ("bob@example.com", "Bob", Choices(Language.EN, Frequency.DAILY)),
+    ("seoyeon@example.com", "이서연", Choices(Language.BOTH, Frequency.WEEKLY)),
+    ("daniel@example.com", "", Choices(Language.BOTH, Frequency.DAILY, Detail.BRIEF)),
 )
 WORKDAYS = 5  # the daily digest runs on so many days after each weekly one
 EDITED_WEEK = 2  # the week whose post is edited, counted from 1
@@ -87,8 +89,8 @@ def _set_environment(folder: Path, feed_url: str, web_port: int) -> None:
 
 def _sign_up_subscribers(database: Database, now: datetime) -> None:
     with database.sessions.begin() as session:
-        for address, name, language, frequency in SUBSCRIBERS:
-            subscriber = sign_up(session, address, language=language, frequency=frequency, name=name, now=now)
+        for address, name, choices in SUBSCRIBERS:
+            subscriber = sign_up(session, address, **vars(choices), name=name, now=now)
             confirm(session, subscriber, now)
 
 
@@ -130,12 +132,12 @@ def _print_result(moment: datetime, result: dict[str, object], what: str) -> Non
 def _print_table(folder: Path) -> None:
     mails = mailbox.read(folder)
     table = Table(title="Who got what", title_justify="left")
-    for column in ("reader", "language", "frequency", "mails", "last subject"):
+    for column in ("reader", "language", "frequency", "detail", "mails", "last subject"):
         table.add_column(column, justify="right" if column == "mails" else "left")
-    for address, _, language, frequency in SUBSCRIBERS:
+    for address, _, choices in SUBSCRIBERS:
         received = [mail for mail in mails if mail.to == address]
         last_subject = received[-1].subject if received else ""
-        table.add_row(address, language, frequency, str(len(received)), last_subject)
+        table.add_row(address, *vars(choices).values(), str(len(received)), last_subject)
     Console(width=None if os.isatty(1) else 120).print(table)
 
 

@@ -1,6 +1,7 @@
 """The whole checkup: collects the checks of all subjects, runs them at once, and returns their findings."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import dns.resolver
@@ -11,7 +12,7 @@ from delivery.context import Clock
 from delivery.transport.base import SendError, send_one
 from delivery.transport.smtp.server import SmtpServer
 from emails.identity import MailIdentity
-from mailings.context import open_transport
+from mailings.context import open_transport, public_identity
 from monitoring.probe_mail import probe_mail
 from paperboy.doctor import (
     clock_offset,
@@ -47,7 +48,7 @@ def run_checkup(
         return [*loaded.findings, warning("checkup", problem, "correct the settings first")]
     checks, found = list(_checks_of_stores(settings, clock)), list(loaded.findings)
     try:
-        identity = MailIdentity(settings.sender, settings.base_url, _LINK_KEY, loaded.signer)
+        identity = replace(public_identity(settings), key=_LINK_KEY, signer=loaded.signer)
         dns_client = dns_records.DnsClient(resolver)
         checks += _checks_of_mail(settings, identity, loaded.servers, dns_client, sends_from, clock)
     except ValueError as error:  # for example a domain that IDNA does not allow

@@ -4,11 +4,13 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from paperboy.web.deps import ContextDep, Origin
 from paperboy.web.signup import accept_signup
 from subscribers.addresses import AccountError, normal_address
+from subscribers.choices import Choices
 
 router = APIRouter(prefix="/api")
 
@@ -19,6 +21,7 @@ class SignUp(BaseModel):
     email: str = Field(max_length=320, examples=["minji@example.org"])
     language: Language
     frequency: Frequency
+    detail: Detail = Detail.FULL
 
 
 class Answer(BaseModel):
@@ -50,6 +53,7 @@ def sign_up(wanted: SignUp, context: ContextDep, origin: Origin) -> Answer:
             },
             status_code=422,
         )
-    if accept_signup(context, address, wanted.language, wanted.frequency, origin):
+    choices = Choices(wanted.language, wanted.frequency, wanted.detail)
+    if accept_signup(context, address, choices, origin):
         return JSONResponse({"detail": "too many sign-ups; try again later"}, status_code=429)  # type: ignore[return-value]
     return Answer(detail="a mail asks to confirm")

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
 from core.languages import Language, TextLanguage
-from emails.compose import closing_parts, opening_parts, texts_of
+from emails.compose import closing_parts, opening_parts
 from emails.edition import Part
+from emails.paper_texts import texts_of
 from issues.arrivals import Arrival
 from issues.models import Issue
 from issues.parse.content import PaperContent
@@ -22,7 +23,7 @@ from issues.parse.text import from_json, has_hangul
 from issues.parse.titles import title_key
 from issues.queries import all_issues, papers_in_issue
 from paperboy.web.deps import ContextDep, WebContext
-from paperboy.web.i18n import page_language
+from paperboy.web.i18n import page_language, translate
 from paperboy.web.pages import render_page
 from paperboy.web.text_diff import TextDiff, diff_words
 
@@ -105,7 +106,13 @@ def show_feed(context: ContextDep) -> Response:
             loader=PackageLoader("paperboy.web"), autoescape=True, undefined=StrictUndefined
         )
         xml = environment.get_template("archive.atom").render(
-            issues=issues, base=context.settings.base_url, now=context.clock()
+            issues=issues,
+            base=context.settings.base_url,
+            name=context.identity.name,
+            subtitle=translate(
+                TextLanguage.KO, "tagline", forum=context.identity.forum_names[TextLanguage.KO]
+            ),
+            now=context.clock(),
         )
     return Response(xml, media_type="application/atom+xml")
 

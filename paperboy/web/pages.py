@@ -6,9 +6,11 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language, TextLanguage
 from emails.rendering.subject import full_dates
+from paperboy.web.deps import web_context
 from paperboy.web.i18n import format_day, page_language, translate
 
 
@@ -22,6 +24,7 @@ def render_page(
 ) -> HTMLResponse:
     """A page in the visitor's language."""
     language = page_language(request, subscriber_language)
+    identity = web_context(request).identity
     others = [other for other in TextLanguage if other != language]
     html = (
         templates()
@@ -29,7 +32,8 @@ def render_page(
         .render(
             language=language,
             other_languages=[(other, _address_in(other, request)) for other in others],
-            t=partial(translate, language),
+            identity=identity,
+            t=partial(translate, language, forum=identity.forum_names[language]),
             **values,
         )
     )
@@ -75,5 +79,6 @@ def templates() -> Environment:
         t_in=translate,
         languages=tuple(Language),
         frequencies=tuple(Frequency),
+        details=tuple(Detail),
     )
     return environment

@@ -1,4 +1,4 @@
-"""A subscriber's own page: language, frequency, pause, address, stored data, and forgetting."""
+"""A subscriber's own page: language, frequency, detail, pause, address, stored data, and forgetting."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -16,7 +16,7 @@ from paperboy.web.deps import ContextDep, Origin, WebContext
 from paperboy.web.pages import message_page, redirect, render_page
 from subscribers import accounts
 from subscribers.addresses import AccountError
-from subscribers.choices import parse_frequency, parse_language
+from subscribers.choices import parse_detail, parse_frequency, parse_language
 from subscribers.models import Subscriber
 from subscribers.tokens import ExpiredTokenError, LinkPurpose
 
@@ -69,8 +69,9 @@ def save(
     origin: Origin,
     language: FormText = "",
     frequency: FormText = "",
+    detail: FormText = "",
 ) -> Response:
-    """Set language and frequency."""
+    """Set language, frequency and detail. What the form leaves out stays as it is."""
 
     def change(session: Session, subscriber: Subscriber) -> None:
         accounts.change(
@@ -79,6 +80,7 @@ def save(
             context.clock(),
             language=parse_language(language) if language else None,
             frequency=parse_frequency(frequency) if frequency else None,
+            detail=parse_detail(detail) if detail else None,
             origin=origin,
         )
 
@@ -235,7 +237,7 @@ def _language_of(session: Session, expired: ExpiredTokenError) -> Language | Non
 
 
 def _stored_data(session: Session, subscriber: Subscriber) -> dict[str, Any]:
-    names = ("email", "name", "language", "frequency", "status", "new_email")
+    names = ("email", "name", "language", "frequency", "detail", "status", "new_email")
     days = ("created_at", "confirmed_at", "ended_at", "paused_until")
     return {
         **{name: getattr(subscriber, name) for name in names},

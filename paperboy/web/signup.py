@@ -1,19 +1,22 @@
 """Signing up: the form, what follows it, and the confirmation."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
+from core.details import Detail
 from core.frequencies import Frequency
-from core.languages import Language
 from emails.letters import OperatorNotice
 from issues.queries import all_issues
 from mailings import account_mails
 from paperboy.web.deps import ContextDep, Origin, WebContext
 from paperboy.web.pages import message_page, redirect, render_page
 from subscribers.addresses import AccountError, normal_address
+from subscribers.choices import Choices, parse_detail, parse_frequency, parse_language
 from subscribers.models import SignupRequest
 from subscribers.tokens import LinkPurpose
 
@@ -21,6 +24,11 @@ router = APIRouter(include_in_schema=False)
 
 LATEST_ISSUES = 3  # on the front page
 JUST_CONFIRMED = timedelta(hours=1)  # after which the page of the confirmation does not lead to the settings
+
+# What the form proposes; the language is the page's.
+FIRST_CHOICE: Mapping[str, str] = MappingProxyType(
+    {"language": "", "frequency": Frequency.WEEKLY, "detail": Detail.FULL}
+)
 
 FormText = Annotated[str, Form(max_length=400)]
 
@@ -39,29 +47,30 @@ def subscribe(
     email: FormText = "",
     language: FormText = "",
     frequency: FormText = "",
+    detail: FormText = Detail.FULL,
     website: FormText = "",
 ) -> Response:
     """Store a sign-up request. The page is the same for every address, so it does not tell who subscribes.
 
     `website` is a honeypot: people do not see this field, and robots fill it in.
     """
-    given = {"email": email, "chosen_language": language, "chosen_frequency": frequency}
-    if language not in list(Language) or frequency not in list(Frequency):
-        return _form(request, context, fault="choose", **given)
+    chosen = {"language": language, "frequency": frequency, "detail": detail}
+    try:
+        choices = Choices(parse_language(language), parse_frequency(frequency), parse_detail(detail))
+    except AccountError:
+        return _form(request, context, fault="choose", email=email, chosen=chosen)
     try:
         address = normal_address(email)
     except AccountError:
-        return _form(request, context, fault="bad_address", **given)
+        return _form(request, context, fault="bad_address", email=email, chosen=chosen)
     if not website:
-        exceeded = accept_signup(context, address, Language(language), Frequency(frequency), origin)
+        exceeded = accept_signup(context, address, choices, origin)
         if exceeded:
             return message_page(request, "too_many", status=429)
     return redirect("/sent", request)
 
 
-def accept_signup(
-    context: WebContext, address: str, language: Language, frequency: Frequency, origin: str
-) -> str:
+def accept_signup(context: WebContext, address: str, choices: Choices, origin: str) -> str:
     """Store a sign-up request for the background worker to answer. Returns the limit that it exceeds, or nothing.
 
     Nothing here depends on who has the address, so neither the answer nor its time reveals it.
@@ -75,8 +84,9 @@ def accept_signup(
         session.add(
             SignupRequest(
                 email=address,
-                language=language,
-                frequency=frequency,
+                language=choices.language,
+                frequency=choices.frequency,
+                detail=choices.detail,
                 network=origin,
                 received_at=context.clock(),
             )
@@ -140,8 +150,7 @@ def _form(
     *,
     fault: str = "",
     email: str = "",
-    chosen_language: str = "",
-    chosen_frequency: str = Frequency.WEEKLY,
+    chosen: Mapping[str, str] = FIRST_CHOICE,
 ) -> Response:
     with context.database.sessions() as session:
         issues = [issue for issue in all_issues(session) if issue.revision][:LATEST_ISSUES]
@@ -151,7 +160,6 @@ def _form(
             status=400 if fault else 200,
             fault=fault,
             email=email,
-            chosen_language=chosen_language,
-            chosen_frequency=chosen_frequency,
+            chosen=chosen,
             issues=issues,
         )

@@ -70,10 +70,13 @@ def test_a_held_issue_is_released_by_its_button(operator_site: Site) -> None:
 
 
 def test_the_preview_shows_the_mails_that_the_next_run_sends(operator_site: Site) -> None:
+    operator_site.add("brief@example.com", detail="brief")
     sign_in(operator_site)
     page = LexborHTMLParser(operator_site.client.get("/operator/preview").text)
     frames = [node.attributes["src"] or "" for node in page.css("iframe")]
-    assert len(frames) == 8, "there are weekly mails in three languages and daily ones in one, at two widths"
+    assert len(frames) == 10, "three languages by week, one by day and one in brief, at two widths"
+    brief = {address for address in frames if address.endswith("?detail=brief")}
+    assert [operator_site.client.get(address).status_code for address in brief] == [200]
     english_preview = next(address for address in frames if "/weekly/en/" in address)
     previewed = LexborHTMLParser(operator_site.client.get(english_preview).text)
     operator_site.digest(Frequency.WEEKLY)
@@ -129,7 +132,7 @@ def test_the_statistics_count_subscribers_by_week_and_the_results_of_each_run(op
     operator_site.digest(Frequency.WEEKLY)
     sign_in(operator_site)
     page = LexborHTMLParser(operator_site.client.get("/operator/figures").text)
-    assert len(page.css("svg")) == 6
+    assert len(page.css("svg")) == 7
     rows = [[cell.text() for cell in row.css("td")] for row in page.css("tbody tr")]
     assert rows[0][1:] == ["2", "1", "1"], "the columns are Korean, English and both"
     assert rows[-1][1:] == ["3", "0", "0", "0"], "the columns are sent, deferred, failed and bounced"

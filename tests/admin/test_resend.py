@@ -32,15 +32,16 @@ def form_for_everyone(site: Site) -> dict[str, str]:
 
 
 def test_copies_go_out_as_planned_and_a_second_click_sends_nothing(operator_site: Site) -> None:
+    operator_site.add("brief@example.com", detail="brief")
     sign_in(operator_site)
     form = form_for_everyone(operator_site)
     plan = operator_site.client.post("/operator/resend", data=form)
-    assert "4 copies" in visible_text(plan)
+    assert "5 copies" in visible_text(plan)
     with operator_site.database.sessions() as session:
         assert not session.scalar(select(func.count(Delivery.id))), "a plan stores nothing"
     links = [link.attributes["href"] or "" for link in LexborHTMLParser(plan.text).css("tbody a")]
     previews = {link: operator_site.client.get(link) for link in links}
-    assert len(previews) == 3, "there is a mail for each language"
+    assert len(previews) == 4, "there is a mail for each language, and one in brief"
     assert all("h1" in answer.text and answer.status_code == 200 for answer in previews.values())
     approved = {**form, "fingerprint": field_value(plan.text, "fingerprint")}
     sent = operator_site.client.post("/operator/resend/send", data=approved)
@@ -48,6 +49,7 @@ def test_copies_go_out_as_planned_and_a_second_click_sends_nothing(operator_site
     operator_site.wait_until_idle()
     assert sorted(message.rcpt[0] for message in operator_site.server.messages) == [
         "both@example.com",
+        "brief@example.com",
         "daily@example.com",
         "en@example.com",
         "ko@example.com",
@@ -56,9 +58,9 @@ def test_copies_go_out_as_planned_and_a_second_click_sends_nothing(operator_site
     assert again.status_code == 409
     assert "There is nothing to send" in visible_text(again)
     operator_site.wait_until_idle()
-    assert len(operator_site.server.messages) == 4
+    assert len(operator_site.server.messages) == 5
     result = visible_text(operator_site.client.get("/operator/resends/1"))
-    assert "sent 4" in result
+    assert "sent 5" in result
     assert "a trial" in result
 
 

@@ -44,25 +44,30 @@ def letters() -> list[tuple[str, str]]:
     return found
 
 
-def test_an_operator_changes_language_and_frequency_and_the_history_says_so(subscribers: Paperboy) -> None:
+def test_an_operator_changes_what_a_subscriber_gets_and_the_history_says_so(subscribers: Paperboy) -> None:
     changed = subscribers("set", "MINJI@example.com", "--language", "en", "--frequency", "daily", *NOW)
-    assert changed == (0, "minji@example.com: en, daily, active\n", "")
-    assert subscribers("set", MINJI, "--language", "both")[1] == "minji@example.com: both, daily, active\n"
-    assert changes_of_minji() == [("changed", "by hand")] * 2
+    assert changed == (0, "minji@example.com: en, daily, full, active\n", "")
+    changed = subscribers("set", MINJI, "--detail", "brief", *NOW)
+    assert changed == (0, "minji@example.com: en, daily, brief, active\n", "")
+    changed = subscribers("set", MINJI, "--language", "both")
+    assert changed[1] == "minji@example.com: both, daily, brief, active\n", "what is not named stays"
+    assert changes_of_minji() == [("changed", "by hand")] * 3
+    shown = json_of(subscribers("show", MINJI, "--json"))
+    assert (shown["detail"], shown["changes"][-2]["detail"]["detail"]) == ("brief", "brief")
 
 
 def test_an_operator_pauses_a_subscription_until_a_day_and_resumes_it(subscribers: Paperboy) -> None:
     paused = json_of(subscribers("set", MINJI, "--pause-until", "2025-08-20", "--json", *NOW))
     assert (paused["email"], paused["status"]) == (MINJI, "paused")
     assert json_of(subscribers("show", MINJI, "--json"))["changes"][-1]["detail"]["until"] == "2025-08-20"
-    assert subscribers("set", MINJI, "--resume")[1] == "minji@example.com: ko, weekly, active\n"
+    assert subscribers("set", MINJI, "--resume")[1] == "minji@example.com: ko, weekly, full, active\n"
     assert changes_of_minji() == [("paused", "by hand"), ("resumed", "by hand")]
 
 
 def test_an_operator_ends_a_subscription_with_one_farewell(subscribers: Paperboy) -> None:
     for _ in range(2):
         ended = subscribers("set", MINJI, "--unsubscribe", *NOW)
-        assert ended == (0, "minji@example.com: ko, weekly, unsubscribed\n", "")
+        assert ended == (0, "minji@example.com: ko, weekly, full, unsubscribed\n", "")
     assert changes_of_minji() == [("unsubscribed", "by hand")]
     assert letters() == [("farewell", "planned")]
 
@@ -77,6 +82,7 @@ def test_an_operator_ends_a_subscription_with_one_farewell(subscribers: Paperboy
         ("--pause-until", "2025-09-01", "--unsubscribe"),
         ("--language", "fr"),
         ("--frequency", "hourly"),
+        ("--detail", "long"),
         ("--pause-until", "soon"),
         ("--pause-until", "2025-08-04"),
         ("--pause-until", "2027-01-01"),
@@ -109,4 +115,4 @@ def test_a_change_that_is_impossible_is_one_line_and_changes_nothing(
     assert (code, out) == (1, "")
     assert err.startswith(line)
     assert len(err.splitlines()) == 1
-    assert subscribers("set", MINJI, "--frequency", "daily")[1].endswith("ko, daily, unsubscribed\n")
+    assert subscribers("set", MINJI, "--frequency", "daily")[1].endswith("ko, daily, full, unsubscribed\n")

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from core.database import Database
+from core.languages import TextLanguage
 from delivery.transport import mailbox
 from issues.parse.content import Section
 from issues.parse.text import strip_emoji
@@ -69,6 +70,7 @@ def test_an_issue_is_shown_as_in_its_post(paperboy: Paperboy) -> None:
         assert len(shown["papers"]) == len(truth["papers"])
         for paper, true in zip(shown["papers"], truth["papers"], strict=True):
             assert (paper["title_ko"], paper["title_en"]) == (true["title_ko"], true["title_en"])
+            assert all(paper[f"gist_{language}"] for language in TextLanguage)
             assert (paper["url"], paper["links"]) == (true["paper_url"], true["more_urls"])
             assert [(b["type"], _without_emoji(b["text"])) for b in paper["intro_ko"]] == [
                 (b["type"], _without_emoji(b["text"])) for b in true["intro_ko"]
@@ -76,6 +78,16 @@ def test_an_issue_is_shown_as_in_its_post(paperboy: Paperboy) -> None:
             assert [_without_emoji(b["text"]) for b in paper["abstract_en"]] == [
                 _without_emoji(text) for text in true["abstract_en"]
             ]
+
+
+def test_an_issue_as_text_has_the_gist_of_each_paper(paperboy: Paperboy) -> None:
+    json_of(paperboy("ingest", "--json"))
+    papers = json_of(paperboy("issues", "show", "8427", "--json"))["papers"]
+    _, shown, _ = paperboy("issues", "show", "8427")
+    lines = shown.splitlines()
+    assert [line for line in lines if line.startswith(("     ko: ", "     en: "))] == [
+        f"     {language}: {paper[f'gist_{language}']}" for paper in papers for language in TextLanguage
+    ]
 
 
 def test_an_issue_in_json_has_the_pictures_and_sections_of_its_papers(

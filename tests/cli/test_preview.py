@@ -24,6 +24,8 @@ def test_a_preview_is_an_html_file_a_text_file_and_a_mail(paperboy: Paperboy, tm
     page = (tmp_path / "out" / "2025-03-24-both-weekly.html").read_text(encoding="utf-8")
     assert body.get_content().splitlines() == page.splitlines()
     assert ".invalid" not in page, "every placeholder is filled in"
+    code, out, _ = paperboy("preview", "2025-03-24", *options, "--detail", "brief")
+    assert (code, {Path(line).stem for line in out.split()}) == (0, {"2025-03-24-both-weekly-brief"})
 
 
 @pytest.mark.parametrize("issue", [(), ("2025-07-28",)])
@@ -36,11 +38,23 @@ def test_all_previews_are_files_of_every_kind_of_mail_and_a_page_that_shows_them
     folder = tmp_path / "out"
     names = {path.stem for path in folder.glob("*.eml")}
     mails = {re.sub(r"-day-\d$", "", name) for name in names}
-    digests = ("weekly", "daily", "welcome-weekly", "welcome-daily", "copy", "correction")
-    letters = ("confirmation", "welcome", "preferences-link", "reminder", "move", "farewell", "notice")
+    digests = ("weekly", "daily", "welcome-weekly", "welcome-daily", "copy")
+    others = (
+        "correction",
+        "confirmation",
+        "welcome",
+        "preferences-link",
+        "reminder",
+        "move",
+        "farewell",
+        "notice",
+    )
     assert mails == {
-        f"{kind}-{language}" for kind in (*digests, *letters) for language in ("ko", "en", "both")
-    }
+        f"{kind}-{language}{detail}"
+        for kind in (*digests, *others)
+        for language in ("ko", "en", "both")
+        for detail in (("", "-brief") if kind in digests else ("",))
+    } - {"notice-both"}
     assert len(list(folder.iterdir())) == 3 * len(names) + 1
     page = LexborHTMLParser((folder / "index.html").read_bytes())
     assert {node.attributes["id"] for node in page.css("section")} == names

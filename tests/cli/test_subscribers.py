@@ -89,10 +89,10 @@ def test_an_exported_file_can_be_imported(subscribers: Paperboy) -> None:
     subscribers("import", "subscribers.csv")
     code, out, err = subscribers("export")
     assert (code, err) == (0, "")
-    assert [line.split(",")[:3] for line in out.split("\r\n") if line] == [
-        ["email", "language", "frequency"],
-        ["minji@example.com", "ko", "weekly"],
-        ["jihoon@example.com", "en", "daily"],
+    assert [line.split(",")[:4] for line in out.split("\r\n") if line] == [
+        ["email", "language", "frequency", "detail"],
+        ["minji@example.com", "ko", "weekly", "full"],
+        ["jihoon@example.com", "en", "daily", "full"],
     ]
     assert subscribers("export", "out.csv") == (0, "2 subscribers in out.csv\n", "")
     assert Path("out.csv").read_bytes() == b"\xef\xbb\xbf" + out.encode()
@@ -147,7 +147,7 @@ def test_a_forgotten_subscriber_who_signed_up_again_is_like_any_other(subscriber
             now,
         )
     database.engine.dispose()
-    assert subscribers(*ADD_MINJI)[:2] == (0, "minji@example.com: ko, weekly, active\n")
+    assert subscribers(*ADD_MINJI)[:2] == (0, "minji@example.com: ko, weekly, full, active\n")
     assert subscribers("import", "subscribers.csv")[1].endswith("0 added, 2 known already, 1 refused\n")
 
 
@@ -177,3 +177,12 @@ def test_an_impossible_command_is_one_line_and_changes_nothing(
     assert arguments[1] in err
     assert sorted(Path().glob("**/*.csv")) == before
     assert subscribers("export", "--all")[1].count("example.com") == 0
+
+
+def test_an_added_subscriber_gets_the_detail_that_was_named(subscribers: Paperboy) -> None:
+    assert subscribers(*ADD_MINJI, "--detail", "brief", "--confirmed")[:2] == (
+        0,
+        "Minji@example.com: ko, weekly, brief, active\n",
+    )
+    (minji,) = json_of(subscribers("list", "--json"))
+    assert minji["detail"] == "brief"

@@ -1,19 +1,18 @@
 """The migrations create the tables of the models on both databases."""
 
-from datetime import UTC, datetime
-
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 import core.run_log
 import delivery.models
 import issues.models
 import subscribers.models
 from core.database import Base, Database, DatabaseError
+from core.details import Detail
 from core.schema import MIGRATIONS, ensure_current, migrate
 
 TABLES = (
@@ -37,18 +36,18 @@ def test_an_older_database_is_refused_until_it_is_migrated_and_keeps_its_rows(da
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
         command.downgrade(config, "0003")
-        connection.execute(
-            insert(subscribers.models.Subscriber.__table__).values(  # type: ignore[arg-type]
-                email="minji@example.com", name="", language="ko", frequency="weekly", status="active",
-                cursor=0, handle="h", created_at=datetime(2025, 8, 4, tzinfo=UTC),
-            )
-        )  # fmt: skip
+        connection.exec_driver_sql(
+            "INSERT INTO subscribers"
+            " (email, name, language, frequency, status, cursor, handle, created_at, new_email)"
+            " VALUES ('minji@example.com', '', 'ko', 'weekly', 'active', 0, 'h', '2025-08-04 00:00:00', '')"
+        )
     with pytest.raises(DatabaseError, match="run `paperboy migrate`"):
         ensure_current(engine)
     migrate(engine)
     ensure_current(engine)
     with database.sessions() as session:
-        assert session.scalars(select(subscribers.models.Subscriber.email)).all() == ["minji@example.com"]
+        kept = session.scalars(select(subscribers.models.Subscriber)).one()
+        assert (kept.email, kept.detail) == ("minji@example.com", Detail.FULL)
 
 
 def test_the_database_of_a_newer_paperboy_is_refused(database: Database) -> None:

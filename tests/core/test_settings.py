@@ -24,3 +24,26 @@ def test_every_default_is_a_valid_setting() -> None:
         name: value for name, value in default.model_dump().items() if isinstance(value, str) and value
     }
     assert Settings(_env_file=None, **texts) == default  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("NAME", "Paper\nboy", "must be one line of at most 60 characters"),
+        ("NAME", "x" * 61, "must be one line of at most 60 characters"),
+        ("FORUM_NAME", " \t ", "must be one line of at most 120 characters"),
+        ("POSTAL_ADDRESS", "Seoul\r\nKorea", "must be one line of at most 200 characters"),
+        ("CONTACT", "nobody", "must be an address like editors@example.org"),
+        ("CONTACT", "Editors <editors@example.org>", "must be an address like editors@example.org"),
+        ("REPLY_TO", "a@b@example.org", "must be an address like editors@example.org"),
+        ("REPLY_TO", "편집부@example.org", "must be an address like editors@example.org"),
+        ("SENDER", "news@", "must be an address like Paperboy <news@example.org>"),
+    ],
+)
+def test_a_name_or_an_address_that_no_mail_can_bear_is_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
+) -> None:
+    monkeypatch.setenv(f"PAPERBOY_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value).splitlines() == [f"PAPERBOY_{name}: {line}"]

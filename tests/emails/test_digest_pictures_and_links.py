@@ -1,7 +1,5 @@
 """Pictures and links of a paper in a digest: which are shown, how large, and under which label."""
 
-import re
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,7 +60,7 @@ def test_a_picture_of_unknown_size_or_in_a_mail_of_many_papers_is_not_shown() ->
 
 
 @languages
-def test_every_link_of_a_paper_has_a_kind_and_a_label(language: Language) -> None:
+def test_every_link_of_a_paper_has_the_name_of_what_is_there(language: Language) -> None:
     linked = paper(
         anchor="p-1-owl-3",
         links=(
@@ -74,19 +72,37 @@ def test_every_link_of_a_paper_has_a_kind_and_a_label(language: Language) -> Non
     )
     mail = Mail(edition_of(issue_of([linked]), language=language))
     expected = [
-        ("link_paper", "arxiv.org/abs/2508.00001", linked.url),
-        ("link_code", "github.com/owl/nest", linked.links[0].url),
-        ("link_project", "owl.github.io", linked.links[1].url),
-        ("link_more", "huggingface.co/owl/nest", linked.links[2].url),
-        ("link_more", "Owl's own words", linked.links[3].url),
-        ("link_discuss", translate(language, "discuss"), "https://forum.example/t/9001#p-1-owl-3"),
+        ("arXiv", linked.url),
+        ("PDF", linked.url.replace("/abs/", "/pdf/")),
+        (translate(language, "link_code"), linked.links[0].url),
+        (translate(language, "link_project"), linked.links[1].url),
+        ("Hugging Face", linked.links[2].url),
+        ("Owl's own words", linked.links[3].url),
+        (translate(language, "link_discuss"), "https://forum.example/t/9001#p-1-owl-3"),
     ]
-    numbers = {url: number for number, url in re.findall(r"(?m)^\[(\d+)\] (.+)$", mail.text)}
-    at_html = at_text = 0
-    for kind, label, url in expected:
-        at_html = mail.visible_text.index(f"{translate(language, kind)}: {label}", at_html)
-        at_text = mail.text.index(f"{translate(language, kind)}: {label} [{numbers[url]}]", at_text)
-        assert label in {on_one_line(node.text()) for node in mail.tree.css(f'a[href="{url}"]')}
+    links = [(on_one_line(node.text()), node.attributes["href"]) for node in mail.tree.css("p > a")]
+    assert [link for link in links if link in expected] == expected
+    assert all(f"    {name}: {url}\n" in mail.text for name, url in expected)
+
+
+def test_links_of_one_kind_are_told_apart_by_their_addresses() -> None:
+    linked = paper(links=(Link("https://github.com/a/b"), Link("https://github.com/c/d")))
+    mail = Mail(edition_of(issue_of([linked]), language="en"))
+    assert "Code (github.com/a/b) · Code (github.com/c/d)" in mail.visible_text
+
+
+def test_a_paper_that_is_not_on_arxiv_is_linked_by_the_name_of_its_site() -> None:
+    for url, names in (
+        ("https://openreview.net/forum?id=1", ["OpenReview"]),
+        ("https://journal.example/1", ["Paper"]),
+        ("https://journal.example/1.pdf", ["PDF"]),
+        ("", []),
+    ):
+        mail = Mail(edition_of(issue_of([paper(url=url)]), language="en"))
+        (unit,) = mail.edition.papers
+        shown = [node.text() for node in mail.tree.css("p > a")]
+        assert shown[: len(names) + 1] == [*names, "Discussion"]
+        assert unit.forum in mail.hrefs
 
 
 def test_a_korean_link_label_appears_only_in_mails_with_korean() -> None:
@@ -94,5 +110,5 @@ def test_a_korean_link_label_appears_only_in_mails_with_korean() -> None:
     labels = {Language.KO: "설명 글", Language.BOTH: "설명 글", Language.EN: "blog.example"}
     for language, label in labels.items():
         mail = Mail(edition_of(issue_of([labelled]), language=language))
-        assert f"{translate(language, 'link_more')}: {label}" in mail.visible_text
-        assert f"{translate(language, 'link_more')}: {label}" in mail.text
+        assert f" · {label} · " in mail.visible_text
+        assert f"    {label}: https://blog.example/" in mail.text

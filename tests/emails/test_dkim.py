@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from emails.content import Content
+from emails.kinds import MailKind
 from emails.message import Recipient, build_message
 from emails.mime.dkim_signing import DkimKeyError, load_signer
 from tests.support.factories import (
@@ -23,6 +25,7 @@ from tests.support.factories import (
 from tests.support.servers.smtp import ScriptedServer
 
 MINJI = Recipient("minji@example.com", "김민지", "0123456789abcdef")
+LIST_FIELDS = ("Id", "Unsubscribe", "Unsubscribe-Post", "Help", "Owner", "Archive", "Post")
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -69,6 +72,29 @@ def test_a_change_in_a_signed_field_breaks_the_signature(received: bytes, field:
     start = f"\r\n{field}: ".encode()
     assert received.count(start) == 1
     assert not is_valid(received.replace(start, start + b"x"))
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["From", "To", "Subject", "Date", "Reply-To", *(f"List-{name}" for name in LIST_FIELDS)],
+)
+def test_nobody_can_add_a_field_to_a_signed_mail(received: bytes, field: str) -> None:
+    """Mail programs differ in which of two fields they show (RFC 6376, 8.15)."""
+    assert not is_valid(f"{field}: somebody@else.example\r\n".encode() + received)
+
+
+def test_a_forwarder_may_add_fields_that_mean_nothing_to_a_reader(received: bytes) -> None:
+    assert is_valid(b"Received: from a.example by b.example\r\nX-Spam-Score: 0\r\n" + received)
+
+
+def test_a_letter_without_list_fields_is_signed_so_that_none_can_be_added(key_file: Path) -> None:
+    identity = replace(IDENTITY, signer=load_signer("mail", key_file), reply_to="editors@paperboy.example")
+    spec = replace(digest_spec(), kind=MailKind.CONFIRMATION)
+    content = Content("제목", "<p>글</p>", "글", "0" * 20)
+    letter = build_message(spec, content, MINJI, identity, message_id="0f@paperboy.example", now=NOW).data
+    assert is_valid(letter)
+    for field in ("List-Unsubscribe: <https://else.example>", "Reply-To: somebody@else.example"):
+        assert not is_valid(f"{field}\r\n".encode() + letter)
 
 
 def test_a_change_in_the_text_breaks_the_signature(received: bytes) -> None:

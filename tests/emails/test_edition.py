@@ -13,10 +13,11 @@ from core.frequencies import Frequency
 from core.languages import Language
 from core.slots import preview_slot, resend_edition_slot
 from emails.choose import MAX_PAPERS, edition_to_resend, editions_of_issue, next_edition, portion
-from emails.compose import MAX_LINKS, MAX_PAPERS_WITH_PICTURES, MAX_SECTIONS, compose
+from emails.compose import MAX_LINKS, MAX_PAPERS_WITH_PICTURES, compose
 from emails.content import MailSpec
 from emails.edition import Edition, EmptyIssueError
 from emails.kinds import MailKind
+from emails.paper_texts import MAX_SECTIONS
 from issues.arrivals import Arrival
 from issues.parse.content import IssueContent, Link, Picture, Section
 from issues.parse.text import Block
@@ -218,14 +219,14 @@ def test_further_sections_stand_at_their_places_in_the_language_of_the_mail() ->
     )
     whole = paper(intro_en=blocks("An introduction."), notes=blocks("덧붙입니다."), sections=sections)
     (unit,) = edition_of(issue_of([whole]), language="en").papers
-    assert [(part.heading or part.name, part.follows_links) for part in unit.parts] == [
-        ("the title part", False),
-        ("intro", False),
-        ("the intro part", False),
-        ("abstract", False),
-        ("the abstract part", False),
-        ("the link part", True),
-        ("the more part", True),
+    assert [part.heading or part.name for part in unit.parts] == [
+        "the title part",
+        "intro",
+        "the intro part",
+        "abstract",
+        "the abstract part",
+        "the link part",
+        "the more part",
     ]
     assert [part.name for part in unit.parts if part.opens] == ["intro"]
     (unit,) = edition_of(issue_of([whole]), language="both").papers

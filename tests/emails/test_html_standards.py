@@ -10,10 +10,15 @@ from tests.support.programs import MAIL_CHECKS, node_module, output_of
 
 # Features that some client lacks, and what its users see instead.
 ACCEPTED = {
+    "<style> element": "the two languages stand one below the other, and a dark mode inverts the colours",
+    "@media": "the two languages stand one below the other, and a dark mode inverts the colours",
+    "color-scheme CSS property": "a dark mode inverts the colours",
+    "color-scheme meta tag": "a dark mode inverts the colours",
     "<body> element": "it becomes a <div>, and the tables inside have colour and width",
     "aria-label attribute": "Windows Mail's screen reader reads the text alone",
     "display:none": "the preheader is visible above the mail",
     "role attribute": "Windows Mail's screen reader announces tables",
+    "white-space": "a name of several words takes two lines above the mail",
     "word-break": "Korean lines break inside words",
     "word-wrap": "a very long word widens the mail",
 }

@@ -10,12 +10,16 @@ import pytest
 
 from core.frequencies import Frequency
 from core.languages import Language, TextLanguage
+from emails.choose import edition_to_resend
+from emails.content import MailSpec
 from emails.edition import Edition
+from emails.kinds import MailKind
 from emails.rendering import i18n
 from emails.rendering.greeting import greeting
 from emails.rendering.i18n import date_values, phrases, translate
+from emails.rendering.subject import full_dates
 from issues.arrivals import Arrival
-from issues.parse.content import Picture
+from issues.parse.content import Link, Picture
 from issues.parse.text import has_hangul
 from monitoring.previews import issue_previews, letter_previews
 from tests.support.all_mails import edited_papers, large_issue
@@ -49,6 +53,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> dict[TextLanguage, RecordingPhr
 def every_kind_of_issue() -> Iterator[Sequence[Arrival]]:
     """Issues whose digests together use every phrase of a digest."""
     untitled = paper(1, title_ko="", title_en="", abstract_en=(), intro_ko=blocks("길을 비춥니다. " * 900))
+    elsewhere = replace(paper(1), url="https://journal.example/1", links=(Link("https://a.github.io/x"),))
     pictured = replace(untitled, pictures=(Picture("https://a.example/p.png", 690, 388),))
     yield edited_papers()
     yield arrivals_of(large_issue())
@@ -56,9 +61,26 @@ def every_kind_of_issue() -> Iterator[Sequence[Arrival]]:
     yield arrivals_of(
         issue_of([paper(1, intro_ko=(), intro_en=blocks("An introduction.")), paper(2), paper(3)])
     )
+    yield arrivals_of(issue_of([elsewhere, paper(2)], summary=blocks("한 줄 요약입니다.")))
     first, second = arrivals_of(issue_of(2))
     yield [first, replace(second, late=True)]
     yield [first, *(replace(arrival, late=True) for arrival in arrivals_of(issue_of(3))[1:])]
+
+
+def corrections(language: Language) -> Iterator[Edition]:
+    """Corrections of a paper of which everything changed, and one or several sentences are gone."""
+    (arrival,) = arrivals_of(issue_of([paper(1, intro_ko=blocks("새 소개입니다."), intro_en=blocks("New."))]))
+    spec = MailSpec("resend:1", language, Frequency.WEEKLY, MailKind.CORRECTION)
+    for old in ("One. Two.", "One. Two. Three."):
+        before = paper(
+            1,
+            title_ko="옛 제목",
+            title_en="Old",
+            intro_ko=blocks(old),
+            intro_en=blocks(old),
+            url="https://a.example/1",
+        )
+        yield edition_to_resend([replace(arrival, before=before)], spec)
 
 
 def edition_over_two_years(language: Language) -> Edition:
@@ -80,7 +102,11 @@ def test_every_phrase_is_used_in_some_mail_and_every_used_phrase_exists(
         assert [mail for mail in issue_previews(papers, IDENTITY, NOW, daily_papers=2) if mail.subject]
     assert [mail for mail in letter_previews(IDENTITY, NOW) if mail.subject]
     for language, name in product(Language, ("김민지", "")):
-        rendered(edition_over_two_years(language))
+        brief = edition_of(issue_of(3), language=language, frequency="daily", detail="brief")
+        for edition in (edition_over_two_years(language), brief, *corrections(language)):
+            rendered(edition)
+        full_dates(language, date(2025, 7, 28), date(2025, 8, 3))  # on the pages
+        full_dates(language, date(2025, 12, 29), date(2026, 1, 4))
         greeting(language, name)
     used = set().union(*(known.used for known in recorded.values()))
     assert set(phrases(Language.KO)) | set(phrases(Language.EN)) == used
@@ -111,19 +137,17 @@ def test_every_singular_has_a_plural_with_the_same_values() -> None:
 @pytest.mark.parametrize(
     "phrase", sorted(plural_name(name) for name in phrases(Language.EN) if name.endswith(SINGULAR))
 )
-def test_the_singular_of_a_phrase_says_paper_and_the_plural_papers(phrase: str) -> None:
-    values = {"names": "A", "dates": "B", **DATE_VALUES}
-    one, two = (translate(Language.EN, phrase, count=count, **values) for count in (1, 2))
-    assert "papers" not in one
-    assert "paper" in one
-    assert "papers" in two
+def test_the_singular_of_a_phrase_speaks_of_one_and_the_plural_of_several(phrase: str) -> None:
+    one, two = (translate(Language.EN, phrase, count=count, positions=count, total=9) for count in (1, 2))
+    assert not re.search(r"\b(papers|sentences|these)\b", one, re.IGNORECASE)
+    assert re.search(r"\b(papers|sentences)\b", two, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("frequency", Frequency)
 def test_an_english_digest_of_one_paper_never_speaks_of_papers(frequency: Frequency) -> None:
     mail = Mail(edition_of(issue_of(1), language="en", frequency=frequency))
-    beginning = mail.visible_text.partition(translate(Language.EN, "contents"))[0]
-    assert translate(Language.EN, "greeting_plain") in beginning
+    beginning = mail.visible_text.partition(translate(Language.EN, "overview"))[0]
+    assert "title of paper 1" in beginning
     assert "papers" not in mail.content.subject + beginning
 
 
@@ -134,7 +158,8 @@ def test_only_korean_phrases_have_korean(language: TextLanguage) -> None:
 
 def test_korean_phrases_are_korean_except_names_and_dates() -> None:
     foreign = [name for name, phrase in phrases(Language.KO).items() if not has_hangul(phrase)]
-    assert {name for name in foreign if not name.startswith("dates")} == {"brand", "part_in"}
+    names = {name for name in foreign if not name.startswith(("dates", "subject_"))}
+    assert names == {"part_in"}
 
 
 def test_the_frame_of_a_mail_in_both_languages_is_korean() -> None:

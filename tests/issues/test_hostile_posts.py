@@ -18,7 +18,7 @@ from issues.parse.readable import readable_blocks
 from issues.parse.text import Block, TextError
 from issues.serialize import content_from_json, issue_to_json
 from mailings.trial_rendering import faults_of
-from tests.support.factories import content_of_edition, edition_of
+from tests.support.factories import IDENTITY, content_of_edition, edition_of
 from tests.support.post_html import TITLE, URL, paper_html, post_html
 
 # Two of them, in every order, can begin or end whatever the parser and the LaTeX clean-up know.
@@ -158,7 +158,7 @@ def test_nothing_recurses_and_what_is_too_deep_is_held() -> None:
     assert held == {1, 2, 3}
     assert all("too many open tags" in contents[number].problems[0] for number in held)
     coming = {number: (URL, content) for number, content in contents.items() if number not in held}
-    assert not faults_of(coming, base_url="https://paperboy.example", daily_papers=2)
+    assert not faults_of(coming, identity=IDENTITY, daily_papers=2)
 
 
 # --- signs --------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_signs_that_no_mail_can_hold_are_neither_stored_nor_fatal() -> None:
     assert not [text for text in strings_in(stored) if storable(text) != text]
     assert content.papers[0].links[0].url == "https://a.b/cd"
     restored = content_from_json(stored)
-    assert not faults_of({1: (URL, restored)}, base_url="https://paperboy.example", daily_papers=2)
+    assert not faults_of({1: (URL, restored)}, identity=IDENTITY, daily_papers=2)
 
 
 @pytest.mark.parametrize(

@@ -129,10 +129,10 @@ def test_a_mail_that_cannot_be_rendered_costs_only_its_own_readers_their_mail(
         add_subscriber(session, "minji@example.com", language="ko")
         add_subscriber(session, "bob@example.com", language="en")
 
-    def fail_in_english(edition: Edition, **arguments: Any) -> Rendered:
+    def fail_in_english(edition: Edition, *arguments: Any, **options: Any) -> Rendered:
         if edition.spec.language == Language.EN:
             raise ZeroDivisionError("a template\nwith a fault")
-        return render(edition, **arguments)
+        return render(edition, *arguments, **options)
 
     monkeypatch.setattr(next_mail, "render", fail_in_english)
     report = digest(database, server)

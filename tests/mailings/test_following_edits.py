@@ -1,5 +1,6 @@
 """An edit is seen for what it is: papers restored, renamed, reordered, and posts deleted."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -11,9 +12,10 @@ from core.frequencies import Frequency
 from issues.queries import find
 from mailings import intake
 from mailings.digest_run import run_digest
+from mailings.resend.plan import plan_resend
 from mailings.resend.request import ResendRequest
 from subscribers import accounts
-from tests.support.factories import RULES, add_subscriber, sending_context_at
+from tests.support.factories import IDENTITY, RULES, add_subscriber, sending_context_at
 from tests.support.posted import paper, take, weekly_post
 from tests.support.resends import resend
 from tests.support.servers.smtp import ScriptedServer
@@ -39,7 +41,9 @@ def daily(database: Database, server: ScriptedServer, day: int) -> list[tuple[st
     sent = server.messages[before:]
     names = ("Owl", "Hawk", "Kite")
     texts = [(message.rcpt[0], text_of(message.data)) for message in sent]
-    return sorted((to, [name for name in names if f"# {name} Paper" in text]) for to, text in texts)
+    return sorted(
+        (to, [name for name in names if re.search(rf"(?m)^ +\d+\. {name} Paper", text)]) for to, text in texts
+    )
 
 
 def text_of(data: bytes) -> str:
@@ -136,8 +140,22 @@ def test_a_corrected_title_is_sent_to_those_who_got_the_old_one(
     request = ResendRequest(issue="9001", is_correction=True, reason="the title was wrong")
     assert resend(database, server, request, MORNING + DAY).sent == 1
     _, correction = (text_of(message.data) for message in server.messages)
-    assert "Hawk Paper with Wings" in correction
+    assert "Hawk Paper → Hawk Paper with Wings" in " ".join(correction.split())
     assert "Owl Paper" not in correction
+
+
+def test_a_correction_marks_the_sentences_that_are_new_since_a_subscriber_first_got_the_paper(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    daily(database, server, 0)
+    once = OWL.replace("The abstract of Owl.", "The abstract of Owl. It has wings.")
+    take(database, weekly_post(once), at=MORNING + DAY / 2)
+    take(database, weekly_post(once.replace("It has wings.", "It has wings. It flies.")), at=MORNING + DAY)
+    request = ResendRequest(issue="9001", is_correction=True, reason="the abstract was cut")
+    assert resend(database, server, request, MORNING + 2 * DAY).sent == 1
+    assert ">> It has wings. << >> It flies. <<" in " ".join(text_of(server.messages[-1].data).split())
 
 
 def test_an_overview_that_was_read_does_not_come_again_after_its_papers_are_withdrawn(
@@ -211,3 +229,19 @@ def test_a_parser_that_reads_the_same_post_in_another_way_corrects_nothing(sqlit
         issue = find(session, "9001")
         assert issue.revisions[-1].content["overview"] != []
         assert [paper.corrected_at for paper in issue.papers] == [None, None]
+
+
+def test_a_correction_goes_only_to_those_in_whose_language_something_changed(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL), at=SUNDAY)
+    subscribe(database, "minji@example.com", language="ko")
+    subscribe(database, "john@example.com", language="en")
+    daily(database, server, 0)
+    take(database, weekly_post(paper("Owl", words="덧붙인 말입니다.")), at=MORNING + DAY / 2)
+    request = ResendRequest(issue="9001", is_correction=True, reason="a sentence was missing")
+    with database.sessions() as session:
+        left_out = plan_resend(session, request, IDENTITY, MORNING + DAY).as_json()["left_out"]
+    assert left_out == {"nothing has changed in their language": 1}
+    assert resend(database, server, request, MORNING + DAY).sent == 1
+    assert server.messages[-1].rcpt[0] == "minji@example.com"

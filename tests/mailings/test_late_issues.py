@@ -12,6 +12,7 @@ from core.frequencies import Frequency
 from core.languages import Language
 from delivery.models import Delivery
 from subscribers import accounts
+from subscribers.choices import Choices
 from tests.support.simulation import operators, people
 from tests.support.simulation.checks import check_received, received
 from tests.support.simulation.forum import SEOUL
@@ -92,7 +93,7 @@ def schedule(database: Database, post_at: datetime, down: range = range(0)) -> S
         (DAILY, Frequency.DAILY),
         (LEFTOVER, Frequency.WEEKLY),
     ):
-        operators.add_subscriber(newsletter, number, Language.KO, frequency)
+        operators.add_subscriber(newsletter, number, Choices(Language.KO, frequency))
     for day in range(3):
         newsletter.now = MONDAY + timedelta(days=day - 7, hours=18)
         newsletter.run(Frequency.DAILY)

@@ -45,7 +45,8 @@ def test_a_sign_up_is_answered_by_one_confirmation_with_a_link(
     assert status_of(database) == "pending"
     with database.sessions() as session:
         (signed_up,) = session.scalars(select(AccountEvent))
-        assert signed_up.detail == {"from": "198.51.100.0/24", "language": "both", "frequency": "daily"}
+        choices = {"language": "both", "frequency": "daily", "detail": "full"}
+        assert signed_up.detail == {"from": "198.51.100.0/24", **choices}
 
 
 def test_signing_up_again_and_again_sends_one_mail_a_day(database: Database) -> None:

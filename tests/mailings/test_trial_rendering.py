@@ -10,7 +10,7 @@ from core.database import Database
 from issues.parse.content import IssueContent
 from mailings import trial_rendering
 from mailings.trial_rendering import faults_of
-from tests.support.factories import blocks, issue_of, paper
+from tests.support.factories import IDENTITY, blocks, issue_of, paper
 from tests.support.posted import take, weekly_post
 
 SUNDAY = datetime(2026, 6, 21, 22, 0, tzinfo=UTC)
@@ -26,7 +26,7 @@ def faults(**issues: IssueContent) -> dict[int, str]:
         number: (f"https://forum.example/t/{number}", content)
         for number, content in enumerate(issues.values())
     }
-    return faults_of(numbered, base_url="https://paperboy.example", daily_papers=2)
+    return faults_of(numbered, identity=IDENTITY, daily_papers=2)
 
 
 def test_an_ordinary_issue_has_no_fault() -> None:

@@ -76,8 +76,8 @@ def test_the_heading_of_a_welcome_digest_says_welcome(database: Database, server
     assert recipients(server) == [MINJI, "old@example.com"]
     (welcome, _), (ordinary, _) = bodies(server, 0), bodies(server, 1)
     assert _papers(welcome) == _papers(ordinary) == [1, 2, 3]
-    assert translate(Language.KO, "heading_welcome") in welcome
-    assert translate(Language.KO, "heading_welcome") not in ordinary
+    assert translate(Language.KO, "occasion_welcome", name="Paperboy") in welcome
+    assert translate(Language.KO, "occasion_welcome", name="Paperboy") not in ordinary
 
 
 @pytest.mark.parametrize("why", ["nothing was ever published", "the issue is not quiet yet"])

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from sqlalchemy import select
 
 from core.database import Database
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.accounts import (
@@ -48,7 +49,7 @@ def test_a_change_of_which_nothing_more_is_known_records_nothing_more(sqlite_dat
         revoke_links(subscriber, NOW)
         change(session, subscriber, NOW, frequency=Frequency.DAILY)
         assert recorded_events(subscriber) == [
-            ("signed up", {"language": "ko", "frequency": "weekly"}),
+            ("signed up", {"language": "ko", "frequency": "weekly", "detail": "full"}),
             ("confirmed", {}),
             ("paused", {}),
             ("paused", {}),
@@ -58,7 +59,7 @@ def test_a_change_of_which_nothing_more_is_known_records_nothing_more(sqlite_dat
             ("asked to move", {}),
             ("moved", {}),
             ("links revoked", {}),
-            ("changed", {"language": "ko", "frequency": "daily"}),
+            ("changed", {"language": "ko", "frequency": "daily", "detail": "full"}),
         ]
 
 
@@ -75,7 +76,7 @@ def test_every_change_is_recorded_with_its_time_and_origin(database: Database) -
             origin="form",
         )
         confirm(session, subscriber, times[1], origin="198.51.100.7", wording="v1")
-        change(session, subscriber, times[2], language=Language.BOTH, origin="settings")
+        change(session, subscriber, times[2], language=Language.BOTH, detail=Detail.BRIEF, origin="settings")
         pause(subscriber, times[3], until=date(2025, 9, 1), origin="settings")
         resume(subscriber, times[4], origin="settings")
         pause(subscriber, times[5], origin="settings")
@@ -87,9 +88,12 @@ def test_every_change_is_recorded_with_its_time_and_origin(database: Database) -
     with database.sessions() as session:
         stored = session.scalars(select(Subscriber)).one()
         assert recorded_events(stored) == [
-            ("signed up", {"from": "form", "language": "ko", "frequency": "weekly"}),
+            ("signed up", {"from": "form", "language": "ko", "frequency": "weekly", "detail": "full"}),
             ("confirmed", {"from": "198.51.100.7", "wording": "v1"}),
-            ("changed", {"from": "settings", "language": "both", "frequency": "weekly"}),
+            (
+                "changed",
+                {"from": "settings", "language": "both", "frequency": "weekly", "detail": "brief"},
+            ),
             ("paused", {"from": "settings", "until": "2025-09-01"}),
             ("resumed", {"from": "settings"}),
             ("paused", {"from": "settings"}),
@@ -118,6 +122,7 @@ def test_a_call_that_changes_nothing_is_not_recorded(database: Database) -> None
         confirm(session, subscriber, LATER, origin="again")
         resume(subscriber, LATER, origin="again")
         change(session, subscriber, LATER, language=Language.KO, frequency=Frequency.WEEKLY, origin="again")
+        change(session, subscriber, LATER, detail=Detail.FULL, origin="again")
         change(session, subscriber, LATER, origin="again")
         sign_up(
             session,

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from core.database import Database
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.accounts import pause, sign_up, unsubscribe
@@ -15,24 +16,26 @@ from tests.support.factories import NOW, add_subscriber
 LAST_WEEK = NOW - timedelta(days=7)
 
 
-def test_subscribers_with_the_same_cursor_and_language_share_an_edition(database: Database) -> None:
+def test_subscribers_with_the_same_cursor_language_and_detail_share_an_edition(database: Database) -> None:
     with database.sessions() as session:
-        for name, language, cursor in (
-            ("a", "ko", 0),
-            ("b", "ko", 0),
-            ("c", "ko", 3),
-            ("d", "en", 0),
-            ("e", "both", 3),
+        for name, language, detail, cursor in (
+            ("a", "ko", "full", 0),
+            ("b", "ko", "full", 0),
+            ("c", "ko", "full", 3),
+            ("d", "en", "full", 0),
+            ("e", "both", "full", 3),
+            ("f", "ko", "brief", 0),
         ):
-            subscriber = add_subscriber(session, f"{name}@example.com", language=language)
+            subscriber = add_subscriber(session, f"{name}@example.com", language=language, detail=detail)
             subscriber.cursor = cursor
         session.flush()
         audience = read_audience(session, Frequency.WEEKLY, since=LAST_WEEK, skip_reasons={})
     assert set(audience.groups) == {
-        AudienceGroup(Language.KO, 0, 2),
-        AudienceGroup(Language.KO, 3, 1),
-        AudienceGroup(Language.EN, 0, 1),
-        AudienceGroup(Language.BOTH, 3, 1),
+        AudienceGroup(Language.KO, Detail.FULL, 0, 2),
+        AudienceGroup(Language.KO, Detail.FULL, 3, 1),
+        AudienceGroup(Language.KO, Detail.BRIEF, 0, 1),
+        AudienceGroup(Language.EN, Detail.FULL, 0, 1),
+        AudienceGroup(Language.BOTH, Detail.FULL, 3, 1),
     }
     assert audience.skipped == {}
 
@@ -51,7 +54,7 @@ def test_only_active_subscribers_are_due_and_others_are_counted_by_reason(
         sign_up(session, "pending@example.com", language=Language.KO, frequency=Frequency.WEEKLY, now=NOW)
         session.flush()
         audience = read_audience(session, Frequency.WEEKLY, since=LAST_WEEK, skip_reasons={})
-    assert audience.groups == (AudienceGroup(Language.KO, 0, 1),)
+    assert audience.groups == (AudienceGroup(Language.KO, Detail.FULL, 0, 1),)
     assert audience.skipped == {"paused": 1, "unsubscribed": 1}
 
 
@@ -67,5 +70,5 @@ def test_every_skipped_candidate_has_a_reason(database: Database) -> None:
         session.flush()
         reasons = {"has a mail": Subscriber.id == has_mail, "waits": Subscriber.id.in_((has_mail, waits))}
         audience = read_audience(session, Frequency.WEEKLY, since=LAST_WEEK, skip_reasons=reasons)
-    assert audience.groups == (AudienceGroup(Language.KO, 0, 1),)
+    assert audience.groups == (AudienceGroup(Language.KO, Detail.FULL, 0, 1),)
     assert audience.skipped == {"has a mail": 1, "waits": 1, "suppressed": 2}

@@ -37,6 +37,7 @@ def test_an_export_can_be_imported_and_gives_the_same_subscribers(
                 f"subscriber{number}@example.com",
                 language=language,
                 frequency=frequency,
+                detail=("full", "brief")[number % 4 == 0],
                 name=name,
                 now=NOW - timedelta(days=number, microseconds=1),
             )

@@ -41,9 +41,9 @@ def test_imported_subscribers_are_active_and_begin_with_the_latest_issue(
     )
     assert (report, rejected_rows) == (ImportReport(added=3), [])
     assert all_subscribers(database) == [
-        ("Minji@example.com", "ko", "weekly", "김민지", "active"),
-        ("jihoon@xn--vv4b11d.xn--3e0b707e", "both", "daily", "", "active"),
-        ("seoyeon@example.com", "en", "weekly", "", "active"),
+        ("Minji@example.com", "ko", "weekly", "full", "김민지", "active"),
+        ("jihoon@xn--vv4b11d.xn--3e0b707e", "both", "daily", "full", "", "active"),
+        ("seoyeon@example.com", "en", "weekly", "full", "", "active"),
     ]
     with database.sessions() as session:
         confirmations = {row.email[0]: row.confirmed_at for row in session.scalars(select(Subscriber))}
@@ -71,10 +71,15 @@ def test_the_account_event_names_the_imported_file(database: Database, import_te
                     "from": "subscribers.csv",
                     "language": "ko",
                     "frequency": "weekly",
+                    "detail": "full",
                     "agreed": "2025-01-01T15:00:00+00:00",
                 },
             ),
-            ("imported", NOW, {"from": "subscribers.csv", "language": "en", "frequency": "daily"}),
+            (
+                "imported",
+                NOW,
+                {"from": "subscribers.csv", "language": "en", "frequency": "daily", "detail": "full"},
+            ),
         ]
 
 
@@ -185,7 +190,7 @@ def test_a_rejected_row_does_not_block_a_valid_row_with_the_same_address(
 ) -> None:
     report, (rejected,) = import_text(CSV_HEADER + "a@example.com,fr,weekly\na@example.com,en,weekly\n")
     assert (report, rejected.line) == (ImportReport(added=1, refused=1), 2)
-    assert all_subscribers(database) == [("a@example.com", "en", "weekly", "", "active")]
+    assert all_subscribers(database) == [("a@example.com", "en", "weekly", "full", "", "active")]
 
 
 def test_a_sign_up_during_an_import_stays_as_it_is(
@@ -201,6 +206,20 @@ def test_a_sign_up_during_an_import_stays_as_it_is(
     report, _ = import_text(CSV_HEADER + "a@example.com,en,daily,,\nb@example.com,en,daily,,\n")
     assert report == ImportReport(added=1, known=1)
     assert [row[1:] for row in all_subscribers(database)] == [
-        ("ko", "weekly", "", "pending"),
-        ("en", "daily", "", "active"),
+        ("ko", "weekly", "full", "", "pending"),
+        ("en", "daily", "full", "", "active"),
     ]
+
+
+def test_a_file_may_name_the_detail_and_a_row_that_names_none_gets_full_mails(
+    database: Database, import_text: ImportText
+) -> None:
+    report, rejected = import_text(
+        "email,language,frequency,detail\n"
+        "a@example.com,ko,weekly,Brief\n"
+        "b@example.com,ko,weekly,\n"
+        "c@example.com,ko,weekly,long\n"
+    )
+    assert (report, [row.line for row in rejected]) == (ImportReport(added=2, refused=1), [4])
+    assert rejected[0].reason == "detail 'long' is not one of full, brief"
+    assert [row[3] for row in all_subscribers(database)] == ["brief", "full"]

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from delivery.models import Delivery, EditionRow
@@ -48,11 +49,17 @@ def publish(database: Database, papers: int = 3, *, topic_id: int = 9001, days: 
         add_issue(session, issue, topic_id=topic_id, now=PUBLISHED + timedelta(days=days))
 
 
-def subscribe(database: Database, *addresses: str, language: str = "ko", frequency: str = "weekly") -> None:
+def subscribe(
+    database: Database,
+    *addresses: str,
+    language: str = "ko",
+    frequency: str = "weekly",
+    detail: str = "full",
+) -> None:
     """Add confirmed subscribers; without addresses, Minji."""
     with database.sessions.begin() as session:
         for address in addresses or (MINJI,):
-            add_subscriber(session, address, language=language, frequency=frequency)
+            add_subscriber(session, address, language=language, frequency=frequency, detail=detail)
 
 
 def fill_in_form(
@@ -61,6 +68,7 @@ def fill_in_form(
     *,
     language: str = "ko",
     frequency: str = "weekly",
+    detail: str = "full",
     after: timedelta = timedelta(),
 ) -> list[SignupAnswer]:
     """Somebody fills in the sign-up form, and the request is answered."""
@@ -70,6 +78,7 @@ def fill_in_form(
                 email=address,
                 language=Language(language),
                 frequency=Frequency(frequency),
+                detail=Detail(detail),
                 network="198.51.100.0/24",
                 received_at=NOW + after,
             )

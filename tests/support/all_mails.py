@@ -10,10 +10,10 @@ from issues.diff import diff
 from issues.feed import read_feed
 from issues.fetch import Fetched, Validators
 from issues.parse.content import IssueContent, Link, PaperContent, Picture, Section
-from issues.parse.post import parse
 from issues.parse.text import Block, TextRun, table_of
 from issues.parse.weeks import parse_week
 from issues.posts import Post
+from issues.store import read_post
 from monitoring.previews import Preview, issue_previews, letter_previews
 from paperboy.demo.sample.topics import ForumState, feed_xml, published_topics
 from tests.support.factories import IDENTITY, NOW, arrivals_of, blocks, issue_of, paper
@@ -26,18 +26,19 @@ RARE = ("welcome", "late", "copy", "correction")
 
 @cache
 def every_kind() -> tuple[Preview, ...]:
-    """All letters, the digests of each sample post, and those of two issues that have everything rare."""
+    """All letters, the full digests of each sample post, and all mails of two issues that have everything rare."""
     samples = [mail for post in sample_posts() for mail in _digests(f"sample-{post.topic_id}", post)]
     shared = [mail for post in _shared_posts() for mail in _digests(f"shared-{post.topic_id}", post)]
     edited, large = _mails("edited", edited_papers()), _mails("large", arrivals_of(large_issue()))
-    return (
-        *letter_previews(IDENTITY, NOW),
+    of_posts = [
         # The daily editions have the same texts as the weekly one.
         *(mail for mail in samples if "weekly" in mail.name or f"-{EDITED}-" in mail.name),
         *(mail for mail in shared if "weekly" in mail.name),
-        *edited,
         *(mail for mail in large if "copy" not in mail.name and "correction" not in mail.name),
-    )
+    ]
+    # The brief editions have some of the texts of the full ones. Those of one issue are enough.
+    full = (mail for mail in of_posts if "brief" not in mail.name)
+    return *letter_previews(IDENTITY, NOW), *full, *edited
 
 
 def summary(findings: Mapping[str, Iterable[str]]) -> str:
@@ -174,4 +175,4 @@ def _weekly(feed: bytes) -> list[Post]:
 
 
 def _read(post: Post) -> IssueContent:
-    return parse(post.title, post.html, post.url)
+    return read_post(post)

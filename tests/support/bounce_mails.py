@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from bounces.handler import handle_mail
 from core.database import Database
-from core.slots import stream_of
 from delivery.editions import content_of, spec_of
 from delivery.models import BounceMail, Delivery, EditionRow
 from delivery.states import DeliveryKind, DeliveryState
@@ -32,7 +31,7 @@ def sent_mail(
     """A mail that a server has accepted for a subscriber, who is created if they do not exist yet."""
     with database.sessions.begin() as session:
         found = accounts.find(session, address) or add_subscriber(session, address)
-        mail_kind = MailKind.MOVE if stream_of(slot) == MailKind.MOVE else MailKind.DIGEST
+        mail_kind = MailKind.MOVE if slot.partition(":")[0] == MailKind.MOVE else MailKind.DIGEST
         same_kind = select(EditionRow).where(EditionRow.kind == mail_kind)
         edition = session.scalar(same_kind) or edition_row(kind=mail_kind)
         session.add(edition)

@@ -21,10 +21,12 @@ def csv_rows(count: int, first: int = 0) -> str:
 
 
 def all_subscribers(database: Database) -> list[tuple[str, ...]]:
-    """Address, language, frequency, name and status of all subscribers, in the order of addresses."""
+    """Address, choices, name and status of all subscribers, in the order of addresses."""
     with database.sessions() as session:
         rows = session.scalars(select(Subscriber))
-        return sorted((row.email, row.language, row.frequency, row.name, row.status) for row in rows)
+        return sorted(
+            (row.email, row.language, row.frequency, row.detail, row.name, row.status) for row in rows
+        )
 
 
 def delete_all_subscribers(database: Database) -> None:

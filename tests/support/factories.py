@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from core.slots import digest_slot
@@ -24,6 +25,7 @@ from emails.identity import MailIdentity
 from emails.message import Message, longest_placeholders
 from emails.rendering.render import Rendered, render
 from issues.arrivals import Arrival, IssueFacts
+from issues.gist import leftover_summary
 from issues.models import Issue, Paper, Revision
 from issues.parse.content import IssueContent, PaperContent
 from issues.parse.text import Block, TextRun, to_json
@@ -35,13 +37,13 @@ from subscribers.models import Subscriber
 from tests.support.servers.smtp import ScriptedServer
 
 NOW = datetime(2025, 8, 4, 8, 0, tzinfo=UTC)  # a Monday
-INTAKE_RULES = IntakeRules("https://paperboy.example", daily_papers=2, allowed_hosts=("127.0.0.1",))
 RULES = MailingRules(quiet_period=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
 IDENTITY = MailIdentity(
     sender="Paperboy <news@paperboy.example>",
     base_url="https://paperboy.example",
     key=b"a key for tests only",
 )
+INTAKE_RULES = IntakeRules(IDENTITY, daily_papers=2, allowed_hosts=("127.0.0.1",))
 
 
 def blocks(*texts: str) -> tuple[Block, ...]:
@@ -52,7 +54,7 @@ def blocks(*texts: str) -> tuple[Block, ...]:
 
 
 def paper(number: int = 1, **fields: Any) -> PaperContent:
-    """A paper with a Korean introduction and abstract and an English abstract; `fields` replaces some of them."""
+    """A paper with gists, a Korean introduction and abstract and an English abstract; `fields` replaces some of them."""
     ordinary = PaperContent(
         title_ko=f"{number}번째 논문의 제목",
         title_en=f"The title of paper {number}",
@@ -60,6 +62,8 @@ def paper(number: int = 1, **fields: Any) -> PaperContent:
         abstract_ko=blocks(f"{number}번째 논문의 초록입니다."),
         abstract_en=blocks(f"This is the abstract of paper {number}."),
         url=f"https://arxiv.org/abs/2508.{number:05}",
+        gist_ko=f"{number}번째 논문은 {number}번째 방법을 제안합니다.",
+        gist_en=f"We propose method {number}.",
     )
     return replace(ordinary, **fields)
 
@@ -70,6 +74,7 @@ def issue_of(
     start: date = date(2025, 7, 28),
     overview: Sequence[Block] | None = None,
     summary: Sequence[Block] = (),
+    closing: Sequence[Block] = (),
 ) -> IssueContent:
     """A parsed issue with these papers, or with this many ordinary ones."""
     contents = [paper(number) for number in range(1, papers + 1)] if isinstance(papers, int) else papers
@@ -80,6 +85,7 @@ def issue_of(
         overview=blocks("이번 주의 흐름입니다.") if overview is None else tuple(overview),
         summary=tuple(summary),
         papers=tuple(contents),
+        closing=tuple(closing),
     )
 
 
@@ -92,7 +98,7 @@ def arrivals_of(*issues: IssueContent, total: int | None = None) -> list[Arrival
             week=issue.week,
             url=f"https://forum.example/t/{topic_id}",
             overview=issue.overview,
-            summary=issue.summary,
+            summary=leftover_summary(issue.summary, issue.papers),
             first_arrival=len(arrivals) + 1,
             papers=total or len(issue.papers),
             closing=issue.closing,
@@ -104,21 +110,22 @@ def arrivals_of(*issues: IssueContent, total: int | None = None) -> list[Arrival
     return arrivals
 
 
-def digest_spec(language: str = "ko", frequency: str = "weekly") -> MailSpec:
+def digest_spec(language: str = "ko", frequency: str = "weekly", detail: str = "full") -> MailSpec:
     """The digest of the slot of NOW."""
     slot = digest_slot(Frequency(frequency), NOW)
-    return MailSpec(slot, Language(language), Frequency(frequency))
+    return MailSpec(slot, Language(language), Frequency(frequency), detail=Detail(detail))
 
 
 def edition_of(
     *issues: IssueContent,
     language: str = "ko",
     frequency: str = "weekly",
+    detail: str = "full",
     cursor: int = 0,
     daily_papers: int = 2,
 ) -> Edition:
     """The next edition of the issues for subscribers at `cursor`."""
-    spec = digest_spec(language, frequency)
+    spec = digest_spec(language, frequency, detail)
     edition = next_edition(arrivals_of(*issues), cursor, spec, daily_papers=daily_papers)
     assert edition is not None, "nothing is unread"
     return edition
@@ -185,12 +192,19 @@ def add_subscriber(
     *,
     language: str = "ko",
     frequency: str = "weekly",
+    detail: str = "full",
     name: str = "",
     now: datetime = NOW,
 ) -> Subscriber:
     """Sign up and confirm a subscriber. Does not commit."""
     subscriber = sign_up(
-        session, address, language=Language(language), frequency=Frequency(frequency), name=name, now=now
+        session,
+        address,
+        language=Language(language),
+        frequency=Frequency(frequency),
+        detail=Detail(detail),
+        name=name,
+        now=now,
     )
     confirm(session, subscriber, now)
     session.flush()

@@ -222,7 +222,7 @@ def _plan_and_send(scenario: Scenario, server: SmtpServer, crash: Crash | None) 
         if crash and crash.point != RANDOM:
             inject(crash, database.engine)
         spec = _mail().edition.spec
-        group = AudienceGroup(spec.language, cursor=0, size=scenario.subscribers)
+        group = AudienceGroup(spec.language, spec.detail, cursor=0, size=scenario.subscribers)
         slot = digest_plan.DigestSlot(spec.slot, spec.frequency)
         digest_plan._plan_group(database.sessions, slot, group, _mail(), IDENTITY, _now())
         context = SendingContext(

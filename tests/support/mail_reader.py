@@ -12,10 +12,9 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from core.languages import Language
-from emails.edition import Edition, IssueUnit, Part
+from emails.edition import Edition, Part
 from emails.message import PREVIEW_RECIPIENT, Recipient, build_message, personalized
 from emails.rendering.i18n import translate
-from emails.rendering.plaintext import MAX_LINE_COLUMNS
 from emails.rendering.render import Rendered
 from issues.parse.text import Block
 from tests.support.factories import IDENTITY, NOW, rendered
@@ -58,14 +57,14 @@ class Mail:
 
     @cached_property
     def listed_urls(self) -> set[str]:
-        """The URLs that the text lists at its end."""
-        listed = self.text.rpartition("=" * MAX_LINE_COLUMNS)[2]
-        return {unquote(found) for found in re.findall(r"(?m)^\[\d+\] (.+)$", listed)}
+        """The URLs that end a line of the text."""
+        return {unquote(found) for found in re.findall(r"(?m)((?:https?://|mailto:)\S+)$", self.text)}
 
     @cached_property
     def titles(self) -> list[str]:
-        """The headings of papers, in order."""
-        return [on_one_line(node.text()) for node in self.tree.css("h2[lang]")]
+        """The titles of the papers in the list at the top, in order."""
+        found = [on_one_line(node.text()) for node in self.tree.css("h2[lang] > a")]
+        return found[: len(self.edition.papers)]
 
     @cached_property
     def texts(self) -> list[tuple[str, str, str]]:
@@ -81,38 +80,31 @@ class Mail:
 
     @cached_property
     def left_out(self) -> list[tuple[str, str]]:
-        """The lines about what was left out, each with the URL that it links to."""
+        """The lines about what was left out of an issue, each with the URL that it links to."""
         words = translate(self.edition.spec.language, "left_out")
         lines = [node for node in self.tree.css("p") if node.text().startswith(words)]
         return [(on_one_line(line.text()), line.css_first("a").attributes["href"] or "") for line in lines]  # type: ignore[union-attr]
 
     @cached_property
-    def units(self) -> list[tuple[str, list[ShownPart]]]:
-        """The overview of each issue, each paper, and its closing: the permalink in the archive, and the parts."""
+    def by_issue(self) -> list[tuple[str, list[ShownPart]]]:
+        """The permalink of each issue in the archive, and the parts of its overview, its papers and its closing."""
         counts = iter(self.rendered.fitted.shown)
-        language = self.edition.spec.language
-        permalinks = [
-            link
-            for issue in self.edition.issues
-            for links in [permalinks_of(issue, language)]
-            for link in (*links, links[0])
-        ]
         return [
             (
-                permalink,
+                f"{IDENTITY.archive}/{issue.topic_id}?text={self.edition.spec.language}",
                 [
                     ShownPart(part, part.blocks[:count], part.blocks[count:])
-                    for part in unit
-                    for count in [next(counts)]
+                    for unit in (issue.parts, *(paper.parts for paper in issue.papers), issue.closing)
+                    for part, count in zip(unit, counts, strict=False)
                 ],
             )
-            for permalink, unit in zip(permalinks, self.edition.units, strict=True)
+            for issue in self.edition.issues
         ]
 
     @property
     def parts(self) -> Iterator[ShownPart]:
         """All parts, in order."""
-        for _, parts in self.units:
+        for _, parts in self.by_issue:
             yield from parts
 
     @cached_property
@@ -133,12 +125,6 @@ def encoded_html(data: bytes) -> str:
     page = message_from_bytes(data).get_payload(1)
     assert isinstance(page, Message)
     return str(page.get_payload())
-
-
-def permalinks_of(issue: IssueUnit, language: Language) -> list[str]:
-    """The permalinks of an issue and of each of its papers in the archive."""
-    permalink = f"{IDENTITY.archive}/{issue.topic_id}?text={language}"
-    return [permalink, *(f"{permalink}#paper-{paper.number}" for paper in issue.papers)]
 
 
 def on_one_line(text: str) -> str:

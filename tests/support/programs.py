@@ -28,6 +28,12 @@ TOO_WIDE_ELEMENTS = """() => {
     return [...page, ...elements.map((element) => element.outerHTML.slice(0, 150))];
 }"""
 
+# Links in a row, with dots between. WCAG 2.2, 2.5.8, wants 24 pixels of all but those within sentences.
+HARD_TO_TAP_LINKS = """() => [...document.querySelectorAll("a")]
+    .filter((link) => link.parentNode.textContent.includes(" · "))
+    .filter((link) => link.getClientRects().length > 1 || link.getBoundingClientRect().height < 24)
+    .map((link) => link.outerHTML.slice(0, 150))"""
+
 
 def program(name: str) -> str:
     """The path of a program in the project's own environment, or on the machine."""

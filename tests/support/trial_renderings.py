@@ -24,4 +24,4 @@ def faults_of(issues: Mapping[int, tuple[str, IssueContent]], **rules: Any) -> d
 
 def _key(url: str, content: IssueContent, rules: Mapping[str, Any]) -> str:
     """What identifies an issue. The port of the test's forum does not matter."""
-    return re.sub(r"127\.0\.0\.1:\d+", "forum", json.dumps([url, issue_to_json(content), rules]))
+    return re.sub(r"127\.0\.0\.1:\d+", "forum", json.dumps([url, issue_to_json(content), repr(rules)]))

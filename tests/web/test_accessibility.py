@@ -21,12 +21,12 @@ LONGEST_TOPIC_ID = 9655  # of the sample issues
 EXPECTED_HEADINGS = {
     "form-too-large": "This is too large",
     "too-many": "Please try again later",
-    "away": "Away for a moment",
+    "away": "We'll be right back",
     "move": "Get the digest at this address?",
-    "moved": "Your address has changed",
-    "move-late": "This address cannot be taken",
-    "back": "You are subscribed again",
-    "forgotten": "Everything is erased",
+    "moved": "Your address has been changed",
+    "move-late": "This address can't be used",
+    "back": "You're subscribed again",
+    "forgotten": "Everything has been erased",
 }
 
 PageRequest = (
@@ -80,6 +80,7 @@ def _public_pages(site: Site) -> dict[str, PageRequest]:
         "bad-link": "/p/x",
         "not-found": "/x",
         "archive": "/archive",
+        "privacy": "/privacy",
         "longest-issue": f"/archive/{LONGEST_TOPIC_ID}?text=both",
         **{f"issue-in-{text}": f"/archive/{EDITED}?text={text}" for text in ("ko", "en", "both")},
     }

@@ -19,7 +19,7 @@ from tests.support.site import Site
 WEB = files("paperboy.web")
 # Their values are parts of names, as in "language.both".
 CHOICE_MODULES = (
-    *(files("core") / name for name in ("languages.py", "frequencies.py")),
+    *(files("core") / name for name in ("languages.py", "frequencies.py", "details.py")),
     files("emails") / "edition.py",
 )
 PHRASES = {language: load_phrases("paperboy.web", language) for language in TextLanguage}
@@ -34,10 +34,10 @@ def test_all_languages_have_the_same_phrases_with_the_same_placeholders() -> Non
     assert all(found == placeholders[0] for found in placeholders)
 
 
-def test_only_korean_phrases_have_korean_and_all_of_them_do_except_the_name() -> None:
+def test_only_korean_phrases_have_korean_and_all_of_them_do() -> None:
     foreign = {language: phrases for language, phrases in PHRASES.items() if phrases is not KO}
     assert not [name for phrases in foreign.values() for name, text in phrases.items() if has_hangul(text)]
-    assert {name for name, text in KO.items() if not has_hangul(re.sub(r"\{\w+\}", "", text))} == {"brand"}
+    assert {name for name, text in KO.items() if not has_hangul(re.sub(r"\{\w+\}", "", text))} == set()
 
 
 @pytest.mark.parametrize("language", TextLanguage)

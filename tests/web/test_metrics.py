@@ -31,7 +31,7 @@ def samples_in(answer: httpx.Response) -> dict[tuple[str, ...], float]:
 def test_metrics_count_mails_subscribers_issues_and_runs_without_naming_anybody(sample_site: Site) -> None:
     site = sample_site
     site.add(MINJI)
-    site.add("jihoon@example.com", language="both", frequency="daily")
+    site.add("jihoon@example.com", language="both", frequency="daily", detail="brief")
     assert site.digest(Frequency.WEEKLY).sent == 1
     site.server.on_rcpt = "451 4.2.0 later"
     assert site.digest(Frequency.DAILY).deferred == 1
@@ -47,7 +47,7 @@ def test_metrics_count_mails_subscribers_issues_and_runs_without_naming_anybody(
     answer = site.client.get("/metrics")
     found = samples_in(answer)
     assert found["paperboy_deliveries_under_way", "deferred"] == 1
-    assert found["paperboy_subscribers", "daily", "both", "active"] == 1
+    assert found["paperboy_subscribers", "brief", "daily", "both", "active"] == 1
     assert found["paperboy_last_run_results", "weekly", "digest", "sent"] == 1
     assert found["paperboy_last_run_results", "", "ingest", "changed"] == 1
     assert found["paperboy_returned_mails", "bounce"] == 1

@@ -95,17 +95,23 @@ def test_a_forgotten_subscriber_is_in_no_row_of_any_table(site: Site, preference
     assert site.client.get(preferences).status_code == 404
 
 
-def test_language_and_frequency_can_be_changed_one_without_the_other(site: Site, preferences: str) -> None:
-    def choices() -> tuple[str, str]:
+def test_language_frequency_and_detail_can_each_be_changed_without_the_others(
+    site: Site, preferences: str
+) -> None:
+    def choices() -> tuple[str, str, str]:
         row = site.subscriber(ADDRESS)
-        return row.language, row.frequency
+        return row.language, row.frequency, row.detail
 
     site.client.post(f"{preferences}/save", data={"language": "en", "frequency": "daily"})
-    assert choices() == ("en", "daily")
+    assert choices() == ("en", "daily", "full")
+    site.client.post(f"{preferences}/save", data={"detail": "brief"})
+    assert choices() == ("en", "daily", "brief")
     site.client.post(f"{preferences}/save", data={"language": "both"})
-    assert choices() == ("both", "daily")
+    assert choices() == ("both", "daily", "brief")
     site.client.post(f"{preferences}/save", data={"frequency": "weekly"})
-    assert choices() == ("both", "weekly")
+    assert choices() == ("both", "weekly", "brief")
+    assert site.client.post(f"{preferences}/save", data={"detail": "long"}).status_code == 400
+    assert choices() == ("both", "weekly", "brief")
 
 
 @pytest.mark.parametrize(("asked", "kept"), [("?lang=en", "&lang=en"), ("?lang=xx", ""), ("", "")])
@@ -125,7 +131,8 @@ def test_the_download_has_all_stored_data_and_all_mails(site: Site, preferences:
     answer = site.client.get(f"{preferences}/data.json")
     assert answer.headers["content-disposition"].startswith("attachment")
     data, row = answer.json(), site.subscriber(ADDRESS)
-    stored = {name: data[name] for name in ("email", "name", "language", "frequency", "status", "new_email")}
+    names = ("email", "name", "language", "frequency", "detail", "status", "new_email")
+    stored = {name: data[name] for name in names}
     assert stored == {name: getattr(row, name) for name in stored}
     assert [event["what"] for event in data["events"]] == [event["what"] for event in site.events(ADDRESS)]
     assert len(data["mails"]) == 2

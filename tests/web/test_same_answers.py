@@ -77,7 +77,7 @@ def test_only_the_owner_of_an_address_learns_its_state_by_mail(populated_site: S
         populated_site.sign_up(address)
     populated_site.wait_until_idle()
     received = {
-        address: [mail["Feedback-ID"].partition(":")[0] for mail in populated_site.mails(address)]
+        address: [mail["Feedback-ID"].partition("-")[0] for mail in populated_site.mails(address)]
         for address in NAMES
     }
     assert received == {

@@ -17,28 +17,28 @@ LOCALES = {"ko": "ko-KR", "en": "en-GB"}
 HEADINGS = {
     "ko": (
         "논문 소식 구독",
-        "메일함을 확인해 주세요",
-        "구독을 시작하시겠습니까?",
+        "이메일을 확인해 주세요",
+        "구독을 시작하시겠어요?",
         "구독이 시작되었습니다",
         "구독 설정",
-        "구독을 해지하시겠습니까?",
+        "구독을 해지하시겠어요?",
         "구독이 해지되었습니다",
-        "다시 구독하고 계십니다",
+        "다시 구독 중입니다",
     ),
     "en": (
         "Subscribe to the paper digest",
-        "Check your mail",
-        "Begin the subscription?",
-        "Your subscription has begun",
+        "Check your inbox",
+        "Confirm your subscription",
+        "You're subscribed",
         "Your subscription",
-        "End the subscription?",
-        "Your subscription has ended",
-        "You are subscribed again",
+        "Unsubscribe?",
+        "You've been unsubscribed",
+        "You're subscribed again",
     ),
 }
 CONFIRMATIONS = {
-    "ko": ("저장했습니다.", "발송을 잠시 멈췄습니다.", "발송을 다시 시작합니다."),
-    "en": ("Saved.", "Paused.", "Mails begin again."),
+    "ko": ("저장했습니다.", "구독을 잠시 쉽니다.", "다시 보내드립니다."),
+    "en": ("Saved.", "Paused.", "Your emails will resume."),
 }
 
 
@@ -107,10 +107,11 @@ def test_a_visitor_subscribes_chooses_pauses_leaves_and_comes_back(visitor: Visi
     visitor.visit(path_in(welcome, "p"))
     visitor.page.check("input[value=both]")
     visitor.page.check("input[value=daily]")
+    visitor.page.check("input[value=brief]")
     visitor.press("form[action*=save] button")
     assert visitor.confirmation == saved
     row = site.subscriber(address)
-    assert (row.language, row.frequency, row.status) == ("both", "daily", "active")
+    assert (row.language, row.frequency, row.detail, row.status) == ("both", "daily", "brief", "active")
 
     last_day = site.clock().date() + timedelta(days=9)
     visitor.page.fill("#until", f"{last_day}")
@@ -156,8 +157,8 @@ def test_the_sign_up_form_works_with_the_keyboard_alone(visitor: Visitor) -> Non
     visitor.page.keyboard.type("keys@example.com")
     visitor.page.keyboard.press("Tab")
     visitor.page.keyboard.press("ArrowDown")
-    visitor.page.keyboard.press("Tab")
-    visitor.page.keyboard.press("Tab")
+    for _choice in ("frequency", "detail", "button"):
+        visitor.page.keyboard.press("Tab")
     assert visitor.page.evaluate("document.activeElement.tagName") == "BUTTON"
     with visitor.page.expect_navigation():
         visitor.page.keyboard.press("Enter")
@@ -170,7 +171,9 @@ def test_a_mistyped_address_brings_the_form_again_with_all_choices_kept(visitor:
     visitor.page.fill("#email", "minji@")
     visitor.page.check("input[value=both]")
     visitor.page.check("input[value=daily]")
+    visitor.page.check("input[value=brief]")
     visitor.press("main button")
     assert visitor.page.input_value("#email") == "minji@"
     assert visitor.page.is_checked("input[value=both]")
     assert visitor.page.is_checked("input[value=daily]")
+    assert visitor.page.is_checked("input[value=brief]")

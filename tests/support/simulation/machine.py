@@ -9,8 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from hypothesis.strategies._internal.featureflags import FeatureFlags
 
 from core.database import Database
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
+from subscribers.choices import Choices
 from tests.support.simulation import operators
 from tests.support.simulation.checks import check_now, check_that_everything_came
 from tests.support.simulation.coverage import Coverage
@@ -18,8 +20,7 @@ from tests.support.simulation.forum import SimulatedPost
 from tests.support.simulation.newsletter import Newsletter
 
 SUBSCRIBER = st.integers(1, 3)
-LANGUAGE = st.sampled_from(Language)
-FREQUENCY = st.sampled_from(Frequency)
+CHOICES = st.builds(Choices, st.sampled_from(Language), st.sampled_from(Frequency), st.sampled_from(Detail))
 PICK = st.integers(0, 9)
 RULE_NAMES: list[str] = []
 
@@ -85,15 +86,13 @@ class SimulationMachine(RuleBasedStateMachine):
         self.history: list[str] = []
         self.has_failed = False
 
-    @initialize(
-        count=st.integers(1, 5), choices=st.lists(st.tuples(LANGUAGE, FREQUENCY), min_size=2, max_size=2)
-    )
-    def begin(self, count: int, choices: list[tuple[Language, Frequency]]) -> None:
+    @initialize(count=st.integers(1, 5), choices=st.lists(CHOICES, min_size=2, max_size=2))
+    def begin(self, count: int, choices: list[Choices]) -> None:
         """The newsletter begins with a first issue and two subscribers."""
         self.forum.publish(count, self.newsletter.now)
         self.newsletter.read_forum()
-        for number, (language, frequency) in enumerate(choices, start=1):
-            operators.add_subscriber(self.newsletter, number, language, frequency)
+        for number, each in enumerate(choices, start=1):
+            operators.add_subscriber(self.newsletter, number, each)
 
     def teardown(self) -> None:
         """Whatever has happened, everybody gets in the end what they must get."""

@@ -30,7 +30,7 @@ from mailings.digest_run import run_digest
 from mailings.forum import ForumReader
 from mailings.ingest_report import IngestReport
 from mailings.intake import take_posts
-from mailings.resend import plan as resend_plan
+from mailings.resend import editions as resend_editions
 from mailings.upkeep import run_upkeep
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
@@ -191,13 +191,14 @@ def titles_only() -> Iterator[None]:
     """Mails are lists of titles, and nobody waits for a throttled domain."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(next_mail, "render", render_titles)
-        patch.setattr(resend_plan, "render", render_titles)
+        patch.setattr(resend_editions, "render", render_titles)
         patch.setattr(intake, "faults_of", lambda *_issues, **_rules: {})  # it renders as well
         patch.setattr(rate_limit, "INITIAL_INTERVAL_SECONDS", 0.0)
         yield
 
 
-def render_titles(edition: Edition, **_: Any) -> Rendered:
+def render_titles(edition: Edition, *_arguments: Any, **_options: Any) -> Rendered:
     """Render only the titles of the papers."""
     titles = "\n".join(paper.title for paper in edition.papers)
-    return Rendered(Content(edition.spec.slot, titles, titles, "0" * 20), FittedBlocks((), ()), fill=0.0)
+    fitted = FittedBlocks((), (), lacks_openings=False)
+    return Rendered(Content(edition.spec.slot, titles, titles, "0" * 20), fitted, fill=0.0)

@@ -6,8 +6,6 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.errors import PaperboyError
-from core.frequencies import Frequency
-from core.languages import Language
 from delivery.events import mark_bounced
 from delivery.models import Delivery
 from delivery.states import DeliveryKind, DeliveryState
@@ -18,6 +16,7 @@ from mailings.resend.plan import plan_resend
 from mailings.resend.request import ResendGroup, ResendRequest
 from mailings.restore import reconcile
 from subscribers import accounts
+from subscribers.choices import Choices
 from subscribers.models import Subscriber, Suppression
 from subscribers.status import SUBSCRIBED
 from subscribers.suppression import suppress
@@ -27,16 +26,14 @@ from tests.support.simulation.forum import SimulatedPost
 from tests.support.simulation.newsletter import RULES, Newsletter
 
 
-def add_subscriber(newsletter: Newsletter, number: int, language: Language, frequency: Frequency) -> None:
+def add_subscriber(newsletter: Newsletter, number: int, choices: Choices) -> None:
     """An operator adds somebody who agreed elsewhere. No mail is sent."""
     person, now = newsletter.person(number), newsletter.now
     with newsletter.database.sessions.begin() as session, suppress_error(PaperboyError):
         known = accounts.find(session, person.address)
         if known and known.status in SUBSCRIBED:
             return
-        subscriber = accounts.sign_up(
-            session, person.address, language=language, frequency=frequency, now=now
-        )
+        subscriber = accounts.sign_up(session, person.address, **vars(choices), now=now)
         accounts.confirm(session, subscriber, now)
         people.begin(newsletter, person, subscriber)
 

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from mailings import account_mails
 from subscribers import accounts
 from subscribers.addresses import AccountError
+from subscribers.choices import Choices
 from subscribers.models import SignupRequest, Subscriber
 from subscribers.status import SUBSCRIBED, SubscriberStatus
 from tests.support.factories import IDENTITY
@@ -20,12 +22,13 @@ from tests.support.simulation.newsletter import RULES, Newsletter, Person
 ORIGIN = "the simulation"
 
 
-def sign_up(newsletter: Newsletter, number: int, language: Language, frequency: Frequency) -> None:
+def sign_up(newsletter: Newsletter, number: int, choices: Choices) -> None:
     """Somebody fills in the form. The next answer to it is a letter."""
     request = SignupRequest(
         email=newsletter.person(number).address,
-        language=language,
-        frequency=frequency,
+        language=choices.language,
+        frequency=choices.frequency,
+        detail=choices.detail,
         network="",
         received_at=newsletter.now,
     )
@@ -52,12 +55,24 @@ def begin(newsletter: Newsletter, person: Person, subscriber: Subscriber) -> Non
 
 
 def change(
-    newsletter: Newsletter, number: int, language: Language | None, frequency: Frequency | None
+    newsletter: Newsletter,
+    number: int,
+    *,
+    language: Language | None = None,
+    frequency: Frequency | None = None,
+    detail: Detail | None = None,
 ) -> None:
-    """Somebody changes what they get."""
+    """Somebody changes what they get; what is None stays."""
     with _subscribed(newsletter, number) as (session, subscriber):
         if subscriber:
-            accounts.change(session, subscriber, newsletter.now, language=language, frequency=frequency)
+            accounts.change(
+                session,
+                subscriber,
+                newsletter.now,
+                language=language,
+                frequency=frequency,
+                detail=detail,
+            )
 
 
 def pause(newsletter: Newsletter, number: int, days: int | None = None) -> None:

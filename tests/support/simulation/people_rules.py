@@ -2,29 +2,28 @@
 
 from hypothesis import strategies as st
 
-from core.frequencies import Frequency
-from core.languages import Language
 from mailings.resend.request import ResendGroup
+from subscribers.choices import Choices
 from tests.support.simulation import operators, people
 from tests.support.simulation.forum import SimulatedPost
-from tests.support.simulation.machine import FREQUENCY, LANGUAGE, SUBSCRIBER, SimulationMachine, act, act_on
+from tests.support.simulation.machine import CHOICES, SUBSCRIBER, SimulationMachine, act, act_on
 from tests.support.simulation.post_choice import archived, in_force, waiting
 
 
 class SubscriberRules(SimulationMachine):
     """What people do about their subscriptions."""
 
-    @act(number=SUBSCRIBER, language=LANGUAGE, frequency=FREQUENCY)
-    def sign_up(self, number: int, language: Language, frequency: Frequency) -> None:
-        people.sign_up(self.newsletter, number, language, frequency)
+    @act(number=SUBSCRIBER, choices=CHOICES)
+    def sign_up(self, number: int, choices: Choices) -> None:
+        people.sign_up(self.newsletter, number, choices)
 
     @act(number=SUBSCRIBER)
     def confirm(self, number: int) -> None:
         people.confirm(self.newsletter, number)
 
-    @act(number=SUBSCRIBER, language=LANGUAGE, frequency=FREQUENCY)
-    def change_choice(self, number: int, language: Language, frequency: Frequency) -> None:
-        people.change(self.newsletter, number, language, frequency)
+    @act(number=SUBSCRIBER, choices=CHOICES)
+    def change_choice(self, number: int, choices: Choices) -> None:
+        people.change(self.newsletter, number, **vars(choices))
 
     @act(number=SUBSCRIBER, days=st.one_of(st.none(), st.integers(1, 40)))
     def pause(self, number: int, days: int | None) -> None:
@@ -54,9 +53,9 @@ class SubscriberRules(SimulationMachine):
 class OperatorRules(SimulationMachine):
     """What operators do, and what comes back to them."""
 
-    @act(number=SUBSCRIBER, language=LANGUAGE, frequency=FREQUENCY)
-    def add_subscriber(self, number: int, language: Language, frequency: Frequency) -> None:
-        operators.add_subscriber(self.newsletter, number, language, frequency)
+    @act(number=SUBSCRIBER, choices=CHOICES)
+    def add_subscriber(self, number: int, choices: Choices) -> None:
+        operators.add_subscriber(self.newsletter, number, choices)
 
     @act(number=SUBSCRIBER)
     def suppress_address(self, number: int) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 
 from hypothesis import strategies as st
 
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from tests.support.simulation import operators, people
@@ -22,9 +23,12 @@ INTERRUPTIONS: dict[str, Callable[[Newsletter, int], None]] = {
     "forget": people.forget,
     "be suppressed": operators.suppress_address,
     "switch to daily": lambda newsletter, number: people.change(
-        newsletter, number, Language.BOTH, Frequency.DAILY
+        newsletter, number, language=Language.BOTH, frequency=Frequency.DAILY
     ),
-    "switch to weekly": lambda newsletter, number: people.change(newsletter, number, None, Frequency.WEEKLY),
+    "switch to weekly": lambda newsletter, number: people.change(
+        newsletter, number, frequency=Frequency.WEEKLY
+    ),
+    "switch to brief": lambda newsletter, number: people.change(newsletter, number, detail=Detail.BRIEF),
 }
 INTERRUPTION = st.tuples(st.integers(1, 3), SUBSCRIBER, st.sampled_from(sorted(INTERRUPTIONS)))
 
