@@ -1,5 +1,6 @@
 """Counts of deliveries in the outbox. Nothing here writes."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,8 +10,13 @@ from sqlalchemy.orm import Session, joinedload
 
 from delivery.models import Delivery
 from delivery.states import IN_PROGRESS, DeliveryState
+from delivery.transport.base import without_addresses
+from subscribers.models import Subscriber
+
+NOT_ACCEPTED = (DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
 
 StateCounts = Counter[tuple[str, str]]  # deliveries by state and, of those skipped, by the reason
+Refusals = Counter[tuple[str, str]]  # deliveries by state and what the server said, without addresses
 
 
 def count_by_state(session: Session) -> Counter[str]:
@@ -36,6 +42,22 @@ def count_slot_by_reason(session: Session, slot: str) -> StateCounts:
             for found, why, count in session.execute(rows.group_by(Delivery.state, reason))
         }
     )
+
+
+def refusals_of_slot(session: Session, slot: str) -> Refusals:
+    """What servers said of the deliveries of a slot that they did not accept, without any subscriber's address."""
+    rows = (
+        select(Delivery.state, Delivery.reply, Subscriber.email)
+        .join(Subscriber)
+        .where(Delivery.slot == slot, or_(*(Delivery.state == state for state in NOT_ACCEPTED)))
+    )
+    return Counter((state, _without_reader(reply, email)) for state, reply, email in session.execute(rows))
+
+
+def _without_reader(reply: str, email: str) -> str:
+    """A reply without the recipient. Some servers repeat only the part of the address before the @."""
+    local_part = re.escape(email.partition("@")[0])
+    return re.sub(rf"(?<!\w){local_part}(?!\w)", "<address>", without_addresses(reply), flags=re.IGNORECASE)
 
 
 def count_under_way(session: Session) -> Counter[str]:

@@ -1,59 +1,79 @@
 """The flow that plans and sends a digest: daily every morning, weekly on Mondays."""
 
-from contextlib import suppress
+import logging
 from datetime import datetime
+from functools import partial
 from typing import Any
+from uuid import UUID
 
-from prefect import flow, get_run_logger
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect import flow
+from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
 from core.frequencies import Frequency
-from flows.runtime import alert_on_failure, fail_run, moment, open_installation, publish_result
+from core.slots import digest_slot
+from delivery.queries import count_slot_by_state
+from flows.run_events import tell_of_digest, tell_of_issues
+from flows.run_names import digest_name, named
+from flows.run_results import publish_digest, sending_progress, tells_what_is_left
+from flows.runtime import alert_on_failure, as_task, completed, fail_run, moment, open_run
 from mailings.context import intake_rules_from, open_sending_context, rules_from
 from mailings.digest_run import run_digest
 from mailings.intake import read_news
 
+logger = logging.getLogger(__name__)
+
 SENDER_DEPLOYMENT = "drain/sender"  # of flows/drain.py
 
 
-@flow(name="digest", on_failure=[alert_on_failure], on_crashed=[alert_on_failure])
+@flow(
+    name="digest",
+    flow_run_name=named(digest_name),
+    on_failure=[alert_on_failure],
+    on_crashed=[alert_on_failure],
+)
 def digest(frequency: Frequency, senders: int = 1, now: datetime | None = None) -> dict[str, Any]:
     """Read the feed, and send the frequency's digest of the current slot. A second run sends only what is missing.
 
     More than one of `senders` needs PostgreSQL: the others are runs on the work pool, on any machine.
     """
-    settings, database = open_installation()
-    artifact = create_progress_artifact(
-        progress=0.0, key=f"digest-{frequency}-progress", description="Mails tried"
-    )
+    at, key = moment(now), f"digest-{frequency}"
+    with open_run() as (settings, database):
+        feed, rules = settings.feed_url, intake_rules_from(settings)
+        news = as_task("read", lambda: read_news(database.sessions, feed, rules, at))
+        tell_of_issues(database, news.report, at)
+        local_now = settings.local(at)
+        slot = digest_slot(frequency, local_now)
+        with (
+            tells_what_is_left(key, slot, database, partial(count_slot_by_state, slot=slot)) as others,
+            open_sending_context(settings, database, now and at) as context,
+        ):
+            report = run_digest(
+                context,
+                frequency,
+                local_now=local_now,
+                rules=rules_from(settings),
+                feed=news.fault,
+                progress=sending_progress(f"{key}-progress"),
+                start_more_senders=lambda slot: others.extend(_start_senders(slot, now, senders - 1)),
+                step=as_task,
+            )
+        publish_digest(key, report, settings, database)
+        tell_of_digest(report)
+        fail_run(report.fault)
+        return completed(report.line(), report.as_json())
 
-    def progress(done: int, total: int) -> None:
-        with suppress(Exception):  # the mails go on even if Prefect's server cannot show the progress
-            update_progress_artifact(artifact, progress=100.0 * done / max(total, 1))  # type: ignore[arg-type, unused-ignore]
 
-    feed = read_news(database.sessions, settings.feed_url, intake_rules_from(settings), moment(now))
-    with open_sending_context(settings, database, now and moment(now)) as context:
-        report = run_digest(
-            context,
-            frequency,
-            local_now=settings.local(moment(now)),
-            rules=rules_from(settings),
-            feed=feed,
-            progress=progress,
-            start_more_senders=lambda slot: _start_senders(slot, now, senders - 1),
-        )
-    progress(1, 1)
-    publish_result(f"digest-{frequency}", report.line(), report.as_json())
-    fail_run(report.fault)
-    return report.as_json()
-
-
-def _start_senders(slot: str, now: datetime | None, count: int) -> None:
+def _start_senders(slot: str, now: datetime | None, count: int) -> list[UUID]:
+    """The runs of further senders, as many as can be started."""
     parameters = {"slot": slot, "now": now and now.isoformat()}
+    started: list[UUID] = []
     for _ in range(count):
         try:
-            run_deployment(SENDER_DEPLOYMENT, parameters=parameters, timeout=0, as_subflow=False)
+            run = run_deployment(SENDER_DEPLOYMENT, parameters=parameters, timeout=0, as_subflow=False)
         except Exception as error:  # noqa: BLE001  whatever it is, this run can send everything by itself
-            get_run_logger().warning("no further sender could be started: %s", error)
-            return
+            logger.warning("no further sender could be started: %s", error)
+            break
+        if isinstance(run, FlowRun):  # it is a coroutine only in an event loop
+            started.append(run.id)
+    return started

@@ -8,6 +8,7 @@ from typing import Any
 from bounces.handler import discard_old_raw_mails
 from core.database import Database, first_line, read_only
 from core.settings import Settings
+from core.steps import Step, plain_step
 from mailings.context import open_sending_context, rules_from
 from mailings.upkeep import UpkeepReport, run_upkeep
 from monitoring.alarms import Alarm, bounce_alarms, send_alarms
@@ -28,11 +29,13 @@ def raise_alarms(
         logger.warning("the operator could not be told: %s", first_line(error))
 
 
-def whole_upkeep(settings: Settings, database: Database, now: datetime | None) -> UpkeepReport:
+def whole_upkeep(
+    settings: Settings, database: Database, now: datetime | None, *, step: Step = plain_step
+) -> UpkeepReport:
     """Upkeep of accounts and mails, and of returned mails, with the alarms that they raise. `now` is for trials."""
     moment = now or datetime.now(UTC)
     with open_sending_context(settings, database, now) as context:
-        report = run_upkeep(context, local_now=settings.local(moment), rules=rules_from(settings))
+        report = run_upkeep(context, local_now=settings.local(moment), rules=rules_from(settings), step=step)
     with database.sessions.begin() as session:
         discard_old_raw_mails(session, moment)
     with read_only(database) as session:

@@ -8,14 +8,28 @@ from prefect import flow, runtime
 from core.database import read_only
 from core.frequencies import Frequency
 from core.languages import Language
-from flows.runtime import alert_on_failure, fail_run, moment, open_installation, publish_result
+from delivery.context import SendingContext
+from emails.edition import EmptyIssueError
+from flows.run_names import named, resend_name
+from flows.run_results import publish_digest, publish_summary, sending_progress, tells_what_is_left
+from flows.runtime import alert_on_failure, as_task, completed, fail_run, moment, open_run, refused
+from issues.store import StoreError
 from mailings.context import open_sending_context, rules_from
 from mailings.resend.execute import execute
-from mailings.resend.plan import plan_resend
+from mailings.resend.plan import ResendPlan, copies_by_state, plan_resend
 from mailings.resend.request import ResendError, ResendGroup, ResendRequest
+from monitoring.run_summaries import values_summary
+from subscribers.addresses import AccountError
+
+WRONG_REQUEST = (ResendError, StoreError, EmptyIssueError, AccountError)  # what the form cannot check
 
 
-@flow(name="resend", on_failure=[alert_on_failure], on_crashed=[alert_on_failure])
+@flow(
+    name="resend",
+    flow_run_name=named(resend_name),
+    on_failure=[alert_on_failure],
+    on_crashed=[alert_on_failure],
+)
 def resend(  # long, because Prefect shows each parameter and its description to the operator
     issue: str = "",
     correction: bool = False,
@@ -43,7 +57,6 @@ def resend(  # long, because Prefect shows each parameter and its description to
         dry_run: Only show the plan.
         now: Act as if it were this time.
     """
-    settings, database = open_installation()
     request = ResendRequest(
         issue,
         delivery or None,
@@ -54,16 +67,35 @@ def resend(  # long, because Prefect shows each parameter and its description to
         frequency or None,
         reason,
     )
-    if not (reason or to or dry_run):
-        raise ResendError("say why: the reason is kept with the request")
-    with open_sending_context(settings, database, now and moment(now)) as context:
-        with read_only(database) as session:
-            plan = plan_resend(session, request, context.identity, moment(now))
-        publish_result("resend-plan", f"{plan.what}: {plan.copies} copies", plan.as_json())
+    with (
+        open_run() as (settings, database),
+        open_sending_context(settings, database, now and moment(now)) as context,
+    ):
+        try:
+            plan = as_task("plan", lambda: _plan(context, request, dry_run, moment(now)))
+        except WRONG_REQUEST as error:
+            return refused(error)
+        line = f"{plan.what}: {plan.copies} copies"
+        publish_summary("resend-plan", values_summary(line, plan.as_json()), line)
         if dry_run or plan.is_empty:
-            return plan.as_json()
-        asked_by = f"Prefect run {runtime.flow_run.name}"
-        report = execute(context, plan, asked_by=asked_by, rules=rules_from(settings), now=moment(now))
-    publish_result("resend", report.line(), report.as_json())
-    fail_run(report.fault)
-    return report.as_json()
+            return completed(f"{line}, not sent", plan.as_json())
+        with tells_what_is_left("resend", line, database, lambda session: copies_by_state(session, plan)):
+            report = execute(
+                context,
+                plan,
+                asked_by=f"Prefect run {runtime.flow_run.id}",
+                rules=rules_from(settings),
+                now=moment(now),
+                progress=sending_progress("resend-progress"),
+                step=as_task,
+            )
+        publish_digest("resend", report, settings, database)
+        fail_run(report.fault)
+        return completed(report.line(), report.as_json())
+
+
+def _plan(context: SendingContext, request: ResendRequest, dry_run: bool, now: datetime) -> ResendPlan:
+    if not (request.reason or request.to or dry_run):
+        raise ResendError("say why: the reason is kept with the request")
+    with read_only(context.database) as session:
+        return plan_resend(session, request, context.identity, now)

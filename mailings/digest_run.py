@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -10,9 +11,11 @@ from core.database import Sessions, transact
 from core.frequencies import Frequency
 from core.run_log import RunKind, last_run_of_slot, record_run
 from core.slots import digest_slot
+from core.steps import Step, plain_step
 from delivery import queries
 from delivery.context import SendingContext
 from delivery.progress import Progress, ignore_progress
+from delivery.queries import StateCounts
 from delivery.report import DigestReport, count_missing, count_results, edition_entry, settled
 from delivery.sender import send_due
 from emails.identity import MailIdentity
@@ -30,34 +33,56 @@ def run_digest(
     feed: str = "",
     progress: Progress = ignore_progress,
     start_more_senders: Callable[[str], None] = lambda _slot: None,
+    step: Step = plain_step,
 ) -> DigestReport:
-    """Plan the frequency's digest of a slot, send it, and count everyone.
+    """Plan the frequency's digest of a slot, send it, and count everyone, in the steps plan, send and account.
 
     Without a `slot` it is the regular one at `local_now`. A second run of a slot plans only those who have nothing in it
     yet, and sends what is due. When everything is planned, `start_more_senders` may start further senders for the slot.
     `feed` says why the feed could not be read before, for the report.
     """
-    slot = slot or regular_slot(frequency, local_now)
-    report = DigestReport(slot.name, feed=feed)
-    before = transact(
-        context.database.sessions, lambda session: queries.count_slot_by_reason(session, slot.name)
+    due_slot = slot or regular_slot(frequency, local_now)
+    report = DigestReport(due_slot.name, feed=feed)
+    planned = step("plan", lambda: _plan(context, due_slot, local_now, rules, report))
+    start_more_senders(report.slot)
+    result = step(
+        "send",
+        lambda: send_due(context, report.slot, repeat_uncertain=rules.repeat_uncertain, progress=progress),
     )
-    report.candidates = before.total()
-    planned, missed = plan_slot(context.database.sessions, slot, context.identity, local_now, rules, report)
-    start_more_senders(slot.name)
-    result = send_due(context, slot.name, repeat_uncertain=rules.repeat_uncertain, progress=progress)
     report.stopped = result.stopped
-    after = transact(
-        context.database.sessions, lambda session: queries.count_slot_by_reason(session, slot.name)
-    )
-    planned_by_others = after.total() - before.total() - planned
-    _count_missed(report, missed, planned_by_others=max(planned_by_others, 0))
-    # Rows are missing if subscribers were forgotten meanwhile. Those that were settled before are counted below.
-    deleted = max(-planned_by_others - count_missing(settled(before), after), 0)
-    report.skip(Counter({"forgotten": deleted}))
-    count_results(report, before, after)
-    transact(context.database.sessions, lambda session: _record(session, report, local_now))
+    step("account", lambda: _account(context.database.sessions, planned, report, local_now))
     return report
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """What the step that plans leaves for the one that accounts: the slot's counts before, and its own."""
+
+    before: StateCounts
+    planned: int
+    missed: int
+
+
+def _plan(
+    context: SendingContext, slot: DigestSlot, local_now: datetime, rules: MailingRules, report: DigestReport
+) -> _Planned:
+    sessions = context.database.sessions
+    before = transact(sessions, lambda session: queries.count_slot_by_reason(session, slot.name))
+    report.candidates = before.total()
+    planned, missed = plan_slot(sessions, slot, context.identity, local_now, rules, report)
+    return _Planned(before, planned, missed)
+
+
+def _account(sessions: Sessions, plan: _Planned, report: DigestReport, local_now: datetime) -> None:
+    """Count everyone, and record the run."""
+    after = transact(sessions, lambda session: queries.count_slot_by_reason(session, report.slot))
+    planned_by_others = after.total() - plan.before.total() - plan.planned
+    _count_missed(report, plan.missed, planned_by_others=max(planned_by_others, 0))
+    # Rows are missing if subscribers were forgotten meanwhile. Those that were settled before are counted below.
+    deleted = max(-planned_by_others - count_missing(settled(plan.before), after), 0)
+    report.skip(Counter({"forgotten": deleted}))
+    count_results(report, plan.before, after)
+    transact(sessions, lambda session: _record(session, report, local_now))
 
 
 def _record(session: Session, report: DigestReport, now: datetime) -> None:

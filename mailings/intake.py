@@ -61,16 +61,23 @@ def ingest(
     return take_posts(sessions, forum, rules, now)
 
 
-def read_news(sessions: Sessions, feed_url: str, rules: IntakeRules, now: datetime) -> str:
-    """Read the feed before a digest. A failure must not stop the digest: it is returned in one line."""
+@dataclass(frozen=True)
+class News:
+    """What reading the feed before a digest brought, or in one line why it could not be read."""
+
+    report: IngestReport
+    fault: str = ""
+
+
+def read_news(sessions: Sessions, feed_url: str, rules: IntakeRules, now: datetime) -> News:
+    """Read the feed before a digest. A failure must not stop the digest."""
     try:
-        ingest(sessions, feed_url=feed_url, rules=rules, now=now)
+        return News(ingest(sessions, feed_url=feed_url, rules=rules, now=now))
     except FeedError as error:
-        return str(error)
+        return News(IngestReport(), str(error))
     except Exception as error:
         logger.exception("the feed could not be read before a digest")
-        return f"the feed could not be read: {type(error).__name__}"
-    return ""
+        return News(IngestReport(), f"the feed could not be read: {type(error).__name__}")
 
 
 def take_posts(sessions: Sessions, forum: ForumReader, rules: IntakeRules, now: datetime) -> IngestReport:

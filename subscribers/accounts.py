@@ -190,6 +190,12 @@ def resume_due(session: Session, now: datetime, today: date) -> int:
     return len(due)
 
 
+def count_joined(session: Session, since: datetime, until: datetime) -> int:
+    """How many have confirmed their subscription after `since`, up to `until`."""
+    joined = select(func.count()).where(Subscriber.confirmed_at > since, Subscriber.confirmed_at <= until)
+    return session.scalar(joined) or 0
+
+
 def _change_status(subscriber: Subscriber, before: SubscriberStatus, after: SubscriberStatus) -> None:
     if subscriber.status == after:
         return

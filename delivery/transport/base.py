@@ -53,7 +53,12 @@ class SendError(PaperboyError):
     @property
     def anonymous(self) -> str:
         """The error in one line for logs, without the addresses that servers like to repeat."""
-        return re.sub(r"<?[^\s<>:]+@[^\s<>]+>?", "<address>", " ".join(str(self).split()))
+        return without_addresses(str(self))
+
+
+def without_addresses(text: str) -> str:
+    """A text of a server in one line, without addresses."""
+    return re.sub(r"<?[^\s<>:]+@[^\s<>]+>?", "<address>", " ".join(text.split()))
 
 
 class Client(Protocol):

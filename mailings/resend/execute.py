@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from core.database import Sessions, advisory_lock
 from core.run_log import RunKind, record_run
 from core.slots import resend_slot
+from core.steps import Step, plain_step
 from delivery import events, planner, queries
 from delivery.context import SendingContext
 from delivery.models import Resend
@@ -28,22 +29,31 @@ def execute(
     rules: MailingRules,
     now: datetime,
     progress: Progress = ignore_progress,
+    step: Step = plain_step,
 ) -> DigestReport:
     """Plan the copies and send them, together with copies of the same request that still wait; count them all."""
     with context.database.sessions() as session:
         earlier = earlier_request(session, plan.terms)
         before = queries.count_slot_by_reason(session, resend_slot(earlier.id)) if earlier else StateCounts()
     sessions, domain = context.database.sessions, context.identity.domain
-    slot = enqueue(sessions, plan, asked_by=asked_by, domain=domain, now=now)
+    slot = step("plan", lambda: enqueue(sessions, plan, asked_by=asked_by, domain=domain, now=now))
     report = DigestReport(slot, editions=[batch_entry(batch) for batch in plan.batches])
-    result = send_due(context, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress)
+    result = step(
+        "send",
+        lambda: send_due(context, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress),
+    )
     report.stopped = result.stopped
-    with context.database.sessions.begin() as session:
-        after = queries.count_slot_by_reason(session, slot)
+    step("account", lambda: _account(sessions, before, report, now))
+    return report
+
+
+def _account(sessions: Sessions, before: StateCounts, report: DigestReport, now: datetime) -> None:
+    """Count the copies, and record the run."""
+    with sessions.begin() as session:
+        after = queries.count_slot_by_reason(session, report.slot)
         report.candidates = after.total()
         count_results(report, before, after)
-        record_run(session, RunKind.RESEND, report.as_json(), now, slot=slot)
-    return report
+        record_run(session, RunKind.RESEND, report.as_json(), now, slot=report.slot)
 
 
 def enqueue(sessions: Sessions, plan: ResendPlan, *, asked_by: str, domain: str, now: datetime) -> str:

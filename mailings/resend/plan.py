@@ -123,6 +123,12 @@ def earlier_request(session: Session, terms: dict[str, Any]) -> Resend | None:
     return session.scalar(select(Resend).where(Resend.key == request_key(terms)))
 
 
+def copies_by_state(session: Session, plan: ResendPlan) -> Counter[str]:
+    """How many copies of a request are in each state, once it has been stored."""
+    stored = earlier_request(session, plan.terms)
+    return queries.count_slot_by_state(session, resend_slot(stored.id)) if stored else Counter()
+
+
 # --- making the plan ----------------------------------------------------------------
 
 

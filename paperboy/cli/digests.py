@@ -54,9 +54,11 @@ def _run(frequency: Frequency, dry_run: bool, now: datetime | None) -> "DigestRe
             local_now=local_now,
             rules=rules,
         )
-    feed = read_news(database.sessions, settings.feed_url, intake_rules_from(settings), now_or(now))
+    news = read_news(database.sessions, settings.feed_url, intake_rules_from(settings), now_or(now))
     with progress_bar() as progress, open_sending_context(settings, database, now) as context:
-        return run_digest(context, frequency, local_now=local_now, rules=rules, feed=feed, progress=progress)
+        return run_digest(
+            context, frequency, local_now=local_now, rules=rules, feed=news.fault, progress=progress
+        )
 
 
 def preview(

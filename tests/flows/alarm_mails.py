@@ -14,3 +14,10 @@ def alarm_subjects(server: ScriptedServer) -> list[str]:
         for mail in server.messages
         if mail.rcpt == [OPERATOR]
     ]
+
+
+def alarm_text(server: ScriptedServer) -> str:
+    """The text of the first mail, with a single space for each line break."""
+    body = message_from_bytes(server.messages[0].data, policy=policy.default).get_body(("plain",))
+    assert body
+    return " ".join(str(body.get_content()).split())

@@ -1,7 +1,6 @@
 """The flows, run by a real Prefect server, and the deployments of prefect.yaml."""
 
 import importlib
-import json
 import os
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from flows.resend import resend
 from flows.upkeep import upkeep
 from issues.fetch import FeedError
 from paperboy.doctor import prefect_server
-from tests.flows.alarm_mails import OPERATOR, alarm_subjects
+from tests.flows.alarm_mails import OPERATOR, alarm_subjects, alarm_text
 from tests.support.factories import NOW
 from tests.support.servers.smtp import ScriptedServer, in_order
 
@@ -53,10 +52,11 @@ def _artifacts() -> set[str]:
         return {str(artifact.key) for artifact in client.read_artifacts()}
 
 
-def _result(key: str, what: str) -> str:
+def _summary(key: str) -> str:
+    """The newest summary under a key."""
     with get_client(sync_client=True) as client:
-        (table, *_) = [artifact.data for artifact in client.read_artifacts() if artifact.key == key]
-    return next(str(row["result"]) for row in json.loads(str(table)) if row["what"] == what)
+        found = [artifact for artifact in client.read_artifacts() if artifact.key == key]
+    return str(max(found, key=lambda artifact: str(artifact.created)).data)
 
 
 def test_the_flows_mail_the_papers_of_the_feed_and_publish_artifacts(server: ScriptedServer) -> None:
@@ -74,7 +74,7 @@ def test_the_flows_mail_the_papers_of_the_feed_and_publish_artifacts(server: Scr
     ]
     keys = {"ingest", "digest-weekly", "digest-daily-progress", "resend-plan", "resend", "upkeep"}
     assert keys <= _artifacts()
-    assert "issue 2026-03-02" in _result("ingest", "new")
+    assert "issue 2026-03-02" in _summary("ingest")
 
 
 def test_a_run_that_the_mail_server_stopped_fails_with_the_reason(
@@ -127,8 +127,8 @@ def test_the_operator_is_told_once_a_day_that_a_run_failed(
     for _ in range(2):
         with pytest.raises(FeedError):
             ingest.with_options(retries=0)(feed_url="http://127.0.0.1:1/feed.rss", now=NOW)
-    assert alarm_subjects(server) == ["Paperboy needs you: a run of ingest failed"]
-    assert b"127.0.0.1:1/feed.rss could not be read" in server.messages[0].data
+    assert alarm_subjects(server) == ["Paperboy needs your attention: a run of ingest failed"]
+    assert "127.0.0.1:1/feed.rss could not be read" in alarm_text(server)
 
 
 def test_a_failure_that_cannot_be_mailed_is_logged_and_mailed_after_the_next_run(
@@ -143,7 +143,7 @@ def test_a_failure_that_cannot_be_mailed_is_logged_and_mailed_after_the_next_run
     server.on_mail = in_order("550 5.7.1 Not your domain")
     with pytest.raises(RunFailedError):
         digest(Frequency.WEEKLY, now=NOW)
-    assert alarm_subjects(server) == ["Paperboy needs you: a run of digest failed"]
+    assert alarm_subjects(server) == ["Paperboy needs your attention: a run of digest failed"]
 
 
 def test_a_failure_without_a_database_is_logged_without_the_password(
@@ -169,7 +169,7 @@ def test_an_ingest_tells_the_operator_of_a_silent_forum_and_does_not_fail(
     server.on_rcpt = None
     for _ in range(2):
         ingest(now=in_summer)
-    assert alarm_subjects(server) == ["Paperboy needs you: no new issue for ten days"]
+    assert alarm_subjects(server) == ["Paperboy needs your attention: no new issue for ten days"]
 
 
 # --- the deployments ----------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_a_digest_goes_out_though_the_feed_could_not_be_read_and_its_report_says
     publish(sqlite_database)
     subscribe(sqlite_database, "minji@example.com")
     rules, sessions = INTAKE_RULES, sqlite_database.sessions
-    unread = read_news(sessions, "http://127.0.0.1:1/feed.rss", rules, NOW)
+    unread = read_news(sessions, "http://127.0.0.1:1/feed.rss", rules, NOW).fault
     assert unread.startswith("http://127.0.0.1:1/feed.rss could not be read: ")
     with sending_context_at(sqlite_database, server) as context:
         report = run_digest(context, Frequency.WEEKLY, local_now=NOW, rules=RULES, feed=unread)

@@ -1,0 +1,86 @@
+"""What runs show in Prefect: summaries in Markdown, and the progress of sending."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from uuid import UUID
+
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect.client.orchestration import get_client
+from prefect.exceptions import TerminationSignal
+from prefect.states import Cancelling
+from sqlalchemy.orm import Session
+
+from core.database import Database, first_line, read_only
+from core.settings import Settings
+from delivery.progress import Progress
+from delivery.queries import refusals_of_slot
+from delivery.report import DigestReport
+from monitoring.run_summaries import cancelled_line, cancelled_summary, digest_summary
+
+logger = logging.getLogger(__name__)
+
+
+def publish_summary(key: str, markdown: str, line: str) -> None:
+    """Show what a run did, and keep it under its key with those of earlier runs."""
+    create_markdown_artifact(markdown, key=key, description=line)
+
+
+def publish_digest(key: str, report: DigestReport, settings: Settings, database: Database) -> None:
+    """Show a run that sends: its counts, what servers said, and links to the operator's pages."""
+    with read_only(database) as session:
+        refusals = refusals_of_slot(session, report.slot)
+    pages = f"{settings.base_url}/operator" if settings.operator_token else ""
+    publish_summary(key, digest_summary(report, refusals, pages), report.line())
+
+
+def sending_progress(key: str) -> Progress:
+    """A progress bar in Prefect. The mails go on even if Prefect's server cannot show it."""
+    artifact = create_progress_artifact(progress=0.0, key=key, description="Mails tried")
+    assert isinstance(artifact, UUID)  # noqa: S101  it is a coroutine only in an event loop
+
+    def show(done: int, total: int) -> None:
+        with suppress(Exception):
+            update_progress_artifact(
+                artifact, progress=100.0 * done / max(total, 1), description=f"{done} of {total} mails tried"
+            )
+
+    return show
+
+
+@contextmanager
+def tells_what_is_left(
+    key: str, what: str, database: Database, count: Callable[[Session], Counter[str]]
+) -> Iterator[list[UUID]]:
+    """If the run is cancelled, cancel the senders that it has started, and say what is left.
+
+    The list is for the ids of these senders' runs. `count` gives the deliveries by state.
+    """
+    senders: list[UUID] = []
+    try:
+        yield senders
+    except TerminationSignal:
+        with suppress(Exception):  # the run ends in any case
+            _cancel(senders)
+        _say_what_is_left(key, what, database, count)
+        raise
+
+
+def _say_what_is_left(
+    key: str, what: str, database: Database, count: Callable[[Session], Counter[str]]
+) -> None:
+    try:
+        with read_only(database) as session:
+            states = count(session)
+        line = cancelled_line(what, states)
+        logger.warning("%s", line)
+        publish_summary(key, cancelled_summary(what, states), line)
+    except Exception as error:  # noqa: BLE001  whatever it is, the run ends
+        logger.warning("what is left of %s could not be told: %s", what, first_line(error))
+
+
+def _cancel(runs: list[UUID]) -> None:
+    with get_client(sync_client=True) as client:
+        for run in runs:
+            client.set_flow_run_state(run, Cancelling())
