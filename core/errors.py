@@ -21,6 +21,7 @@ PaperboyError
 ├── UnrenderedMailError       mailings.next_mail
 ├── ResendError               mailings.resend.request
 ├── InboxError                bounces.inbox
+├── SetupError                flows.set_up
 ├── NotSignedInError          paperboy.admin.auth
 └── ForbiddenActionError      paperboy.admin.auth
 """

@@ -3,6 +3,7 @@
 from core.settings import load_settings
 
 
-def read_time_zone() -> dict[str, str]:
-    """The time zone of the settings, for the schedules. Prefect itself reads no `PAPERBOY_` setting from `.env`."""
-    return {"time_zone": load_settings().timezone}
+def read_settings() -> dict[str, object]:
+    """What the schedules take from the settings. Prefect itself reads no `PAPERBOY_` setting from `.env`."""
+    settings = load_settings()
+    return {"time_zone": settings.timezone, "reads_inbox": settings.inbox_url is not None}

@@ -15,6 +15,7 @@ from paperboy.cli import (
     installation,
     issues,
     pages,
+    prefect_setup,
     resend,
     status,
     subscribers,
@@ -42,6 +43,7 @@ for command in (
     doctor.doctor,
     status.show,
     installation.migrate,
+    prefect_setup.prefect_setup,
     pages.web,
     pages.demo,
 ):

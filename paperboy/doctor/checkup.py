@@ -74,7 +74,12 @@ def _checks_of_stores(settings: Settings, clock: Clock) -> Iterator[Check]:
     yield Check("clock", lambda: clock_offset.check(feed_url, url, settings.zone, clock))
     yield Check(
         "Prefect",
-        lambda: prefect_server.check(prefect_server.load_prefect_settings(), prefect_file, settings.timezone),
+        lambda: prefect_server.check(
+            prefect_server.load_prefect_settings(),
+            prefect_file,
+            settings.timezone,
+            reads_inbox=settings.inbox_url is not None,
+        ),
     )
 
 

@@ -18,11 +18,16 @@ from paperboy.doctor.tls import tls_context
 
 NAME = "Prefect"
 TIMEOUT_SECONDS = 5  # for one request
-_DEPLOY = "prefect --no-prompt deploy --all"
+_SET_UP = "paperboy prefect-setup"
 
 
-def check(prefect_settings: Mapping[str, str], file: Path, timezone: str) -> Iterator[Finding]:
-    """Compare what the server has with the deployments in `file` (prefect.yaml)."""
+def check(
+    prefect_settings: Mapping[str, str], file: Path, timezone: str, *, reads_inbox: bool
+) -> Iterator[Finding]:
+    """Compare what the server has with the deployments in `file` (prefect.yaml).
+
+    A schedule whose `active` is a setting is expected only if `reads_inbox`.
+    """
     url = prefect_settings.get("PREFECT_API_URL", "")
     if not url:
         remedy = "set it in .env if Prefect is to run Paperboy: see docs/operating.md"
@@ -41,7 +46,7 @@ def check(prefect_settings: Mapping[str, str], file: Path, timezone: str) -> Ite
                 yield failed(NAME, problem, "correct PREFECT_API_URL, which must end in /api")
             else:
                 yield ok(NAME, f"{url} answers")
-                yield from _check_deployments(api, file, timezone)
+                yield from _check_deployments(api, file, timezone, reads_inbox)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             problem = f"{url} does not answer: {str(error) or type(error).__name__}"
             yield failed(NAME, problem, "start it with `prefect server start`, or see its log")
@@ -85,7 +90,7 @@ def _request(api: httpx.Client, method: str, path: str, body: dict[str, Any] | N
     return response.json()
 
 
-def _check_deployments(api: httpx.Client, file: Path, timezone: str) -> Iterator[Finding]:
+def _check_deployments(api: httpx.Client, file: Path, timezone: str, reads_inbox: bool) -> Iterator[Finding]:
     try:
         expected = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
     except (OSError, yaml.YAMLError, KeyError, TypeError):
@@ -95,7 +100,11 @@ def _check_deployments(api: httpx.Client, file: Path, timezone: str) -> Iterator
     for deployment in expected:
         name = f"{deployment['entrypoint'].rpartition(':')[2]}/{deployment['name']}"
         found = _request(api, "GET", f"/deployments/name/{name}")
-        yield _check_deployment(f"deployment {name}", deployment, found, timezone)
+        schedules = [
+            entry for entry in deployment.get("schedules", []) if reads_inbox or "active" not in entry
+        ]
+        wanted = deployment | {"schedules": schedules}
+        yield _check_deployment(f"deployment {name}", wanted, found, timezone)
     for pool in sorted({deployment["work_pool"]["name"] for deployment in expected}):
         yield _check_work_pool(api, pool)
     yield _check_scheduled_runs(api)
@@ -104,22 +113,22 @@ def _check_deployments(api: httpx.Client, file: Path, timezone: str) -> Iterator
 
 def _check_deployment(name: str, expected: Mapping[str, Any], found: Any, timezone: str) -> Finding:
     if found is None:
-        return failed(name, "is missing", _DEPLOY)
+        return failed(name, "is missing", _SET_UP)
     if found.get("entrypoint") != expected["entrypoint"]:
         # Prefect cannot load the flow from a file that is gone, so its runs crash before Paperboy can tell anybody.
         problem = f"runs {found.get('entrypoint')}, but prefect.yaml says {expected['entrypoint']}"
-        return failed(name, problem, _DEPLOY)
+        return failed(name, problem, _SET_UP)
     if found.get("paused"):
         return failed(name, "is paused", "resume it in Prefect")
     # A schedule can be paused by itself, while its deployment is active.
     schedules = [entry["schedule"] for entry in found.get("schedules", []) if entry.get("active")]
-    if len(schedules) < len(expected.get("schedules", [])):
-        return failed(name, "has no active schedule", f"resume its schedule in Prefect, or {_DEPLOY}")
+    if len(schedules) < len(expected["schedules"]):
+        return failed(name, "has no active schedule", f"resume its schedule in Prefect, or {_SET_UP}")
     other_zones = {str(schedule.get("timezone")) for schedule in schedules} - {timezone}
     if other_zones:
         zones = ", ".join(sorted(other_zones))
         problem = f"runs in the time zone {zones}, but PAPERBOY_TIMEZONE is {timezone}"
-        return warning(name, problem, f"PAPERBOY_TIMEZONE={timezone} {_DEPLOY}")
+        return warning(name, problem, _SET_UP)
     crons = ", ".join(str(schedule.get("cron")) for schedule in schedules)
     return ok(name, crons or "exists, without a schedule")
 
@@ -127,7 +136,7 @@ def _check_deployment(name: str, expected: Mapping[str, Any], found: Any, timezo
 def _check_work_pool(api: httpx.Client, pool: str) -> Finding:
     name = f"work pool {pool}"
     if _request(api, "GET", f"/work_pools/{pool}") is None:
-        return failed(name, "is missing", f"prefect work-pool create {pool} --type process")
+        return failed(name, "is missing", _SET_UP)
     workers = _request(api, "POST", f"/work_pools/{pool}/workers/filter", {}) or []
     online = sum(worker.get("status") == "ONLINE" for worker in workers)
     if not online:

@@ -1,22 +1,12 @@
 """The flows, run by a real Prefect server, and the deployments of prefect.yaml."""
 
-import importlib
-import os
-import subprocess
-import sys
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import ObjectAlreadyExists
-from prefect.settings import PREFECT_API_URL
 
 import core.database
 from core.database import DatabaseError
@@ -29,7 +19,6 @@ from flows.read_bounces import bounces
 from flows.resend import resend
 from flows.upkeep import upkeep
 from issues.fetch import FeedError
-from paperboy.doctor import prefect_server
 from tests.flows.alarm_mails import OPERATOR, alarm_subjects, alarm_text
 from tests.support.factories import NOW
 from tests.support.servers.smtp import ScriptedServer, in_order
@@ -170,100 +159,3 @@ def test_an_ingest_tells_the_operator_of_a_silent_forum_and_does_not_fail(
     for _ in range(2):
         ingest(now=in_summer)
     assert alarm_subjects(server) == ["Paperboy needs your attention: no new issue for ten days"]
-
-
-# --- the deployments ----------------------------------------------------------------
-
-
-def test_the_doctor_names_what_a_prefect_server_lacks_until_nothing_is_missing() -> None:
-    missing = [
-        line for line in _problems() if line.endswith("is missing -> prefect --no-prompt deploy --all")
-    ]
-    assert len(missing) == len(DEPLOYMENTS)
-    _deploy()
-    assert [line.partition(":")[0] for line in _problems()] == [
-        "failed   work pool paperboy",
-        "failed   scheduled runs",
-    ]
-    httpx.post(f"{PREFECT_API_URL.value()}/work_pools/paperboy/workers/heartbeat", json={"name": "one"})
-    _schedule("upkeep/quarter-hourly")
-    assert _problems() == []
-    assert _schedules() == SCHEDULES, "without a setting they are in Seoul's time"
-
-
-def test_schedules_in_another_time_zone_are_corrected_by_the_command_that_the_doctor_names() -> None:
-    _deploy()
-    found = [line for line in _problems("Europe/Berlin") if "time zone" in line]
-    assert len(found) == len(SCHEDULES)
-    commands = {line.partition(" -> ")[2] for line in found}
-    assert commands == {"PAPERBOY_TIMEZONE=Europe/Berlin prefect --no-prompt deploy --all"}
-    _run(*commands)
-    assert not [line for line in _problems("Europe/Berlin") if "time zone" in line]
-    crons = {name: cron for name, (cron, _) in _schedules().items()}
-    assert crons == {name: cron for name, (cron, _) in SCHEDULES.items()}, "nothing else has changed"
-
-
-def _problems(timezone: str = "Asia/Seoul") -> list[str]:
-    """What the doctor finds wrong with the server, for an installation in a time zone."""
-    environment = {"PREFECT_API_URL": PREFECT_API_URL.value()}
-    findings = prefect_server.check(environment, ROOT / "prefect.yaml", timezone)
-    return [finding.line() for finding in findings if finding.state != "ok"]
-
-
-def _deploy() -> None:
-    """Deploy everything as an installation without settings does."""
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.create_work_pool(WorkPoolCreate(name="paperboy", type="process"))
-    _run("prefect --no-prompt deploy --all")
-
-
-def _run(command: str) -> None:
-    """Run a shell command in the folder of the project, with the programs of the tests' environment on the path."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PAPERBOY_")}
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-    environment["PREFECT_API_URL"] = PREFECT_API_URL.value()
-    # The shell sets the variable, as an operator's does.
-    subprocess.run(command, shell=True, check=True, cwd=ROOT, env=environment, capture_output=True)  # noqa: S602
-
-
-def _schedules() -> dict[str, tuple[str, str | None]]:
-    """The cron line and the time zone of each scheduled deployment on the server, by its name."""
-    with get_client(sync_client=True) as client:
-        flows = {flow.id: flow.name for flow in client.read_flows()}
-        return {
-            f"{flows[deployment.flow_id]}/{deployment.name}": (entry.schedule.cron, entry.schedule.timezone)
-            for deployment in client.read_deployments()
-            for entry in deployment.schedules
-            if isinstance(entry.schedule, CronSchedule)
-        }
-
-
-def _schedule(name: str) -> None:
-    """Create the runs of a deployment's schedule, as the scheduler of the server does within a minute."""
-    with get_client(sync_client=True) as client:
-        deployment = client.read_deployment_by_name(name)
-        client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment.id})
-
-
-def test_every_deployment_names_an_existing_flow() -> None:
-    for deployment in DEPLOYMENTS:
-        path, _, name = deployment["entrypoint"].partition(":")
-        module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
-        assert getattr(module, name).name == name
-
-
-def test_every_deployed_flow_tells_the_operator_when_it_fails() -> None:
-    for deployment in DEPLOYMENTS:
-        path, _, name = deployment["entrypoint"].partition(":")
-        flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
-        assert flow.on_failure_hooks, name
-        assert flow.on_crashed_hooks, name
-
-
-def test_every_frequency_has_a_scheduled_digest() -> None:
-    frequencies = [
-        deployment["parameters"]["frequency"]
-        for deployment in DEPLOYMENTS
-        if deployment["entrypoint"] == "flows/digest.py:digest" and deployment.get("schedules")
-    ]
-    assert sorted(frequencies) == sorted(Frequency)
