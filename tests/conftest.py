@@ -47,10 +47,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 # These run first, so that no worker is left alone with one of them at the end.
 LONG_FILES = {
     "test_accessibility.py",
+    "test_cancelled_runs.py",
     "test_every_paper_once.py",
     "test_flows.py",
     "test_html_standards.py",
     "test_middleware.py",
+    "test_run_pages.py",
+    "test_set_up.py",
     "test_in_a_browser.py",
     "test_spam.py",
     "test_stopped_runs.py",
