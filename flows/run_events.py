@@ -36,7 +36,7 @@ def tell_of_issues(database: Database, report: IngestReport, now: datetime) -> N
 
 def tell_of_digest(report: DigestReport) -> None:
     """Tell that a digest was sent, or that it stopped before its end, with its counts."""
-    payload = {name: getattr(report, name) for name in COUNTS} | {"line": report.line()}
+    payload = {name: getattr(report, name) for name in ("slot", *COUNTS)} | {"line": report.line()}
     if report.stopped:
         emit_event(DIGEST_STOPPED, _slot(report.slot), payload=payload | {"reason": report.fault})
     else:
