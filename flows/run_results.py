@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
+from prefect import runtime
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
 from prefect.exceptions import TerminationSignal
 from prefect.states import Cancelling
 from sqlalchemy.orm import Session
 
-from core.database import Database, first_line, read_only
+from core.database import Database, first_line, read_only, transact
 from core.settings import Settings
 from delivery.progress import Progress
 from delivery.queries import refusals_of_slot
 from delivery.report import DigestReport
-from monitoring.run_summaries import cancelled_line, cancelled_summary, digest_summary
+from monitoring.run_summaries import digest_summary, interrupted_line, interrupted_summary
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,7 @@ def publish_summary(key: str, markdown: str, line: str) -> None:
 
 def publish_digest(key: str, report: DigestReport, settings: Settings, database: Database) -> None:
     """Show a run that sends: its counts, what servers said, and links to the operator's pages."""
-    with read_only(database) as session:
-        refusals = refusals_of_slot(session, report.slot)
+    refusals = transact(database.sessions, lambda session: refusals_of_slot(session, report.slot))
     pages = f"{settings.base_url}/operator" if settings.operator_token else ""
     publish_summary(key, digest_summary(report, refusals, pages), report.line())
 
@@ -53,7 +53,7 @@ def sending_progress(key: str) -> Progress:
 def tells_what_is_left(
     key: str, what: str, database: Database, count: Callable[[Session], Counter[str]]
 ) -> Iterator[list[UUID]]:
-    """If the run is cancelled, cancel the senders that it has started, and say what is left.
+    """If the run is interrupted, say what is left; if it is cancelled, cancel the senders that it has started, too.
 
     The list is for the ids of these senders' runs. `count` gives the deliveries by state.
     """
@@ -62,7 +62,7 @@ def tells_what_is_left(
         yield senders
     except TerminationSignal:
         with suppress(Exception):  # the run ends in any case
-            _cancel(senders)
+            _cancel_with_this_run(senders)
         _say_what_is_left(key, what, database, count)
         raise
 
@@ -73,14 +73,17 @@ def _say_what_is_left(
     try:
         with read_only(database) as session:
             states = count(session)
-        line = cancelled_line(what, states)
+        line = interrupted_line(what, states)
         logger.warning("%s", line)
-        publish_summary(key, cancelled_summary(what, states), line)
+        publish_summary(key, interrupted_summary(what, states), line)
     except Exception as error:  # noqa: BLE001  whatever it is, the run ends
         logger.warning("what is left of %s could not be told: %s", what, first_line(error))
 
 
-def _cancel(runs: list[UUID]) -> None:
+def _cancel_with_this_run(runs: list[UUID]) -> None:
+    """Cancel other runs if this one is cancelled. If only its worker is stopped, they go on elsewhere."""
     with get_client(sync_client=True) as client:
-        for run in runs:
-            client.set_flow_run_state(run, Cancelling())
+        state = client.read_flow_run(UUID(runtime.flow_run.id)).state
+        if state and state.is_cancelling():
+            for run in runs:
+                client.set_flow_run_state(run, Cancelling())

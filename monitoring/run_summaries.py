@@ -37,18 +37,18 @@ def digest_summary(report: DigestReport, refusals: Refusals, pages: str) -> str:
     )
 
 
-def cancelled_summary(what: str, states: Counter[str]) -> str:
-    """A run that was cancelled: what it has sent, and what is left."""
+def interrupted_summary(what: str, states: Counter[str]) -> str:
+    """A run that was cancelled, or whose worker was stopped: what it has sent, and what is left."""
     return _page(
-        f"## {what}", cancelled_line(what, states), _table(("mails", "number"), sorted(states.items()))
+        f"## {what}", interrupted_line(what, states), _table(("mails", "number"), sorted(states.items()))
     )
 
 
-def cancelled_line(what: str, states: Counter[str]) -> str:
+def interrupted_line(what: str, states: Counter[str]) -> str:
     """The same in one line."""
     left = states["planned"] + states["claimed"] + states["sending"]
     sent = f"{states['sent']} sent, " if states["sent"] else ""
-    return f"{what} was cancelled: {sent}{left} left, which the next run sends"
+    return f"{what} was interrupted: {sent}{left} left, which the next run sends"
 
 
 def values_summary(title: str, values: Mapping[str, object]) -> str:

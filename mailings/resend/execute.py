@@ -36,7 +36,7 @@ def execute(
         earlier = earlier_request(session, plan.terms)
         before = queries.count_slot_by_reason(session, resend_slot(earlier.id)) if earlier else StateCounts()
     sessions, domain = context.database.sessions, context.identity.domain
-    slot = step("plan", lambda: enqueue(sessions, plan, asked_by=asked_by, domain=domain, now=now))
+    slot = step("enqueue", lambda: enqueue(sessions, plan, asked_by=asked_by, domain=domain, now=now))
     report = DigestReport(slot, editions=[batch_entry(batch) for batch in plan.batches])
     result = step(
         "send",

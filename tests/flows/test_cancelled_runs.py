@@ -131,10 +131,10 @@ def test_a_run_cancelled_in_prefect_says_what_is_left_and_the_next_run_sends_it(
     found = states(installation)
     assert set(found) == {"sent", "planned"}
     assert found["sent"] == len(server.messages)
-    said = [line for _, line in log_lines(run) if line.startswith(f"{SLOT} was cancelled: ")]
+    said = [line for _, line in log_lines(run) if line.startswith(f"{SLOT} was interrupted: ")]
     if not is_shared:  # the other sender may still be at its last mail
         assert said == [
-            f"{SLOT} was cancelled: {found['sent']} sent, {found['planned']} left, which the next run sends"
+            f"{SLOT} was interrupted: {found['sent']} sent, {found['planned']} left, which the next run sends"
         ]
     assert said[0] in str(artifacts(run)["digest-weekly"])
     server.on_body = None

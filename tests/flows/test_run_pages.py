@@ -129,7 +129,7 @@ def test_the_page_of_a_resend_names_no_reader(server: ScriptedServer) -> None:
     assert "minji@example.com" not in everything(plan)
     resend("2026-03-02", to="minji@example.com", dry_run=False, now=NOW)
     sent = last_run()
-    assert (sent.name, task_names(sent)) == ("resend 2026-03-02", ["plan", "plan", "send", "account"])
+    assert (sent.name, task_names(sent)) == ("resend 2026-03-02", ["plan", "enqueue", "send", "account"])
     assert "minji@example.com" not in everything(sent)
     assert len(server.messages) == 2
 
