@@ -116,7 +116,7 @@ def test_the_operator_is_told_once_a_day_that_a_run_failed(
     for _ in range(2):
         with pytest.raises(FeedError):
             ingest.with_options(retries=0)(feed_url="http://127.0.0.1:1/feed.rss", now=NOW)
-    assert alarm_subjects(server) == ["Paperboy needs your attention: a run of ingest failed"]
+    assert alarm_subjects(server) == ["Paperboy needs you: a run of ingest failed"]
     assert "127.0.0.1:1/feed.rss could not be read" in alarm_text(server)
 
 
@@ -132,7 +132,7 @@ def test_a_failure_that_cannot_be_mailed_is_logged_and_mailed_after_the_next_run
     server.on_mail = in_order("550 5.7.1 Not your domain")
     with pytest.raises(RunFailedError):
         digest(Frequency.WEEKLY, now=NOW)
-    assert alarm_subjects(server) == ["Paperboy needs your attention: a run of digest failed"]
+    assert alarm_subjects(server) == ["Paperboy needs you: a run of digest failed"]
 
 
 def test_a_failure_without_a_database_is_logged_without_the_password(
@@ -158,4 +158,4 @@ def test_an_ingest_tells_the_operator_of_a_silent_forum_and_does_not_fail(
     server.on_rcpt = None
     for _ in range(2):
         ingest(now=in_summer)
-    assert alarm_subjects(server) == ["Paperboy needs your attention: no new issue for ten days"]
+    assert alarm_subjects(server) == ["Paperboy needs you: no new issue for ten days"]

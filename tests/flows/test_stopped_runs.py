@@ -35,7 +35,7 @@ def test_an_upkeep_whose_retries_stop_fails_and_the_operator_is_told(
     stopped_digest.on_mail = in_order(REFUSED)
     with pytest.raises(RunFailedError, match="Not your domain"):
         upkeep(now=NOW)
-    assert alarm_subjects(stopped_digest) == ["Paperboy needs your attention: a run of upkeep failed"]
+    assert alarm_subjects(stopped_digest) == ["Paperboy needs you: a run of upkeep failed"]
 
 
 def test_a_further_sender_sends_what_waits_in_the_slot_and_nothing_else(
