@@ -102,7 +102,7 @@ def test_a_visitor_subscribes_chooses_pauses_leaves_and_comes_back(visitor: Visi
     visitor.press("main button")
     assert visitor.headings == [form, sent, confirm, begun]
     welcome = site.mail(address, 2)
-    assert any("#paper-" in link for link in links_of(welcome))
+    assert any("/archive/" in link for link in links_of(welcome))
 
     visitor.visit(path_in(welcome, "p"))
     visitor.page.check("input[value=both]")
