@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # MJML's own style sheets serve layouts of several columns and clients that no longer exist.
 _STYLE_SHEET = re.compile(r"(?:<!--\[if lte mso 11\]>)?<style.*?</style>(?:<!\[endif\]-->)?", re.DOTALL)
 _LINE_ENDS_BETWEEN_TAGS = re.compile(r">\n+<")
+_TAG = re.compile(r"<[a-z][^<>]*>")  # in a text, `<` is escaped
 _CLASSES = re.compile(r' class="([^"]*)"')
 _CLASS_IN_STYLES = re.compile(r"\.([a-z]+)")
 
@@ -45,7 +46,11 @@ def render_html(template: str, view: MailView) -> str:
         strip_important=False,
     ).transform()
     html = inlined.replace("</head>", f"{_enhancements()}</head>", 1)
-    return "<!doctype html>\n" + _LINE_ENDS_BETWEEN_TAGS.sub("><", _CLASSES.sub(_used_classes, html))
+    return "<!doctype html>\n" + _LINE_ENDS_BETWEEN_TAGS.sub("><", _TAG.sub(_with_used_classes, html))
+
+
+def _with_used_classes(tag: re.Match[str]) -> str:
+    return _CLASSES.sub(_used_classes, tag[0])
 
 
 def _used_classes(attribute: re.Match[str]) -> str:

@@ -10,9 +10,15 @@ from core.languages import Language
 from emails.edition import Edition
 from emails.rendering.plaintext import MAX_LINE_COLUMNS
 from emails.rendering.width import columns
-from tests.support.factories import edition_of, issue_of, paper
+from tests.support.factories import blocks, edition_of, issue_of, paper
 from tests.support.mail_reader import Mail
 from tests.support.random_posts import editions
+
+
+def test_a_text_that_speaks_of_markup_is_shown_whole() -> None:
+    code = 'Write <div class="box" style="x"> and class="wide" in it.'
+    mail = Mail(edition_of(issue_of([paper(title_en=code, gist_ko=code, intro_ko=blocks(code))])))
+    assert mail.visible_text.count(code) >= 3
 
 
 def test_titles_from_the_forum_are_never_markup() -> None:
