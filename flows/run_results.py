@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.database import Database, first_line, read_only, transact
 from core.settings import Settings
-from delivery.progress import Progress
+from delivery.progress import Progress, ignore_progress
 from delivery.queries import refusals_of_slot
 from delivery.report import DigestReport
 from monitoring.run_summaries import digest_summary, interrupted_line, interrupted_summary
@@ -24,8 +24,14 @@ logger = logging.getLogger(__name__)
 
 
 def publish_summary(key: str, markdown: str, line: str) -> None:
-    """Show what a run did, and keep it under its key with those of earlier runs."""
-    create_markdown_artifact(markdown, key=key, description=line)
+    """Show what a run did, and keep it under its key with those of earlier runs.
+
+    The run has done its work, so it does not fail if Prefect's server cannot keep the summary.
+    """
+    try:
+        create_markdown_artifact(markdown, key=key, description=line)
+    except Exception as error:  # noqa: BLE001  whatever it is, the report is in the log and in the database
+        logger.warning("Prefect cannot keep the summary of this run: %s", first_line(error))
 
 
 def publish_digest(key: str, report: DigestReport, settings: Settings, database: Database) -> None:
@@ -36,8 +42,12 @@ def publish_digest(key: str, report: DigestReport, settings: Settings, database:
 
 
 def sending_progress(key: str) -> Progress:
-    """A progress bar in Prefect. The mails go on even if Prefect's server cannot show it."""
-    artifact = create_progress_artifact(progress=0.0, key=key, description="Mails tried")
+    """A progress bar in Prefect. The mails go out even if Prefect's server cannot show it."""
+    try:
+        artifact = create_progress_artifact(progress=0.0, key=key, description="Mails tried")
+    except Exception as error:  # noqa: BLE001  whatever it is, it concerns nobody's mail
+        logger.warning("Prefect cannot show the progress of this run: %s", first_line(error))
+        return ignore_progress
     assert isinstance(artifact, UUID)  # noqa: S101  it is a coroutine only in an event loop
 
     def show(done: int, total: int) -> None:
@@ -53,7 +63,7 @@ def sending_progress(key: str) -> Progress:
 def tells_what_is_left(
     key: str, what: str, database: Database, count: Callable[[Session], Counter[str]]
 ) -> Iterator[list[UUID]]:
-    """If the run is interrupted, say what is left; if it is cancelled, cancel the senders that it has started, too.
+    """Say what is left if the run is interrupted. If it is cancelled, its further senders are cancelled as well.
 
     The list is for the ids of these senders' runs. `count` gives the deliveries by state.
     """
