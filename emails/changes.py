@@ -17,7 +17,7 @@ def replacements(before: PaperContent, after: PaperContent, language: Language) 
     """The titles and links that a mail in this language shows and that have changed."""
     for each in dict.fromkeys((*language.texts, TextLanguage.EN)):
         old, new = before.texts_in(each).title, after.texts_in(each).title
-        if old and new and strip_emoji(old) != strip_emoji(new):
+        if strip_emoji(old) != strip_emoji(new):
             yield Replacement("title", old, new, each)
     old_urls, new_urls = _urls(before), _urls(after)
     gone = [url for key, url in old_urls.items() if key not in new_urls]
@@ -45,21 +45,21 @@ def _runs(paper: PaperUnit) -> Iterator[TextRun]:
 
 def with_new_sentences_marked(part: Part, before: Sequence[Block]) -> Part:
     """The text with every sentence marked that the old text does not have."""
-    known = {_key(sentence) for block in before for sentence in _sentences(block)}
+    known = _keys(before)
     return replace(part, blocks=tuple(_marked(block, known) for block in part.blocks))
 
 
 def count_removed_sentences(parts: Iterable[Part], before: Iterable[Block]) -> int:
     """How many sentences are gone, beyond those that new ones replaced."""
-    kept = {_key(sentence) for part in parts for block in part.blocks for sentence in _sentences(block)}
-    old = {_key(sentence) for block in before for sentence in _sentences(block)}
+    kept = _keys(block for part in parts for block in part.blocks)
+    old = _keys(before)
     return max(0, len(old - kept - {""}) - len(kept - old))
 
 
 def _marked(block: Block, known: set[str]) -> Block:
     runs: list[TextRun] = []
     for sentence in _sentences_of_runs(block):
-        is_new = _key("".join(run.text for run in sentence)) not in known
+        is_new = _key(sentence) not in known
         runs += [replace(run, changed=is_new and bool(run.text.strip())) for run in _without_end(sentence)]
     return replace(block, runs=tuple(runs))
 
@@ -74,8 +74,8 @@ def _without_end(sentence: Sequence[TextRun]) -> Iterator[TextRun]:
             yield replace(run, text=run.text[len(text) :])
 
 
-def _sentences(block: Block) -> Iterator[str]:
-    return ("".join(run.text for run in sentence) for sentence in _sentences_of_runs(block))
+def _keys(blocks: Iterable[Block]) -> set[str]:
+    return {_key(sentence) for block in blocks for sentence in _sentences_of_runs(block)}
 
 
 def _sentences_of_runs(block: Block) -> Iterator[list[TextRun]]:
@@ -97,5 +97,8 @@ def _sentences_of_runs(block: Block) -> Iterator[list[TextRun]]:
     yield sentence
 
 
-def _key(sentence: str) -> str:
-    return strip_emoji(sentence)
+def _key(sentence: Iterable[TextRun]) -> str:
+    """What a sentence is compared by: its text and the addresses that it links to, as in `issues.diff`."""
+    runs = list(sentence)
+    links = [comparable_url(run.href) for run in runs if run.href]
+    return "\n".join([strip_emoji("".join(run.text for run in runs)), *links])

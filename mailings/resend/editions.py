@@ -49,13 +49,20 @@ def edition_of_groups(
 def languages_with_changes(
     session: Session, issue: Issue, groups: Sequence[PaperGroup]
 ) -> tuple[Language, ...]:
-    """The languages whose mails show something that the corrections of these papers changed."""
+    """The languages whose mails show something that the corrections of these papers changed.
+
+    A mail does not show every change, a heading for example. If no mail shows one, or if an old text is not known, the
+    correction concerns all languages.
+    """
     papers = _with_old_texts(session, issue, groups)
+    if any(paper.before is None for paper in papers):
+        return tuple(Language)
     specs = {
         language: resend_spec(issue.topic_id, MailKind.CORRECTION, language, Detail.FULL)
         for language in Language
     }
-    return tuple(language for language, spec in specs.items() if has_changes(edition_to_resend(papers, spec)))
+    shown = (language for language, spec in specs.items() if has_changes(edition_to_resend(papers, spec)))
+    return tuple(shown) or tuple(Language)
 
 
 def _with_old_texts(session: Session, issue: Issue, groups: Sequence[PaperGroup]) -> list[Arrival]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language, TextLanguage
-from emails.changes import with_new_sentences_marked
+from emails.changes import has_changes, with_new_sentences_marked
 from emails.choose import edition_to_resend
 from emails.content import MailSpec
 from emails.edition import Part
@@ -52,6 +52,23 @@ def test_a_corrected_link_is_shown_before_and_after() -> None:
     assert "https://arxiv.org/abs/2508.99999 → https://arxiv.org/abs/2508.00001" in " ".join(
         mail.text.split()
     )
+
+
+def test_a_title_that_was_missing_counts_as_a_change() -> None:
+    mail = correction(paper(1, title_en=""), paper(1), "en")
+    assert has_changes(mail.edition)
+    assert f"The title was corrected: {paper(1).title_en}" in mail.visible_text
+
+
+def test_a_sentence_whose_link_changed_is_marked() -> None:
+    before, after = (
+        paper(
+            1,
+            intro_ko=(Block("p", (TextRun("코드는 "), TextRun("여기", href=url), TextRun("에 있습니다."))),),
+        )
+        for url in ("https://a.example/1", "https://a.example/2")
+    )
+    assert marked(correction(before, after)) == ["코드는 ", "여기", "에 있습니다."]
 
 
 @pytest.mark.parametrize("detail", Detail)
