@@ -17,6 +17,7 @@ MAX_BLOCKS = 400  # of the list that are looked at; a post has at most a hundred
 MAX_LINE_CHARACTERS = 1_000
 MIN_CHARACTERS = 8  # a shorter line says nothing
 
+_WORD = re.compile(r"\w+")
 _OPENING = re.compile(r"[\s\"'“‘`\[(<《「『·•▪]*")  # what may stand before a name
 # What stands between a name and the text about it: `Owl (부엉이): text`, `Owl - text`.
 _SEPARATOR = re.compile(
@@ -52,7 +53,7 @@ def lines_of_papers(
         is_text = len(text) >= MIN_CHARACTERS and text[-1] not in ":?/"
         if is_text and title_key(text) not in _titles(papers[index]):
             language = TextLanguage.KO if has_hangul(text) else TextLanguage.EN
-            is_all = _is_all(summary, position, papers[index])
+            is_all = _is_all(summary, position, papers[index], text)
             lines.setdefault((index, language), Line(position, text, is_all))
     return lines
 
@@ -115,13 +116,16 @@ def _titles(paper: PaperContent) -> set[str]:
     } | {title_key(name) for name in names_of(paper)}
 
 
-def _is_all(summary: Sequence[Block], position: int, paper: PaperContent) -> bool:
-    """Whether a line has no items below it and no links but the paper's own."""
+def _is_all(summary: Sequence[Block], position: int, paper: PaperContent, text: str) -> bool:
+    """Whether a line has no items below it, no links but the paper's own, and before its text only the paper's names."""
     block = summary[position]
+    names = " ".join((paper.title_ko, paper.title_en, *names_of(paper)))
+    before = set(_WORD.findall(_text(block).removesuffix(text).lower()))
     following = summary[position + 1 : position + 2]
     own = {comparable_url(url) for url in (paper.url, *(link.url for link in paper.links))}
     is_linked = all(
         comparable_url(url) in own or (paper.anchor and url.endswith(f"#{paper.anchor}"))
         for url in block.links
     )
-    return is_linked and not any(each.depth > block.depth for each in following)
+    is_named = before <= set(_WORD.findall(names.lower()))
+    return is_named and is_linked and not any(each.depth > block.depth for each in following)

@@ -98,6 +98,13 @@ def test_a_link_to_the_paper_itself_is_not_lost() -> None:
     assert read(item("Owl: 밤에만 배워 전기를 아낍니다.", href=OWL.url))[1] == []
 
 
+def test_a_line_that_says_something_before_its_text_is_left_over_as_well() -> None:
+    line = f"Owl (Nature 학회 최우수): {LINES[0]}"
+    gists, left = read(item(line))
+    assert gists[0] == LINES[0]
+    assert left == [line]
+
+
 def test_the_second_line_of_a_paper_is_left_over() -> None:
     gists, left = read(item(f"Owl: {LINES[0]}"), item("Owl: 낮에는 쉬며 힘을 모읍니다."))
     assert gists[0] == LINES[0]
