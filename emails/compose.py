@@ -198,7 +198,7 @@ def _titles(titles: dict[TextLanguage, str], language: Language) -> tuple[str, T
 
 
 def _gists(paper: PaperContent, language: Language) -> tuple[Gist, ...]:
-    """The gists in the mail's languages; in a mail in Korean, the English one if there is no other."""
+    """The gists in the mail's languages. A Korean mail has the English gist of a paper that has no Korean one."""
     found = [Gist(each, gist) for each in language.texts if (gist := paper.texts_in(each).gist)]
     if not found and language == Language.KO and paper.gist_en:
         found = [Gist(TextLanguage.EN, paper.gist_en)]

@@ -68,7 +68,7 @@ def completed(line: str, values: T) -> T:
 
 
 def refused(error: PaperboyError) -> dict[str, Any]:
-    """The end of a run that was started with a wrong parameter: it failed, and its state says what is wrong.
+    """The end of a run that was started with a wrong parameter. The run has failed, and its state says what is wrong.
 
     Whoever started it sees that, so there is no alarm. The state has a name of its own, because automations for failed
     runs go by the name.
@@ -87,7 +87,7 @@ def fail_run(fault: str) -> None:
 
 
 def alert_on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Tell the operator about a run that failed for good or crashed, unless whoever started it gave a wrong parameter.
+    """Tell the operator about a run that failed for good or crashed. A run with a wrong parameter raises no alarm.
 
     Prefect calls this as a hook.
     """

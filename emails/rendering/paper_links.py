@@ -31,7 +31,7 @@ _PATH_PARTS_SHOWN = {"github.com": 2, "gitlab.com": 2, "huggingface.co": 2, "arx
 
 @dataclass(frozen=True)
 class LinkView:
-    """A link of a paper, by the name of what is there."""
+    """A link of a paper, with the name that a reader sees: `arXiv`, `Code`, `Discussion`."""
 
     name: str
     url: str
@@ -87,7 +87,10 @@ def _kind_of(link: Link) -> str:
 
 
 def _name(link: Link, kind: str, language: Language) -> str:
-    """A link's own label, unless it is in a language that the mail is not in; then what is there, or the site's name."""
+    """The name of a link: its own label, if the mail is in the label's language, or else what is there.
+
+    That is `Code`, `Project`, or the name of the site.
+    """
     is_foreign = TextLanguage.KO not in language.texts and has_hangul(link.label)
     if link.label and not is_foreign:
         return shorten(link.label, MAX_LABEL_CHARACTERS)

@@ -1,4 +1,4 @@
-"""What an inbox shows of a digest: its subject and the preheader beside it; and the headline at its top. Pure."""
+"""The subject of a digest, the preheader that an inbox shows beside it, and the headline at the top of the mail. Pure."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ MAX_HEADLINE_COLUMNS = 72
 MAX_NAMES = 3
 MAX_NAME_COLUMNS = 30  # of one among several
 MAX_WORDS_OF_COINED = 2
-PREHEADER_CHARACTERS = (85, 130)  # the least that an inbox shows beside a subject, and the most
+PREHEADER_CHARACTERS = (85, 130)  # inboxes show at least the first number of them, and at most the second
 MAX_WORD_CHARACTERS = 40  # a longer word is an address or a mistake, and does not belong into a preheader
 MAX_CLEAR_DAYS = 180  # a shorter span names its year only once
 # What shows that a name was coined, as in `CoRT`, `HRM`, `Kimi K2`, `iw-SFT` and `Optima`.
@@ -56,7 +56,7 @@ def _fitting(edition: Edition, names: Sequence[str], width: int) -> str:
 
 
 def _names(edition: Edition) -> list[str]:
-    """Up to MAX_NAMES names of papers in their order. In a mail of few papers, a title stands for a name that lacks."""
+    """Up to MAX_NAMES names of papers in their order. In a mail of few papers, a title takes the place of a missing name."""
     if len(edition.papers) <= MAX_NAMES:
         titles = [paper.short_name or _title(edition, paper) for paper in edition.papers]
         if len(titles) > 1:
@@ -66,7 +66,7 @@ def _names(edition: Edition) -> list[str]:
 
 
 def _short_names(edition: Edition) -> list[str]:
-    """Up to MAX_NAMES short names in the papers' order: rather those that were coined, because people know papers by them."""
+    """Up to MAX_NAMES short names in the papers' order. Coined names come before others, because people know papers by them."""
     named = [paper for paper in edition.papers if paper.short_name]
     by_renown = sorted(named, key=lambda paper: not _is_coined(paper.short_name))
     chosen = by_renown[:MAX_NAMES]
