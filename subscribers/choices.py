@@ -1,11 +1,14 @@
 """What a subscriber chooses, and how it is parsed from what people and files write."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.addresses import AccountError
+
+Choice = TypeVar("Choice", Language, Frequency, Detail)
 
 
 @dataclass(frozen=True)
@@ -17,37 +20,13 @@ class Choices:
     detail: Detail = Detail.FULL
 
 
-def parse_language(text: str) -> Language:
-    """The language with this name.
+def parse_choice(kind: type[Choice], text: str) -> Choice:
+    """The language, frequency or detail with this name.
 
     Raises:
-        AccountError: there is no such language.
+        AccountError: there is none with this name.
     """
     try:
-        return Language(text)
+        return kind(text)
     except ValueError:
-        raise AccountError(f"language {text!r} is not one of {', '.join(Language)}") from None
-
-
-def parse_frequency(text: str) -> Frequency:
-    """The frequency with this name.
-
-    Raises:
-        AccountError: there is no such frequency.
-    """
-    try:
-        return Frequency(text)
-    except ValueError:
-        raise AccountError(f"frequency {text!r} is not one of {', '.join(Frequency)}") from None
-
-
-def parse_detail(text: str) -> Detail:
-    """The detail with this name.
-
-    Raises:
-        AccountError: there is no such detail.
-    """
-    try:
-        return Detail(text)
-    except ValueError:
-        raise AccountError(f"detail {text!r} is not one of {', '.join(Detail)}") from None
+        raise AccountError(f"{kind.__name__.lower()} {text!r} is not one of {', '.join(kind)}") from None

@@ -22,7 +22,7 @@ from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.accounts import cursor_before_latest_issue
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
-from subscribers.choices import parse_detail, parse_frequency, parse_language
+from subscribers.choices import parse_choice
 from subscribers.csv_files import SURPLUS, format_row, read_rows
 from subscribers.erasure import address_hash
 from subscribers.models import AccountEvent, ForgottenAddress, Subscriber, Suppression
@@ -118,9 +118,9 @@ def _check_row(
 def _parse_row(line: int, cells: dict[str, str], now: datetime, zone: tzinfo) -> ImportRow:
     if cells[SURPLUS]:
         raise AccountError("there are more cells than columns")
-    language = parse_language(cells.get("language", "").strip().lower())
-    frequency = parse_frequency(cells.get("frequency", "").strip().lower())
-    detail = parse_detail(cells.get("detail", "").strip().lower() or Detail.FULL)
+    language = parse_choice(Language, cells.get("language", "").strip().lower())
+    frequency = parse_choice(Frequency, cells.get("frequency", "").strip().lower())
+    detail = parse_choice(Detail, cells.get("detail", "").strip().lower() or Detail.FULL)
     status = cells.get("status", "").strip().lower() or SubscriberStatus.ACTIVE
     if status not in SUBSCRIBED:
         raise AccountError(f"the status is {status!r}: only active and paused subscribers are imported")

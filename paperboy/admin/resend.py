@@ -23,7 +23,7 @@ from paperboy.admin.auth import HOME, FromOurPage, SignedIn
 from paperboy.admin.render import render_admin
 from paperboy.web.deps import ContextDep, WebContext
 from subscribers.addresses import clean_line
-from subscribers.choices import parse_frequency, parse_language
+from subscribers.choices import parse_choice
 
 router = APIRouter(prefix=HOME, include_in_schema=False)
 
@@ -65,8 +65,8 @@ class ResendForm:
             is_correction=self.is_correction,
             to=self.to,
             groups=tuple(map(ResendGroup, self.groups)),
-            language=parse_language(self.language) if self.language else None,
-            frequency=parse_frequency(self.frequency) if self.frequency else None,
+            language=parse_choice(Language, self.language) if self.language else None,
+            frequency=parse_choice(Frequency, self.frequency) if self.frequency else None,
             reason=self.reason,
         )
 

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
+from core.details import Detail
+from core.frequencies import Frequency
 from core.languages import Language
 from delivery.queries import mails_of_subscriber
 from emails.kinds import MailKind
@@ -16,7 +18,7 @@ from paperboy.web.deps import ContextDep, Origin, WebContext
 from paperboy.web.pages import message_page, redirect, render_page
 from subscribers import accounts
 from subscribers.addresses import AccountError
-from subscribers.choices import parse_detail, parse_frequency, parse_language
+from subscribers.choices import parse_choice
 from subscribers.models import Subscriber
 from subscribers.tokens import ExpiredTokenError, LinkPurpose
 
@@ -78,9 +80,9 @@ def save(
             session,
             subscriber,
             context.clock(),
-            language=parse_language(language) if language else None,
-            frequency=parse_frequency(frequency) if frequency else None,
-            detail=parse_detail(detail) if detail else None,
+            language=parse_choice(Language, language) if language else None,
+            frequency=parse_choice(Frequency, frequency) if frequency else None,
+            detail=parse_choice(Detail, detail) if detail else None,
             origin=origin,
         )
 

@@ -10,13 +10,14 @@ from fastapi.responses import Response
 
 from core.details import Detail
 from core.frequencies import Frequency
+from core.languages import Language
 from emails.letters import OperatorNotice
 from issues.queries import all_issues
 from mailings import account_mails
 from paperboy.web.deps import ContextDep, Origin, WebContext
 from paperboy.web.pages import message_page, redirect, render_page
 from subscribers.addresses import AccountError, normal_address
-from subscribers.choices import Choices, parse_detail, parse_frequency, parse_language
+from subscribers.choices import Choices, parse_choice
 from subscribers.models import SignupRequest
 from subscribers.tokens import LinkPurpose
 
@@ -56,7 +57,9 @@ def subscribe(
     """
     chosen = {"language": language, "frequency": frequency, "detail": detail}
     try:
-        choices = Choices(parse_language(language), parse_frequency(frequency), parse_detail(detail))
+        choices = Choices(
+            parse_choice(Language, language), parse_choice(Frequency, frequency), parse_choice(Detail, detail)
+        )
     except AccountError:
         return _form(request, context, fault="choose", email=email, chosen=chosen)
     try:

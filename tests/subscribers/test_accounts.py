@@ -10,7 +10,7 @@ from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.accounts import change, confirm, pause, resume, sign_up, unsubscribe
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError
-from subscribers.choices import parse_frequency, parse_language
+from subscribers.choices import parse_choice
 from subscribers.models import Subscriber
 from subscribers.tokens import LinkPurpose, make_token, read_token
 from tests.support.factories import NOW, add_issue, add_subscriber, issue_of
@@ -79,8 +79,8 @@ def test_an_unknown_language_or_frequency_is_refused(
         sign_up(
             session,
             "minji@example.com",
-            language=parse_language(language),
-            frequency=parse_frequency(frequency),
+            language=parse_choice(Language, language),
+            frequency=parse_choice(Frequency, frequency),
             now=NOW,
         )
 
@@ -143,7 +143,7 @@ def test_a_change_of_language_or_frequency_keeps_what_was_read(database: Databas
         change(session, subscriber, NOW, frequency=Frequency.DAILY)
         assert (subscriber.language, subscriber.frequency, subscriber.cursor) == ("both", "daily", 7)
         with pytest.raises(AccountError):
-            change(session, subscriber, NOW, language=parse_language("fr"))
+            change(session, subscriber, NOW, language=parse_choice(Language, "fr"))
         assert subscriber.language == "both"
 
 
