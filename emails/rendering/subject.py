@@ -30,17 +30,17 @@ def subject_of(edition: Edition) -> str:
         _NAMES
     )
     width = MAX_SUBJECT_COLUMNS - columns(before + after)
-    return " ".join(f"{before}{names_of(edition, width)}{after}".split())
+    return " ".join(f"{before}{_line_of_names(edition, width)}{after}".split())
 
 
 def headline_of(edition: Edition) -> str:
     """The headline: the same names with more room, but none that is cut, because the titles follow it."""
     if any(paper.short_name for paper in edition.papers):
         return _fitting(edition, _short_names(edition), MAX_HEADLINE_COLUMNS)
-    return names_of(edition, MAX_HEADLINE_COLUMNS)
+    return _line_of_names(edition, MAX_HEADLINE_COLUMNS)
 
 
-def names_of(edition: Edition, width: int) -> str:
+def _line_of_names(edition: Edition, width: int) -> str:
     """The names of the first papers that have one, and how many papers there are besides; whole words only."""
     return _fitting(edition, _names(edition), width)
 
