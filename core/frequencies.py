@@ -1,8 +1,10 @@
 """How often subscribers get a digest, and what a digest of each frequency brings."""
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import assert_never
+
+DIGEST_TIME = time(8)  # local time of the schedules in prefect.yaml
 
 
 class Frequency(StrEnum):
@@ -21,6 +23,13 @@ class Frequency(StrEnum):
                 return timedelta(days=1)
             case _:
                 assert_never(self)
+
+    def next_digest(self, local_now: datetime) -> datetime:
+        """When the schedule runs the next digest after a local time: daily, or on Mondays."""
+        today = local_now.replace(hour=DIGEST_TIME.hour, minute=DIGEST_TIME.minute, second=0, microsecond=0)
+        days = (7 - local_now.weekday()) % 7 if self == Frequency.WEEKLY else 0
+        candidate = today + timedelta(days=days)
+        return candidate if candidate > local_now else candidate + self.interval
 
     @property
     def brings_whole_issues(self) -> bool:

@@ -14,6 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import PaperboyError
+from core.languages import TextLanguage
+
+SHARED_OPERATOR = "operator"  # whoever signs in with the one token that has no name
 
 
 class SettingsError(PaperboyError):
@@ -104,6 +107,22 @@ def _redis_address(value: SecretStr) -> SecretStr:
     return value
 
 
+def _operator_tokens(value: SecretStr) -> SecretStr:
+    pairs = _named_tokens(value)
+    are_usable = all(name.isprintable() and len(name) <= 40 and len(token) >= 24 for name, token in pairs)
+    if not are_usable:
+        raise ValueError("must be like minji:TOKEN, jun:TOKEN with tokens of at least 24 characters")
+    names, tokens = [name for name, _ in pairs], [token for _, token in pairs]
+    if len({*names, SHARED_OPERATOR}) <= len(names) or len(set(tokens)) < len(tokens):
+        raise ValueError(f"must have another name and token for everyone, and nobody named {SHARED_OPERATOR}")
+    return value
+
+
+def _named_tokens(value: SecretStr) -> list[tuple[str, str]]:
+    parts = (part.partition(":") for part in value.get_secret_value().split(",") if part.strip())
+    return [(name.strip(), token.strip()) for name, _, token in parts]
+
+
 def _inbox_address(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("imaps://", "imap://", "maildir:///")):
         raise ValueError("must be like imaps://user:pass@host/INBOX or maildir:///var/mail/paperboy")
@@ -144,7 +163,9 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     uncertain: Literal["repeat", "hold"] = "repeat"
     operator: str = ""
+    operator_language: TextLanguage = TextLanguage.EN
     operator_token: SecretStr | None = Field(default=None, min_length=24)
+    operator_tokens: Annotated[SecretStr, AfterValidator(_operator_tokens)] | None = None
     bounce_alarm: int = Field(default=5, ge=0, le=100)
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
     log_format: Literal["text", "json"] = "text"
@@ -160,6 +181,12 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The time zone of slots and schedules."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def operators(self) -> dict[str, str]:
+        """The tokens of those who may open the operator's pages, by name. It is empty if there are no such pages."""
+        shared = {SHARED_OPERATOR: self.operator_token.get_secret_value()} if self.operator_token else {}
+        return shared | dict(_named_tokens(self.operator_tokens) if self.operator_tokens else ())
 
     @property
     def mailbox_dir(self) -> Path:

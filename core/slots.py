@@ -87,3 +87,9 @@ def resend_id_of(slot: str) -> int:
 def preview_slot(name: str) -> str:
     """The slot of a preview."""
     return f"preview:{name}"
+
+
+def regular_part(slot: str) -> str:
+    """The digest slot that a late issue's own slot belongs to; any other slot as it is."""
+    frequency, _, rest = slot.partition(":")
+    return f"{frequency}:{rest.partition(':')[0]}"

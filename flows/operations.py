@@ -11,7 +11,8 @@ from core.settings import Settings
 from core.steps import Step, plain_step
 from mailings.context import open_sending_context, rules_from
 from mailings.upkeep import UpkeepReport, run_upkeep
-from monitoring.alarms import Alarm, bounce_alarms, send_alarms
+from monitoring.alarms import bounce_alarms
+from monitoring.notices import Alarm, operator_contact, send_alarms
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,8 @@ def raise_alarms(
         return
     try:
         with open_sending_context(settings, database, now) as context:
-            send_alarms(context, settings.operator, alarms, settings.local(now or datetime.now(UTC)))
+            local_now = settings.local(now or datetime.now(UTC))
+            send_alarms(context, operator_contact(settings), alarms, local_now)
     except Exception as error:  # noqa: BLE001  the run has done its own work, whatever this is
         logger.warning("the operator could not be told: %s", first_line(error))
 

@@ -37,7 +37,7 @@ def publish_summary(key: str, markdown: str, line: str) -> None:
 def publish_digest(key: str, report: DigestReport, settings: Settings, database: Database) -> None:
     """Show a run that sends: its counts, what servers said, and links to the operator's pages."""
     refusals = transact(database.sessions, lambda session: refusals_of_slot(session, report.slot))
-    pages = f"{settings.base_url}/operator" if settings.operator_token else ""
+    pages = f"{settings.base_url}/operator" if settings.operators else ""
     publish_summary(key, digest_summary(report, refusals, pages), report.line())
 
 

@@ -27,6 +27,8 @@ class Issue(Base):
     - `accepted_week` is the first day of the week that an operator gave, for a title that names none.
     - An `archived` issue is kept for the archive and never counts as unread.
     - `deleted_at` is when the forum said that the post is gone. Its papers are withdrawn then.
+    - `note_ko` and `note_en` are what operators say to subscribers in the mails that open the issue: plain text, one
+      paragraph a line, empty if they say nothing.
     """
 
     __tablename__ = "issues"
@@ -49,6 +51,8 @@ class Issue(Base):
     accepted_week: Mapped[date | None]
     archived: Mapped[bool] = mapped_column(default=False)
     deleted_at: Mapped[datetime | None]
+    note_ko: Mapped[str] = mapped_column(default="")
+    note_en: Mapped[str] = mapped_column(default="")
     papers: Mapped[list["Paper"]] = relationship(order_by="Paper.position", back_populates="issue")
     revisions: Mapped[list["Revision"]] = relationship(order_by="Revision.number", back_populates="issue")
 

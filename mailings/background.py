@@ -16,7 +16,7 @@ from delivery.transport.base import SendError
 from emails.letters import OperatorNotice
 from mailings.account_mails import answer_signup_requests
 from mailings.context import identity_from, open_sending_context, rules_from
-from monitoring.alarms import send_notice
+from monitoring.notices import OperatorContact, operator_contact, send_notice
 
 
 def send_letters(settings: Settings, database: Database, clock: Clock, notices: deque[OperatorNotice]) -> str:
@@ -31,7 +31,7 @@ def send_letters(settings: Settings, database: Database, clock: Clock, notices: 
         return ""
     with _sending_context(settings, database, clock) as context:
         result = send_due(context, PRIORITY_QUEUE, repeat_uncertain=rules_from(settings).repeat_uncertain)
-        return result.stopped or _send_notices(context, settings.operator, notices)
+        return result.stopped or _send_notices(context, operator_contact(settings), notices)
 
 
 def send_resends(settings: Settings, database: Database, clock: Clock) -> str:
@@ -54,7 +54,7 @@ def _sending_context(settings: Settings, database: Database, clock: Clock) -> It
         yield replace(context, clock=clock)
 
 
-def _send_notices(context: SendingContext, operator: str, notices: deque[OperatorNotice]) -> str:
+def _send_notices(context: SendingContext, operator: OperatorContact, notices: deque[OperatorNotice]) -> str:
     """Send the notices to the operator. Those that are not accepted stay for the next time."""
     for notice in tuple(notices):
         try:

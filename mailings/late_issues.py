@@ -11,7 +11,7 @@ from typing import assert_never
 from sqlalchemy import and_
 from sqlalchemy.orm import Session
 
-from core.frequencies import Frequency
+from core.frequencies import DIGEST_TIME, Frequency
 from core.run_log import RunKind, first_run_of_slot
 from core.slots import late_issue_slot
 from delivery import planner
@@ -22,7 +22,7 @@ from mailings.context import MailingRules
 from mailings.digest_plan import DigestSlot, read_due, regular_slot
 from subscribers.models import Subscriber
 
-FIRST_HOUR, LAST_HOUR = time(8), time(21)  # between which late issues go out, in local time
+FIRST_HOUR, LAST_HOUR = DIGEST_TIME, time(21)  # between which late issues go out, in local time
 LAST_WEEKDAY = 4  # Friday (Monday is 0)
 
 

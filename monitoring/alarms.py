@@ -1,101 +1,26 @@
-"""Alarms: what the operator is told by mail, each cause once a day. They bypass the outbox and its suppressions."""
+"""The alarms: what operators are told as soon as it is seen. `monitoring.notices` sends them."""
 
-import logging
 import re
-import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.database import Sessions, upsert
-from core.frequencies import Frequency
-from core.languages import Language
 from delivery import queries
 from delivery.bounce_log import bounces_by_slot
-from delivery.context import SendingContext
-from delivery.models import SentAlarm
-from delivery.transport.base import SendError, Transport, send_one
-from emails.content import MailSpec
-from emails.identity import MailIdentity
-from emails.kinds import MailKind
-from emails.letters import OperatorNotice, operator_letter
-from emails.message import Recipient, build_message
+from emails.letters import OperatorNotice
 from issues.models import Issue
 from issues.paper_rows import MAX_ABSENCE
 from issues.queries import held_since, hold_reasons, newest_publication, week_problem
+from monitoring.notices import Alarm
 
-logger = logging.getLogger(__name__)
-
-OPERATOR_LANGUAGE = Language.EN  # of the command line and the guide, too
 MAX_FORUM_SILENCE = timedelta(days=10)  # of a forum that posts once a week
 MAX_HELD_ALARM = timedelta(days=10)  # after which a held issue or a deleted post raises no alarm any more
 BOUNCE_WINDOW = timedelta(days=7)
 MIN_BOUNCES = 20  # fewer say nothing about a rate
 GUIDE = "docs/operating.md#alarms"
 MAX_CAUSE_CHARACTERS = 100
-NOTICE_SPEC = MailSpec(MailKind.NOTICE, OPERATOR_LANGUAGE, Frequency.WEEKLY, MailKind.NOTICE)
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """What is wrong; the operator is told once a day about each `cause`."""
-
-    cause: str
-    notice: OperatorNotice
-
-
-def send_alarms(context: SendingContext, operator: str, alarms: Sequence[Alarm], local_now: datetime) -> None:
-    """Log each alarm, and mail the operator (if there is one) those that were not sent today.
-
-    An alarm that the mail server does not accept counts as not sent, so the next call tries again.
-    """
-    for alarm in alarms:
-        facts = {"cause": alarm.cause}
-        logger.warning("%s: %s", alarm.notice.what, alarm.notice.cause, extra=facts)
-        if operator and _record_sent(context.database.sessions, alarm, local_now):
-            try:
-                send_notice(context.transport, context.identity, operator, alarm.notice, local_now)
-            except SendError as error:
-                _forget_sent(context.database.sessions, alarm, local_now)
-                logger.warning("the operator could not be told: %s", error.anonymous, extra=facts)
-
-
-def send_notice(
-    transport: Transport, identity: MailIdentity, operator: str, notice: OperatorNotice, now: datetime
-) -> None:
-    """Send one notice to the operator's address.
-
-    Raises:
-        SendError: the server does not accept it.
-    """
-    message = build_message(
-        NOTICE_SPEC,
-        operator_letter(notice, OPERATOR_LANGUAGE, identity),
-        Recipient(operator, "", "0" * 16),
-        identity,
-        message_id=f"{secrets.token_hex(16)}@{identity.domain}",
-        now=now,
-    )
-    send_one(transport, message)
-
-
-def _record_sent(sessions: Sessions, alarm: Alarm, local_now: datetime) -> bool:
-    """Record that an alarm is sent today. Returns whether it had not been."""
-    with sessions.begin() as session:
-        row = upsert(session, SentAlarm).values(cause=alarm.cause, day=local_now.date(), sent_at=local_now)
-        return session.scalar(row.on_conflict_do_nothing().returning(SentAlarm.cause)) is not None
-
-
-def _forget_sent(sessions: Sessions, alarm: Alarm, local_now: datetime) -> None:
-    with sessions.begin() as session:
-        if sent := session.get(SentAlarm, (alarm.cause, local_now.date())):
-            session.delete(sent)
-
-
-# --- the alarms ---------------------------------------------------------------------
 
 
 def failed_run_alarm(flow: str, reason: str) -> Alarm:
@@ -137,7 +62,7 @@ def _held_alarm(issue: Issue) -> Alarm:
         remedy=f"{remedy} See {GUIDE}",
         facts={"topic": str(topic), "post": issue.url},
     )
-    return Alarm(f"topic {topic} is held", notice)
+    return Alarm(f"topic {topic} is held", notice, page=f"issues/{topic}")
 
 
 def _deleted_alarm(issue: Issue) -> Alarm:
@@ -153,7 +78,7 @@ def _deleted_alarm(issue: Issue) -> Alarm:
         ),
         facts={"topic": str(issue.topic_id), "post": issue.url},
     )
-    return Alarm(f"topic {issue.topic_id} is gone", notice)
+    return Alarm(f"topic {issue.topic_id} is gone", notice, page=f"issues/{issue.topic_id}")
 
 
 def _silence_alarm(newest: datetime) -> Alarm:
@@ -182,4 +107,5 @@ def bounce_alarms(session: Session, now: datetime, max_percent: int) -> Iterator
                     remedy=f"Large providers block senders for this: see why they came back. See {GUIDE}",
                     facts={"slot": slot, "returned": str(bounced), "sent": str(sent)},
                 ),
+                page=f"bounces?slot={slot}",
             )

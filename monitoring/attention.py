@@ -1,19 +1,21 @@
 """What needs an operator's attention, the most urgent first: read from the run log and the outbox."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from sqlalchemy import String, and_, case, exists, func, literal, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
-from core.run_log import RunRecord, latest_runs
+from core.run_log import RunRecord, last_finished, latest_runs
 from delivery.models import Delivery, EditionRow
 from delivery.report import balances
 from delivery.retry import MAX_ATTEMPTS
 from delivery.states import DeliveryState
 from emails.kinds import WITH_PAPERS
+from issues.models import Issue, Paper
 from monitoring.alarms import bounce_alarms, issue_alarms
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
@@ -25,27 +27,44 @@ _LOST_GROUPS = ("uncertain", "failed", "expired")  # groups of `paperboy resend`
 
 
 @dataclass(frozen=True)
+class Button:
+    """What leads to the page that resolves an item: a link to `page`, or a form to it if there are `fields`."""
+
+    label: str
+    page: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class AttentionItem:
-    """Something that is wrong, in one line, and what to do about it."""
+    """Something that is wrong, in one line, and what to do about it. `buttons` lead to it on the operator's pages."""
 
     what: str
     remedy: str
+    buttons: tuple[Button, ...] = ()
 
 
 def attention_items(session: Session, now: datetime, bounce_alarm: int) -> list[AttentionItem]:
     """What needs attention now. `bounce_alarm` is the percentage of mails that may bounce."""
     alarms = [*issue_alarms(session, now, EVER), *bounce_alarms(session, now, bounce_alarm)]
     from_alarms = [
-        AttentionItem(f"{alarm.notice.what}: {alarm.notice.cause}", alarm.notice.remedy) for alarm in alarms
+        AttentionItem(
+            f"{alarm.notice.what}: {alarm.notice.cause}",
+            alarm.notice.remedy,
+            (Button("Look at it", alarm.page),) if alarm.page else (),
+        )
+        for alarm in alarms
     ]
-    return [*_runs(session), *from_alarms, *_mails(session, now)]
+    return [*_runs(session), *_missing_runs(session, now), *from_alarms, *_mails(session, now)]
 
 
 def _runs(session: Session) -> list[AttentionItem]:
     """The last run of each kind, if it did not end well."""
     return [
         AttentionItem(
-            f"{fault} (mails left: {run.result.get('planned', 0)})", "correct it: the next run sends them"
+            f"{fault} (mails left: {run.result.get('planned', 0)})",
+            "correct it: the next run sends them",
+            (Button("Show its mails", f"mails?{urlencode({'slot': run.slot})}"),) if run.slot else (),
         )
         for run in latest_runs(session, 1)
         for fault in _faults_of(run)
@@ -62,27 +81,56 @@ def _faults_of(run: RunRecord) -> list[str]:
     return list(run.result.get("unrendered", ()))
 
 
+def _missing_runs(session: Session, now: datetime) -> list[AttentionItem]:
+    """The kinds of which a run has been missing for too long, once there has been one."""
+    return [
+        AttentionItem(
+            f"no {kind} has run for {(now - finished) // timedelta(hours=1)} hours",
+            "is a worker running? `paperboy doctor`",
+        )
+        for kind, finished in sorted(last_finished(session).items())
+        if kind.max_time_between_runs and now - finished > kind.max_time_between_runs
+    ]
+
+
 def _mails(session: Session, now: datetime) -> list[AttentionItem]:
     lost = _lost_mails(session, now - LOST_MAIL_WINDOW)
     found = [
         AttentionItem(
-            f"{group} mails of the last {LOST_MAIL_WINDOW.days} days: {lost[group]}",
+            f"{group} mails of the last {LOST_MAIL_WINDOW.days} days: {mails.count}",
             f"`paperboy show ISSUE`, then `paperboy resend ISSUE --group {group}`",
+            tuple(_resend_button(topic, group) for topic in sorted(mails.topics)),
         )
         for group in _LOST_GROUPS
-        if lost[group]
+        if (mails := lost[group]).count
     ]
     late = select(func.count()).where(Delivery.due_at < now - MAX_OVERDUE)
     if waiting := session.scalar(late) or 0:
         found.append(
             AttentionItem(
-                f"mails that wait for over an hour: {waiting}", "is a worker running? `paperboy doctor`"
+                f"mails that wait for over an hour: {waiting}",
+                "is a worker running? `paperboy doctor`",
+                (Button("Show them", "mails?state=planned"),),
             )
         )
     return found
 
 
-def _lost_mails(session: Session, since: datetime) -> Counter[str]:
+def _resend_button(topic: int, group: str) -> Button:
+    """A form that shows the plan to send an issue's lost mails again."""
+    reason = f"{group} mails, from the overview"
+    return Button("Send them again", "resend", {"issue": str(topic), "group": group, "reason": reason})
+
+
+@dataclass
+class _LostMails:
+    """How many mails were lost, and of which issues (by topic id) they brought papers."""
+
+    count: int = 0
+    topics: set[int] = field(default_factory=set)
+
+
+def _lost_mails(session: Session, since: datetime) -> dict[str, _LostMails]:
     """Mails that did not arrive, or may not have, by the group that `paperboy resend` sends them to again.
 
     Only mails of subscribers count who are still active and were sent none of the papers since.
@@ -91,11 +139,17 @@ def _lost_mails(session: Session, since: datetime) -> Counter[str]:
         EditionRow.created_at > since, EditionRow.kind.in_(WITH_PAPERS)
     )
     editions = {id_: set(papers) for id_, papers in session.execute(rows)}
-    lost: Counter[str] = Counter()
+    lost = {group: _LostMails() for group in _LOST_GROUPS}
     for edition, papers in editions.items():
         later = [id_ for id_, others in editions.items() if id_ > edition and others & papers]
-        lost += _lost_of_edition(session, edition, later)
+        for group, count in _lost_of_edition(session, edition, later).items():
+            lost[group].count += count
+            lost[group].topics |= _topics_of(session, papers)
     return lost
+
+
+def _topics_of(session: Session, papers: Collection[int]) -> set[int]:
+    return set(session.scalars(select(Issue.topic_id).join(Paper).where(Paper.number.in_(papers))))
 
 
 def _lost_of_edition(session: Session, edition: int, later_editions: Sequence[int]) -> Counter[str]:

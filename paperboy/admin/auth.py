@@ -1,4 +1,4 @@
-"""Signing in: a token from the settings, a signed session cookie, and a signed proof (CSRF token) in each form."""
+"""Signing in: a token for each operator, a signed session cookie, and a signed proof (CSRF token) in each form."""
 
 import hmac
 import logging
@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.exceptions import HTTPException
 
+from core.audit_log import Action, record_action
 from core.errors import PaperboyError
 from paperboy.admin.render import render_admin
 from paperboy.web.deps import ContextDep, Origin, WebContext
@@ -38,22 +39,27 @@ class ForbiddenActionError(PaperboyError):
 
 @dataclass(frozen=True)
 class Operator:
-    """Somebody who has signed in; each form of their session contains the `proof`."""
+    """Somebody who has signed in, by name; each form of their `session` contains the `proof`."""
 
+    name: str
     session: str
     proof: str
 
 
-def _serializer(context: WebContext, purpose: str) -> URLSafeTimedSerializer:
-    """Signs for one purpose. Another token in the settings ends everything that was signed.
+def _signer(context: WebContext, name: str, purpose: str) -> URLSafeTimedSerializer:
+    """Signs for one operator and one purpose. Another token in the settings ends everything that was signed."""
+    token = context.settings.operators[name]
+    return URLSafeTimedSerializer([context.identity.key + token.encode()], salt=f"{purpose} {name}")
+
+
+def _require_operators(context: ContextDep) -> None:
+    """Show the pages only if there are tokens for operators.
 
     Raises:
-        HTTPException: there is no token, and so there are no pages for operators.
+        HTTPException: there are none.
     """
-    token = context.settings.operator_token
-    if token is None:
+    if not context.settings.operators:
         raise HTTPException(404)
-    return URLSafeTimedSerializer([context.identity.key + token.get_secret_value().encode()], salt=purpose)
 
 
 def operator_of(request: Request, context: ContextDep) -> Operator:
@@ -61,13 +67,17 @@ def operator_of(request: Request, context: ContextDep) -> Operator:
 
     Raises:
         NotSignedInError: nobody has signed in, or too long ago.
+        HTTPException: there are no pages for operators.
     """
+    _require_operators(context)
     cookie = request.cookies.get(COOKIE, "")
-    try:
-        session = _serializer(context, "session").loads(cookie, max_age=SESSION_SECONDS)
-    except BadSignature:
-        raise NotSignedInError("sign in first") from None
-    return Operator(str(session), str(_serializer(context, "form").dumps(session)))
+    for name in context.settings.operators:
+        try:
+            session = str(_signer(context, name, "session").loads(cookie, max_age=SESSION_SECONDS))
+        except BadSignature:
+            continue
+        return Operator(name, session, str(_signer(context, name, "form").dumps(session)))
+    raise NotSignedInError("sign in first")
 
 
 SignedIn = Annotated[Operator, Depends(operator_of)]
@@ -82,7 +92,8 @@ def check_proof(
         ForbiddenActionError: another page sent it.
     """
     try:
-        session = str(_serializer(context, "form").loads(proof, max_age=SESSION_SECONDS))
+        signer = _signer(context, operator.name, "form")
+        session = str(signer.loads(proof, max_age=SESSION_SECONDS))
     except BadSignature:
         session = ""
     if not hmac.compare_digest(session.encode(), operator.session.encode()):
@@ -93,33 +104,33 @@ FromOurPage = Depends(check_proof)
 router = APIRouter(prefix=HOME, include_in_schema=False)
 
 
-@router.get("/login")
-def show_login(request: Request, context: ContextDep) -> Response:
+@router.get("/login", dependencies=[Depends(_require_operators)])
+def show_login(request: Request) -> Response:
     """The form for the token."""
-    _serializer(context, "session")  # without a token in the settings there is no such page
     return render_admin(request, "login.html", fault="")
 
 
-@router.post("/login")
+@router.post("/login", dependencies=[Depends(_require_operators)])
 def sign_in(
     request: Request,
     context: ContextDep,
     origin: Origin,
     token: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
-    """Begin a session if the token is right. The number of attempts is limited."""
-    serializer = _serializer(context, "session")
+    """Begin a session of the operator whose token it is. The number of attempts is limited."""
     if not context.login_limit.hit(origin):
         logger.warning("too many attempts to sign in as operator from %s", origin)
         return render_admin(request, "login.html", fault="Too many tries. Wait a few minutes.", status=429)
-    known = context.settings.operator_token
-    if known is None or not hmac.compare_digest(token.encode(), known.get_secret_value().encode()):
+    name = _owner_of(token, context)
+    if name is None:
         logger.warning("wrong token to sign in as operator from %s", origin)
         return render_admin(request, "login.html", fault="This is not the token.", status=403)
+    with context.database.sessions.begin() as session:
+        record_action(session, name, Action.SIGN_IN, "", context.clock(), network=origin)
     answer = RedirectResponse(HOME, status_code=303)
     answer.set_cookie(
         COOKIE,
-        str(serializer.dumps(secrets.token_hex(16))),
+        str(_signer(context, name, "session").dumps(secrets.token_hex(16))),
         max_age=SESSION_SECONDS,
         path=HOME,
         secure=context.settings.base_url.startswith("https:"),
@@ -129,9 +140,21 @@ def sign_in(
     return answer
 
 
+def _owner_of(token: str, context: WebContext) -> str | None:
+    """The name of the operator with a token. Every token is compared, so that the time says nothing."""
+    owners = [
+        name
+        for name, known in context.settings.operators.items()
+        if hmac.compare_digest(token.encode(), known.encode())
+    ]
+    return owners[0] if owners else None
+
+
 @router.post("/logout", dependencies=[FromOurPage])
-def sign_out() -> Response:
+def sign_out(context: ContextDep, operator: SignedIn) -> Response:
     """End the session in this browser."""
+    with context.database.sessions.begin() as session:
+        record_action(session, operator.name, Action.SIGN_OUT, "", context.clock())
     answer = RedirectResponse(LOGIN, status_code=303)
     answer.delete_cookie(COOKIE, path=HOME)
     return answer

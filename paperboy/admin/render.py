@@ -1,8 +1,9 @@
-"""Renders the operators' pages, in English like the command line."""
+"""Renders the operators' pages, in the language and the time zone of the settings."""
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 from fastapi import Request
@@ -10,15 +11,32 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
 from markupsafe import Markup
 
+from core.settings import Settings
 from issues.models import Issue
+from monitoring.translation import translate
+from paperboy.web.deps import web_context
 from paperboy.web.pages import templates
 
 
 def render_admin(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     """A page. `operator`, if it is given, is who has signed in."""
-    values = {"operator": None, **values}
-    html = _templates().get_template(f"admin/{template}").render(path=request.url.path, **values)
-    return HTMLResponse(html, status_code=status)
+    settings = web_context(request).settings
+    language = settings.operator_language
+    shown = {
+        "operator": None,
+        "language": language,
+        "path": request.url.path,
+        "_": partial(translate, language),
+        "when": partial(_when, settings),
+        **values,
+    }
+    html = _templates().get_template(f"admin/{template}").render(**shown)
+    return HTMLResponse(html, status_code=status, headers={"Content-Language": language})
+
+
+def _when(settings: Settings, moment: datetime | None) -> str:
+    """A time as operators read it, in the time zone of the settings; empty if there is none."""
+    return f"{settings.local(moment):%Y-%m-%d %H:%M}" if moment else ""
 
 
 @cache

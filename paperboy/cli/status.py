@@ -1,7 +1,6 @@
 """`paperboy status` and `paperboy show`: how things stand, and what became of mails."""
 
 from collections import Counter
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -43,7 +42,10 @@ def _status(now: str | None) -> dict[str, Any]:
     settings, database = open_installation()
     with database.sessions() as session:
         return {
-            "attention": [asdict(item) for item in attention_items(session, moment, settings.bounce_alarm)],
+            "attention": [
+                {"what": item.what, "remedy": item.remedy}
+                for item in attention_items(session, moment, settings.bounce_alarm)
+            ],
             "issues": dict(Counter(issue_entry(issue)["state"] for issue in all_issues(session))),
             "subscribers": {_kind(kind): count for kind, count in count_by_kind(session).items()},
             "deliveries": dict(count_by_state(session)),

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
+from core.languages import TextLanguage
 from delivery.models import BounceMail, Delivery
 from issues import store
-from monitoring.alarms import MIN_BOUNCES, Alarm, bounce_alarms, failed_run_alarm, issue_alarms, send_alarms
+from monitoring.alarms import MIN_BOUNCES, bounce_alarms, failed_run_alarm, issue_alarms
+from monitoring.notices import Alarm, OperatorContact, send_alarms
 from tests.support.factories import NOW, add_issue, issue_of, sending_context_at
 from tests.support.outbox import SLOT, plan_mails, send
 from tests.support.servers.smtp import ScriptedServer
@@ -29,7 +31,7 @@ def raise_alarms(
     operator: str = OPERATOR,
 ) -> None:
     with sending_context_at(database, server) as context:
-        send_alarms(context, operator, alarms, at)
+        send_alarms(context, OperatorContact(operator, TextLanguage.EN), alarms, at)
 
 
 def subjects(server: ScriptedServer) -> list[str]:

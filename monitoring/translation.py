@@ -1,0 +1,107 @@
+"""What operators read, in the language of their setting. The code says it in English, which is also what is stored.
+
+`locale/ko.toml` has the Korean of each English sentence. Braces stand for what differs: `"{slot} stopped: {why}"`
+translates every sentence of this form, and what the braces hold is translated in turn. So a reason that was stored
+months ago can still be shown in either language.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache, cached_property
+from importlib.resources import files
+
+from core.languages import TextLanguage
+
+LIST_SEPARATOR = "; "  # between reasons that stand in one sentence
+
+
+def translate(language: TextLanguage, text: str, /, **values: object) -> str:
+    """A sentence in a language, with its braces filled in. A sentence that nobody has translated stays English.
+
+    With values, `text` is a sentence of the catalogue with braces. Without, it may also be one that is filled in.
+    """
+    if language == TextLanguage.KO:
+        return _translated(text, values)
+    return text.format_map(values) if values else text
+
+
+def translate_day(language: TextLanguage, day: date) -> str:
+    """The name of a day of the week."""
+    return translate(language, f"{day:%A}")
+
+
+def _translated(text: str, values: Mapping[str, object]) -> str:
+    korean = catalogue()
+    if values:
+        shown = {
+            name: _filled_in(value) if isinstance(value, str) else value for name, value in values.items()
+        }
+        return korean.get(text, text).format_map(shown)
+    return korean.get(text) or _filled_in(text)
+
+
+def _filled_in(text: str) -> str:
+    """The translation of a sentence whose braces are filled in already."""
+    if exact := catalogue().get(text):
+        return exact
+    for pattern in _patterns():
+        values = pattern.match(text)
+        if values is not None:
+            shown = {name: _filled_in(value) for name, value in values.items()}
+            return catalogue()[pattern.sentence].format_map(shown)
+    if LIST_SEPARATOR in text:
+        return LIST_SEPARATOR.join(map(_filled_in, text.split(LIST_SEPARATOR)))
+    return text
+
+
+@cache
+def catalogue() -> dict[str, str]:
+    """The Korean of each English sentence. The tables of the file only put the sentences in order."""
+    text = files("monitoring").joinpath("locale", "ko.toml").read_text(encoding="utf-8")
+    return {english: korean for table in tomllib.loads(text).values() for english, korean in table.items()}
+
+
+@cache
+def _patterns() -> tuple["_Pattern", ...]:
+    """The sentences with braces, those with the longest fixed text first, because they say most."""
+    found = [_Pattern(sentence) for sentence in catalogue() if "{" in sentence]
+    return tuple(sorted(found, key=lambda pattern: -sum(map(len, pattern.pieces))))
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """A sentence with braces, which recognises what it looks like when they are filled in."""
+
+    sentence: str
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        """The fixed texts before, between and after the braces."""
+        return re.split(r"\{\w+\}", self.sentence)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names in the braces, in order."""
+        return re.findall(r"\{(\w+)\}", self.sentence)
+
+    def match(self, text: str) -> dict[str, str] | None:
+        """What the braces hold in a text of this form, or None. It takes linear time, because it never goes back."""
+        first, *between, last = self.pieces
+        if not (text.startswith(first) and text.endswith(last)):
+            return None
+        held = list(self._held(text[len(first) : len(text) - len(last)], between))
+        return (
+            dict(zip(self.names, held, strict=True)) if len(held) == len(self.names) and all(held) else None
+        )
+
+    @staticmethod
+    def _held(text: str, between: list[str]) -> Iterator[str]:
+        for piece in between:
+            value, found, text = text.partition(piece)
+            if not found:
+                return
+            yield value
+        yield text
