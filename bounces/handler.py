@@ -29,7 +29,7 @@ from delivery.states import DeliveryKind, DeliveryState
 from emails.identity import MailIdentity
 from emails.kinds import RULES
 from mailings import account_mails
-from subscribers.suppression import suppress
+from subscribers.suppression import COMPLAINT, suppress
 
 MAX_FULL_MAILBOX_BOUNCES = 3  # digests in a row that a full or disabled mailbox may refuse
 RAW_RETENTION = timedelta(days=90)
@@ -158,7 +158,7 @@ def _act(
         account_mails.unsubscribe(session, match.subscriber, identity, now, origin="mail")
         return BounceAction.UNSUBSCRIBED
     if kind == BounceKind.COMPLAINT:
-        return _suppress(session, match, "complaint", now)
+        return _suppress(session, match, COMPLAINT, now)
     return _handle_bounce(session, match, status, reason, now)
 
 

@@ -13,16 +13,15 @@ from sqlalchemy.orm import Session
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
-from issues.models import Issue, Paper
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
 from subscribers.erasure import erase
 from subscribers.events import record_event
+from subscribers.first_papers import catch_up, cursor_before_latest_issue
 from subscribers.models import Subscriber
 from subscribers.status import SUBSCRIBED, SubscriberStatus
 from subscribers.suppression import is_suppressed
 
 SIGNUP_LIFETIME = timedelta(days=2)  # within which a sign-up can be confirmed
-MAX_CATCH_UP = timedelta(days=30)  # of absence, after which a returning subscriber gets only the latest issue
 MAX_REASON_LENGTH = 500
 
 
@@ -111,15 +110,6 @@ def expire(session: Session, subscriber: Subscriber, now: datetime) -> None:
         unsubscribe(subscriber, now, origin="the sign-up expired")
     else:
         erase(session, subscriber)
-
-
-def cursor_before_latest_issue(session: Session) -> int:
-    """The cursor of a new subscriber, for whom the latest week is unread and nothing before it."""
-    is_mailed = (Issue.revision > 0, Paper.withdrawn_at.is_(None), ~Paper.archived)
-    newest_week = select(func.max(Issue.week_start)).join(Paper).where(*is_mailed)
-    of_newest = select(func.min(Paper.arrival_order)).join(Issue)
-    first = session.scalar(of_newest.where(Issue.week_start == newest_week.scalar_subquery(), *is_mailed))
-    return first - 1 if first else 0
 
 
 # --- choices and pauses -------------------------------------------------------------
@@ -219,7 +209,7 @@ def unsubscribe(subscriber: Subscriber, now: datetime, *, origin: str = "", reas
 def undo_unsubscribe(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
     """Take an unsubscription back, for someone who left by mistake.
 
-    They get what they missed; after more than MAX_CATCH_UP of absence, only the latest issue.
+    They get what they missed, as `first_papers.catch_up` says.
 
     Raises:
         AccountError: they have not unsubscribed, had never confirmed, or their address is suppressed.
@@ -228,8 +218,7 @@ def undo_unsubscribe(session: Session, subscriber: Subscriber, now: datetime, *,
         raise AccountError("there is nothing to take back")
     if is_suppressed(session, subscriber.email):
         raise AccountError("mails to this address were returned or refused: sign up again")
-    if subscriber.ended_at and subscriber.ended_at + MAX_CATCH_UP < now:
-        subscriber.cursor = max(subscriber.cursor, cursor_before_latest_issue(session))
+    catch_up(session, subscriber, now)
     subscriber.status = SubscriberStatus.PAUSED if subscriber.paused_until else SubscriberStatus.ACTIVE
     subscriber.ended_at = None
     record_event(subscriber, "came back", now, origin)

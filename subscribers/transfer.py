@@ -20,11 +20,11 @@ from core.database import Sessions
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
-from subscribers.accounts import cursor_before_latest_issue
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
 from subscribers.choices import parse_choice
 from subscribers.csv_files import SURPLUS, format_row, read_rows
 from subscribers.erasure import address_hash
+from subscribers.first_papers import cursor_before_latest_issue
 from subscribers.models import AccountEvent, ForgottenAddress, Subscriber, Suppression
 from subscribers.status import SUBSCRIBED, SubscriberStatus
 

@@ -19,6 +19,7 @@ from paperboy.cli import (
     resend,
     status,
     subscribers,
+    suppressions,
     upkeep,
 )
 
@@ -30,6 +31,8 @@ app = typer.Typer(
 )
 app.add_typer(issues.app, name="issues")
 subscribers.app.command("set")(choices.set_subscriber)
+subscribers.app.command()(suppressions.suppress)
+subscribers.app.command()(suppressions.unsuppress)
 app.add_typer(subscribers.app, name="subscribers")
 for command in (
     issues.ingest,
