@@ -23,7 +23,6 @@ class Action(StrEnum):
     CALL_OFF = "called off"
     NOTE = "wrote a note"
     RESEND = "sent again"
-    SEND_NOW = "sent what waits"
     EDIT = "edited"
     PAUSE = "paused"
     RESUME = "resumed"

@@ -1,12 +1,14 @@
 """The log of bounce mails: counted for operators, and made anonymous when a subscriber is forgotten."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from delivery.models import BounceMail, Delivery
+from delivery.transport.base import without_addresses
 
 
 def bounces_by_kind(session: Session, since: datetime) -> Counter[str]:
@@ -29,3 +31,29 @@ def forget_bounces(session: Session, subscriber_id: int) -> None:
     """Erase from the log everything that names a subscriber."""
     theirs = update(BounceMail).where(BounceMail.subscriber_id == subscriber_id)
     session.execute(theirs.values(reason="", raw=None, subscriber_id=None, delivery_id=None))
+
+
+@dataclass(frozen=True)
+class BounceGroup:
+    """Bounce mails of one kind, of which the same was done for the same reason. The reason has no addresses."""
+
+    kind: str
+    action: str
+    status: str
+    reason: str
+    count: int
+
+
+def bounce_groups(session: Session, since: datetime, slot: str = "") -> list[BounceGroup]:
+    """The bounce mails since a time, perhaps only those of a slot, grouped by reason: the largest group first."""
+    rows = select(
+        BounceMail.kind, BounceMail.action, BounceMail.status, BounceMail.reason, func.count()
+    ).where(BounceMail.received_at > since)
+    if slot:
+        rows = rows.join(Delivery, BounceMail.delivery_id == Delivery.id).where(Delivery.slot == slot)
+    found = Counter[tuple[str, str, str, str]]()
+    for kind, action, status, reason, count in session.execute(
+        rows.group_by(BounceMail.kind, BounceMail.action, BounceMail.status, BounceMail.reason)
+    ):
+        found[kind, action, status, without_addresses(reason)] += count
+    return [BounceGroup(*key, count) for key, count in found.most_common()]

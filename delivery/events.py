@@ -1,15 +1,15 @@
 """What happens to deliveries outside sending: a server's log confirms them, they bounce, newer copies replace them,
-their subscriber is forgotten."""
+an operator calls them off, their subscriber is forgotten."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import Row, delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
 from delivery.models import Delivery
 from delivery.retry import MAX_REPLY_CHARACTERS
-from delivery.states import DeliveryState
+from delivery.states import DeliveryKind, DeliveryState
 from subscribers.models import AccountEvent, Subscriber
 from subscribers.status import SubscriberStatus
 
@@ -62,6 +62,31 @@ def supersede(session: Session, editions: Sequence[int], slot: str, now: datetim
         state=DeliveryState.SKIPPED, reply=f"replaced in {slot}", due_at=None, settled_at=now
     )
     session.execute(skipped.execution_options(synchronize_session=False))
+
+
+def take_back(
+    session: Session, editions: Sequence[int], reason: str, now: datetime
+) -> Sequence[Row[int, int, int, DeliveryKind]]:
+    """Skip up to MAX_IDS_PER_STATEMENT deliveries of these editions of which nothing has left yet.
+
+    Returns the id, subscriber, edition and kind of each. A sender that has claimed one of them does not get to mark it
+    as sending, because the claim is gone.
+    """
+    unsent = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
+    rows = (
+        select(Delivery.id, Delivery.subscriber_id, Delivery.edition_id, Delivery.kind)
+        .where(Delivery.edition_id.in_(editions), Delivery.state.in_(unsent))
+        .order_by(Delivery.id)
+        .limit(MAX_IDS_PER_STATEMENT)
+        .with_for_update()
+    )
+    found = session.execute(rows).all()
+    taken = update(Delivery).where(Delivery.id.in_([row.id for row in found]))
+    skipped = taken.values(
+        state=DeliveryState.SKIPPED, claimed_by="", reply=reason, due_at=None, settled_at=now
+    )
+    session.execute(skipped.execution_options(synchronize_session=False))
+    return found
 
 
 def cancel(session: Session, subscriber_id: int) -> None:

@@ -9,7 +9,7 @@ from core.details import Detail
 from core.languages import Language, TextLanguage
 from emails.changes import count_removed_sentences, replacements, with_new_sentences_marked
 from emails.content import MailSpec
-from emails.edition import Edition, Gist, IssueUnit, PaperUnit, Part, PartName
+from emails.edition import Edition, Gist, IssueUnit, OperatorNote, PaperUnit, Part, PartName
 from emails.kinds import MailKind
 from emails.paper_texts import texts_of
 from emails.short_names import short_name
@@ -78,10 +78,23 @@ def _issue_unit(
         elsewhere=(*elsewhere, *closing_elsewhere),
         papers=tuple(_paper_unit(arrival, cursor, spec, with_pictures) for arrival in papers),
         closing=closing,
+        notes=() if is_continued else _notes(facts, spec),
     )
 
 
 # --- the texts of an issue ----------------------------------------------------------
+
+
+def _notes(facts: IssueFacts, spec: MailSpec) -> tuple[OperatorNote, ...]:
+    """What the operators say in a digest. Welcomes, copies and corrections come at other times, so they lack it."""
+    if spec.kind != MailKind.DIGEST:
+        return ()
+    texts = {TextLanguage.KO: facts.note_ko, TextLanguage.EN: facts.note_en}
+    return tuple(
+        OperatorNote(language, tuple(line.strip() for line in texts[language].splitlines() if line.strip()))
+        for language in spec.language.texts
+        if texts[language].strip()
+    )
 
 
 def opening_parts(

@@ -44,6 +44,14 @@ class Gist:
 
 
 @dataclass(frozen=True)
+class OperatorNote:
+    """What the operators say to subscribers in one language, in paragraphs of plain text."""
+
+    language: TextLanguage
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Replacement:
     """A title or link that an edit replaced. `language` is that of the title."""
 
@@ -86,7 +94,8 @@ class PaperUnit:
 class IssueUnit:
     """An issue's share of a mail: some of its papers, with the first of them its overview, with the last its closing.
 
-    `total` counts all papers of the issue. `elsewhere` names the texts that the mail's language lacks.
+    `total` counts all papers of the issue. `elsewhere` names the texts that the mail's language lacks. `notes` are in
+    the digest that opens the issue.
     """
 
     topic_id: int
@@ -97,6 +106,7 @@ class IssueUnit:
     elsewhere: tuple[PartName, ...]
     papers: tuple[PaperUnit, ...]
     closing: tuple[Part, ...] = ()
+    notes: tuple[OperatorNote, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from issues.parse.weeks import Week
 
 @dataclass(frozen=True)
 class IssueFacts:
-    """What a digest says about an issue.
+    """What a digest says about an issue. `note_ko` and `note_en` are what operators say to subscribers.
 
     `first_arrival` is the lowest place of its papers in the order of arrival, `papers` counts those in force, and
     `closing` is what the post says after them.
@@ -23,6 +23,8 @@ class IssueFacts:
     first_arrival: int
     papers: int
     closing: tuple[Block, ...] = ()
+    note_ko: str = ""
+    note_en: str = ""
 
 
 @dataclass(frozen=True)

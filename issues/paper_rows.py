@@ -129,6 +129,12 @@ def take_over_withdrawn(session: Session, issue: Issue, now: datetime) -> None:
     session.refresh(issue)
 
 
+def archive_issue(issue: Issue) -> None:
+    """Keep an issue and all its papers for the archive only."""
+    issue.archived = True
+    archive_papers(issue, {row.number for row in issue.papers})
+
+
 def archive_papers(issue: Issue, numbers: Collection[int]) -> None:
     """Keep some of an issue's papers for the archive only."""
     for row in issue.papers:

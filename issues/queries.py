@@ -205,6 +205,8 @@ def _facts(issue: Issue) -> IssueFacts:
         overview=from_json(issue.overview),
         summary=leftover_summary(summary, [paper_content(row) for row in in_force]) if summary else (),
         closing=from_json(issue.closing),
+        note_ko=issue.note_ko,
+        note_en=issue.note_en,
         first_arrival=min(row.arrival_order for row in issue.papers),
         papers=len(in_force),
     )

@@ -126,4 +126,6 @@ def _sentence(summary: SlotSummary, language: TextLanguage) -> str:
         if summary.states[state]
     ]
     sentence = say("{slot}: {counts}", slot=name, counts=", ".join(counts))
-    return say("{counts}; stopped: {why}", counts=sentence, why=summary.stopped) if summary.stopped else sentence
+    return (
+        say("{counts}; stopped: {why}", counts=sentence, why=summary.stopped) if summary.stopped else sentence
+    )

@@ -66,9 +66,9 @@ def catalogue() -> dict[str, str]:
 
 @cache
 def _patterns() -> tuple["_Pattern", ...]:
-    """The sentences with braces, those with the longest fixed text first, because they say most."""
+    """The sentences with braces and words around them, those with the longest fixed text first: they say most."""
     found = [_Pattern(sentence) for sentence in catalogue() if "{" in sentence]
-    return tuple(sorted(found, key=lambda pattern: -sum(map(len, pattern.pieces))))
+    return tuple(sorted((each for each in found if each.fixed.strip()), key=lambda each: -len(each.fixed)))
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,11 @@ class _Pattern:
     def pieces(self) -> list[str]:
         """The fixed texts before, between and after the braces."""
         return re.split(r"\{\w+\}", self.sentence)
+
+    @property
+    def fixed(self) -> str:
+        """All fixed texts together."""
+        return "".join(self.pieces)
 
     @cached_property
     def names(self) -> list[str]:

@@ -123,10 +123,13 @@ def change(
     language: Language | None = None,
     frequency: Frequency | None = None,
     detail: Detail | None = None,
+    name: str | None = None,
     origin: str = "",
 ) -> None:
-    """Set language, frequency and detail; what is None stays as it is. What has been read stays read."""
+    """Set language, frequency, detail and name; what is None stays as it is. What has been read stays read."""
     before = _choices(subscriber)
+    if name is not None:
+        subscriber.name = clean_line(name, MAX_NAME_LENGTH)
     subscriber.language = language or subscriber.language
     subscriber.frequency = frequency or subscriber.frequency
     subscriber.detail = detail or subscriber.detail

@@ -20,6 +20,15 @@ MAX_TITLE_CHARACTERS = 300  # a longer title is a mistake in the post
 
 
 @dataclass(frozen=True)
+class NoteView:
+    """What the operators say in one language, with a heading."""
+
+    language: TextLanguage
+    heading: str
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ChangeView:
     """What changed: a title or link by `name`, before and after; or a whole sentence, without a name."""
 
@@ -79,6 +88,7 @@ class DigestView(MailView):
     occasion: str
     heading: str
     opening: str
+    notes: tuple[NoteView, ...]
     issues: tuple[IssueView, ...]
     remaining: int
     following: tuple[LinkText, ...]
@@ -125,6 +135,11 @@ def digest_view(edition: Edition, identity: MailIdentity) -> DigestView:
         else translate(language, f"occasion_{edition.occasion}", name=identity.name),
         heading=headline_of(edition),
         opening="" if is_regular else translate(language, _opening_phrase(edition), count=papers),
+        notes=tuple(
+            NoteView(note.language, translate(Language(note.language), "note"), note.paragraphs)
+            for issue in edition.issues
+            for note in issue.notes
+        ),
         issues=tuple([builder.issue(issue) for issue in edition.issues]),
         remaining=edition.remaining,
         following=tuple(

@@ -91,6 +91,10 @@ def _digest(view: DigestView, shown: Sequence[int], links: LinkNumbers) -> Itera
     yield from wrapped(f"# {view.heading}")
     if view.opening:
         yield from ("", *greeted(view, view.opening))
+    for note in view.notes:
+        yield from ("", *wrapped(f"## {note.heading}"))
+        for paragraph in note.paragraphs:
+            yield from ("", *wrapped(paragraph))
     for paper in view.papers:
         yield from _listed(paper)
     if view.remaining:

@@ -1,16 +1,20 @@
-"""The list of deliveries, filtered by state, slot or address."""
+"""The list of deliveries: what servers did not accept first, grouped by their words, then every mail."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from core.database import read_only
 from delivery.models import Delivery
+from delivery.queries import refusals_of_slot
 from delivery.states import DeliveryState
 from monitoring.history import WITHOUT_TEXTS
+from monitoring.overview import read_overview
 from paperboy.admin.auth import HOME, SignedIn
 from paperboy.admin.render import render_admin
 from paperboy.web.deps import ContextDep
@@ -20,6 +24,7 @@ from subscribers.addresses import AccountError
 router = APIRouter(prefix=HOME, include_in_schema=False)
 
 DELIVERIES_PER_PAGE = 50
+MAX_GROUPS = 20
 
 
 @router.get("/mails")
@@ -32,7 +37,10 @@ def show_mails(
     subscriber: Annotated[str, Query(alias="reader", max_length=320, pattern=r"^[^\x00]*$")] = "",
     before: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
 ) -> Response:
-    """Deliveries, the newest first, of a state, a slot or an address, with ids below `before`."""
+    """Deliveries, the newest first, of a state, a slot or an address, with ids below `before`.
+
+    What servers did not accept comes before the list, grouped: of the slot, or of the last digests.
+    """
     rows = select(Delivery).options(WITHOUT_TEXTS, joinedload(Delivery.subscriber))
     if state in list(DeliveryState):
         rows = rows.where(Delivery.state == DeliveryState(state))
@@ -42,26 +50,47 @@ def show_mails(
         rows = rows.where(Delivery.id < before)
     with read_only(context.database) as session:
         if subscriber:
-            rows = rows.where(Delivery.subscriber_id == _id_of(context, subscriber))
+            rows = rows.where(Delivery.subscriber_id == _id_of(session, subscriber))
         found = session.scalars(rows.order_by(Delivery.id.desc()).limit(DELIVERIES_PER_PAGE + 1)).all()
-        has_more = len(found) > DELIVERIES_PER_PAGE
+        is_first_page = before is None and not subscriber
+        groups = _groups(session, slot.strip(), context.local_now) if is_first_page else []
         return render_admin(
             request,
             "mails.html",
             operator=operator,
             mails=found[:DELIVERIES_PER_PAGE],
-            next=found[DELIVERIES_PER_PAGE - 1].id if has_more else None,
+            groups=groups,
+            next=found[DELIVERIES_PER_PAGE - 1].id if len(found) > DELIVERIES_PER_PAGE else None,
             chosen={"state": state, "slot": slot, "reader": subscriber},
             states=list(DeliveryState),
-            local=context.settings.local,
         )
 
 
-def _id_of(context: ContextDep, address: str) -> int:
+@dataclass(frozen=True)
+class RefusalGroup:
+    """Deliveries of a slot in one state of which servers said the same."""
+
+    slot: str
+    state: str
+    words: str
+    count: int
+
+
+def _groups(session: Session, slot: str, local_now: datetime) -> list[RefusalGroup]:
+    """What servers did not accept in a slot, or in the last digests: the largest groups first."""
+    slots = [slot] if slot else [each.slot for each in read_overview(session, local_now).slots]
+    groups = [
+        RefusalGroup(each, state, words, count)
+        for each in slots
+        for (state, words), count in refusals_of_slot(session, each).items()
+    ]
+    return sorted(groups, key=lambda group: (group.state != DeliveryState.FAILED, -group.count))[:MAX_GROUPS]
+
+
+def _id_of(session: Session, address: str) -> int:
     """The id of the subscriber with the address, or 0 if there is none."""
-    with read_only(context.database) as session:
-        try:
-            found = accounts.find(session, address.strip())
-        except AccountError:
-            return 0
-        return found.id if found else 0
+    try:
+        found = accounts.find(session, address.strip())
+    except AccountError:
+        return 0
+    return found.id if found else 0

@@ -1,17 +1,30 @@
-"""Plots as SVG: lines over weeks, and bars of one kind. Numbers in, markup out; the looks are in operator.css."""
+"""Plots as SVG: lines over weeks, and a bar for each run. Numbers in, markup out; the looks are in operator.css.
 
-from collections.abc import Sequence
+They are drawn for the width of a phone, so that their texts can be read there, and grow a little on a desktop.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 from monitoring.statistics import Series
 
-WIDTH, HEIGHT = 640, 220  # pixels, like everything below
-LEFT, RIGHT, TOP, BOTTOM = 48, 84, 12, 28  # margins for the scale, the names, air, and the dates
-LABEL_HEIGHT = 16  # that two names need between them
-BAR_PLOT_HEIGHT = 90
-MIN_BAR_SLOTS = 12  # so that a few bars do not become broad
+WIDTH, HEIGHT = 360, 190  # pixels, like everything below
+LEFT, RIGHT, TOP, BOTTOM = 34, 96, 12, 26  # margins for the scale, the names, air, and the dates
+LABEL_HEIGHT = 15  # that two names need between them
+POINT_RADIUS = 4
+BAR_LEFT, BAR_RIGHT = 132, 52  # margins for the names of runs, and for the values
+ROW_HEIGHT, BAR_HEIGHT = 22, 14
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: its name, its length in the unit of the plot, and how the value is written."""
+
+    name: str
+    length: float
+    value: str
 
 
 @dataclass(frozen=True)
@@ -26,44 +39,71 @@ class Scale:
         return round(self.bottom - number / self.maximum * self.height, 1)
 
 
-def line_plot(series: Series) -> Markup:
-    """A line for each name, with the name at its end."""
+def line_plot(series: Series, title: str, name_of: Callable[[str], str] = str) -> Markup:
+    """A line for each name, with the name and the last count at its end. A single week is a point."""
     numbers = (number for counts in series.counts.values() for number in counts)
     maximum = _round_up(max(numbers, default=0))
     scale = Scale(maximum, HEIGHT - BOTTOM, HEIGHT - BOTTOM - TOP)
     weeks = len(series.weeks)
     step = (WIDTH - LEFT - RIGHT) / max(weeks - 1, 1)
+    start = LEFT if weeks > 1 else LEFT + (WIDTH - LEFT - RIGHT) / 2
     marks = [_grid_line(scale, number) for number in sorted({0, maximum // 2, maximum})]
     marks += [
-        _text(LEFT + step * week, HEIGHT - 8, f"{series.weeks[week]:%Y-%m-%d}", anchor)
-        for week, anchor in ((0, "start"), (weeks - 1, "end"))[: min(weeks, 2)]
+        _text(start + step * week, HEIGHT - 8, f"{series.weeks[week]:%Y-%m-%d}", anchor)
+        for week, anchor in ((0, "start" if weeks > 1 else "middle"), (weeks - 1, "end"))[: min(weeks, 2)]
     ]
     ends = _spread([(name, scale(counts[-1])) for name, counts in series.counts.items() if counts])
     for number, (name, counts) in enumerate(series.counts.items(), 1):
-        points = " ".join(f"{LEFT + step * week:.1f},{scale(count)}" for week, count in enumerate(counts))
-        marks.append(Markup('<polyline class="line-{}" points="{}"/>').format(number, points))
-        label = f"{name} {counts[-1]}" if counts else name
-        marks.append(_text(WIDTH - RIGHT + 8, ends[name] + 4, label, "start", f"name-{number}"))
-    return _svg(HEIGHT, marks, f"Readers by week: {', '.join(series.counts)}")
-
-
-def bar_plot(bars: Sequence[tuple[str, int]]) -> Markup:
-    """A bar for each run. Pointing at it shows its slot and number."""
-    maximum = _round_up(max((number for _, number in bars), default=0))
-    scale = Scale(maximum, BAR_PLOT_HEIGHT - 8, BAR_PLOT_HEIGHT - 8 - TOP)
-    step = (WIDTH - LEFT - 8) / max(len(bars), MIN_BAR_SLOTS)
-    marks = [_grid_line(scale, number) for number in sorted({0, maximum})]
-    for index, (slot, number) in enumerate(bars):
+        points = [(round(start + step * week, 1), scale(count)) for week, count in enumerate(counts)]
+        marks.append(_line(points, number))
         marks.append(
-            Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
-                round(LEFT + step * (index + 0.15), 1),
-                scale(number),
-                round(min(step * 0.7, 36), 1),
-                round(scale.bottom - scale(number), 1),
-                f"{slot}: {number}",
+            _text(
+                WIDTH - RIGHT + 8,
+                ends[name] + 4,
+                f"{name_of(name)} {counts[-1]:,}",
+                "start",
+                f"name-{number}",
             )
         )
-    return _svg(BAR_PLOT_HEIGHT, marks, "Mails of each run; the table below has the numbers")
+    return _svg(HEIGHT, marks, title)
+
+
+def _line(points: Sequence[tuple[float, float]], number: int) -> Markup:
+    """A line through points, or a mark if there is only one."""
+    if len(points) == 1:
+        return Markup('<circle class="point-{}" cx="{}" cy="{}" r="{}"/>').format(
+            number, *points[0], POINT_RADIUS
+        )
+    path = " ".join(f"{x},{y}" for x, y in points)
+    return Markup('<polyline class="line-{}" points="{}"/>').format(number, path)
+
+
+def bar_plot(bars: Sequence[Bar], title: str, target: float | None = None, target_name: str = "") -> Markup:
+    """A bar in a row for each run, with its name before it and its value behind it.
+
+    A `target` is drawn as a line across the bars, with its name above it.
+    """
+    room = WIDTH - BAR_LEFT - BAR_RIGHT
+    longest = max([*(bar.length for bar in bars), (target or 0) * 1.25, 1e-9])
+    top = ROW_HEIGHT if target is not None else 0
+    marks: list[Markup] = []
+    for index, bar in enumerate(bars):
+        y, width = top + index * ROW_HEIGHT, round(bar.length / longest * room, 1)
+        css = "bar over" if target is not None and bar.length > target else "bar"
+        marks.append(_text(BAR_LEFT - 6, y + BAR_HEIGHT, bar.name, "end"))
+        marks.append(
+            Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(
+                css, BAR_LEFT, y + 4, max(width, 1), BAR_HEIGHT
+            )
+        )
+        marks.append(_text(BAR_LEFT + width + 5, y + BAR_HEIGHT, bar.value, "start", "value"))
+    height = top + len(bars) * ROW_HEIGHT + 6
+    if target is not None:
+        x = round(BAR_LEFT + target / longest * room, 1)
+        line = '<line class="target" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+        marks.append(Markup(line).format(x, x, top - 2, height))  # noqa: S704  a constant, filled in with escaping
+        marks.append(_text(x, ROW_HEIGHT - 8, target_name, "middle"))
+    return _svg(height, marks, title)
 
 
 def _svg(height: int, marks: Sequence[Markup], title: str) -> Markup:
@@ -74,7 +114,7 @@ def _svg(height: int, marks: Sequence[Markup], title: str) -> Markup:
 
 def _grid_line(scale: Scale, number: int) -> Markup:
     y = scale(number)
-    line = Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(LEFT, WIDTH - 8, y, y)
+    line = Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(LEFT, WIDTH - RIGHT, y, y)
     return line + _text(LEFT - 6, y + 4, f"{number:,}", "end")
 
 

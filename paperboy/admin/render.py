@@ -26,8 +26,10 @@ def render_admin(request: Request, template: str, *, status: int = 200, **values
         "operator": None,
         "language": language,
         "path": request.url.path,
+        "zone": settings.timezone,
         "_": partial(translate, language),
         "when": partial(_when, settings),
+        "when_iso": lambda text: _when(settings, datetime.fromisoformat(text)),
         **values,
     }
     html = _templates().get_template(f"admin/{template}").render(**shown)
@@ -64,10 +66,10 @@ def _code(text: str) -> Markup:
     )
 
 
-def _counts(result: Mapping[str, Any]) -> str:
+def _counts(result: Mapping[str, Any]) -> list[tuple[str, int]]:
     """The counts of a run's result that are not zero. The entries of a list are counted."""
     counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if type(count) is int and count)
+    return [(name, count) for name, count in counts.items() if type(count) is int and count]
 
 
 def _issue_states(issue: Issue) -> list[str]:

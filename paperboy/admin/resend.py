@@ -4,10 +4,11 @@ from collections import Counter
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from core.audit_log import Action, record_action
 from core.database import read_only
 from core.errors import PaperboyError
 from core.frequencies import Frequency
@@ -76,11 +77,16 @@ FilledForm = Annotated[ResendForm, Depends()]
 
 @router.get("/resend")
 def show_form(
-    request: Request, context: ContextDep, operator: SignedIn, issue: str = "", delivery: str = ""
+    request: Request,
+    context: ContextDep,
+    operator: SignedIn,
+    issue: str = "",
+    delivery: str = "",
+    to: Annotated[str, Query(max_length=320)] = "",
 ) -> Response:
     """The form: what, to whom and why."""
     is_id = delivery.isdecimal() and len(delivery) < 19
-    form = ResendForm(issue=issue, delivery=delivery if is_id else "", group=[])
+    form = ResendForm(issue=issue, delivery=delivery if is_id else "", to=to, group=[])
     return _form_page(request, context, operator, form)
 
 
@@ -110,12 +116,16 @@ def send(
     slot = enqueue(
         context.database.sessions,
         plan,
-        asked_by="an operator on the page",
+        asked_by=operator.name,
         domain=context.identity.domain,
         now=context.clock(),
     )
+    resend_id = resend_id_of(slot)
+    with context.database.sessions.begin() as session:
+        target, detail = f"resend {resend_id}", {"reason": plan.terms["reason"], "copies": plan.copies}
+        record_action(session, operator.name, Action.RESEND, target, context.clock(), **detail)
     context.wake()
-    return RedirectResponse(f"{HOME}/resends/{resend_id_of(slot)}", status_code=303)
+    return RedirectResponse(f"{HOME}/resends/{resend_id}", status_code=303)
 
 
 @router.get("/resends/{resend_id}")
@@ -141,7 +151,6 @@ def show_resend(
             resend=resend,
             slot=slot,
             states=states,
-            local=context.settings.local,
         )
 
 

@@ -2,11 +2,37 @@
 
 from fastapi import FastAPI
 
-from paperboy.admin import auth, issues, mails, overview, previews, resend, statistics, subscribers
+from paperboy.admin import (
+    auth,
+    bounces,
+    issue_actions,
+    issues,
+    mails,
+    notes,
+    overview,
+    previews,
+    resend,
+    statistics,
+    subscriber_actions,
+    subscribers,
+)
 from paperboy.admin.auth import ForbiddenActionError, NotSignedInError, show_error, to_login
 from paperboy.web.static import static_file
 
-ROUTERS = (auth, overview, issues, mails, subscribers, previews, statistics, resend)
+ROUTERS = (
+    auth,
+    overview,
+    issues,
+    issue_actions,
+    notes,
+    mails,
+    bounces,
+    subscribers,
+    subscriber_actions,
+    previews,
+    statistics,
+    resend,
+)
 
 
 def add_admin(app: FastAPI) -> None:

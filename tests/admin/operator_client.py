@@ -10,10 +10,14 @@ OPERATOR_TOKEN = "a token for operators, in tests"
 NEWEST = 9655  # the topic id of the newest sample issue
 PAGES = (
     "/operator",
+    "/operator/actions",
+    "/operator/bounces",
+    "/operator/issues",
     f"/operator/issues/{EDITED}",
     "/operator/preview",
     "/operator/preview/weekly/ko/0",
     "/operator/mails",
+    "/operator/readers",
     "/operator/readers/1",
     "/operator/figures",
     "/operator/resend",

@@ -1,0 +1,57 @@
+"""Calling an issue off: what is planned and not sent is taken back, and nobody else gets the issue."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.database import Sessions, advisory_lock
+from delivery import cursors, events
+from delivery.editions import editions_with
+from delivery.models import EditionRow
+from delivery.states import DeliveryKind
+from issues.models import Issue
+from issues.paper_rows import archive_issue
+from issues.queries import find
+from issues.store import StoreError
+
+CALLED_OFF = "the issue was called off"
+
+
+def call_off(sessions: Sessions, name: str, now: datetime) -> int:
+    """Keep an issue for the archive from now on, and take back its mails that have not left. Returns how many.
+
+    The papers of other issues in these mails come with the next digest. Releasing the issue mails it after all, to
+    those who have not had it. If this is interrupted, calling the issue off again takes back the rest.
+
+    Raises:
+        StoreError: there is no such issue, or it is not in force.
+    """
+    with sessions.begin() as session:
+        editions = _archive(session, name)
+    taken = 0
+    while count := _take_back_some(sessions, editions, now):
+        taken += count
+    return taken
+
+
+def _archive(session: Session, name: str) -> list[int]:
+    """Archive the issue. Returns the editions that bring its papers."""
+    advisory_lock(session, "ingest")
+    issue: Issue = find(session, name)
+    if not issue.revision:
+        raise StoreError(f"issue {issue.topic_id} is not in force, so there is nothing to call off")
+    archive_issue(issue)
+    brought_by = editions_with(session, [paper.number for paper in issue.papers])
+    return sorted(set().union(*brought_by.values()))
+
+
+def _take_back_some(sessions: Sessions, editions: list[int], now: datetime) -> int:
+    with sessions.begin() as session:
+        advisory_lock(session, "planning")
+        taken = events.take_back(session, editions, CALLED_OFF, now)
+        rows = {row.id: row for row in session.scalars(select(EditionRow).where(EditionRow.id.in_(editions)))}
+        for delivery_id, subscriber_id, edition_id, kind in taken:
+            if kind == DeliveryKind.DIGEST:
+                cursors.move_back(session, delivery_id, subscriber_id, rows[edition_id])
+        return len(taken)
