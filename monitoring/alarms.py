@@ -48,16 +48,16 @@ def issue_alarms(session: Session, now: datetime, held_for: timedelta = MAX_HELD
 def _held_alarm(issue: Issue) -> Alarm:
     topic = issue.topic_id
     if week_problem(issue):
-        name = f"weekly post of {issue.published_at:%Y-%m-%d}"
+        what = f"the weekly post of {issue.published_at:%Y-%m-%d} is held"
         remedy = (
             "Correct the title on the forum, or give the issue the first day of its week: "
             f"`paperboy issues accept {topic} --week YYYY-MM-DD`."
         )
     else:
-        name = f"issue of {issue.week_start}"
+        what = f"the issue of {issue.week_start} is held"
         remedy = f"Correct the post on the forum, or mail it as it is: `paperboy issues release {topic}`."
     notice = OperatorNotice(
-        what=f"the {name} is held",
+        what=what,
         cause=f"The post was not taken over: {'; '.join(hold_reasons(issue))}.",
         remedy=f"{remedy} See {GUIDE}",
         facts={"topic": str(topic), "post": issue.url},

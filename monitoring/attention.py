@@ -37,11 +37,20 @@ class Button:
 
 @dataclass(frozen=True)
 class AttentionItem:
-    """Something that is wrong, in one line, and what to do about it. `buttons` lead to it on the operator's pages."""
+    """Something that is wrong, its cause if it is known, and what to do about it, each in one line.
+
+    `buttons` lead to it on the operator's pages.
+    """
 
     what: str
     remedy: str
     buttons: tuple[Button, ...] = ()
+    cause: str = ""
+
+    @property
+    def line(self) -> str:
+        """What is wrong and why."""
+        return f"{self.what}: {self.cause}" if self.cause else self.what
 
 
 def attention_items(session: Session, now: datetime, bounce_alarm: int) -> list[AttentionItem]:
@@ -49,9 +58,10 @@ def attention_items(session: Session, now: datetime, bounce_alarm: int) -> list[
     alarms = [*issue_alarms(session, now, EVER), *bounce_alarms(session, now, bounce_alarm)]
     from_alarms = [
         AttentionItem(
-            f"{alarm.notice.what}: {alarm.notice.cause}",
+            alarm.notice.what,
             alarm.notice.remedy,
             (Button("Look at it", alarm.page),) if alarm.page else (),
+            alarm.notice.cause,
         )
         for alarm in alarms
     ]

@@ -7,7 +7,7 @@ from itertools import product
 
 from core.details import Detail
 from core.frequencies import Frequency
-from core.languages import Language
+from core.languages import Language, TextLanguage
 from core.slots import preview_slot
 from emails.choose import edition_to_resend, editions_of_issue
 from emails.compose import compose
@@ -25,25 +25,14 @@ from emails.message import (
 )
 from emails.rendering.render import render
 from issues.arrivals import Arrival
+from monitoring.notices import translated
 
-SAMPLE_NOTICES = {
-    Language.KO: OperatorNotice(
-        what="2025-07-28 호가 보류되었습니다",
-        cause="2025-07-28 주의 글을 싣지 못했습니다. 논문 3에 링크가 없습니다.",
-        remedy="포럼의 글을 고치거나, 있는 그대로 보내려면 `paperboy issues release 9001`을 실행해 주세요.",
-        facts={"호": "2025-07-28", "확인": "2025-08-04 07:05 (Asia/Seoul)", "기다리는 구독자": "1,204명"},
-    ),
-    Language.EN: OperatorNotice(
-        what="the issue of 2025-07-28 is held",
-        cause="The post of the week from 2025-07-28 was not taken over: paper 3 has no link.",
-        remedy="Correct the post on the forum, or mail it as it is: `paperboy issues release 9001`.",
-        facts={
-            "issue": "2025-07-28",
-            "seen": "2025-08-04 07:05 (Asia/Seoul)",
-            "subscribers waiting": "1,204",
-        },
-    ),
-}
+SAMPLE_NOTICE = OperatorNotice(
+    what="the issue of 2025-07-28 is held",
+    cause="The post was not taken over: paper 3 (HRM) has no link.",
+    remedy="Correct the post on the forum, or mail it as it is: `paperboy issues release 9001`.",
+    facts={"topic": "9001", "time": "2025-08-04 07:05 (Asia/Seoul)"},
+)
 
 
 @dataclass(frozen=True)
@@ -113,8 +102,9 @@ def letter_previews(identity: MailIdentity, now: datetime) -> Iterator[Preview]:
         for kind in SUBSCRIBER_LETTERS:
             letter = subscriber_letter(kind, language, Frequency.WEEKLY, identity)
             yield _letter_preview(kind, language, letter, identity, now)
-    for language, notice in SAMPLE_NOTICES.items():
-        letter = operator_letter(notice, language, identity)
+    for text_language in TextLanguage:
+        language = Language(text_language)
+        letter = operator_letter(translated(SAMPLE_NOTICE, text_language), language, identity)
         yield _letter_preview(MailKind.NOTICE, language, letter, identity, now)
 
 

@@ -15,7 +15,8 @@ from importlib.resources import files
 
 from core.languages import TextLanguage
 
-LIST_SEPARATOR = "; "  # between reasons that stand in one sentence
+LIST_SEPARATORS = {"; ": "; ", ", no ": ", "}  # between the reasons in one sentence, in English and in Korean
+CODE = "`"  # before and after a command, whose words are not translated
 
 
 def translate(language: TextLanguage, text: str, /, **values: object) -> str:
@@ -39,7 +40,7 @@ def _translated(text: str, values: Mapping[str, object]) -> str:
         shown = {
             name: _filled_in(value) if isinstance(value, str) else value for name, value in values.items()
         }
-        return korean.get(text, text).format_map(shown)
+        return _formatted(korean.get(text, text), values, shown)
     return korean.get(text) or _filled_in(text)
 
 
@@ -51,10 +52,17 @@ def _filled_in(text: str) -> str:
         values = pattern.match(text)
         if values is not None:
             shown = {name: _filled_in(value) for name, value in values.items()}
-            return catalogue()[pattern.sentence].format_map(shown)
-    if LIST_SEPARATOR in text:
-        return LIST_SEPARATOR.join(map(_filled_in, text.split(LIST_SEPARATOR)))
+            return _formatted(catalogue()[pattern.sentence], values, shown)
+    for english, korean in LIST_SEPARATORS.items():
+        if english in text:
+            return korean.join(map(_filled_in, text.split(english)))
     return text
+
+
+def _formatted(sentence: str, raw: Mapping[str, object], shown: Mapping[str, object]) -> str:
+    """A sentence with its braces filled in: with the raw values in commands, with translated ones elsewhere."""
+    pieces = sentence.split(CODE)
+    return CODE.join(piece.format_map(raw if index % 2 else shown) for index, piece in enumerate(pieces))
 
 
 @cache

@@ -41,6 +41,9 @@ def _when(settings: Settings, moment: datetime | None) -> str:
     return f"{settings.local(moment):%Y-%m-%d %H:%M}" if moment else ""
 
 
+_NO_COUNTS = {"ready_until"}  # numbers of a result that count nothing
+
+
 @cache
 def _templates() -> Environment:
     web = templates()
@@ -53,6 +56,7 @@ def _templates() -> Environment:
         "code": _code,
         "counts": _counts,
         "issue_states": _issue_states,
+        "sentence": _sentence,
     }
     return environment
 
@@ -66,10 +70,19 @@ def _code(text: str) -> Markup:
     )
 
 
+def _sentence(text: str) -> str:
+    """A text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def _counts(result: Mapping[str, Any]) -> list[tuple[str, int]]:
     """The counts of a run's result that are not zero. The entries of a list are counted."""
     counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
-    return [(name, count) for name, count in counts.items() if type(count) is int and count]
+    return [
+        (name, count)
+        for name, count in counts.items()
+        if type(count) is int and count and name not in _NO_COUNTS
+    ]
 
 
 def _issue_states(issue: Issue) -> list[str]:

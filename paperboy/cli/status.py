@@ -43,7 +43,7 @@ def _status(now: str | None) -> dict[str, Any]:
     with database.sessions() as session:
         return {
             "attention": [
-                {"what": item.what, "remedy": item.remedy}
+                {"what": item.line, "remedy": item.remedy}
                 for item in attention_items(session, moment, settings.bounce_alarm)
             ],
             "issues": dict(Counter(issue_entry(issue)["state"] for issue in all_issues(session))),

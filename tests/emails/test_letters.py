@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
 from core.frequencies import Frequency
-from core.languages import Language
+from core.languages import Language, TextLanguage
 from core.slots import letter_slot
 from emails.content import Content, MailSpec
 from emails.identity import LINK_PATHS
@@ -22,7 +22,8 @@ from emails.message import Recipient, build_message, personalized
 from emails.rendering.i18n import translate
 from emails.rendering.width import columns
 from issues.parse.text import has_hangul
-from monitoring.previews import SAMPLE_NOTICES, letter_previews
+from monitoring.notices import translated
+from monitoring.previews import SAMPLE_NOTICE, letter_previews
 from subscribers.tokens import LinkPurpose, read_token
 from tests.support.factories import IDENTITY, NOW
 from tests.support.mail_reader import languages, on_one_line, without_spaces
@@ -52,8 +53,11 @@ def mail_of(
 def every_letter() -> list[tuple[MailSpec, Content]]:
     letters = [(spec_of(*letter), subscriber_letter(*letter, IDENTITY)) for letter in LETTERS]
     notices = [
-        (spec_of(MailKind.NOTICE, language), operator_letter(notice, language, IDENTITY))
-        for language, notice in SAMPLE_NOTICES.items()
+        (
+            spec_of(MailKind.NOTICE, Language(language)),
+            operator_letter(translated(SAMPLE_NOTICE, language), Language(language), IDENTITY),
+        )
+        for language in TextLanguage
     ]
     return [*letters, *notices]
 

@@ -53,7 +53,7 @@ def sent(sqlite_database: Database) -> Database:
 
 def attention_lines(database: Database, after: timedelta = DAY) -> list[str]:
     with database.sessions() as session:
-        return [item.what for item in attention_items(session, NOW + after, 5)]
+        return [item.line for item in attention_items(session, NOW + after, 5)]
 
 
 def test_an_issues_mails_are_counted_by_slot_language_revision_and_state(sent: Database) -> None:

@@ -1,0 +1,128 @@
+"""What operators read in Korean: every sentence of their pages and notices has a translation, and no translation is left over."""
+
+import ast
+import calendar
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from core.languages import TextLanguage
+from monitoring.translation import catalogue, translate
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = (
+    "core",
+    "issues",
+    "subscribers",
+    "emails",
+    "delivery",
+    "monitoring",
+    "mailings",
+    "bounces",
+    "flows",
+    "paperboy",
+)
+TEMPLATES = sorted((ROOT / "paperboy" / "admin" / "templates").glob("*.html"))
+SPOKEN_BY_TEMPLATES = re.compile(r'(?<!\w)_\("((?:[^"\\]|\\.)*)"')
+IN_ENGLISH = "monitoring/probe_mail.py"  # a mail whose headers matter, not its words
+MESSAGES = {
+    "OperatorNotice",
+    "AttentionItem",
+    "Button",
+    "ForbiddenActionError",
+}  # whose literal texts operators read
+FACT_FIELDS = {"facts", "buttons", "page", "path", "fields", "status"}  # of them, what is no sentence
+
+
+def _sentence(node: ast.AST) -> str | None:
+    """The sentence that an expression builds, if it is written in one place."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)  # type: ignore[misc]
+    return None
+
+
+@cache
+def _trees() -> tuple[tuple[str, ast.Module], ...]:
+    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return tuple((str(path.relative_to(ROOT)), ast.parse(path.read_text("utf-8"))) for path in files)
+
+
+def _spoken_by_code() -> Iterator[tuple[str, str]]:
+    """The sentences that the code gives to what operators read, with their files."""
+    for name, tree in _trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in MESSAGES:
+                arguments = [
+                    *node.args,
+                    *(word.value for word in node.keywords if word.arg not in FACT_FIELDS),
+                ]
+                for text in map(_sentence, arguments):
+                    if text and " " in text and not set(text) <= set("{}: "):
+                        yield name, text
+
+
+def test_every_sentence_of_the_operators_pages_has_a_translation() -> None:
+    spoken = {text for path in TEMPLATES for text in SPOKEN_BY_TEMPLATES.findall(path.read_text("utf-8"))}
+    assert len(spoken) > 100
+    assert not sorted(spoken - catalogue().keys())
+
+
+def test_every_notice_and_refusal_in_the_code_has_a_translation() -> None:
+    spoken = [(name, text.replace("{}", "7")) for name, text in _spoken_by_code()]
+    assert len(spoken) > 20
+    english = {f"{name}: {text}" for name, text in spoken if translate(TextLanguage.KO, text) == text}
+    assert not sorted(line for line in english if not line.startswith(IN_ENGLISH))
+
+
+def test_no_translation_is_of_a_sentence_that_nobody_says() -> None:
+    texts = {text for _, tree in _trees() for node in ast.walk(tree) if (text := _sentence(node))}
+    texts |= {path.read_text("utf-8") for path in TEMPLATES}
+    said = "\n".join(texts).lower()
+    weekdays = {name.lower() for name in calendar.day_name}
+    left_over = [
+        sentence
+        for sentence in catalogue()
+        if sentence.lower() not in weekdays
+        and not all(piece.strip().lower() in said for piece in re.split(r"\{\w+\}|[“”;:().,]", sentence))
+    ]
+    assert not left_over
+
+
+def test_a_translation_has_the_braces_of_its_sentence() -> None:
+    def names(text: str) -> set[str]:
+        return set(re.findall(r"\{(\w+)\}", text))
+
+    assert not [english for english, korean in catalogue().items() if not names(korean) <= names(english)]
+
+
+@pytest.mark.parametrize(
+    ("english", "korean"),
+    [
+        ("the issue of 2025-07-28 is held", "2025-07-28 주의 호가 보류되었습니다"),
+        (
+            "The post was not taken over: no paper was found; paper 3 (HRM) has no title, no link.",
+            "글을 그대로 싣지 않았습니다. 이유: 논문을 찾지 못했습니다; 논문 3(HRM)에 다음이 없습니다: 제목, 링크",
+        ),
+        ("a sentence that nobody has translated", "a sentence that nobody has translated"),
+        ("450 4.2.1 words of a server", "450 4.2.1 words of a server"),
+    ],
+)
+def test_a_stored_sentence_is_translated_with_the_reasons_in_it(english: str, korean: str) -> None:
+    assert translate(TextLanguage.KO, english) == korean
+    assert translate(TextLanguage.EN, english) == english
+
+
+def test_commands_are_not_translated() -> None:
+    advice = translate(TextLanguage.KO, "`paperboy show ISSUE`, then `paperboy resend ISSUE --group failed`")
+    assert "`paperboy resend ISSUE --group failed`" in advice
+    assert "다시 보낼 수 있습니다" in advice
+
+
+def test_a_long_hostile_sentence_is_matched_in_linear_time() -> None:
+    hostile = "paper 1 (" + "has no (" * 200_000 + ")"
+    assert translate(TextLanguage.KO, hostile) == hostile
