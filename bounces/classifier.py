@@ -8,7 +8,7 @@ import re
 
 from bounces.mime_parser import ParsedMail, field_values
 from bounces.plaintext_parser import BounceText
-from bounces.status_codes import mentions_failure
+from delivery.status_codes import mentions_failure
 
 _MAX_TEXT_CHARS = 20_000  # characters of subject and text that are searched for a failure
 _COMPLAINT_CHARS = 500  # a complaint says so in the first characters of its text
@@ -39,11 +39,11 @@ _FAILURE = re.compile(
 _DELAY = re.compile(
     r"(?:delivery (?:has been |is |was )?delayed|delayed (?:mail|delivery)|message delayed|warning message only|has not (?:yet )?been delivered|not (?:yet )?been (?:able|delivered)|(?:not need|no need|don.t have|do not have) to resend|"
     r"will (?:be )?(?:continue|keep|retr|re-?attempt|try again|continue to (?:try|be))|(?:still|continuing) (?:trying|to be tried)|will continue|still (?:being )?(?:retried|undelivered|in (?:the )?queue)|delivery status notification \(delay\)|warning: (?:could not send|message)|temporarily (?:unable|delayed)|delivery (?:attempts )?will continue|"
-    r"지연|재시도|다시 시도(?:할|하겠|합)|遅延|再送)",
+    r"지연|재시도|다시 시도(?:할|하겠|합)|遅延|再送(?!信?して))",
     re.IGNORECASE,
 )
 _GAVE_UP = re.compile(
-    r"(?:giv(?:en|ing) up|gave up|permanent(?:ly)?\b|fatal|will not (?:be )?(?:retr|try)|no (?:further|more) (?:attempts|tries)|has been returned|could not be delivered to one or more|delivery failed|failed permanently|final)",
+    r"(?:giv(?:en|ing) up|gave up|permanent(?:ly)?\b|fatal|will not (?:be )?(?:retr|try)|no (?:further|more) (?:attempts|tries)|has been returned|could not be delivered to one or more|delivery failed|failed permanently|final|address is wrong)",
     re.IGNORECASE,
 )
 _AUTO_REPLY_SUBJECT = re.compile(

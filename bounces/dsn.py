@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from bounces.mime_parser import HeaderFields, field_values, parse_header_fields
-from bounces.status_codes import first_status_code, status_from_text
+from delivery.status_codes import first_status_code, status_from_text
 
 MAX_RECIPIENTS = 500  # recipients of one mail that are reported
 MAX_DIAGNOSTIC_CHARS = 1_000

@@ -1,7 +1,7 @@
 """Handles bounce mails: records each one once, and suppresses, counts or ignores what it reports.
 
-What counts is the enhanced status code of the bounce (RFC 3463). Only addresses that do not exist, mailboxes
-that stay full, and complaints lead to a suppression.
+What counts is the enhanced status code of the bounce (RFC 3463). Only addresses that do not exist, those that
+refuse digest after digest, and complaints lead to a suppression.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import groupby
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -20,23 +19,21 @@ from bounces.dsn import ADDRESS
 from bounces.inbox import InboxMail, open_inbox
 from bounces.matcher import BouncedSubscriber, find_sender_id, find_subscriber, recipient_of
 from bounces.parser import BounceKind, ParsedBounce, parse_bounce
-from bounces.status_codes import FailureKind, failure_kind, status_from_text
 from core.database import Sessions, advisory_lock
 from core.run_log import RunKind, record_run
 from delivery import events
-from delivery.models import BounceMail, Delivery
-from delivery.states import DeliveryKind, DeliveryState
+from delivery.models import BounceMail
+from delivery.refusals import MAX_REFUSED_DIGESTS, is_refused_for_good
+from delivery.status_codes import LASTING, FailureKind, failure_kind
 from emails.identity import MailIdentity
 from emails.kinds import RULES
 from mailings import account_mails
 from subscribers.suppression import COMPLAINT, suppress
 
-MAX_FULL_MAILBOX_BOUNCES = 3  # digests in a row that a full or disabled mailbox may refuse
 RAW_RETENTION = timedelta(days=90)
 MAX_RAW_MAILS = 1_000  # mails that nobody has understood yet
 MAX_RAW_BYTES = 64_000  # of each of them
 MAX_REASON_CHARS = 300
-_MAX_DIGESTS_LOOKED_AT = 20
 
 
 class BounceAction(StrEnum):
@@ -170,11 +167,9 @@ def _handle_bounce(
     failure = failure_kind(status)
     if failure == FailureKind.NO_SUCH_ADDRESS:
         return _suppress(session, match, f"returned: {status} {reason}", now)
-    if failure == FailureKind.MAILBOX_FULL and match.delivery:
-        times = _count_full_mailbox_bounces(session, match.delivery)
-        if times >= MAX_FULL_MAILBOX_BOUNCES:
-            full = f"returned {MAX_FULL_MAILBOX_BOUNCES} times in a row: {status} {reason}"
-            return _suppress(session, match, full, now)
+    if failure in LASTING and match.delivery and is_refused_for_good(session, match.delivery):
+        refused = f"returned {MAX_REFUSED_DIGESTS} times in a row: {status} {reason}"
+        return _suppress(session, match, refused, now)
     return BounceAction.COUNTED
 
 
@@ -186,26 +181,6 @@ def _suppress(session: Session, match: BouncedSubscriber, reason: str, now: date
         return BounceAction.COUNTED
     suppress(session, address, reason, now)
     return BounceAction.SUPPRESSED
-
-
-def _count_full_mailbox_bounces(session: Session, delivery: Delivery) -> int:
-    """How many digests in a row bounced from a full mailbox, in the row that this delivery belongs to.
-
-    The bounces can arrive in any order, so the row is counted in the order of the deliveries.
-    """
-    digests = select(Delivery.id, Delivery.state, Delivery.reply).where(
-        Delivery.subscriber_id == delivery.subscriber_id,
-        Delivery.kind == DeliveryKind.DIGEST,
-        Delivery.state.in_((DeliveryState.SENT, DeliveryState.FAILED)),
-    )
-    rows = session.execute(digests.order_by(Delivery.id.desc()).limit(_MAX_DIGESTS_LOOKED_AT)).all()
-    outcomes = [(row.id, row.state == DeliveryState.FAILED and _is_mailbox_full(row.reply)) for row in rows]
-    rows_of_full = (list(group) for is_full, group in groupby(outcomes, lambda entry: entry[1]) if is_full)
-    return next((len(row) for row in rows_of_full if delivery.id in dict(row)), 0)
-
-
-def _is_mailbox_full(reply: str) -> bool:
-    return failure_kind(status_from_text(reply)) == FailureKind.MAILBOX_FULL
 
 
 # --- the record of a mail -----------------------------------------------------------

@@ -7,6 +7,7 @@ import binascii
 import codecs
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.errors import MessageError
@@ -77,17 +78,17 @@ def field_values(fields: HeaderFields, *names: str) -> list[str]:
 def parse_mail(raw: bytes) -> ParsedMail:
     """Parse the first MAX_MAIL_BYTES of a mail.
 
-    Bytes that are not a mail become one with a single text and no header fields.
+    Bytes that are not a mail, such as JSON, become one with a single text and no header fields.
     """
     # A mail from a pipe or an mbox begins with the line "From sender date", which is not a header field.
     raw = re.sub(rb"\AFrom [^\n]*\n", b"", raw[:MAX_MAIL_BYTES].lstrip(b"\r\n"))
     # In a delivery report the standard library turns every empty line into a message object of its own.
     raw = re.sub(rb"(?:\r?\n){4,}", b"\n\n\n", raw)
-    try:
-        message = _parse_message(raw)
-        parts = list(_parts(message))
-    except _PARSE_ERRORS:
-        message, parts = Message(), [("text/plain", raw[:MAX_TEXT_CHARS].decode("utf-8", "replace"))]
+    message, parts = Message(), [("text/plain", raw[:MAX_TEXT_CHARS].decode("utf-8", "replace"))]
+    if not raw.lstrip().startswith(b"{"):
+        with suppress(*_PARSE_ERRORS):
+            message = _parse_message(raw)
+            parts = list(_parts(message))
     plain = [text for kind, text in parts if kind == "text/plain" and text.strip()]
     html = [text for kind, text in parts if kind == "text/html"]
     originals = [text for kind, text in parts if kind == "original"]

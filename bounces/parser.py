@@ -31,7 +31,8 @@ from bounces.plaintext_parser import (
     paragraphs_about,
     text_before_original,
 )
-from bounces.status_codes import mentions_failure, status_from_text
+from bounces.ses_notices import SesEvent, SesNotice, find_notice
+from delivery.status_codes import mentions_failure, status_from_text
 from subscribers.tokens import LinkPurpose
 
 MAX_MESSAGE_IDS = 20
@@ -61,6 +62,14 @@ class BounceKind(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     AUTO_REPLY = "auto-reply"
     OTHER = "other"
+
+
+_KIND_OF_EVENT = {
+    SesEvent.BOUNCE: BounceKind.BOUNCE,
+    SesEvent.COMPLAINT: BounceKind.COMPLAINT,
+    SesEvent.DELIVERY_DELAY: BounceKind.DELAY,
+    SesEvent.DELIVERY: BounceKind.DELIVERED,
+}
 
 
 @dataclass(frozen=True)
@@ -105,14 +114,18 @@ class ParsedBounce:
 def parse_bounce(raw: bytes) -> ParsedBounce:
     """Parse a mail that came to an address for bounces.
 
-    It may be a delivery report (RFC 3464), a feedback report (RFC 5965), a server's plain text, a request to
-    unsubscribe, or anything else. No bytes raise an error.
+    It may be a delivery report (RFC 3464), a feedback report (RFC 5965), a notice of Amazon SES, a server's plain
+    text, a request to unsubscribe, or anything else. No bytes raise an error.
     """
     mail = parse_mail(raw)
     bounce_text = _text_of(mail)
     mail = replace(mail, original_header=mail.original_header or bounce_text.original_header)
     address_tokens = _find_tokens(mail.values(*_DELIVERED_TO))
-    kind, recipients = _classify(mail, bounce_text, address_tokens)
+    if notice := find_notice("\n".join(mail.texts)):
+        mail = replace(mail, original_header=notice.original_header)
+        kind, recipients = _kind_of_notice(notice), list(notice.recipients)
+    else:
+        kind, recipients = _classify(mail, bounce_text, address_tokens)
     original_senders = field_values(
         mail.original_header, "return-path", "list-unsubscribe", "x-original-to", "from"
     )
@@ -125,6 +138,12 @@ def parse_bounce(raw: bytes) -> ParsedBounce:
         message_ids=_find_message_ids(mail, bounce_text),
         sender=next(iter(find_addresses(mail.value("from"))), ""),
     )
+
+
+def _kind_of_notice(notice: SesNotice) -> BounceKind:
+    if notice.feedback_type in _NO_COMPLAINTS:
+        return BounceKind.OTHER
+    return _KIND_OF_EVENT[notice.event]
 
 
 def _text_of(mail: ParsedMail) -> BounceText:
@@ -177,7 +196,7 @@ def _complete(
     if not address:
         found = _find_named_recipients(mail, bounce_text)
         address = found[0].address if found else ""
-    if entry.status and not entry.status.endswith((".0.0", ".4.7")):
+    if entry.status and not entry.status.endswith((".0.0", ".5.0", ".4.7")):
         return replace(entry, address=address)
     text = paragraphs_about(address, bounce_text.text) if address else ""
     if is_only_one and not mentions_failure(text):

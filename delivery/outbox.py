@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from delivery.events import MAX_IDS_PER_STATEMENT
 from delivery.models import Delivery, EditionRow
 from delivery.planner import PRIORITY_QUEUE
-from delivery.retry import Claim
+from delivery.retry import MAX_WAIT_FOR_OUR_FAULT, Claim
 from delivery.states import IN_PROGRESS, DeliveryState
 from emails.kinds import RULES
 from emails.message import Recipient
@@ -158,11 +158,15 @@ def next_due_elsewhere(session: Session, queues: Sequence[str], lease: Lease) ->
 
 
 def replan_failed(session: Session, ids: Sequence[int], now: datetime) -> int:
-    """Plan deliveries again that failed for something that was not the recipients' fault. Returns how many."""
+    """Plan deliveries again that failed for something that was not the recipients' fault. Returns how many.
+
+    A delivery that has been refused for two days stays failed, as nobody corrects what is wrong.
+    """
     return _update(
         session,
         ids,
         Delivery.state == DeliveryState.FAILED,
+        Delivery.planned_at > now - MAX_WAIT_FOR_OUR_FAULT,
         state=DeliveryState.PLANNED,
         due_at=now,
         settled_at=None,

@@ -5,6 +5,7 @@ from random import uniform
 from typing import NamedTuple, assert_never
 
 from delivery.states import DeliveryKind, DeliveryState
+from delivery.status_codes import LASTING
 from delivery.transport.base import FaultCategory, SendError
 from emails.kinds import MailKind
 from emails.message import Recipient
@@ -37,7 +38,8 @@ class Claim(NamedTuple):
 class Outcome(NamedTuple):
     """What becomes of a claimed delivery: its new state, when it is due again, and what the server said.
 
-    `dead_address` is an address that must not be mailed again.
+    `dead_address` is an address that must not be mailed again. `is_refused` says that the address refused the mail in a
+    way that can last, so it must not be mailed again either if it refuses digest after digest.
     """
 
     id: int
@@ -47,6 +49,7 @@ class Outcome(NamedTuple):
     due_at: datetime | None
     settled_at: datetime | None
     dead_address: str = ""
+    is_refused: bool = False
 
 
 def sent(claim: Claim, reply: str, now: datetime) -> Outcome:
@@ -71,7 +74,10 @@ def not_sent(claim: Claim, error: SendError, now: datetime) -> Outcome:
             return Outcome(claim.id, DeliveryState.DEFERRED, str(error), attempts, due_at, now)
         case FaultCategory.LATER | FaultCategory.RECIPIENT:
             dead_address = claim.recipient.email if error.is_dead_address else ""
-            return Outcome(claim.id, DeliveryState.FAILED, str(error), attempts, None, now, dead_address)
+            is_refused = error.failure in LASTING
+            return Outcome(
+                claim.id, DeliveryState.FAILED, str(error), attempts, None, now, dead_address, is_refused
+            )
         case _:
             assert_never(error.category)
 

@@ -25,6 +25,7 @@ from delivery.progress import Progress, ProgressReporter, ignore_progress
 from delivery.rate_limit import DomainThrottle, HourlyQuota, RateLimiter
 from delivery.retry import Claim, Outcome
 from delivery.states import DeliveryState
+from delivery.status_codes import FailureKind
 from delivery.transport.base import Client, FaultCategory, SendError
 
 logger = logging.getLogger(__name__)
@@ -267,11 +268,16 @@ class _Run:
             self._throttle.on_busy(claim.recipient.email, now)
         if error.category == FaultCategory.OURS:
             self._stop_for(error)
-        elif error.is_dead_address:
+        elif error.is_dead_address or outcome.is_refused:
             self._circuit_breaker.record_success()
-        elif reason := self._circuit_breaker.record_failure(claim.id):
+        elif reason := self._circuit_breaker.record_failure(claim.id, _refusing_domain(claim, error)):
             self._stop(f"{reason}, the last with: {error.anonymous}")
         return outcome
+
+
+def _refusing_domain(claim: Claim, error: SendError) -> str:
+    """The recipient's domain, if the server refused the mail for a reason that may be about us."""
+    return claim.recipient.email.rpartition("@")[2].lower() if error.failure == FailureKind.OUR_FAULT else ""
 
 
 def _unsent(mail: Mail) -> Outcome:

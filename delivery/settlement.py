@@ -32,6 +32,7 @@ from core.database import UtcDateTime
 from delivery import cursors
 from delivery.models import Delivery, EditionRow
 from delivery.outbox import Lease
+from delivery.refusals import MAX_REFUSED_DIGESTS, is_refused_for_good
 from delivery.retry import Claim, Outcome
 from delivery.states import IN_PROGRESS, DeliveryKind, DeliveryState
 from emails.kinds import RULES
@@ -122,7 +123,7 @@ def commit_fast(
     not, call `commit_checked` for all of them.
     """
     is_unusual = any(claim.kind == DeliveryKind.LETTER for claim in claims) or any(
-        outcome.dead_address for outcome in outcomes
+        outcome.dead_address or outcome.is_refused for outcome in outcomes
     )
     if is_unusual:
         return False
@@ -131,7 +132,7 @@ def commit_fast(
 
 
 def _settle_rows(outcomes: Sequence[Outcome], lease: Lease) -> list[tuple[Any, ...]]:
-    return [(lease.token, *outcome[:-1]) for outcome in outcomes]  # all fields but the dead address
+    return [(lease.token, *outcome[:-2]) for outcome in outcomes]  # all fields but those about the address
 
 
 def _mark_rows(claims: Sequence[Claim], lease: Lease) -> list[tuple[Any, ...]]:
@@ -176,6 +177,9 @@ def commit_checked(
             session.flush()
     connection = session.connection()
     _SETTLE.run(connection, _settle_rows(outcomes, lease))
+    for outcome in outcomes:
+        if outcome.is_refused:
+            _suppress_if_refused_for_good(session, outcome, now)
     wanted = {"ids": [claim.id for claim in claims], "token": lease.token}
     rows = {row.id: row for row in connection.execute(_STILL_CLAIMED, wanted)}
     still_claimed = [claim for claim in claims if claim.id in rows]
@@ -186,6 +190,14 @@ def commit_checked(
         else:
             _update(session, claim, state=DeliveryState.SENDING, attempts=claim.attempts + 1)
     return reasons
+
+
+def _suppress_if_refused_for_good(session: Session, outcome: Outcome, now: datetime) -> None:
+    delivery = session.get_one(Delivery, outcome.id, populate_existing=True)
+    if is_refused_for_good(session, delivery):
+        reason = f"returned {MAX_REFUSED_DIGESTS} times in a row: {outcome.reply}"
+        suppress(session, delivery.subscriber.email, reason, now)
+        session.flush()
 
 
 def _is_known(session: Session, address: str) -> bool:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.errors import PaperboyError
+from delivery.status_codes import FailureKind
 from emails.message import Message
 
 MAX_ERROR_CHARACTERS = 500
@@ -32,7 +33,7 @@ class SendError(PaperboyError):
         category: FaultCategory,
         *,
         is_before_message: bool = False,
-        is_dead_address: bool = False,
+        failure: FailureKind = FailureKind.UNCLEAR,
         is_busy: bool = False,
     ) -> None:
         """Create an error.
@@ -41,14 +42,19 @@ class SendError(PaperboyError):
             text: what the server said, or what went wrong.
             category: whose fault it is.
             is_before_message: the connection failed before this message was attempted.
-            is_dead_address: the recipient's address does not exist, so it must not be mailed again.
+            failure: what the server said about the recipient, if anything.
             is_busy: the recipient's server asked to slow down.
         """
         super().__init__(text[:MAX_ERROR_CHARACTERS])
         self.category = category
         self.is_before_message = is_before_message
-        self.is_dead_address = is_dead_address
+        self.failure = failure
         self.is_busy = is_busy
+
+    @property
+    def is_dead_address(self) -> bool:
+        """Whether the recipient's address does not exist, so that it must not be mailed again."""
+        return self.failure == FailureKind.NO_SUCH_ADDRESS
 
     @property
     def anonymous(self) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bounces.parser import ParsedBounce, parse_bounce
-from bounces.status_codes import FailureKind, failure_kind, status_from_text
+from delivery.status_codes import FailureKind, failure_kind, status_from_text
 
 CORPUS = Path(__file__).with_name("corpus")
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((CORPUS / "expected.toml").read_text(encoding="utf-8"))
@@ -74,6 +74,16 @@ def test_a_bounce_for_our_own_fault_never_looks_like_a_dead_or_full_mailbox() ->
         ("Exim 4.94.2 on host: 421 come back", "", "4.3.2"),
         ("550 5.1.1 blocked, see the spam list", "5.1.1", "5.7.1"),
         ("550 5.1.1 user unknown, spam is refused as well", "5.1.1", "5.1.1"),
+        ("550 5.1.1 user unknown, too many messages this hour", "5.1.1", "5.7.1"),
+        ("550 unroutable sender address (in reply to MAIL FROM)", "5.1.2", "5.7.1"),
+        ("550 INVALID IP FOR SENDING MAIL OF DOMAIN news.example", "", "5.7.1"),
+        ("550 5.1.1 recipient address rejected: blocked by policy", "5.1.1", "5.7.1"),
+        ("Host not found, try again", "5.1.2", "5.4.3"),
+        ("user unknown, check the address and try again", "", "5.1.1"),
+        ("552 5.2.2 too many messages this hour from your IP", "5.2.2", "5.7.1"),
+        ("550 5.4.1 recipient address rejected: access denied", "5.4.1", "5.4.1"),
+        ("550 5.4.1 mail rejected by destination domain", "5.4.1", "5.7.1"),
+        ("connection timed out", "5.4.1", "4.4.1"),
         ("the mailbox is full", "4.4.7", "4.2.2"),
         ("450 busy", "", "4.2.0"),
         ("551 user has moved", "", "5.1.6"),
@@ -90,9 +100,10 @@ def test_each_status_code_stands_for_one_kind_of_failure() -> None:
     codes_by_kind = {
         FailureKind.NO_SUCH_ADDRESS: ("5.1.1", "5.1.10", "5.1.2"),
         FailureKind.MAILBOX_FULL: ("5.2.2", "4.2.2", "5.2.1"),
-        FailureKind.OUR_FAULT: ("5.7.1", "5.7.26", "5.6.0", "5.3.4", "5.1.8"),
+        FailureKind.DEAD_END: ("5.4.1", "5.4.4", "5.1.351", "5.4.310"),
+        FailureKind.OUR_FAULT: ("5.7.1", "5.7.26", "5.6.0", "5.3.4", "5.2.3", "5.1.8"),
         FailureKind.TEMPORARY: ("4.1.1", "4.4.7"),
-        FailureKind.UNCLEAR: ("5.4.1", "5.0.0", ""),
+        FailureKind.UNCLEAR: ("5.4.6", "5.1.0", "5.2.0", "5.0.0", ""),
     }
     for kind, codes in codes_by_kind.items():
         assert {code: failure_kind(code) for code in codes} == dict.fromkeys(codes, kind)

@@ -10,6 +10,7 @@ from delivery.context import SendingContext
 from delivery.models import DomainPause
 from delivery.rate_limit import INITIAL_INTERVAL_SECONDS
 from delivery.sender import SendResult, send_due
+from delivery.status_codes import FailureKind
 from delivery.transport.base import Client, FaultCategory, SendError
 from emails.message import Message
 from subscribers.suppression import is_suppressed
@@ -88,7 +89,10 @@ def test_the_category_of_an_error_decides_what_happens(
 def test_a_dead_address_of_any_transport_is_suppressed(database: Database) -> None:
     dead, alive = plan_mails(database, 2)
     send_over(
-        database, HttpTransport(SendError("404 Not Found", FaultCategory.RECIPIENT, is_dead_address=True))
+        database,
+        HttpTransport(
+            SendError("404 Not Found", FaultCategory.RECIPIENT, failure=FailureKind.NO_SUCH_ADDRESS)
+        ),
     )
     assert states(database) == {"failed": 1, "sent": 1}
     with database.sessions() as session:

@@ -33,14 +33,22 @@ UNKNOWN = (FaultCategory.UNKNOWN, False)
             for code in ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
             for phase in ("rcpt", "ack")
         ),
+        ("rcpt", 550, "No such user here", DEAD_ADDRESS),
+        # what the server says of the sender, a rate or a later time counts more than its code
+        ("rcpt", 550, "5.1.1 <a@b.example> - 192.0.2.1 has sent to too many recipients this hour", RECIPIENT),
+        ("rcpt", 550, "5.1.1 Mailbox unavailable, try again later", RECIPIENT),
+        ("rcpt", 550, "5.1.1 Your IP 192.0.2.1 is blocked", RECIPIENT),
+        ("rcpt", 550, "5.1.1 Mailbox over quota", RECIPIENT),
+        # a rule for one recipient
+        ("rcpt", 550, "5.7.1 Access denied", RECIPIENT),
+        ("rcpt", 550, "5.7.26 Unauthenticated mail is prohibited", RECIPIENT),
         # this recipient's mailbox, which is not known to be dead
         ("rcpt", 552, "5.2.2 Mailbox full", RECIPIENT),
         ("rcpt", 550, "5.2.1 Mailbox disabled", RECIPIENT),
-        ("rcpt", 550, "No such user here", RECIPIENT),
         ("rcpt", 550, "5.1.11 Not in the table", RECIPIENT),
+        ("rcpt", 550, "5.4.1 Recipient address rejected: Access denied", RECIPIENT),
         ("rcpt", 553, "5.6.7 Not an address in ASCII", RECIPIENT),
         # our fault
-        ("rcpt", 550, "5.7.1 Relaying denied", OURS),
         ("ack", 550, "5.7.26 Unauthenticated mail is prohibited", OURS),
         ("ack", 550, "5.6.0 Not RFC 5322 compliant", OURS),
         ("ack", 552, "5.3.4 Message too big", OURS),
@@ -67,9 +75,10 @@ def test_an_error_has_the_category_of_whose_fault_it_is(
 
 def test_no_address_is_dead_because_of_a_fault_of_ours() -> None:
     for code in ("5.7.1", "5.7.26", "5.6.0", "5.3.4", "5.5.1", "5.1.8"):
-        for phase in ("mail", "rcpt", "data", "ack"):
+        for phase in ("mail", "data", "ack"):
             error = SmtpError(phase, 550, f"{code} no")
             assert (error.category, error.is_dead_address) == OURS
+        assert not SmtpError("rcpt", 550, f"{code} no").is_dead_address
 
 
 def test_an_error_says_where_and_what_in_one_bounded_line() -> None:

@@ -96,7 +96,7 @@ def test_a_mail_to_a_full_mailbox_fails_and_the_address_is_not_suppressed(databa
     [
         ("on_connect", "554 5.3.2 Not now"),
         ("on_mail", "550 5.7.1 Sender refused"),
-        ("on_rcpt", "550 5.7.1 Relaying denied"),
+        ("on_rcpt", "530 5.7.0 Authentication required"),
         ("on_body", "550 5.7.26 Unauthenticated"),
         ("on_body", "552 5.3.4 Too big"),
     ],
@@ -129,7 +129,7 @@ def test_nobody_loses_a_mail_when_a_fault_of_ours_lasts_for_hours(
 
 def test_a_mail_fails_when_a_fault_of_ours_lasts_for_two_days(database: Database) -> None:
     plan_mails(database, 1)
-    with ScriptedServer(on_rcpt="550 5.7.1 Blocked") as refusing:
+    with ScriptedServer(on_mail="550 5.7.1 Blocked") as refusing:
         for hours in (0, 47, 49):
             send(database, refusing, now=NOW + timedelta(hours=hours))
     assert states(database) == {"failed": 1}

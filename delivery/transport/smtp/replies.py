@@ -3,15 +3,12 @@
 import re
 from typing import Literal
 
+from delivery.status_codes import OUR_FAULT, FailureKind, failure_kind, status_from_text
 from delivery.transport.base import FaultCategory, SendError
 
 # `body` lasts until the final dot has been sent, `ack` begins then.
 Phase = Literal["connect", "ehlo", "tls", "login", "mail", "rcpt", "data", "body", "ack"]
 BEFORE_MESSAGE = {"connect", "ehlo", "tls", "login"}
-
-NO_SUCH_ADDRESS = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"}
-# 5.6.7 is not our fault: this server cannot take one recipient's address (RFC 6531), but it takes the others'.
-OUR_FAULT = re.compile(r"5\.(?:7\.\d+|6\.(?!7$)\d+|3\.4|1\.7|1\.8|5\.\d+)$")
 
 
 class SmtpError(SendError):
@@ -20,13 +17,12 @@ class SmtpError(SendError):
     def __init__(self, phase: Phase, code: int, text: str) -> None:
         self.phase, self.code, self.text = phase, code, text
         is_about_recipient = phase in {"rcpt", "ack"}
-        is_dead_address = code >= 500 and is_about_recipient and self.enhanced_code in NO_SUCH_ADDRESS
         reply = f"{code} {text}".strip() if code else text
         super().__init__(
             f"{phase}: {reply}",
-            _category(phase, code, self.enhanced_code, is_dead_address),
+            _category(phase, code, self.enhanced_code),
             is_before_message=phase in BEFORE_MESSAGE,
-            is_dead_address=is_dead_address,
+            failure=_failure_of(code, reply) if code and is_about_recipient else FailureKind.UNCLEAR,
             is_busy=400 <= code < 500 and is_about_recipient,
         )
 
@@ -37,14 +33,20 @@ class SmtpError(SendError):
         return found[1] if found else ""
 
 
-def _category(phase: Phase, code: int, enhanced_code: str, is_dead_address: bool) -> FaultCategory:
+def _failure_of(code: int, reply: str) -> FailureKind:
+    """What a reply says about the recipient. If its two codes are of different classes, the first one counts."""
+    return failure_kind(f"{code // 100}{status_from_text(reply)[1:]}")
+
+
+def _category(phase: Phase, code: int, enhanced_code: str) -> FaultCategory:
     if phase in BEFORE_MESSAGE:
         return FaultCategory.OURS
     if code == 0:
         return FaultCategory.UNKNOWN if phase == "ack" else FaultCategory.LATER
     if 400 <= code < 500:
         return FaultCategory.LATER
-    if is_dead_address:
-        return FaultCategory.RECIPIENT
-    is_about_us = phase == "mail" or code in {530, 535} or OUR_FAULT.match(enhanced_code)
+    if phase == "mail" or code in {530, 535}:
+        return FaultCategory.OURS
+    # A server can have a rule for one recipient. The circuit breaker notices if it refuses all of them.
+    is_about_us = phase != "rcpt" and OUR_FAULT.match(enhanced_code)
     return FaultCategory.OURS if is_about_us else FaultCategory.RECIPIENT
