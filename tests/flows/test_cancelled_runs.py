@@ -28,9 +28,16 @@ from tests.support.factories import NOW, add_issue, add_subscriber, issue_of
 from tests.support.outbox import deliveries, recipients, states
 from tests.support.servers.smtp import ScriptedServer
 
-READERS = 400
-SLOW_SECONDS = 1.0  # of each mail, so that a digest takes longer than a further sender needs to begin
+READERS = 200
+SLOW_SECONDS = 2.0  # of each mail, so that a digest takes longer than a further sender needs to begin
 SLOT = "weekly:2025-W32"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _deployments(_prefect: None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        list(set_up())
 
 
 @pytest.fixture
@@ -111,10 +118,8 @@ def further_senders() -> list[FlowRun]:
 
 
 def test_a_run_cancelled_in_prefect_says_what_is_left_and_the_next_run_sends_it(
-    installation: Database, server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installation: Database, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(ROOT)
-    list(set_up())
     server.on_body = lambda _message: time.sleep(SLOW_SECONDS)
     is_shared = installation.engine.dialect.name == "postgresql"
     with worker(tmp_path / "worker.log"):

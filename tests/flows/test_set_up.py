@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import yaml
 from prefect.blocks.notifications import SlackWebhook
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from core.frequencies import Frequency
+from flows.set_up import WORK_POOL, set_up
 from paperboy.doctor import prefect_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +38,7 @@ INBOX = {"PAPERBOY_INBOX_URL": "maildir:///var/mail/paperboy"}
 
 
 def test_the_doctor_names_what_a_prefect_server_lacks_until_nothing_is_missing() -> None:
+    _forget_deployments()
     missing = [line for line in _problems() if line.endswith("is missing -> paperboy prefect-setup")]
     assert len(missing) == len(DEPLOYMENTS) + 1, "the deployments and the work pool"
     _set_up()
@@ -56,7 +60,7 @@ def test_schedules_follow_the_settings_and_bounces_are_read_only_where_there_is_
         if line.endswith("paperboy prefect-setup")
     ]
     assert len(found) == len(SCHEDULES) + 1
-    _set_up(settings={"PAPERBOY_TIMEZONE": "Europe/Berlin", **INBOX})
+    _set_up(settings={"PAPERBOY_TIMEZONE": "Europe/Berlin"} | INBOX)
     assert not [line for line in _problems("Europe/Berlin", reads_inbox=True) if "time zone" in line]
     crons = {
         name: (cron, zone) for name, (cron, _) in (SCHEDULES | BOUNCES).items() for zone in ("Europe/Berlin",)
@@ -80,17 +84,15 @@ def test_upkeep_and_bounces_cancel_a_new_run_while_one_is_at_work_and_an_ingest_
 
 
 def test_set_up_twice_makes_each_automation_once_and_notifies_only_through_a_block_that_exists() -> None:
-    lines = _set_up()
+    lines = _command().stdout.splitlines()
     assert len([line for line in lines if "left out" in line]) == len(AUTOMATIONS) - 1
-    with pytest.raises(subprocess.CalledProcessError) as refused:
-        _set_up("--notify", "slack-webhook/nobody")
     assert (
-        refused.value.stderr
+        _command("--notify", "slack-webhook/nobody").stderr
         == "paperboy: Prefect has no block slack-webhook/nobody: create it first (see docs/watching.md)\n"
     )
     SlackWebhook(url="https://hooks.example.org/x").save("operators", overwrite=True)  # type: ignore[arg-type]
     for _ in range(2):
-        _set_up("--notify", "slack-webhook/operators")
+        _set_up("slack-webhook/operators")
     with get_client(sync_client=True) as client:
         found = client.read_automations()
     assert sorted(automation.name for automation in found) == sorted(entry["name"] for entry in AUTOMATIONS)
@@ -104,17 +106,29 @@ def _problems(timezone: str = "Asia/Seoul", *, reads_inbox: bool = False) -> lis
     return [finding.line() for finding in findings if finding.state != "ok"]
 
 
-def _set_up(*options: str, settings: Mapping[str, str] | None = None) -> list[str]:
-    """Run the command in the folder of the project. Returns what it says."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PAPERBOY_")}
-    environment |= {
-        "PREFECT_API_URL": PREFECT_API_URL.value() or "",
-        "PYTHONPATH": str(ROOT),
-        **(settings or {}),
-    }
+def _set_up(notify: str = "", *, settings: Mapping[str, str] | None = None) -> None:
+    """Do what the command does, in the folder of the project."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        for name, value in (settings or {}).items():
+            patch.setenv(name, value)
+        list(set_up(notify))
+
+
+def _command(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in the folder of the project."""
+    environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or "", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", "from paperboy.cli.main import main; main()", "prefect-setup", *options]
-    done = subprocess.run(command, check=True, cwd=ROOT, env=environment, capture_output=True, text=True)  # noqa: S603
-    return done.stdout.splitlines()
+    return subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)  # noqa: S603
+
+
+def _forget_deployments() -> None:
+    """Let the server be as it was before anybody set it up."""
+    with get_client(sync_client=True) as client:
+        for deployment in client.read_deployments():
+            client.delete_deployment(deployment.id)
+        with suppress(ObjectNotFound):
+            client.delete_work_pool(WORK_POOL)
 
 
 def _schedules() -> dict[str, tuple[str, str | None]]:
