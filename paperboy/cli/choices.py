@@ -9,7 +9,7 @@ import typer
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
-from paperboy.cli.installation import open_installation
+from paperboy.cli.installation import open_installation, record
 from paperboy.cli.options import Json, Now, member, names_of, now_or, parse_now
 from paperboy.cli.subscribers import find_subscriber, show_brief, subscriber_entry
 
@@ -76,6 +76,7 @@ def _parse_pause(text: str, now: datetime) -> date:
 
 def _apply(change: _Change, email: str, now: datetime) -> dict[str, Any]:
     """Make the change in one transaction. Returns the subscriber in brief."""
+    from core.audit_log import Action
     from mailings import account_mails
     from mailings.context import identity_from
     from subscribers import accounts
@@ -83,6 +84,7 @@ def _apply(change: _Change, email: str, now: datetime) -> dict[str, Any]:
     settings, database = open_installation()
     with database.sessions.begin() as session:
         subscriber = find_subscriber(session, email)
+        record(session, Action.EDIT, f"subscriber {subscriber.id}", now)
         accounts.change(
             session,
             subscriber,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.languages import TextLanguage
-from paperboy.cli.installation import open_installation
+from paperboy.cli.installation import open_installation, record
 from paperboy.cli.options import IssueName, Json, Now, issue_name, now_or, parse_now, print_table, show
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def show_issue(issue: IssueName, as_json: Json = False) -> None:
 @app.command("release")
 def release_issue(issue: IssueName, now: Now = None) -> None:
     """Put a held issue in force as it is, or mail one that was for the archive only."""
+    from core.audit_log import Action
     from issues.queries import find
     from mailings.held_issues import release_issue
 
@@ -102,12 +103,14 @@ def release_issue(issue: IssueName, now: Now = None) -> None:
     with database.sessions.begin() as session:
         found = find(session, name)
         release_issue(session, found, moment)
+        record(session, Action.RELEASE, f"issue {found.topic_id}", moment, revision=found.revision)
         typer.echo(f"Released: {found.title}")
 
 
 @app.command("dismiss")
 def dismiss_issue(issue: IssueName) -> None:
     """Leave a held post alone until it is edited: it is no weekly post, or must not go out."""
+    from core.audit_log import Action
     from issues.queries import find
     from issues.store import dismiss
 
@@ -116,7 +119,27 @@ def dismiss_issue(issue: IssueName) -> None:
     with database.sessions.begin() as session:
         found = find(session, name)
         dismiss(found)
+        record(session, Action.DISMISS, f"issue {found.topic_id}", now_or(None))
         typer.echo(f"Dismissed: {found.title}")
+
+
+@app.command("call-off")
+def call_issue_off(issue: IssueName, now: Now = None) -> None:
+    """Take back the mails of an issue that have not left, and send it to nobody else. It stays in the archive."""
+    from core.audit_log import Action
+    from issues.queries import find
+    from mailings.call_off import call_off
+
+    name, moment = issue_name(issue), now_or(parse_now(now))
+    _, database = open_installation()
+    taken = call_off(database.sessions, name, moment)
+    with database.sessions.begin() as session:
+        found = find(session, name)
+        record(session, Action.CALL_OFF, f"issue {found.topic_id}", moment, mails=taken)
+    typer.echo(f"Called off: {found.title}. Mails taken back: {taken}.")
+    typer.echo(
+        f"`paperboy issues release {found.topic_id}` mails it after all, to those who have not had it."
+    )
 
 
 @app.command("accept")
@@ -127,6 +150,8 @@ def accept_issue(
     as_json: Json = False,
 ) -> None:
     """Take a held issue whose title does not say its week."""
+    from core.audit_log import Action
+    from issues.queries import find
     from mailings.context import intake_rules_from
     from mailings.held_issues import accept_week
 
@@ -137,6 +162,8 @@ def accept_issue(
     name, moment = issue_name(issue), now_or(parse_now(now))
     settings, database = open_installation()
     report = accept_week(database.sessions, name, first_day, rules=intake_rules_from(settings), now=moment)
+    with database.sessions.begin() as session:
+        record(session, Action.ACCEPT_WEEK, f"issue {find(session, name).topic_id}", moment, week=first_day)
     _show_ingest(report, as_json)
 
 

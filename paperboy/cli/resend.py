@@ -1,6 +1,5 @@
 """`paperboy resend` sends mails again, and `paperboy reconcile` avoids repeating mails after a restore."""
 
-import getpass
 import sys
 from dataclasses import asdict
 from datetime import datetime
@@ -12,7 +11,7 @@ from core.frequencies import Frequency
 from core.languages import Language
 from mailings.resend.request import ResendError, ResendGroup, ResendRequest
 from paperboy.cli.digests import print_report, progress_bar
-from paperboy.cli.installation import open_installation
+from paperboy.cli.installation import local_time, open_installation, operator_name
 from paperboy.cli.options import Json, Now, issue_name, member, names_of, now_or, parse_now, show
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def _execute(request: ResendRequest, shown: str, now: datetime | None) -> "Diges
         return execute(
             context,
             plan,
-            asked_by=f"{getpass.getuser()} in a terminal",
+            asked_by=operator_name(),
             rules=rules_from(settings),
             now=now_or(now),
             progress=progress,
@@ -103,7 +102,7 @@ def _execute(request: ResendRequest, shown: str, now: datetime | None) -> "Diges
 def _print_plan(plan: dict[str, Any]) -> None:
     typer.echo(plan["what"])
     if plan["asked_before"]:
-        typer.echo(f"asked for the same on {plan['asked_before']}")
+        typer.echo(f"asked for the same at {local_time(plan['asked_before'])}")
     typer.echo(f"copies to send: {plan['copies']}")
     if plan["waiting"]:
         typer.echo(f"copies of an earlier run that wait: {plan['waiting']}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from core.details import Detail
-from paperboy.cli.installation import open_installation
+from paperboy.cli.installation import local_time, open_installation
 from paperboy.cli.issues import issue_entry
 from paperboy.cli.options import Json, Now, issue_name, now_or, parse_now, print_table
 from paperboy.cli.options import show as show_result
@@ -16,32 +16,41 @@ RUNS_OF_EACH_KIND = 3
 
 
 def status(now: Now = None, as_json: Json = False) -> None:
-    """What needs attention; issues, subscribers, deliveries and the last runs."""
+    """What became of the last digests, what needs attention, and how many there are of everything."""
     value = _status(now)
 
     def print_lines() -> None:
+        for sentence in value["digests"]:
+            typer.echo(sentence)
         for item in value["attention"]:
             typer.echo(f"! {item['what']}\n  {item['remedy']}")
         for name in ("issues", "subscribers", "deliveries"):
             counts = ", ".join(f"{count} {kind}" for kind, count in value[name].items())
             typer.echo(f"{name}: {counts or 'none'}")
-        rows = [[run["finished_at"], run["kind"], run["slot"] or "", run["line"]] for run in value["runs"]]
+        rows = [
+            [local_time(run["finished_at"]), run["kind"], run["slot"] or "", run["line"]]
+            for run in value["runs"]
+        ]
         print_table("Last runs", ["finished", "kind", "slot", "result"], rows)
 
     show_result(value, as_json, print_lines)
 
 
 def _status(now: str | None) -> dict[str, Any]:
+    from core.languages import TextLanguage
     from core.run_log import latest_runs
     from delivery.queries import count_by_state
     from issues.queries import all_issues
     from monitoring.attention import attention_items
+    from monitoring.overview import overview_sentences, read_overview
     from subscribers.audience import count_by_kind
 
     moment = now_or(parse_now(now))
     settings, database = open_installation()
     with database.sessions() as session:
+        overview = read_overview(session, settings.local(moment))
         return {
+            "digests": overview_sentences(overview, TextLanguage.EN),
             "attention": [
                 {"what": item.line, "remedy": item.remedy}
                 for item in attention_items(session, moment, settings.bounce_alarm)

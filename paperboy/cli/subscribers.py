@@ -12,7 +12,7 @@ import typer
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
-from paperboy.cli.installation import open_installation
+from paperboy.cli.installation import local_time, open_installation
 from paperboy.cli.options import (
     DetailName,
     FrequencyName,
@@ -120,12 +120,20 @@ def show_subscriber(email: str, as_json: Json = False) -> None:
         if value["suppressed"]:
             typer.echo(f"suppressed: {value['suppressed']}")
         mail_keys = ("id", "planned_at", "slot", "state", "papers", "subject", "reply")
-        mails = [[str(mail[key]) for key in mail_keys] for mail in value["deliveries"]]
+        mails = [
+            [str(mail[key]) for key in mail_keys]
+            for mail in (row | {"planned_at": local_time(row["planned_at"])} for row in value["deliveries"])
+        ]
         print_table("Deliveries", ["id", "when", "slot", "state", "papers", "subject", "reply"], mails)
-        bounce_keys = ("at", "kind", "status", "action", "said")
-        if bounces := [[mail[key] for key in bounce_keys] for mail in value["returned"]]:
+        bounce_keys = ("kind", "status", "action", "said")
+        if bounces := [
+            [local_time(mail["at"]), *(mail[key] for key in bounce_keys)] for mail in value["returned"]
+        ]:
             print_table("Came back", ["when", "what", "status", "done", "reason"], bounces)
-        changes = [[change["at"], change["what"], _detail(change["detail"])] for change in value["changes"]]
+        changes = [
+            [local_time(change["at"]), change["what"], _detail(change["detail"])]
+            for change in value["changes"]
+        ]
         print_table("Changes", ["when", "what", "detail"], changes)
 
     show(value, as_json, print_lines)

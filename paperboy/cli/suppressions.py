@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paperboy.cli.choices import BY_HAND
-from paperboy.cli.installation import open_installation
+from paperboy.cli.installation import open_installation, record
 from paperboy.cli.options import Json, Now, now_or, parse_now, show
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def suppress(
 
 
 def _suppress(email: str, reason: str, now: datetime) -> dict[str, Any]:
+    from core.audit_log import Action
     from subscribers import suppression
+    from subscribers.accounts import find
     from subscribers.addresses import clean_line, normal_address
 
     _, database = open_installation()
@@ -39,6 +41,7 @@ def _suppress(email: str, reason: str, now: datetime) -> dict[str, Any]:
         is_new = not suppression.is_suppressed(session, address)
         text = clean_line(reason, suppression.MAX_REASON_LENGTH) or BY_HAND
         suppression.suppress(session, address, text, now, origin=BY_HAND)
+        record(session, Action.SUPPRESS, target_of(find(session, address)), now)
         session.flush()
         found = suppression.suppression_of(session, address)
         return {"email": address, "suppressed": found and found.reason, "is_new": is_new}
@@ -52,6 +55,7 @@ def unsuppress(email: str, now: Now = None, as_json: Json = False) -> None:
 
 
 def _unsuppress(email: str, now: datetime) -> dict[str, Any]:
+    from core.audit_log import Action
     from subscribers import suppression
     from subscribers.addresses import normal_address
 
@@ -60,6 +64,7 @@ def _unsuppress(email: str, now: datetime) -> dict[str, Any]:
     with database.sessions.begin() as session:
         found = suppression.suppression_of(session, address)
         subscriber = suppression.unsuppress(session, address, now, origin=BY_HAND)
+        record(session, Action.UNSUPPRESS, target_of(subscriber), now)
         return {
             "email": address,
             "was_suppressed": found and found.reason,
@@ -88,3 +93,8 @@ def _what_comes_next(
         f"Unread papers, from {mail} on: {len(unread)}. Mails that came back are not repeated: "
         f"`paperboy subscribers show {subscriber.email}` lists them, and `paperboy resend` sends copies."
     )
+
+
+def target_of(subscriber: "Subscriber | None") -> str:
+    """What the audit log calls a subscriber. It has no addresses."""
+    return f"subscriber {subscriber.id}" if subscriber else ""

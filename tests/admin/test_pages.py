@@ -25,7 +25,9 @@ def test_the_overview_says_in_local_time_what_went_out_what_did_not_and_what_to_
     finished = operator_site.settings.local(operator_site.clock())
     sign_in(operator_site)
     text = visible_text(operator_site.client.get("/operator"))
-    assert "failed mails of the last 8 days: 1" in text
+    assert "Weekly " in text
+    assert "2 of 3 sent, 1 failed; next run " in text
+    assert "Failed mails of the last 8 days: 1" in text
     assert "paperboy resend ISSUE --group failed" in text
     run = re.search(r"(\S+ \d\d):\d\d digest weekly:\S+ (.*)", text)
     assert run
