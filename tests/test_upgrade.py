@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, select, text
 
+from core.audit_log import OperatorAction
 from core.database import Base, Database, open_engine
 from core.details import Detail
 from core.frequencies import Frequency
@@ -95,7 +96,9 @@ def test_the_kept_database_upgrades_through_every_revision_and_keeps_all_rows(ke
         with kept_engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
-        assert count_rows(kept_engine) == before, revision
+        after = count_rows(kept_engine)
+        assert {table: after[table] for table in before} == before, revision
+        assert not any(after[table] for table in after.keys() - before.keys()), "new tables are empty"
     ensure_current(kept_engine)
     with kept_engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
@@ -105,6 +108,8 @@ def test_every_stored_value_can_be_read_after_the_upgrade(upgraded: Database) ->
     """An enumeration raises for a value that it does not know."""
     with upgraded.sessions() as session:
         for mapper in Base.registry.mappers:
+            if mapper.class_ is OperatorAction:  # the old version had no audit log
+                continue
             assert session.scalars(select(mapper.class_)).all(), mapper
 
 

@@ -11,6 +11,7 @@ import pytest
 from core.frequencies import Frequency
 from core.languages import Language, TextLanguage
 from emails.choose import edition_to_resend
+from emails.compose import compose
 from emails.content import MailSpec
 from emails.edition import Edition
 from emails.kinds import MailKind
@@ -23,7 +24,17 @@ from issues.parse.content import Link, Picture
 from issues.parse.text import has_hangul
 from monitoring.previews import issue_previews, letter_previews
 from tests.support.all_mails import edited_papers, large_issue
-from tests.support.factories import IDENTITY, NOW, arrivals_of, blocks, edition_of, issue_of, paper, rendered
+from tests.support.factories import (
+    IDENTITY,
+    NOW,
+    arrivals_of,
+    blocks,
+    digest_spec,
+    edition_of,
+    issue_of,
+    paper,
+    rendered,
+)
 from tests.support.mail_reader import Mail
 
 SINGULAR = "_one"
@@ -87,6 +98,13 @@ def edition_over_two_years(language: Language) -> Edition:
     return edition_of(issue_of(1), issue_of(1, start=date(2026, 8, 3)), language=language)
 
 
+def noted(language: Language) -> Edition:
+    """A digest with a note of the operators."""
+    (arrival,) = arrivals_of(issue_of(1))
+    facts = replace(arrival.issue, note_ko="다음 주는 쉽니다.", note_en="No issue next week.")
+    return compose([replace(arrival, issue=facts)], 0, digest_spec(language))
+
+
 def value_names(phrase: str) -> set[str]:
     return set(re.findall(r"\{(\w+)\}", phrase))
 
@@ -103,7 +121,7 @@ def test_every_phrase_is_used_in_some_mail_and_every_used_phrase_exists(
     assert [mail for mail in letter_previews(IDENTITY, NOW) if mail.subject]
     for language, name in product(Language, ("김민지", "")):
         brief = edition_of(issue_of(3), language=language, frequency="daily", detail="brief")
-        for edition in (edition_over_two_years(language), brief, *corrections(language)):
+        for edition in (edition_over_two_years(language), brief, noted(language), *corrections(language)):
             rendered(edition)
         full_dates(language, date(2025, 7, 28), date(2025, 8, 3))  # on the pages
         full_dates(language, date(2025, 12, 29), date(2026, 1, 4))
