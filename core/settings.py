@@ -123,6 +123,11 @@ def _named_tokens(value: SecretStr) -> list[tuple[str, str]]:
     return [(name.strip(), token.strip()) for name, _, token in parts]
 
 
+def _secret_web_address(value: SecretStr) -> SecretStr:
+    _web_address(value.get_secret_value())
+    return value
+
+
 def _inbox_address(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("imaps://", "imap://", "maildir:///")):
         raise ValueError("must be like imaps://user:pass@host/INBOX or maildir:///var/mail/paperboy")
@@ -167,6 +172,7 @@ class Settings(BaseSettings):
     operator_token: SecretStr | None = Field(default=None, min_length=24)
     operator_tokens: Annotated[SecretStr, AfterValidator(_operator_tokens)] | None = None
     bounce_alarm: int = Field(default=5, ge=0, le=100)
+    heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_web_address)] | None = None
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
     log_format: Literal["text", "json"] = "text"
     sign_ups_per_network: Annotated[str, AfterValidator(_rates)] = "10 per hour; 30 per day"

@@ -20,6 +20,7 @@ from flows.runtime import alert_on_failure, as_task, completed, fail_run, moment
 from mailings.context import intake_rules_from, open_sending_context, rules_from
 from mailings.digest_run import run_digest
 from mailings.intake import read_news
+from monitoring.heartbeat import send_heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ def digest(frequency: Frequency, senders: int = 1, now: datetime | None = None) 
             )
         publish_digest(key, report, settings, database)
         tell_of_digest(report)
+        send_heartbeat(settings.heartbeat_url, report.line(), report.fault)
         fail_run(report.fault)
         return completed(report.line(), report.as_json())
 

@@ -11,7 +11,8 @@ from core.settings import Settings
 from core.steps import Step, plain_step
 from mailings.context import open_sending_context, rules_from
 from mailings.upkeep import UpkeepReport, run_upkeep
-from monitoring.alarms import bounce_alarms
+from monitoring.alarms import mail_alarms
+from monitoring.heartbeat import send_heartbeat
 from monitoring.notices import Alarm, operator_contact, send_alarms
 
 logger = logging.getLogger(__name__)
@@ -41,8 +42,9 @@ def whole_upkeep(
     with database.sessions.begin() as session:
         discard_old_raw_mails(session, moment)
     with read_only(database) as session:
-        alarms = list(bounce_alarms(session, moment, settings.bounce_alarm))
+        alarms = list(mail_alarms(session, moment, settings.bounce_alarm))
     raise_alarms(settings, database, alarms, now)
+    send_heartbeat(settings.heartbeat_url, report.line(), report.fault)
     return report
 
 

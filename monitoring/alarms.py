@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from delivery import queries
-from delivery.bounce_log import bounces_by_slot
+from delivery.bounce_log import bounces_by_provider, count_to_provider, returned_by_slot
 from emails.letters import OperatorNotice
 from issues.models import Issue
 from issues.paper_rows import MAX_ABSENCE
@@ -17,9 +17,13 @@ from monitoring.notices import Alarm
 
 MAX_FORUM_SILENCE = timedelta(days=10)  # of a forum that posts once a week
 MAX_HELD_ALARM = timedelta(days=10)  # after which a held issue or a deleted post raises no alarm any more
-BOUNCE_WINDOW = timedelta(days=7)
+RETURN_WINDOW = timedelta(days=7)  # in which bounces and complaints count
 MIN_BOUNCES = 20  # fewer say nothing about a rate
+MIN_PROVIDER_BOUNCES = 10
+MIN_COMPLAINTS = 3
+NOTABLE_COMPLAINTS, ALARMING_COMPLAINTS = 0.001, 0.003  # of the mails, as Gmail and Yahoo count them
 GUIDE = "docs/operating.md#alarms"
+PROVIDERS_GUIDE = "docs/sending.md#providers"
 MAX_CAUSE_CHARACTERS = 100
 
 
@@ -91,21 +95,80 @@ def _silence_alarm(newest: datetime) -> Alarm:
     return Alarm("no new issue", notice)
 
 
-def bounce_alarms(session: Session, now: datetime, max_percent: int) -> Iterator[Alarm]:
-    """Alarms of digests of which more than `max_percent` bounced within a week, unless they are only a few."""
-    for slot, bounced in bounces_by_slot(session, now - BOUNCE_WINDOW).items():
-        if bounced < MIN_BOUNCES:
+def mail_alarms(session: Session, now: datetime, max_percent: int) -> Iterator[Alarm]:
+    """Alarms of digests of the last week that bounced too often, in all or at one provider, or brought complaints.
+
+    `max_percent` is the percentage of mails that may bounce.
+    """
+    since = now - RETURN_WINDOW
+    for slot, bounced in returned_by_slot(session, since, "bounce").items():
+        if bounced >= MIN_BOUNCES:
+            yield from _bounce_alarm(session, slot, bounced, max_percent)
+        yield from _provider_alarms(session, slot, since, max_percent)
+    for slot, complaints in returned_by_slot(session, since, "complaint").items():
+        sent = _count_answered(session, slot)
+        if complaints >= MIN_COMPLAINTS and complaints >= ALARMING_COMPLAINTS * sent:
+            yield _complaint_alarm(slot, complaints, sent)
+
+
+def _count_answered(session: Session, slot: str) -> int:
+    """The mails of a slot that a server has answered for good. A delivery that bounces becomes failed."""
+    states = queries.count_slot_by_state(session, slot)
+    return states["sent"] + states["failed"]
+
+
+def _bounce_alarm(session: Session, slot: str, bounced: int, max_percent: int) -> Iterator[Alarm]:
+    sent = _count_answered(session, slot)
+    if bounced * 100 > max_percent * sent:
+        notice = OperatorNotice(
+            what="many mails come back",
+            cause=f"{bounced} of the {sent} mails of {slot} came back; the limit is {max_percent} %.",
+            remedy=f"Large providers block senders for this: see why they came back. See {GUIDE}",
+            facts={"slot": slot, "returned": str(bounced), "sent": str(sent)},
+        )
+        yield Alarm(f"bounces of {slot}", notice, page=f"bounces?slot={slot}")
+
+
+def _provider_alarms(session: Session, slot: str, since: datetime, max_percent: int) -> Iterator[Alarm]:
+    """Alarms of large providers that send more back than others. A provider that refuses us is ours to win back."""
+    for provider, bounced in bounces_by_provider(session, slot, since).items():
+        if bounced < MIN_PROVIDER_BOUNCES:
             continue
-        states = queries.count_slot_by_state(session, slot)
-        sent = states["sent"] + states["failed"]  # a delivery that bounces becomes failed
+        sent = count_to_provider(session, slot, provider)
         if bounced * 100 > max_percent * sent:
-            yield Alarm(
-                f"bounces of {slot}",
-                OperatorNotice(
-                    what="many mails come back",
-                    cause=f"{bounced} of the {sent} mails of {slot} came back; the limit is {max_percent} %.",
-                    remedy=f"Large providers block senders for this: see why they came back. See {GUIDE}",
-                    facts={"slot": slot, "returned": str(bounced), "sent": str(sent)},
-                ),
-                page=f"bounces?slot={slot}",
+            notice = OperatorNotice(
+                what=f"{provider} sends many mails back",
+                cause=f"{bounced} of the {sent} mails of {slot} to {provider} came back; the limit is {max_percent} %.",
+                remedy=f"See the reasons, and what {provider} says about this sender. See {PROVIDERS_GUIDE}",
+                facts={"slot": slot, "returned": str(bounced), "sent": str(sent)},
+            )
+            yield Alarm(f"bounces of {slot} at {provider}", notice, page=f"bounces?slot={slot}")
+
+
+def _complaint_alarm(slot: str, complaints: int, sent: int) -> Alarm:
+    notice = OperatorNotice(
+        what="subscribers report our mails as spam",
+        cause=f"{complaints} of the {sent} mails of {slot} were reported; large providers allow 0.3 %.",
+        remedy=(
+            "See who reported them and when they joined: an import without consent is the usual cause. "
+            f"See {GUIDE}"
+        ),
+        facts={"slot": slot, "reported": str(complaints), "sent": str(sent)},
+    )
+    return Alarm(f"complaints of {slot}", notice, page=f"bounces?slot={slot}")
+
+
+def complaint_notes(session: Session, now: datetime) -> Iterator[OperatorNotice]:
+    """Digests of the last week whose complaints are worth a look, but no alarm yet."""
+    for slot, complaints in returned_by_slot(session, now - RETURN_WINDOW, "complaint").items():
+        sent = _count_answered(session, slot)
+        if (
+            complaints >= MIN_COMPLAINTS
+            and NOTABLE_COMPLAINTS * sent <= complaints < ALARMING_COMPLAINTS * sent
+        ):
+            yield OperatorNotice(
+                what="some subscribers report our mails as spam",
+                cause=f"{complaints} of the {sent} mails of {slot} were reported; providers want less than 0.1 %.",
+                remedy="See who reported them. From 0.3 % on, large providers refuse the sender.",
+                facts={"slot": slot},
             )

@@ -16,7 +16,7 @@ from delivery.retry import MAX_ATTEMPTS
 from delivery.states import DeliveryState
 from emails.kinds import WITH_PAPERS
 from issues.models import Issue, Paper
-from monitoring.alarms import bounce_alarms, issue_alarms
+from monitoring.alarms import complaint_notes, issue_alarms, mail_alarms
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
 
@@ -55,7 +55,7 @@ class AttentionItem:
 
 def attention_items(session: Session, now: datetime, bounce_alarm: int) -> list[AttentionItem]:
     """What needs attention now. `bounce_alarm` is the percentage of mails that may bounce."""
-    alarms = [*issue_alarms(session, now, EVER), *bounce_alarms(session, now, bounce_alarm)]
+    alarms = [*issue_alarms(session, now, EVER), *mail_alarms(session, now, bounce_alarm)]
     from_alarms = [
         AttentionItem(
             alarm.notice.what,
@@ -65,7 +65,16 @@ def attention_items(session: Session, now: datetime, bounce_alarm: int) -> list[
         )
         for alarm in alarms
     ]
-    return [*_runs(session), *_missing_runs(session, now), *from_alarms, *_mails(session, now)]
+    notes = [
+        AttentionItem(
+            note.what,
+            note.remedy,
+            (Button("Look at it", f"bounces?{urlencode({'slot': note.facts['slot']})}"),),
+            note.cause,
+        )
+        for note in complaint_notes(session, now)
+    ]
+    return [*_runs(session), *_missing_runs(session, now), *from_alarms, *notes, *_mails(session, now)]
 
 
 def _runs(session: Session) -> list[AttentionItem]:

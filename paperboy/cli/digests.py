@@ -43,6 +43,7 @@ def _run(frequency: Frequency, dry_run: bool, now: datetime | None) -> "DigestRe
     from mailings.context import identity_from, intake_rules_from, open_sending_context, rules_from
     from mailings.digest_run import preview_digest, run_digest
     from mailings.intake import read_news
+    from monitoring.heartbeat import send_heartbeat
 
     settings, database = open_installation(waits=not dry_run)
     local_now, rules = settings.local(now_or(now)), rules_from(settings)
@@ -56,9 +57,11 @@ def _run(frequency: Frequency, dry_run: bool, now: datetime | None) -> "DigestRe
         )
     news = read_news(database.sessions, settings.feed_url, intake_rules_from(settings), now_or(now))
     with progress_bar() as progress, open_sending_context(settings, database, now) as context:
-        return run_digest(
+        report = run_digest(
             context, frequency, local_now=local_now, rules=rules, feed=news.fault, progress=progress
         )
+    send_heartbeat(settings.heartbeat_url, report.line(), report.fault)
+    return report
 
 
 def preview(

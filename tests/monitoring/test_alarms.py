@@ -6,14 +6,18 @@ from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from core.database import Database
 from core.languages import TextLanguage
 from delivery.models import BounceMail, Delivery
+from delivery.states import DeliveryState
 from issues import store
-from monitoring.alarms import MIN_BOUNCES, bounce_alarms, failed_run_alarm, issue_alarms
+from monitoring.alarms import MIN_BOUNCES, failed_run_alarm, issue_alarms, mail_alarms
+from monitoring.attention import attention_items
 from monitoring.notices import Alarm, OperatorContact, send_alarms
+from subscribers.models import Subscriber
 from tests.support.factories import NOW, add_issue, issue_of, sending_context_at
 from tests.support.outbox import SLOT, plan_mails, send
 from tests.support.servers.smtp import ScriptedServer
@@ -163,30 +167,70 @@ def test_a_forum_that_is_silent_for_ten_days_raises_an_alarm(
 
 
 @pytest.mark.parametrize(
-    ("bounced", "kind", "max_percent", "age_days", "raises_alarm"),
+    ("bounced", "max_percent", "age_days", "raises_alarm"),
     [
-        (MIN_BOUNCES, "bounce", 5, 1, True),
-        (MIN_BOUNCES, "bounce", 60, 1, False),
-        (MIN_BOUNCES - 1, "bounce", 5, 1, False),
-        (MIN_BOUNCES, "complaint", 5, 1, False),
-        (MIN_BOUNCES, "bounce", 5, 8, False),
+        (MIN_BOUNCES, 5, 1, True),
+        (MIN_BOUNCES, 60, 1, False),
+        (MIN_BOUNCES - 1, 5, 1, False),
+        (MIN_BOUNCES, 5, 8, False),
     ],
 )
 def test_many_recent_bounces_of_a_digest_raise_an_alarm_and_few_or_old_ones_do_not(
-    database: Database, bounced: int, kind: str, max_percent: int, age_days: int, raises_alarm: bool
+    database: Database, bounced: int, max_percent: int, age_days: int, raises_alarm: bool
 ) -> None:
     with ScriptedServer() as server:
         plan_mails(database, 40)
         send(database, server)
     now: datetime = NOW + age_days * DAY
     with database.sessions.begin() as session:
-        ids = session.scalars(select(Delivery.id).limit(bounced)).all()
-        session.add_all(
-            BounceMail(content_hash=str(id_), received_at=now, kind=kind, action="", delivery_id=id_)
-            for id_ in ids
-        )
-        session.flush()
-        found = list(bounce_alarms(session, now, max_percent))
+        return_mails(session, "bounce", bounced, now)
+        found = list(mail_alarms(session, now, max_percent))
         assert causes(iter(found)) == ([f"bounces of {SLOT}"] if raises_alarm else [])
         if found:
             assert f"{bounced} of the 40 mails" in found[0].notice.cause
+
+
+def return_mails(session: Session, kind: str, count: int, now: datetime) -> None:
+    """Let so many of the mails come back."""
+    ids = session.scalars(select(Delivery.id).order_by(Delivery.id).limit(count)).all()
+    session.add_all(
+        BounceMail(content_hash=f"{kind} {id_}", received_at=now, kind=kind, action="", delivery_id=id_)
+        for id_ in ids
+    )
+    session.flush()
+
+
+@pytest.mark.parametrize(
+    ("mails", "complaints", "alarm", "note"),
+    [
+        (400, 3, True, False),
+        (400, 2, False, False),
+        (1100, 3, False, True),
+        (3100, 3, False, False),
+    ],
+)
+def test_complaints_are_noted_from_one_in_a_thousand_and_raise_an_alarm_from_three(
+    sqlite_database: Database, mails: int, complaints: int, alarm: bool, note: bool
+) -> None:
+    plan_mails(sqlite_database, mails)
+    with sqlite_database.sessions.begin() as session:
+        session.execute(update(Delivery).values(state=DeliveryState.SENT, due_at=None))
+        return_mails(session, "complaint", complaints, NOW)
+        assert causes(mail_alarms(session, NOW, 5)) == ([f"complaints of {SLOT}"] if alarm else [])
+        lines = [item.line for item in attention_items(session, NOW, 5)]
+    reported = [line for line in lines if "report our mails as spam" in line]
+    assert len(reported) == alarm + note
+    assert any(line.startswith("some subscribers") for line in reported) == note
+
+
+def test_a_large_provider_that_sends_many_mails_back_is_named(sqlite_database: Database) -> None:
+    plan_mails(sqlite_database, 40)
+    with sqlite_database.sessions.begin() as session:
+        session.execute(update(Delivery).values(state=DeliveryState.SENT, due_at=None))
+        for subscriber in session.scalars(select(Subscriber).order_by(Subscriber.id).limit(12)):
+            subscriber.email = f"reader{subscriber.id}@Naver.com"
+        return_mails(session, "bounce", 10, NOW)
+        (alarm,) = mail_alarms(session, NOW, 30)
+    assert alarm.cause == f"bounces of {SLOT} at Naver"
+    assert "10 of the 12 mails" in alarm.notice.cause
+    assert alarm.page == f"bounces?slot={SLOT}"
