@@ -5,6 +5,7 @@ token of theirs, or if it names both their address and the Message-ID of a mail 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -16,7 +17,7 @@ from bounces.parser import BounceKind, ParsedBounce, Token
 from delivery.models import Delivery
 from delivery.states import DeliveryState
 from emails.identity import MailIdentity
-from subscribers.accounts import by_handle
+from subscribers.links import by_any_handle, by_handle
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
 from subscribers.tokens import LinkPurpose, TokenError, read_token
@@ -94,12 +95,30 @@ def _find_by_token(
         tokens = [token for token in bounce.address_tokens if token.purpose == LinkPurpose.BOUNCE]
         tokens = [*tokens, *bounce.original_tokens]
     for token in tokens[:_MAX_TOKENS]:
-        try:
-            handle = read_token(identity.key, token.purpose, token.text, today)
-        except TokenError:
-            continue
-        if found := by_handle(session, handle):
+        found = (
+            _unsubscriber_of(session, token, identity, today)
+            if bounce.kind == BounceKind.UNSUBSCRIBE
+            else _subscriber_of(session, token, identity, today)
+        )
+        if found:
             return found
+    return None
+
+
+def _subscriber_of(session: Session, token: Token, identity: MailIdentity, today: date) -> Subscriber | None:
+    """The subscriber whose token it is now. A bounce from an address that they have left says nothing about them."""
+    with suppress(TokenError):
+        return by_handle(session, read_token(identity.key, token.purpose, token.text, today))
+    return None
+
+
+def _unsubscriber_of(
+    session: Session, token: Token, identity: MailIdentity, today: date
+) -> Subscriber | None:
+    """The subscriber whose token it is or was. A request to unsubscribe counts for ever, whatever has changed since."""
+    for key in identity.unsubscribe_keys:
+        with suppress(TokenError):
+            return by_any_handle(session, read_token(key, token.purpose, token.text, today))
     return None
 
 

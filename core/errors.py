@@ -11,7 +11,8 @@ PaperboyError
 ├── AccountError              subscribers.addresses
 ├── CsvError                  subscribers.csv_files
 ├── TokenError                subscribers.tokens
-│   └── ExpiredTokenError     subscribers.tokens
+│   ├── ExpiredTokenError     subscribers.tokens
+│   └── NobodysLinkError      paperboy.web.deps
 ├── DkimKeyError              emails.mime.dkim_signing
 ├── EmptyIssueError           emails.edition
 ├── RenderError               emails.rendering.render

@@ -31,6 +31,11 @@ def _split(value: object) -> object:
     )
 
 
+def _lines(value: object) -> object:
+    """Texts with semicolons between them, because each may have commas."""
+    return tuple(map(str.strip, value.split(";"))) if isinstance(value, str) else value
+
+
 def _web_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isascii():
@@ -107,6 +112,16 @@ def _redis_address(value: SecretStr) -> SecretStr:
     return value
 
 
+def _keys(value: SecretStr) -> SecretStr:
+    if any(len(key) < 16 for key in _split_keys(value)):
+        raise ValueError("must have at least 16 characters in each key, with commas between the keys")
+    return value
+
+
+def _split_keys(value: SecretStr) -> list[str]:
+    return [key for key in map(str.strip, value.get_secret_value().split(",")) if key]
+
+
 def _operator_tokens(value: SecretStr) -> SecretStr:
     pairs = _named_tokens(value)
     are_usable = all(name.isprintable() and len(name) <= 40 and len(token) >= 24 for name, token in pairs)
@@ -159,9 +174,11 @@ class Settings(BaseSettings):
     forum_name: Annotated[str, _line(120)] = "파이토치 한국 사용자 모임 / the PyTorch Korea user group"
     contact: Annotated[str, AfterValidator(_address)] = ""
     postal_address: Annotated[str, _line(200)] = ""
+    processors: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_lines)] = ()
     reply_to: Annotated[str, AfterValidator(_address)] = ""
     base_url: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:8000"
     secret_key: SecretStr | None = Field(default=None, min_length=16)
+    old_secret_keys: Annotated[SecretStr, AfterValidator(_keys)] | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "Asia/Seoul"
     settle_minutes: int = Field(default=30, ge=0, le=10_080)
     daily_papers: int = Field(default=2, ge=0, le=100)
@@ -221,6 +238,11 @@ def load_settings() -> Settings:
 
 def _explain(name: str, message: str) -> str:
     return f"PAPERBOY_{name.upper()}: {message.removeprefix('Value error, ')}"
+
+
+def old_secret_keys(settings: Settings) -> tuple[bytes, ...]:
+    """The keys that signed links before. They serve for unsubscribing only."""
+    return tuple(map(str.encode, _split_keys(settings.old_secret_keys))) if settings.old_secret_keys else ()
 
 
 def secret_key(settings: Settings) -> bytes:

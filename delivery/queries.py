@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import String, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, joinedload
 
-from delivery.models import Delivery
-from delivery.states import IN_PROGRESS, DeliveryState
+from delivery.models import Delivery, EditionRow
+from delivery.states import IN_PROGRESS, DeliveryKind, DeliveryState
 from delivery.transport.base import without_addresses
 from subscribers.models import Subscriber
 
@@ -93,6 +93,18 @@ def count_left(session: Session, queue: str | None) -> int:
         Delivery.due_at.is_not(None), or_(*(Delivery.state == state for state in states))
     )
     return session.scalar(left.where(Delivery.queue == queue) if queue else left) or 0
+
+
+def digests_of_subscriber(session: Session, subscriber_id: int, count: int) -> Sequence[Delivery]:
+    """The last mails with papers to a subscriber, the newest first, without their texts."""
+    shown = joinedload(Delivery.edition).load_only(EditionRow.subject, EditionRow.language, EditionRow.kind)
+    rows = (
+        select(Delivery)
+        .where(Delivery.subscriber_id == subscriber_id, Delivery.kind != DeliveryKind.LETTER)
+        .where(Delivery.state != DeliveryState.SKIPPED)
+        .order_by(Delivery.id.desc())
+    )
+    return session.scalars(rows.options(shown).limit(count)).all()
 
 
 def mails_of_subscriber(session: Session, subscriber_id: int) -> list[dict[str, str]]:

@@ -213,7 +213,8 @@ def _reason_to_skip(claim: Claim, row: Row[*tuple[Any, ...]]) -> str:
     address = row.new_email if rules.to_new_address else row.email
     if not claim.recipient.email or claim.recipient.email != address:
         return "the address was changed already"
-    if row.is_new_suppressed if rules.to_new_address else row.is_suppressed:
+    is_suppressed = row.is_new_suppressed if rules.to_new_address else row.is_suppressed
+    if is_suppressed and not rules.tests_address:
         return "suppressed"
     return "" if row.status in rules.recipients else str(row.status)
 

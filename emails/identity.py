@@ -26,6 +26,8 @@ FORUM_NAMES: Mapping[TextLanguage, str] = MappingProxyType(
 class MailIdentity:
     """What all mails of an installation share. Without a `signer`, signing is left to the mail server.
 
+    `key` signs the links. `old_keys` signed links before, of which only those to unsubscribe still work.
+
     `name` is the newsletter's, `forum_names` the forum's by language. `contact` is the address that readers write to,
     `postal_address` one line for the footer, and `reply_to` the address of the Reply-To header; each can be empty.
     """
@@ -36,6 +38,7 @@ class MailIdentity:
     signer: DkimSigner | None = None
     name: str = "Paperboy"
     forum_names: Mapping[TextLanguage, str] = field(default_factory=lambda: FORUM_NAMES)
+    old_keys: tuple[bytes, ...] = field(default=(), repr=False)
     contact: str = ""
     postal_address: str = ""
     reply_to: str = ""
@@ -44,6 +47,11 @@ class MailIdentity:
     def address(self) -> str:
         """The sender's address."""
         return parseaddr(self.sender)[1]
+
+    @property
+    def unsubscribe_keys(self) -> tuple[bytes, ...]:
+        """The keys that links to unsubscribe may be signed with: the present one, and those before it."""
+        return (self.key, *self.old_keys)
 
     @property
     def archive(self) -> str:

@@ -36,6 +36,7 @@ class KindRules:
     may have left since it was planned. A kind without recipients is never planned for subscribers.
     `has_list_headers` says that it carries List-Unsubscribe and the other List headers (RFC 2369, RFC 8058), and
     `is_bulk` that it goes to many at once, so that no program answers it (`Precedence: bulk`).
+    `tests_address` sends it even to an address that is suppressed, because its arrival shows that the mailbox works.
     `to_new_address` sends it to the address that a subscriber wants to move to. `button` is where the button of
     a letter leads. `greets` is false where the name must not be used, because anybody can have entered it.
     """
@@ -43,6 +44,7 @@ class KindRules:
     recipients: AbstractSet[SubscriberStatus]
     has_list_headers: bool = False
     is_bulk: bool = False
+    tests_address: bool = False
     to_new_address: bool = False
     button: LinkPurpose | None = None
     greets: bool = True
@@ -58,7 +60,10 @@ _RULES = {
     MailKind.COPY: _PAPERS,
     MailKind.CORRECTION: _PAPERS,
     MailKind.CONFIRMATION: KindRules(
-        recipients=frozenset({SubscriberStatus.PENDING}), button=LinkPurpose.CONFIRM, greets=False
+        recipients=frozenset({SubscriberStatus.PENDING}),
+        tests_address=True,
+        button=LinkPurpose.CONFIRM,
+        greets=False,
     ),
     MailKind.WELCOME: KindRules(recipients=_ACTIVE, has_list_headers=True, button=LinkPurpose.PREFERENCES),
     MailKind.PREFERENCES_LINK: KindRules(recipients=_ANYONE, button=LinkPurpose.PREFERENCES),

@@ -23,9 +23,9 @@ from mailings.context import MailingRules
 from mailings.next_mail import UnrenderedMailError, mail_or_fault
 from subscribers import accounts, erasure
 from subscribers.addresses import AccountError
-from subscribers.models import SignupRequest, Subscriber
+from subscribers.models import RequestPurpose, SignupRequest, Subscriber
 from subscribers.status import SUBSCRIBED, SubscriberStatus
-from subscribers.suppression import is_suppressed
+from subscribers.suppression import is_suppressed, may_confirm
 
 MAX_MOVE_LETTERS_PER_DAY = 3  # more than one, because people mistype addresses
 LETTER_INTERVAL = timedelta(days=1)  # between two letters of a kind that anybody can cause for an address
@@ -43,10 +43,12 @@ class SignupAnswer(StrEnum):
 
 
 def answer_signup_requests(session: Session, identity: MailIdentity, now: datetime) -> list[SignupAnswer]:
-    """Answer all sign-up requests, each by at most one letter."""
+    """Answer the requests for a sign-up or a settings link, each by at most one letter."""
     answers = []
+    is_for_letter = SignupRequest.purpose != RequestPurpose.ISSUE_COPY
     # Another process of the pages may be answering some of them at this moment.
-    requests = select(SignupRequest).order_by(SignupRequest.id).with_for_update(skip_locked=True)
+    requests = select(SignupRequest).where(is_for_letter).order_by(SignupRequest.id)
+    requests = requests.with_for_update(skip_locked=True)
     for request in session.scalars(requests).all():
         try:
             answers.append(_answer(session, request, identity, now))
@@ -58,9 +60,11 @@ def answer_signup_requests(session: Session, identity: MailIdentity, now: dateti
 
 
 def _answer(session: Session, request: SignupRequest, identity: MailIdentity, now: datetime) -> SignupAnswer:
-    if is_suppressed(session, request.email):
-        return SignupAnswer.NOTHING
     known = accounts.find(session, request.email)
+    if request.purpose != RequestPurpose.SIGN_UP:
+        return _send_settings_link(session, known, identity, now)
+    if not may_confirm(session, request.email, now):
+        return SignupAnswer.NOTHING
     if known and known.status in SUBSCRIBED:
         is_planned = plan_letter_once(session, known, MailKind.REMINDER, identity, now)
         return SignupAnswer.REMINDED if is_planned else SignupAnswer.NOTHING
@@ -77,6 +81,16 @@ def _answer(session: Session, request: SignupRequest, identity: MailIdentity, no
     )
     plan_letter(session, pending, MailKind.CONFIRMATION, identity, now)
     return SignupAnswer.INVITED
+
+
+def _send_settings_link(
+    session: Session, known: Subscriber | None, identity: MailIdentity, now: datetime
+) -> SignupAnswer:
+    """Mail a subscriber the link to their settings. Nobody else is sent anything."""
+    if known is None or known.status not in SUBSCRIBED:
+        return SignupAnswer.NOTHING
+    is_planned = plan_letter_once(session, known, MailKind.PREFERENCES_LINK, identity, now)
+    return SignupAnswer.REMINDED if is_planned else SignupAnswer.NOTHING
 
 
 def _was_invited(session: Session, known: Subscriber, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from delivery.transport.base import SendError
 from emails.letters import OperatorNotice
 from mailings.account_mails import answer_signup_requests
 from mailings.context import identity_from, open_sending_context, rules_from
+from mailings.own_copies import answer_copy_requests
 from monitoring.notices import OperatorContact, operator_contact, send_notice
 
 
@@ -35,7 +36,11 @@ def send_letters(settings: Settings, database: Database, clock: Clock, notices: 
 
 
 def send_resends(settings: Settings, database: Database, clock: Clock) -> str:
-    """Send the copies that operators have approved. Returns what keeps them from being sent, or nothing."""
+    """Send the copies that operators have approved and subscribers asked for.
+
+    Returns what keeps them from being sent, or nothing.
+    """
+    answer_copy_requests(database.sessions, identity_from(settings), clock())
     with read_only(database) as session:
         queues = [queue for queue in outbox.queues_with_work(session) if is_resend_slot(queue)]
         if not queries.is_any_due(session, queues, clock()):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.database import Database
 from core.languages import TextLanguage
-from core.settings import Settings, secret_key
+from core.settings import Settings, old_secret_keys, secret_key
 from delivery.context import Clock, SendingContext, SendingLimits
 from delivery.transport.base import Transport
 from delivery.transport.mailbox import embedded_mailbox
@@ -85,7 +85,12 @@ def identity_from(settings: Settings) -> MailIdentity:
     """
     file = settings.dkim_key_file
     signer = load_signer(settings.dkim_selector, file) if file else None
-    return replace(public_identity(settings), key=secret_key(settings), signer=signer)
+    return replace(
+        public_identity(settings),
+        key=secret_key(settings),
+        old_keys=old_secret_keys(settings),
+        signer=signer,
+    )
 
 
 def clock_from(now: datetime | None) -> Clock:

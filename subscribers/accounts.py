@@ -16,10 +16,11 @@ from core.languages import Language
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
 from subscribers.erasure import erase
 from subscribers.events import record_event
-from subscribers.first_papers import catch_up, cursor_before_latest_issue
+from subscribers.first_papers import MAX_CATCH_UP, catch_up, cursor_before_latest_issue
+from subscribers.links import end_handle
 from subscribers.models import Subscriber
 from subscribers.status import SUBSCRIBED, SubscriberStatus
-from subscribers.suppression import is_suppressed
+from subscribers.suppression import has_bounced, is_suppressed, lift, unsuppress
 
 SIGNUP_LIFETIME = timedelta(days=2)  # within which a sign-up can be confirmed
 MAX_REASON_LENGTH = 500
@@ -33,11 +34,6 @@ def find(session: Session, address: str) -> Subscriber | None:
     """
     wanted = normal_address(address)
     return session.scalar(select(Subscriber).where(func.lower(Subscriber.email) == wanted.lower()))
-
-
-def by_handle(session: Session, handle: str) -> Subscriber | None:
-    """The subscriber whose links carry the handle."""
-    return session.scalar(select(Subscriber).where(Subscriber.handle == handle))
 
 
 # --- signing up ---------------------------------------------------------------------
@@ -79,17 +75,19 @@ def confirm(
     """Make a pending subscriber active. Their first digest brings the latest issue and what follows.
 
     A subscriber who had left and came back continues where they stopped if that is later, so that no paper
-    comes twice. `wording` names the version of the text that they agreed to.
+    comes twice. If the address had bounced, its suppression is lifted. `wording` names the version of the text that they agreed to.
 
     Raises:
-        AccountError: there is no open sign-up, or the address is suppressed.
+        AccountError: there is no open sign-up, or the address is suppressed for another reason than a bounce.
     """
     if subscriber.status == SubscriberStatus.ACTIVE:
         return
     if subscriber.status != SubscriberStatus.PENDING:
         raise AccountError("this confirmation is no longer valid: sign up again")
     if is_suppressed(session, subscriber.email):
-        raise AccountError("mails to this address were returned or refused: it cannot be confirmed")
+        if not has_bounced(session, subscriber.email):
+            raise AccountError("mails to this address were reported or refused: it cannot be confirmed")
+        lift(session, subscriber.email)  # the confirmation has arrived, so the mailbox works again
     subscriber.status, subscriber.confirmed_at = SubscriberStatus.ACTIVE, now
     subscriber.paused_until = None
     subscriber.cursor = max(subscriber.cursor, cursor_before_latest_issue(session))
@@ -171,6 +169,20 @@ def resume(subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
     record_event(subscriber, "resumed", now, origin)
 
 
+def is_long_pause(subscriber: Subscriber, now: datetime) -> bool:
+    """Whether a subscriber has been paused for so long that they should be asked whether to catch up."""
+    paused = [event.at for event in subscriber.events if event.what == "paused"]
+    return subscriber.status == SubscriberStatus.PAUSED and bool(paused) and paused[-1] + MAX_CATCH_UP < now
+
+
+def skip_to_latest_issue(
+    session: Session, subscriber: Subscriber, now: datetime, *, origin: str = ""
+) -> None:
+    """Leave out what a subscriber has missed: the latest issue comes next, or what follows it."""
+    subscriber.cursor = max(subscriber.cursor, cursor_before_latest_issue(session))
+    record_event(subscriber, "skipped to the latest issue", now, origin)
+
+
 def resume_due(session: Session, now: datetime, today: date) -> int:
     """Resume everyone whose pause ends by `today`, and count them."""
     due = session.scalars(
@@ -209,6 +221,20 @@ def unsubscribe(subscriber: Subscriber, now: datetime, *, origin: str = "", reas
         record_event(subscriber, "said why", now, origin, reason=clean_line(reason, MAX_REASON_LENGTH))
 
 
+def return_by_link(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
+    """Mail a subscriber again who had left, bounced or complained, and asks for it with a link from one of our mails.
+
+    The link is only in their mailbox, so it says more than a form that anybody can send.
+
+    Raises:
+        AccountError: there is nothing to take back.
+    """
+    if is_suppressed(session, subscriber.email):
+        unsuppress(session, subscriber.email, now, origin=origin)
+    if subscriber.status not in SUBSCRIBED:
+        undo_unsubscribe(session, subscriber, now, origin=origin)
+
+
 def undo_unsubscribe(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
     """Take an unsubscription back, for someone who left by mistake.
 
@@ -244,7 +270,7 @@ def request_address_change(
 
 
 def change_address(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
-    """Mail the subscriber at the address they asked for. The links in the old mailbox end.
+    """Mail the subscriber at the address they asked for. In the old mailbox only links to unsubscribe go on.
 
     Raises:
         AccountError: they asked for none, or the address has a subscription of its own.
@@ -255,11 +281,11 @@ def change_address(session: Session, subscriber: Subscriber, now: datetime, *, o
     if taken and taken is not subscriber:
         raise AccountError("this address has a subscription of its own")
     subscriber.email, subscriber.new_email = subscriber.new_email, ""
-    subscriber.handle = secrets.token_hex(8)
+    end_handle(session, subscriber, now)
     record_event(subscriber, "moved", now, origin)
 
 
-def revoke_links(subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
-    """End all links sent so far."""
-    subscriber.handle = secrets.token_hex(8)
+def revoke_links(session: Session, subscriber: Subscriber, now: datetime, *, origin: str = "") -> None:
+    """End all links sent so far, but for those to unsubscribe."""
+    end_handle(session, subscriber, now)
     record_event(subscriber, "links revoked", now, origin)

@@ -25,6 +25,8 @@ def normal_address(address: str) -> str:
         found = validate_email(address.strip(), check_deliverability=False, allow_smtputf8=True, strict=True)
     except EmailNotValidError as error:
         raise AccountError(f"{address.strip()!r} is not an address that can be mailed: {error}") from None
+    if "=?" in found.local_part:  # some servers decode words in addresses (RFC 2047), which could add lines
+        raise AccountError(f"{address.strip()!r} looks like an encoded word and not like an address")
     if not found.local_part.isascii():
         raise AccountError(
             f"{address.strip()!r} has letters before the @ that mail servers refuse; use plain letters"

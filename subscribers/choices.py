@@ -8,6 +8,8 @@ from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.addresses import AccountError
 
+PAUSE_WEEKS = (2, 4, 8)  # of the pauses that have a button
+
 Choice = TypeVar("Choice", Language, Frequency, Detail)
 
 

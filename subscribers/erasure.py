@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from subscribers.addresses import normal_address
-from subscribers.models import ForgottenAddress, SignupRequest, Subscriber, Suppression
+from subscribers.models import ForgottenAddress, PastHandle, SignupRequest, Subscriber, Suppression
 from subscribers.status import SubscriberStatus
 
 
@@ -31,6 +31,7 @@ def erase(session: Session, subscriber: Subscriber) -> None:
     subscriber.name = subscriber.new_email = ""
     subscriber.handle, subscriber.status = secrets.token_hex(8), SubscriberStatus.FORGOTTEN
     subscriber.events.clear()
+    session.execute(delete(PastHandle).where(PastHandle.subscriber_id == subscriber.id))
     session.flush()
     with suppress_error(IntegrityError), session.begin_nested():
         session.delete(subscriber)

@@ -1,9 +1,10 @@
 """The tables of who reads: subscribers, what happened to their accounts, sign-up requests, suppressions."""
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy import BigInteger, ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
@@ -17,7 +18,7 @@ class Subscriber(Base):
     """A person who asked for mails.
 
     `cursor` is the number of the last paper planned for them: papers above it are unread. `handle` is a random
-    name that their links carry instead of anything readable. A new handle ends all links sent before.
+    name that their links carry instead of anything readable. A new handle ends all links sent before, but for those to unsubscribe.
     `new_email` is an address that they asked for and have not confirmed yet.
     """
 
@@ -45,8 +46,30 @@ class Subscriber(Base):
 Index("subscribers_by_address", func.lower(Subscriber.email), unique=True)
 
 
+class PastHandle(Base):
+    """A handle that links carried before its subscriber moved or revoked them. It still serves for unsubscribing."""
+
+    __tablename__ = "past_handles"
+
+    handle: Mapped[str] = mapped_column(primary_key=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    ended_at: Mapped[datetime]
+
+
+class RequestPurpose(StrEnum):
+    """What a form that anybody can send asks for, to be answered by mail."""
+
+    SIGN_UP = "sign up"
+    SETTINGS_LINK = "settings link"
+    ISSUE_COPY = "issue copy"
+
+
 class SignupRequest(Base):
-    """A sign-up as the form sent it, which a mail will answer. `network` is the network it came from."""
+    """What somebody asked for with an address that nobody has proved to be theirs. Only a mail answers it.
+
+    `network` is the network it came from. `topic_id` names the issue of which a copy is asked for. The choices count
+    for a sign-up only.
+    """
 
     __tablename__ = "signup_requests"
 
@@ -56,6 +79,8 @@ class SignupRequest(Base):
     frequency: Mapped[Frequency]
     detail: Mapped[Detail] = mapped_column(default=Detail.FULL)
     network: Mapped[str]
+    purpose: Mapped[RequestPurpose] = mapped_column(default=RequestPurpose.SIGN_UP)
+    topic_id: Mapped[int | None] = mapped_column(BigInteger)
     received_at: Mapped[datetime]
 
 

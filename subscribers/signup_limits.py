@@ -8,6 +8,8 @@ from limits import RateLimitItem, parse_many
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
+LARGER_NETWORKS = {56: 2, 48: 8}  # bits of a prefix, and how many times the limit of a /64 it may use
+
 
 @dataclass(frozen=True)
 class SignupRates:
@@ -28,9 +30,17 @@ class SignupLimits:
         self._total = parse_many(rates.total)
 
     def hit(self, network: str, domain: str) -> str:
-        """Count a sign-up. Returns the name of the limit that it exceeds, or nothing."""
+        """Count a sign-up from a network (see `network_of`). Returns the name of the limit that it exceeds, or nothing.
+
+        Larger networks around an IPv6 network have limits of their own, so that one provider's customer who owns many
+        networks cannot use up everyone's sign-ups.
+        """
         counted: list[tuple[str, Sequence[RateLimitItem], str]] = [
             ("network", self._network, network),
+            *(
+                ("network", [_times(rate, factor) for rate in self._network], larger)
+                for larger, factor in networks_around(network)
+            ),
             ("domain", self._domain, domain),
             ("total", self._total, "all"),
         ]
@@ -56,6 +66,22 @@ class AttemptLimit:
     def hit(self, network: str) -> bool:
         """Count an attempt. Returns whether it is allowed."""
         return all(self._limiter.hit(rate, self._what, network) for rate in self._rates)
+
+
+def _times(rate: RateLimitItem, factor: int) -> RateLimitItem:
+    """A limit that allows so many times as much."""
+    return type(rate)(rate.amount * factor, rate.multiples)
+
+
+def networks_around(network: str) -> list[tuple[str, int]]:
+    """The IPv6 networks of 56 and 48 bits around one, and how many times as much each may do. IPv4 has none.
+
+    Providers give a household a /56 and an organisation a /48 (RFC 6177).
+    """
+    if ":" not in network:
+        return []
+    inner = ipaddress.ip_network(network)
+    return [(str(inner.supernet(new_prefix=bits)), factor) for bits, factor in LARGER_NETWORKS.items()]
 
 
 def network_of(address: str) -> str:

@@ -1,8 +1,8 @@
 """Addresses that must not be mailed: suppressing one, and lifting a suppression."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from core.database import upsert
@@ -15,6 +15,12 @@ from subscribers.status import SubscriberStatus
 COMPLAINT = "complaint"  # the reason if the owner of the address reported our mail as spam
 MAX_REASON_LENGTH = 300
 BOUNCED, LIFTED = "bounced", "suppression lifted"  # account events
+RETURNED = "returned"  # what the reason of a bounce begins with
+FIRST_PAUSE, PAUSE_FACTOR, MAX_PAUSE = (
+    timedelta(days=1),
+    4,
+    timedelta(days=90),
+)  # between a bounce and a confirmation
 _OPEN_STATUSES = (SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED, SubscriberStatus.PENDING)
 
 
@@ -40,7 +46,7 @@ def unsuppress(session: Session, address: str, now: datetime, *, origin: str = "
     suppression = suppression_of(session, address)
     if suppression is None:
         raise AccountError(f"{address} is not suppressed")
-    session.delete(suppression)
+    lift(session, address)
     subscriber = _subscriber_at(session, address)
     if subscriber and subscriber.status == SubscriberStatus.BOUNCED:
         subscriber.status = _status_after(subscriber, suppression.reason)
@@ -67,6 +73,36 @@ def _subscriber_at(session: Session, address: str) -> Subscriber | None:
 def suppression_of(session: Session, address: str) -> Suppression | None:
     """The suppression of the address, with its reason, or None when it may be mailed."""
     return session.get(Suppression, address.lower())
+
+
+def lift(session: Session, address: str) -> None:
+    """Forget that the address is suppressed. Its subscription stays as it is."""
+    session.execute(delete(Suppression).where(Suppression.email == address.lower()))
+
+
+def has_bounced(session: Session, address: str) -> bool:
+    """Whether the address is suppressed because mails to it came back."""
+    suppression = suppression_of(session, address)
+    return suppression is not None and suppression.reason.startswith(RETURNED)
+
+
+def may_confirm(session: Session, address: str, now: datetime) -> bool:
+    """Whether a sign-up of the address may be answered by a mail that asks to confirm it.
+
+    An address that bounced may try again after a pause, which grows with each bounce: the confirmation is the test.
+    Whoever complained, or was suppressed by an operator, cannot be asked.
+    """
+    suppression = suppression_of(session, address)
+    if suppression is None:
+        return True
+    if not has_bounced(session, address):
+        return False
+    subscriber = _subscriber_at(session, address)
+    bounces = [event.at for event in subscriber.events if event.what == BOUNCED] if subscriber else []
+    last: datetime = max(bounces, default=suppression.created_at)
+    times_before = min(max(len(bounces) - 1, 0), 5)  # more would exceed MAX_PAUSE
+    pause: timedelta = min(FIRST_PAUSE * PAUSE_FACTOR**times_before, MAX_PAUSE)
+    return last + pause <= now
 
 
 def is_suppressed(session: Session, address: str) -> bool:

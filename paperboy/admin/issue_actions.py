@@ -17,8 +17,7 @@ from mailings.context import intake_rules_from
 from mailings.held_issues import accept_week, release_issue
 from paperboy.admin.auth import HOME, ForbiddenActionError, FromOurPage, Operator, SignedIn
 from paperboy.admin.issues import FIRST_WEEK, LAST_WEEK, can_be_mailed, issue_of
-from paperboy.web.archive import TopicId
-from paperboy.web.deps import ContextDep, WebContext
+from paperboy.web.deps import ContextDep, TopicId, WebContext
 
 router = APIRouter(prefix=f"{HOME}/issues/{{topic_id}}", include_in_schema=False, dependencies=[FromOurPage])
 

@@ -16,8 +16,7 @@ from issues.queries import all_issues, changes_of, week_problem
 from monitoring.history import mails_of_issue
 from paperboy.admin.auth import HOME, SignedIn
 from paperboy.admin.render import render_admin
-from paperboy.web.archive import TopicId
-from paperboy.web.deps import ContextDep
+from paperboy.web.deps import ContextDep, TopicId
 from paperboy.web.text_diff import TextDiff, diff_words
 
 router = APIRouter(prefix=HOME, include_in_schema=False)

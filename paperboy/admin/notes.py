@@ -22,8 +22,7 @@ from monitoring.previews import edition_preview
 from paperboy.admin.auth import HOME, ForbiddenActionError, FromOurPage, SignedIn
 from paperboy.admin.issues import MAX_NOTE_CHARACTERS, issue_of
 from paperboy.admin.render import render_admin
-from paperboy.web.archive import TopicId
-from paperboy.web.deps import ContextDep, WebContext
+from paperboy.web.deps import ContextDep, TopicId, WebContext
 
 router = APIRouter(
     prefix=f"{HOME}/issues/{{topic_id}}/note", include_in_schema=False, dependencies=[FromOurPage]

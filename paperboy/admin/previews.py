@@ -28,8 +28,7 @@ from mailings.next_mail import UnrenderedMailError
 from mailings.resend.editions import resend_edition, resend_spec
 from paperboy.admin.auth import HOME, ForbiddenActionError, SignedIn
 from paperboy.admin.render import render_admin
-from paperboy.web.archive import TopicId
-from paperboy.web.deps import ContextDep, WebContext
+from paperboy.web.deps import ContextDep, TopicId, WebContext
 from subscribers.audience import AudienceGroup
 
 router = APIRouter(prefix=HOME, include_in_schema=False)

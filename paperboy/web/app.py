@@ -23,7 +23,7 @@ from mailings.background import send_letters, send_resends
 from mailings.context import identity_from, rules_from
 from monitoring.prometheus import MetricsCache
 from paperboy.admin.routes import add_admin
-from paperboy.web import api, archive, metrics, preferences, privacy, signup, static, unsubscribe
+from paperboy.web import api, archive, explanations, metrics, preferences, signup, static, unsubscribe
 from paperboy.web.background import BackgroundWorker
 from paperboy.web.deps import WebContext
 from paperboy.web.errors import add_error_handlers
@@ -32,7 +32,7 @@ from subscribers.signup_limits import AttemptLimit, SignupLimits, SignupRates
 
 logger = logging.getLogger(__name__)
 
-ROUTERS = (signup, preferences, unsubscribe, archive, privacy, api, metrics, static)
+ROUTERS = (signup, preferences, unsubscribe, archive, explanations, api, metrics, static)
 LOGIN_RATES = "5 per minute; 30 per hour"  # for one network
 MAX_WAITING_NOTICES = 20  # the newest are kept
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
@@ -22,7 +21,7 @@ from issues.parse.inline_html import blocks_html
 from issues.parse.text import from_json, has_hangul
 from issues.parse.titles import title_key
 from issues.queries import all_issues, papers_in_issue
-from paperboy.web.deps import ContextDep, WebContext
+from paperboy.web.deps import ContextDep, TopicId, WebContext
 from paperboy.web.i18n import page_language, translate
 from paperboy.web.pages import render_page
 from paperboy.web.text_diff import TextDiff, diff_words
@@ -31,7 +30,6 @@ router = APIRouter(include_in_schema=False)
 
 MAX_FEED_ENTRIES = 20
 FIELDS_IN_EVERY_LANGUAGE = {"title_en", "url", "links"}  # they are on the page whatever its language
-TopicId = Annotated[int, Path(le=2**63 - 1)]  # what the database can look up
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """What every page can ask for: the context of the application, and where a request comes from."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from sqlalchemy.orm import Session
 
 from core.database import Database
@@ -15,10 +16,15 @@ from delivery.context import Clock
 from emails.identity import MailIdentity
 from emails.letters import OperatorNotice
 from mailings.context import MailingRules
-from subscribers import accounts
+from subscribers import links
 from subscribers.models import Subscriber
 from subscribers.signup_limits import AttemptLimit, SignupLimits, network_of
+from subscribers.status import SubscriberStatus
 from subscribers.tokens import LinkPurpose, TokenError, make_token, read_token
+
+
+class NobodysLinkError(TokenError):
+    """The link was made here, but whoever it belonged to is forgotten, or has ended it."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +64,31 @@ class WebContext:
         """The subscriber whose link it is.
 
         Raises:
-            TokenError: the link belongs to nobody.
-            ExpiredTokenError: the link is too old.
+            TokenError: the link is not one of ours.
+            NobodysLinkError: it was made here, and belongs to nobody any more.
+            ExpiredTokenError: it is too old.
         """
 
         def about(handle: str) -> str:
-            found = accounts.by_handle(session, handle) if purpose == LinkPurpose.MOVE else None
+            found = links.by_handle(session, handle) if purpose == LinkPurpose.MOVE else None
             return found.new_email if found else ""
 
-        handle = read_token(self.identity.key, purpose, token, self.today, about)
-        subscriber = accounts.by_handle(session, handle)
-        if subscriber is None:
-            raise TokenError("this link is not valid")
+        if purpose == LinkPurpose.UNSUBSCRIBE:
+            subscriber = links.by_any_handle(session, self._unsubscribe_handle(token))
+        else:
+            handle = read_token(self.identity.key, purpose, token, self.today, about)
+            subscriber = links.by_handle(session, handle)
+        if subscriber is None or subscriber.status == SubscriberStatus.FORGOTTEN:
+            raise NobodysLinkError("this link belongs to nobody")
         return subscriber
+
+    def _unsubscribe_handle(self, token: str) -> str:
+        """The handle in a link to unsubscribe, whichever of our keys has signed it."""
+        *others, last = self.identity.unsubscribe_keys
+        for key in others:
+            with suppress(TokenError):
+                return read_token(key, LinkPurpose.UNSUBSCRIBE, token, self.today)
+        return read_token(last, LinkPurpose.UNSUBSCRIBE, token, self.today)
 
 
 def web_context(request: Request) -> WebContext:
@@ -84,5 +102,6 @@ def origin_of(request: Request) -> str:
     return network_of(request.client.host if request.client else "")
 
 
+TopicId = Annotated[int, Path(ge=0, le=2**63 - 1)]  # what the database can look up
 ContextDep = Annotated[WebContext, Depends(web_context)]
 Origin = Annotated[str, Depends(origin_of)]

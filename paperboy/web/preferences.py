@@ -4,27 +4,28 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
-from delivery.queries import mails_of_subscriber
+from delivery.queries import digests_of_subscriber, mails_of_subscriber
 from emails.kinds import MailKind
-from mailings import account_mails
+from mailings import account_mails, own_copies
 from paperboy.web.deps import ContextDep, Origin, WebContext
 from paperboy.web.pages import message_page, redirect, render_page
-from subscribers import accounts
+from subscribers import accounts, links
 from subscribers.addresses import AccountError
-from subscribers.choices import parse_choice
+from subscribers.choices import PAUSE_WEEKS, parse_choice
 from subscribers.models import Subscriber
 from subscribers.tokens import ExpiredTokenError, LinkPurpose
 
 router = APIRouter(include_in_schema=False)
 
 MAX_PAUSE = timedelta(days=366)
+MAX_MAILS = 200  # of the history that the page shows
 FormText = Annotated[str, Form(max_length=400)]
 
 
@@ -52,7 +53,7 @@ def send_fresh_link(request: Request, token: str, context: ContextDep) -> Respon
         try:
             context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
         except ExpiredTokenError as expired:
-            found = accounts.by_handle(session, expired.handle)
+            found = links.by_handle(session, expired.handle)
             if found:
                 account_mails.plan_letter_once(
                     session, found, MailKind.PREFERENCES_LINK, context.identity, context.clock()
@@ -102,11 +103,15 @@ def pause(
 
 
 @router.post("/p/{token}/resume")
-def resume(request: Request, token: str, context: ContextDep, origin: Origin) -> Response:
-    """Mail again."""
+def resume(
+    request: Request, token: str, context: ContextDep, origin: Origin, skip: FormText = ""
+) -> Response:
+    """Mail again, from the papers that waited or, with `skip`, from the latest issue on."""
 
-    def act(_: Session, subscriber: Subscriber) -> None:
+    def act(session: Session, subscriber: Subscriber) -> None:
         accounts.resume(subscriber, context.clock(), origin=origin)
+        if skip:
+            accounts.skip_to_latest_issue(session, subscriber, context.clock(), origin=origin)
 
     return _act(request, context, token, "resumed", act, fault="not_now")
 
@@ -146,7 +151,12 @@ def confirm_move(request: Request, token: str, context: ContextDep, origin: Orig
             accounts.change_address(session, subscriber, context.clock(), origin=origin)
         except AccountError:
             return message_page(request, "move_late", status=410, subscriber_language=subscriber.language)
-        return message_page(request, "moved", subscriber_language=subscriber.language)
+        account_mails.plan_letter(
+            session, subscriber, MailKind.PREFERENCES_LINK, context.identity, context.clock()
+        )
+        answer = message_page(request, "moved", subscriber_language=subscriber.language)
+    context.wake()
+    return answer
 
 
 @router.post("/p/{token}/revoke")
@@ -154,9 +164,44 @@ def revoke(request: Request, token: str, context: ContextDep, origin: Origin) ->
     """End all links sent so far. The page continues under a new one."""
     with context.database.sessions.begin() as session:
         subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
-        accounts.revoke_links(subscriber, context.clock(), origin=origin)
+        accounts.revoke_links(session, subscriber, context.clock(), origin=origin)
         fresh = context.token(LinkPurpose.PREFERENCES, subscriber)
     return redirect(f"/p/{fresh}", request, done="revoked")
+
+
+@router.get("/p/{token}/mails")
+def show_history(request: Request, token: str, context: ContextDep) -> Response:
+    """Which mails came when, each with a button to get it again."""
+    asked = request.query_params.get("done", "")
+    with context.database.sessions() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
+        return render_page(
+            request,
+            "history.html",
+            subscriber_language=subscriber.language,
+            subscriber=subscriber,
+            mails=digests_of_subscriber(session, subscriber.id, MAX_MAILS),
+            action=f"/p/{token}",
+            asked=asked if asked in {"again", "not_again"} else "",
+            local=context.settings.local,
+        )
+
+
+@router.post("/p/{token}/mails/{delivery_id}")
+def send_mail_again(
+    request: Request,
+    token: str,
+    delivery_id: Annotated[int, Path(ge=0, le=2**63 - 1)],
+    context: ContextDep,
+) -> Response:
+    """Send one of the subscriber's mails once more, a few times a day."""
+    with context.database.sessions() as session:
+        subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
+    is_planned = own_copies.send_mail_again(
+        context.database.sessions, subscriber, delivery_id, context.identity, context.clock()
+    )
+    context.wake()
+    return redirect(f"/p/{token}/mails", request, done="again" if is_planned else "not_again")
 
 
 @router.get("/p/{token}/data.json")
@@ -222,6 +267,8 @@ def _page(
         fault=fault,
         done=done if done in {"saved", "paused", "resumed", "move_sent", "revoked"} else "",
         tomorrow=today + timedelta(days=1),
+        pauses=[(weeks, today + timedelta(weeks=weeks)) for weeks in PAUSE_WEEKS],
+        asks_how_to_resume=accounts.is_long_pause(subscriber, context.clock()),
         last_day=today + MAX_PAUSE,
     )
 
@@ -234,7 +281,7 @@ def _parse_day(context: WebContext, text: str) -> date:
 
 
 def _language_of(session: Session, expired: ExpiredTokenError) -> Language | None:
-    found = accounts.by_handle(session, expired.handle)
+    found = links.by_handle(session, expired.handle)
     return found.language if found else None
 
 

@@ -14,11 +14,13 @@ from core.languages import Language
 from emails.letters import OperatorNotice
 from issues.queries import all_issues
 from mailings import account_mails
-from paperboy.web.deps import ContextDep, Origin, WebContext
+from paperboy.web.deps import ContextDep, Origin, TopicId, WebContext
+from paperboy.web.front import latest_issue, read_facts
+from paperboy.web.i18n import page_language
 from paperboy.web.pages import message_page, redirect, render_page
 from subscribers.addresses import AccountError, normal_address
 from subscribers.choices import Choices, parse_choice
-from subscribers.models import SignupRequest
+from subscribers.models import RequestPurpose, SignupRequest
 from subscribers.tokens import LinkPurpose
 
 router = APIRouter(include_in_schema=False)
@@ -78,22 +80,25 @@ def accept_signup(context: WebContext, address: str, choices: Choices, origin: s
 
     Nothing here depends on who has the address, so neither the answer nor its time reveals it.
     """
-    exceeded = context.signup_limits.hit(origin, address.rpartition("@")[2])
+    request = SignupRequest(
+        email=address,
+        language=choices.language,
+        frequency=choices.frequency,
+        detail=choices.detail,
+        network=origin,
+        received_at=context.clock(),
+    )
+    return _store(context, request)
+
+
+def _store(context: WebContext, request: SignupRequest) -> str:
+    exceeded = context.signup_limits.hit(request.network, request.email.rpartition("@")[2])
     if exceeded == "total" and context.signup_limits.is_first_today("spike"):
         context.notify(_spike_notice(context))
     if exceeded:
         return exceeded
     with context.database.sessions.begin() as session:
-        session.add(
-            SignupRequest(
-                email=address,
-                language=choices.language,
-                frequency=choices.frequency,
-                detail=choices.detail,
-                network=origin,
-                received_at=context.clock(),
-            )
-        )
+        session.add(request)
     context.wake()
     return ""
 
@@ -106,6 +111,61 @@ def _spike_notice(context: WebContext) -> OperatorNotice:
         remedy="If they are real, raise PAPERBOY_SIGN_UPS_IN_ALL and start the pages anew; else wait.",
         facts={"time": f"{context.local_now:%Y-%m-%d %H:%M}"},
     )
+
+
+@router.post("/settings-link")
+def ask_for_settings_link(
+    request: Request, context: ContextDep, origin: Origin, email: FormText = "", website: FormText = ""
+) -> Response:
+    """Mail a subscriber the link to their settings. The page is the same for every address."""
+    return _ask(request, context, origin, email, website, RequestPurpose.SETTINGS_LINK)
+
+
+@router.post("/archive/{topic_id}/copy")
+def ask_for_copy(
+    request: Request,
+    topic_id: TopicId,
+    context: ContextDep,
+    origin: Origin,
+    email: FormText = "",
+    website: FormText = "",
+) -> Response:
+    """Mail a subscriber an issue of the archive. The page is the same for every address."""
+    return _ask(request, context, origin, email, website, RequestPurpose.ISSUE_COPY, topic_id)
+
+
+def _ask(
+    request: Request,
+    context: WebContext,
+    origin: str,
+    email: str,
+    website: str,
+    purpose: RequestPurpose,
+    topic_id: int | None = None,
+) -> Response:
+    """Store what only a subscriber gets, for the background worker to answer. `website` is the honeypot."""
+    try:
+        address = normal_address(email)
+    except AccountError:
+        return _form(request, context, fault="bad_address", email=email)
+    wanted = SignupRequest(
+        email=address,
+        language=Language.BOTH,
+        frequency=Frequency.WEEKLY,
+        network=origin,
+        purpose=purpose,
+        topic_id=topic_id,
+        received_at=context.clock(),
+    )
+    if not website and _store(context, wanted):
+        return message_page(request, "too_many", status=429)
+    return redirect("/asked", request)
+
+
+@router.get("/asked")
+def show_asked(request: Request) -> Response:
+    """A mail is on its way if the address is subscribed."""
+    return message_page(request, "asked")
 
 
 @router.get("/sent")
@@ -156,7 +216,7 @@ def _form(
     chosen: Mapping[str, str] = FIRST_CHOICE,
 ) -> Response:
     with context.database.sessions() as session:
-        issues = [issue for issue in all_issues(session) if issue.revision][:LATEST_ISSUES]
+        issues = [issue for issue in all_issues(session) if issue.revision][: LATEST_ISSUES + 1]
         return render_page(
             request,
             "subscribe.html",
@@ -164,5 +224,7 @@ def _form(
             fault=fault,
             email=email,
             chosen=chosen,
-            issues=issues,
+            facts=read_facts(session, context),
+            latest=latest_issue(issues[0], page_language(request)) if issues else None,
+            issues=issues[1:],
         )

@@ -46,7 +46,7 @@ def test_a_change_of_which_nothing_more_is_known_records_nothing_more(sqlite_dat
         undo_unsubscribe(session, subscriber, NOW)
         request_address_change(session, subscriber, "new@example.com", NOW)
         change_address(session, subscriber, NOW)
-        revoke_links(subscriber, NOW)
+        revoke_links(session, subscriber, NOW)
         change(session, subscriber, NOW, frequency=Frequency.DAILY)
         assert recorded_events(subscriber) == [
             ("signed up", {"language": "ko", "frequency": "weekly", "detail": "full"}),
@@ -84,7 +84,7 @@ def test_every_change_is_recorded_with_its_time_and_origin(database: Database) -
         undo_unsubscribe(session, subscriber, times[7], origin="farewell")
         request_address_change(session, subscriber, "new@example.com", times[8], origin="settings")
         change_address(session, subscriber, times[9], origin="203.0.113.9")
-        revoke_links(subscriber, times[10], origin="settings")
+        revoke_links(session, subscriber, times[10], origin="settings")
     with database.sessions() as session:
         stored = session.scalars(select(Subscriber)).one()
         assert recorded_events(stored) == [

@@ -12,7 +12,7 @@ from core.languages import Language
 from subscribers.accounts import confirm, find, sign_up
 from subscribers.addresses import AccountError, normal_address
 from subscribers.models import Subscriber
-from subscribers.suppression import is_suppressed, suppress
+from subscribers.suppression import COMPLAINT, is_suppressed, may_confirm, suppress
 from tests.support.factories import NOW, add_subscriber
 
 LATER = NOW + timedelta(days=40)
@@ -64,17 +64,51 @@ def test_one_address_is_one_subscriber_whatever_its_case(database: Database) -> 
 # --- addresses that must not be mailed ----------------------------------------------
 
 
-def test_a_suppressed_address_ends_its_subscription_and_cannot_be_confirmed(database: Database) -> None:
+def test_an_address_that_complained_ends_its_subscription_and_cannot_be_confirmed(database: Database) -> None:
     with database.sessions() as session:
         subscriber = add_subscriber(session, "Minji@example.com")
-        suppress(session, "minji@EXAMPLE.com", "returned", NOW)
-        suppress(session, "minji@example.com", "returned again", LATER)
+        suppress(session, "minji@EXAMPLE.com", COMPLAINT, NOW)
+        suppress(session, "minji@example.com", "returned: 5.1.1", LATER)
         assert subscriber.status == "bounced"
         assert is_suppressed(session, "MINJI@example.com")
         sign_up(session, subscriber.email, language=Language.KO, frequency=Frequency.WEEKLY, now=LATER)
-        with pytest.raises(AccountError, match="returned or refused"):
+        with pytest.raises(AccountError, match="reported or refused"):
             confirm(session, subscriber, LATER)
         assert subscriber.status == "pending"
+
+
+def test_a_confirmation_that_arrives_lifts_the_suppression_of_an_address_that_bounced(
+    database: Database,
+) -> None:
+    with database.sessions() as session:
+        subscriber = add_subscriber(session, "minji@example.com")
+        suppress(session, "minji@example.com", "returned: 5.1.1", NOW)
+        session.flush()
+        sign_up(session, subscriber.email, language=Language.KO, frequency=Frequency.WEEKLY, now=LATER)
+        confirm(session, subscriber, LATER)
+        assert (subscriber.status, is_suppressed(session, "minji@example.com")) == ("active", False)
+
+
+def test_an_address_that_bounces_may_be_tried_again_after_pauses_that_grow(database: Database) -> None:
+    with database.sessions() as session:
+        subscriber = add_subscriber(session, "minji@example.com")
+        now, pauses = NOW, []
+        for _ in range(5):
+            suppress(session, subscriber.email, "returned: 5.1.1", now)
+            session.flush()
+            days = next(
+                days
+                for days in range(200)
+                if may_confirm(session, subscriber.email, now + timedelta(days=days))
+            )
+            pauses.append(days)
+            now += timedelta(days=days)
+            sign_up(session, subscriber.email, language=Language.KO, frequency=Frequency.WEEKLY, now=now)
+        assert pauses == [1, 4, 16, 64, 90]
+        for address, reason in (("complained@example.com", COMPLAINT), ("by-hand@example.com", "by hand")):
+            suppress(session, address, reason, NOW)
+            assert not may_confirm(session, address, NOW + timedelta(days=10_000))
+        assert may_confirm(session, "new@example.com", NOW)
 
 
 def test_two_transactions_can_suppress_the_same_address_at_once(database: Database) -> None:

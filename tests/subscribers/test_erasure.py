@@ -11,7 +11,6 @@ from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.accounts import (
     SIGNUP_LIFETIME,
-    by_handle,
     expire,
     expired_sign_ups,
     request_address_change,
@@ -20,6 +19,7 @@ from subscribers.accounts import (
     unsubscribe,
 )
 from subscribers.erasure import forget, is_forgotten
+from subscribers.links import by_handle
 from subscribers.models import AccountEvent, ForgottenAddress, SignupRequest, Subscriber
 from subscribers.suppression import suppress
 from subscribers.tokens import LinkPurpose, make_token, read_token
@@ -40,7 +40,7 @@ def test_revoking_ends_every_link_sent_so_far(database: Database) -> None:
         subscriber = add_subscriber(session)
         handles = [subscriber.handle]
         for _ in range(2):
-            revoke_links(subscriber, NOW)
+            revoke_links(session, subscriber, NOW)
             session.flush()
             handles.append(subscriber.handle)
         assert all(old != new for old, new in pairwise(handles))

@@ -44,14 +44,17 @@ def test_an_old_confirmation_mail_does_not_open_the_settings(site: Site) -> None
     assert ("/p/" in just_confirmed.text, "/p/" in later.text) == (True, False)
 
 
-def test_revoking_all_links_ends_each_of_them_and_leads_to_a_new_one(site: Site, preferences: str) -> None:
+def test_revoking_all_links_ends_each_but_unsubscribing_and_leads_to_a_new_one(
+    site: Site, preferences: str
+) -> None:
     purposes = (LinkPurpose.CONFIRM, LinkPurpose.PREFERENCES, LinkPurpose.UNSUBSCRIBE)
     old = [site.link(purpose, ADDRESS) for purpose in purposes]
     new = site.client.post(f"{preferences}/revoke").headers["location"]
-    assert [site.client.get(link).status_code for link in old] == [404, 404, 404]
-    assert site.client.post(old[2]).status_code == 404
+    assert [site.client.get(link).status_code for link in old] == [404, 404, 200]
     assert site.client.get(new).status_code == 200
     assert site.subscriber(ADDRESS).status == "active"
+    assert site.client.post(old[2]).status_code == 303, "a link to unsubscribe works for ever"
+    assert site.subscriber(ADDRESS).status == "unsubscribed"
 
 
 @pytest.mark.parametrize(("hour", "is_next_day"), [(1, False), (20, True)])

@@ -115,7 +115,7 @@ def test_a_visitor_subscribes_chooses_pauses_leaves_and_comes_back(visitor: Visi
 
     last_day = site.clock().date() + timedelta(days=9)
     visitor.page.fill("#until", f"{last_day}")
-    visitor.press("form[action*=pause] button")
+    visitor.press("form[action*=pause]:has(#until) button")
     assert visitor.confirmation == paused
     assert (site.subscriber(address).status, site.subscriber(address).paused_until) == ("paused", last_day)
     assert format_day(language, last_day) in visitor.page.inner_text("main")
