@@ -20,7 +20,7 @@ def move_database(
     The SQLite file stays as it is. Without a password in the URL, ~/.pgpass is used.
     """
     import issues.models  # noqa: F401  each of these imports adds its tables to Base.metadata
-    from core import rate_storage, run_log  # noqa: F401
+    from core import audit_log, rate_storage, run_log  # noqa: F401
     from core.database import Base, open_engine
     from core.moving import move
     from core.settings import database_address

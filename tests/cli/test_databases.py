@@ -1,5 +1,6 @@
 """`paperboy move-database` and `paperboy backup`, as an operator runs them."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +26,11 @@ def test_everything_is_moved_and_the_command_says_what_comes_next(
     run_command: Paperboy, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run_command(*ADD)[0] == 0
+    with sqlite3.connect("var/paperboy.db") as source:
+        tables = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     code, out, err = run_command("move-database", target)
     assert (code, err) == (0, "")
+    assert {name for name in tables if name not in out} == {"alembic_version"}, "no table is forgotten"
     assert "Next: set PAPERBOY_DATABASE_URL to the new database in .env, keep var/secret_key" in out
     code, out, err = run_command("move-database", target)
     assert (code, out, len(err.splitlines())) == (1, "", 1)
