@@ -18,12 +18,14 @@ def move(source: Engine, target: Engine, tables: MetaData) -> dict[str, int]:
     No process can write to the source meanwhile. It stays as it is.
 
     Raises:
-        DatabaseError: the source is no SQLite file of this version, the target is no PostgreSQL database, cannot be
+        DatabaseError: the source is no SQLite file of this version or has other tables, the target is no PostgreSQL database, cannot be
             reached or is not empty, or a row does not fit. Nothing is stored in the target then but empty tables.
     """
     if source.dialect.name != "sqlite" or target.dialect.name != "postgresql":
         raise DatabaseError("rows are moved from SQLite (PAPERBOY_DATABASE_URL) to postgresql://… only")
     ensure_current(source)
+    if unknown := set(inspect(source).get_table_names()) - set(tables.tables) - {"alembic_version"}:
+        raise DatabaseError(f"the SQLite file has tables that would not be moved: {', '.join(sorted(unknown))}")
     with _told_in_one_line("the rows cannot be moved"):
         _prepare(target, tables)
         with source.begin() as old, target.begin() as new:

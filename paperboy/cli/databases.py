@@ -1,5 +1,6 @@
 """`paperboy move-database` and `paperboy backup`: the database as a whole."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,15 @@ import typer
 
 from paperboy.cli.installation import open_installation
 from paperboy.cli.options import Json, Now, now_or, parse_now, print_table, show
+
+MODELS = (
+    "core.audit_log",
+    "core.rate_storage",
+    "core.run_log",
+    "delivery.models",
+    "issues.models",
+    "subscribers.models",
+)
 
 
 def move_database(
@@ -19,12 +29,12 @@ def move_database(
 
     The SQLite file stays as it is. Without a password in the URL, ~/.pgpass is used.
     """
-    import issues.models  # noqa: F401  each of these imports adds its tables to Base.metadata
-    from core import audit_log, rate_storage, run_log  # noqa: F401
     from core.database import Base, open_engine
     from core.moving import move
     from core.settings import database_address
 
+    for module in MODELS:
+        import_module(module)  # which adds its tables to Base.metadata
     settings, database = open_installation()
     counts = move(database.engine, open_engine(database_address(target)), Base.metadata)
     key = "PAPERBOY_SECRET_KEY" if settings.secret_key else f"{settings.data_dir}/secret_key"
