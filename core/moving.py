@@ -25,7 +25,9 @@ def move(source: Engine, target: Engine, tables: MetaData) -> dict[str, int]:
         raise DatabaseError("rows are moved from SQLite (PAPERBOY_DATABASE_URL) to postgresql://… only")
     ensure_current(source)
     if unknown := set(inspect(source).get_table_names()) - set(tables.tables) - {"alembic_version"}:
-        raise DatabaseError(f"the SQLite file has tables that would not be moved: {', '.join(sorted(unknown))}")
+        raise DatabaseError(
+            f"the SQLite file has tables that would not be moved: {', '.join(sorted(unknown))}"
+        )
     with _told_in_one_line("the rows cannot be moved"):
         _prepare(target, tables)
         with source.begin() as old, target.begin() as new:
