@@ -52,7 +52,7 @@ def lift_suppression(newsletter: Newsletter, number: int) -> None:
     person = newsletter.person(number)
     with newsletter.database.sessions.begin() as session, suppress_error(AccountError):
         known = accounts.find(session, person.address)
-        left_at = known and known.ended_at
+        left_at = known.ended_at if known else None
         subscriber = unsuppress(session, person.address, newsletter.now)
         was_away_for_long = left_at is not None and newsletter.now - left_at > timedelta(days=30)
         if subscriber and subscriber.status in SUBSCRIBED and was_away_for_long:
