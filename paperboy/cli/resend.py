@@ -70,9 +70,8 @@ def resend(  # long, because each option is a parameter with its help text
     report = _execute(request, plan.fingerprint, moment)
     print_report(report, as_json)
     if report.failed:
-        raise RunFailedError(
-            f"copies that failed: {report.failed}; `paperboy status` shows what servers said"
-        )
+        said = "`paperboy show EMAIL` and the operator's page of mails show what the server said"
+        raise RunFailedError(f"copies that failed: {report.failed}; {said}")
 
 
 def _plan(request: ResendRequest, now: datetime) -> "ResendPlan":
