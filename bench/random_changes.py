@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from sqlalchemy import delete, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.database import Database
@@ -19,9 +19,9 @@ from mailings import account_mails
 from mailings.context import MailingRules
 from subscribers import accounts
 from subscribers.addresses import AccountError
-from subscribers.models import Subscriber, Suppression
+from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
-from subscribers.suppression import suppress
+from subscribers.suppression import suppress, unsuppress
 from tests.support.factories import IDENTITY
 from tests.support.servers.smtp_sink import UNKNOWN
 
@@ -129,9 +129,8 @@ class Readers:
         suppress(session, reader.email, "the soak", self.now)
 
     def unsuppress(self, session: Session, reader: Subscriber) -> None:
-        """Have the suppression lifted, and come back."""
-        session.execute(delete(Suppression).where(Suppression.email == reader.email.lower()))
-        self._begin(session, reader.email)
+        """Have the suppression lifted, and go on as before."""
+        unsuppress(session, reader.email, self.now)
 
     def move(self, session: Session, reader: Subscriber) -> None:
         """Move to another address."""

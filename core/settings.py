@@ -2,14 +2,18 @@
 
 import os
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -17,6 +21,8 @@ from core.errors import PaperboyError
 from core.languages import TextLanguage
 
 SHARED_OPERATOR = "operator"  # whoever signs in with the one token that has no name
+
+PREFIX = "PAPERBOY_"  # what the names of all settings begin with
 
 
 class SettingsError(PaperboyError):
@@ -153,7 +159,7 @@ class Settings(BaseSettings):
     """Everything an operator can set, as `PAPERBOY_…` in the environment or in `.env`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PAPERBOY_",
+        env_prefix=PREFIX,
         env_file=".env",
         env_ignore_empty=True,
         extra="ignore",
@@ -237,7 +243,51 @@ def load_settings() -> Settings:
 
 
 def _explain(name: str, message: str) -> str:
-    return f"PAPERBOY_{name.upper()}: {message.removeprefix('Value error, ')}"
+    return f"{PREFIX}{name.upper()}: {message.removeprefix('Value error, ')}"
+
+
+@dataclass(frozen=True)
+class UnknownSetting:
+    """A variable `PAPERBOY_…` that no setting has, and the setting with the nearest name, or nothing."""
+
+    name: str
+    nearest: str
+
+    def __str__(self) -> str:
+        """The setting in one line, without its value, which may be a secret."""
+        question = f"; is {self.nearest} meant?" if self.nearest else ""
+        return f"{self.name} is not a setting and has no effect{question}"
+
+
+def unknown_settings() -> Iterator[UnknownSetting]:
+    """The variables of the environment and of `.env` that look like settings and are none, by name."""
+    known = [name.upper() for name in Settings.model_fields]
+    for name in sorted({*os.environ, *read_env_file()}):
+        upper = name.upper()  # the names of settings are not case-sensitive
+        short = upper.removeprefix(PREFIX)
+        if upper.startswith(PREFIX) and short not in known:
+            nearest = get_close_matches(short, known, n=1)
+            yield UnknownSetting(name, f"{PREFIX}{nearest[0]}" if nearest else "")
+
+
+def read_env_file() -> dict[str, str]:
+    """The variables in `.env`, or none if it cannot be read: `load_settings` reports that as a mistake."""
+    try:
+        return {name: value or "" for name, value in dotenv_values(".env").items()}
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def database_address(value: str) -> str:
+    """The address of a database, as PAPERBOY_DATABASE_URL would have it.
+
+    Raises:
+        SettingsError: it is not one. The message does not repeat it, because it can hold a password.
+    """
+    try:
+        return _database_address(value)
+    except ValueError as error:
+        raise SettingsError(f"the address of the database {error}") from None
 
 
 def old_secret_keys(settings: Settings) -> tuple[bytes, ...]:

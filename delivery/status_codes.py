@@ -90,10 +90,9 @@ def status_from_text(text: str, stated_status: str = "", *, is_delay: bool = Fal
         if status_class not in {"4", "5"}:
             status_class = "4" if is_delay and not status_class else "5"
         code = f"{status_class}.{(contradicting or _deciding_group(groups)).detail}"
-    has_no_connection = code == "5.4.1" and any(group.detail == "4.1" for group in groups)
-    return (
-        "4.4.1" if has_no_connection else code
-    )  # it is temporary, also after a server gave up (RFC 3463, 3.5)
+    if code == "5.4.1" and any(group.detail == "4.1" for group in groups):
+        return "4.4.1"  # no connection is a temporary failure, also after a server gave up (RFC 3463, 3.5)
+    return code
 
 
 def first_status_code(text: str) -> str:

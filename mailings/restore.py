@@ -14,10 +14,15 @@ LINES_PER_TRANSACTION = 1_000
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """How many deliveries were settled as sent, and how many are left to send."""
+    """How many deliveries were settled as sent, and how many are left to send.
+
+    `lines` counts the lines of the log, and `named` the mails of ours that it names, whatever their state was.
+    """
 
     sent: int
     left: int
+    lines: int
+    named: int
 
 
 def reconcile(sessions: Sessions, log: Iterable[str], *, domain: str, now: datetime) -> RestoreResult:
@@ -27,11 +32,12 @@ def reconcile(sessions: Sessions, log: Iterable[str], *, domain: str, now: datet
     accepted and refused afterwards is a bounce.
     """
     message_id = re.compile(rf"\b[0-9a-f]{{32}}@{re.escape(domain)}\b")
-    sent = 0
+    sent = read = named = 0
     lines = iter(log)
     while chunk := list(islice(lines, LINES_PER_TRANSACTION)):
-        named = list(dict.fromkeys(message_id.findall("".join(chunk))))
+        ids = list(dict.fromkeys(message_id.findall("".join(chunk))))
+        read, named = read + len(chunk), named + len(ids)
         with sessions.begin() as session:
-            sent += events.confirm_sent(session, named, now)
+            sent += events.confirm_sent(session, ids, now)
     with sessions() as session:
-        return RestoreResult(sent, queries.count_left(session, None))
+        return RestoreResult(sent, queries.count_left(session, None), read, named)

@@ -9,15 +9,19 @@ import io
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import TextIO
 
 from core.errors import PaperboyError
 
 MAX_LINE_CHARACTERS = 65_536  # a file without line ends is not a CSV file
-SURPLUS = ""  # the name under which cells beyond the last column are given
+MAX_LINES_PER_ROW = 20  # with line breaks in cells
 _DELIMITERS = (",", ";", "\t")
 _FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")  # what OWASP lists, after any apostrophes
 
@@ -26,10 +30,26 @@ class CsvError(PaperboyError):
     """The file cannot be read or written. The message says why in one line."""
 
 
-def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The line number and the cells by column of each row that is not empty.
+@dataclass(frozen=True)
+class CsvRow:
+    """A row with the line in which it begins. `surplus` is what stands beyond the last column.
 
-    The delimiter is a comma, a semicolon or a tab: the one with which most `required` columns are found.
+    A row that cannot be read has no cells, and a `problem`.
+    """
+
+    line: int
+    cells: dict[str, str]
+    surplus: str = ""
+    problem: str = ""
+
+
+def read_rows(
+    path: Path, required: Sequence[str], renamed: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[CsvRow]:
+    """The rows that are not empty, with their cells by column.
+
+    The delimiter is a comma, a semicolon or a tab: the one with which most `required` columns are found. `renamed` gives
+    the names of the file's columns, in lower case, other names.
 
     Raises:
         CsvError: the file is not CSV in UTF-8, or lacks a column. It may be raised only after some rows.
@@ -38,28 +58,56 @@ def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[s
         raise CsvError(f"{path} is not an ordinary file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _parsed(file, path, required)
+            yield from _parsed(file, path, required, renamed)
     except UnicodeDecodeError:
         raise CsvError(f"{path} is not UTF-8 text: save it as CSV in UTF-8") from None
     except OSError as error:
         raise CsvError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _parsed(file: TextIO, path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _parsed(
+    file: TextIO, path: Path, required: Sequence[str], renamed: Mapping[str, str]
+) -> Iterator[CsvRow]:
     lines = _lines(file, path)
-    header = next(lines, "")
-    delimiter, columns = _columns(header, path, required)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    first_line = 2
-    try:
-        for cells in reader:
-            if any(map(str.strip, cells)):
-                named = dict(zip(columns, cells, strict=False))
-                surplus = "".join(cells[len(columns) :]).strip()
-                yield first_line, {name: _restored(cell) for name, cell in named.items()} | {SURPLUS: surplus}
-            first_line = reader.line_num + 2
-    except csv.Error as error:
-        raise CsvError(f"{path}, line {first_line}: this is not CSV: {error}") from None
+    delimiter, columns = _columns(next(lines, ""), path, required, renamed)
+    line = 2
+    ahead: deque[str] = deque()
+    while ahead or (next_line := next(lines, "")):
+        ahead.extend([] if ahead else [next_line])
+        cells, length, problem = _first_row(ahead, lines, delimiter)
+        if problem:
+            yield CsvRow(line, {}, problem=problem)
+        elif any(map(str.strip, cells)):
+            named = {name: _restored(cell) for name, cell in zip(columns, cells, strict=False)}
+            yield CsvRow(line, named, "".join(cells[len(columns) :]).strip())
+        for _ in range(length):
+            ahead.popleft()
+        line += length
+
+
+def _first_row(ahead: deque[str], lines: Iterator[str], delimiter: str) -> tuple[list[str], int, str]:
+    """The cells of the row that begins with the first line `ahead`, of how many lines it is, and what is wrong with it.
+
+    A cell in quotation marks can have line breaks, so further lines are read ahead. If the quotation mark is never closed,
+    or something else is wrong then, only the first line is refused, and the next row may begin right after it.
+    """
+    problem = ""
+    for length in range(1, MAX_LINES_PER_ROW + 1):
+        if length > len(ahead):
+            if not (following := next(lines, "")):
+                break
+            ahead.append(following)
+        try:
+            return next(csv.reader(list(islice(ahead, length)), delimiter=delimiter, strict=True)), length, ""
+        except csv.Error as error:
+            if "unexpected end of data" not in str(error):
+                problem = problem or str(error)
+                break
+    return (
+        [],
+        1,
+        f"this is not CSV: {problem}" if problem and length == 1 else "a quotation mark is not closed",
+    )
 
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
@@ -69,18 +117,24 @@ def _lines(file: TextIO, path: Path) -> Iterator[str]:
         yield line
 
 
-def _columns(header: str, path: Path, required: Sequence[str]) -> tuple[str, list[str]]:
+def _columns(
+    header: str, path: Path, required: Sequence[str], renamed: Mapping[str, str]
+) -> tuple[str, list[str]]:
     """The delimiter, and the names of the columns in lower case."""
     names_by_delimiter = {
         delimiter: [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
         for delimiter in _DELIMITERS
     }
-    delimiter = max(_DELIMITERS, key=lambda each: sum(name in names_by_delimiter[each] for name in required))
-    names = names_by_delimiter[delimiter]
+    wanted = set(renamed) | set(required)
+    delimiter = max(_DELIMITERS, key=lambda each: sum(name in names_by_delimiter[each] for name in wanted))
+    found = names_by_delimiter[delimiter]
+    if unknown := [name for name in renamed if name not in found]:
+        raise CsvError(f"{path}: the first line names no column {', '.join(unknown)}, but {', '.join(found)}")
+    names = [renamed.get(name, name) for name in found]
     missing = [name for name in required if name not in names]
     twice = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
     if missing:
-        raise CsvError(f"{path}: the first line names no column {', '.join(missing)}")
+        raise CsvError(f"{path}: the first line names no column {', '.join(missing)}, but {', '.join(found)}")
     if twice:
         raise CsvError(f"{path}: the first line names {', '.join(twice)} twice")
     return delimiter, names

@@ -5,9 +5,9 @@ Import reads what export writes.
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from core.frequencies import Frequency
 from core.languages import Language
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
 from subscribers.choices import parse_choice
-from subscribers.csv_files import SURPLUS, format_row, read_rows
+from subscribers.csv_files import CsvRow, format_row, read_rows
 from subscribers.erasure import address_hash
 from subscribers.first_papers import cursor_before_latest_issue
 from subscribers.models import AccountEvent, ForgottenAddress, Subscriber, Suppression
@@ -32,6 +32,21 @@ ROWS_PER_TRANSACTION = 1000
 EARLIEST_CONFIRMATION = datetime(1990, 1, 1, tzinfo=UTC)
 _REQUIRED = ("email", "language", "frequency")
 COLUMNS = (*_REQUIRED, "detail", "name", "status", "paused_until", "confirmed_at", "created_at")
+
+
+@dataclass(frozen=True)
+class ImportLayout:
+    """How a file differs from what export writes.
+
+    `defaults` are the values of columns that are missing, and of empty cells. `renamed` gives the file's columns, in lower
+    case, the names that are expected.
+    """
+
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+EXPORTED = ImportLayout()
 
 
 @dataclass(frozen=True)
@@ -77,20 +92,24 @@ def import_subscribers(
     now: datetime,
     zone: tzinfo,
     on_rejected: Callable[[RejectedRow], None],
+    layout: ImportLayout = EXPORTED,
 ) -> ImportReport:
     """Store the subscribers of a CSV file, who agreed elsewhere. The latest issue is unread for them.
 
     Batches are committed one by one, so after an interruption a repetition stores the rest. Times without a
-    zone are in `zone`. `key` recognises those who asked to be forgotten.
+    zone are in `zone`. `key` recognises those who asked to be forgotten. `layout` says how the file differs from what
+    export writes.
 
     Raises:
         CsvError: the file is not a CSV file of subscribers. Nothing is stored then.
     """
-    for _ in read_rows(path, _REQUIRED):
+    required = [name for name in _REQUIRED if name not in layout.defaults]
+    for _ in read_rows(path, required, layout.renamed):
         pass  # a file that cannot be read to its end is not imported in part
     report = ImportReport()
     with closing(_SeenAddresses()) as seen:
-        checked = (_check_row(line, cells, seen, now, zone) for line, cells in read_rows(path, _REQUIRED))
+        rows_of_file = read_rows(path, required, layout.renamed)
+        checked = (_check_row(row, layout.defaults, seen, now, zone) for row in rows_of_file)
         while batch := list(islice(checked, ROWS_PER_TRANSACTION)):
             rows = [found for found in batch if isinstance(found, ImportRow)]
             with sessions.begin() as session:
@@ -105,19 +124,21 @@ def import_subscribers(
 
 
 def _check_row(
-    line: int, cells: dict[str, str], seen: "_SeenAddresses", now: datetime, zone: tzinfo
+    found: CsvRow, defaults: Mapping[str, str], seen: "_SeenAddresses", now: datetime, zone: tzinfo
 ) -> ImportRow | RejectedRow:
+    line = found.line
     try:
-        row = _parse_row(line, cells, now, zone)
+        row = _parse_row(found, defaults, now, zone)
     except AccountError as error:
         return RejectedRow(line, str(error))
     first = seen.first_line(row.email.lower(), line)
     return row if first == line else RejectedRow(line, f"the address is in line {first} already")
 
 
-def _parse_row(line: int, cells: dict[str, str], now: datetime, zone: tzinfo) -> ImportRow:
-    if cells[SURPLUS]:
-        raise AccountError("there are more cells than columns")
+def _parse_row(row: CsvRow, defaults: Mapping[str, str], now: datetime, zone: tzinfo) -> ImportRow:
+    if row.problem or row.surplus:
+        raise AccountError(row.problem or "there are more cells than columns")
+    cells = {**defaults, **{name: cell for name, cell in row.cells.items() if cell.strip()}}
     language = parse_choice(Language, cells.get("language", "").strip().lower())
     frequency = parse_choice(Frequency, cells.get("frequency", "").strip().lower())
     detail = parse_choice(Detail, cells.get("detail", "").strip().lower() or Detail.FULL)
@@ -125,8 +146,8 @@ def _parse_row(line: int, cells: dict[str, str], now: datetime, zone: tzinfo) ->
     if status not in SUBSCRIBED:
         raise AccountError(f"the status is {status!r}: only active and paused subscribers are imported")
     return ImportRow(
-        line,
-        normal_address(cells["email"]),
+        row.line,
+        normal_address(cells.get("email", "")),
         language,
         frequency,
         detail,

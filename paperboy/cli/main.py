@@ -10,6 +10,7 @@ from core.errors import PaperboyError
 from paperboy.cli import (
     bounces,
     choices,
+    databases,
     digests,
     doctor,
     installation,
@@ -20,19 +21,33 @@ from paperboy.cli import (
     status,
     subscribers,
     suppressions,
+    transfer,
     upkeep,
 )
 
 INTERRUPTED = "paperboy: interrupted: run it again, and it goes on where it stopped"
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # 128 and the number of the signal, as in a shell
 
-app = typer.Typer(
-    help="Newsletter pipeline and scheduled mailer for weekly paper posts.", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def name_unknown_settings() -> None:
+    """Newsletter pipeline and scheduled mailer for weekly paper posts."""
+    if "--help" in sys.argv or sys.argv[1:2] == ["doctor"]:  # the doctor names them among its findings
+        return
+    from core.settings import unknown_settings
+
+    for setting in unknown_settings():
+        typer.echo(f"paperboy: {setting}", err=True)
+
+
 app.add_typer(issues.app, name="issues")
 subscribers.app.command("set")(choices.set_subscriber)
 subscribers.app.command()(suppressions.suppress)
 subscribers.app.command()(suppressions.unsuppress)
+subscribers.app.command("import")(transfer.import_from_csv)
+subscribers.app.command("export")(transfer.export_to_csv)
 app.add_typer(subscribers.app, name="subscribers")
 for command in (
     issues.ingest,
@@ -46,6 +61,8 @@ for command in (
     doctor.doctor,
     status.show,
     installation.migrate,
+    databases.move_database,
+    databases.backup,
     prefect_setup.prefect_setup,
     pages.web,
     pages.demo,

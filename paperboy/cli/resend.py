@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.errors import RunFailedError
 from core.frequencies import Frequency
 from core.languages import Language
 from mailings.resend.request import ResendError, ResendGroup, ResendRequest
@@ -66,7 +67,11 @@ def resend(  # long, because each option is a parameter with its help text
         _print_plan(plan.as_json())
     if not (yes or to):
         _ask_for_approval(plan)
-    print_report(_execute(request, plan.fingerprint, moment), as_json)
+    report = _execute(request, plan.fingerprint, moment)
+    print_report(report, as_json)
+    if report.failed:
+        said = "`paperboy show EMAIL` and the operator's page of mails show what the server said"
+        raise RunFailedError(f"copies that failed: {report.failed}; {said}")
 
 
 def _plan(request: ResendRequest, now: datetime) -> "ResendPlan":
@@ -133,7 +138,10 @@ def reconcile(
     now: Now = None,
     as_json: Json = False,
 ) -> None:
-    """After a restore: settle as sent what the mail server's log names, so that nobody gets it twice."""
+    """After a restore: settle as sent what the mail server's log names, so that nobody gets it twice.
+
+    A log that names none of our mails is an error, because it may be the wrong one.
+    """
     from mailings import restore
     from mailings.context import identity_from
 
@@ -142,3 +150,8 @@ def reconcile(
     domain = identity_from(settings).domain
     found = restore.reconcile(database.sessions, log, domain=domain, now=moment)
     show(asdict(found), as_json, lambda: typer.echo(f"found sent: {found.sent}, left to send: {found.left}"))
+    if not found.named:
+        raise RunFailedError(
+            f"no line of the log names a mail of ours (lines: {found.lines}, looked for: …@{domain}). Is it the log of "
+            "the server that took the mails, since the backup? Before that is clear, start nothing that sends"
+        )

@@ -1,10 +1,6 @@
 """`paperboy subscribers`: who reads."""
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,7 +25,6 @@ from paperboy.cli.options import (
 if TYPE_CHECKING:
     from subscribers.choices import Choices
     from subscribers.models import Subscriber
-    from subscribers.transfer import ImportReport, RejectedRow
 
 app = typer.Typer(help="Who reads.", no_args_is_help=True)
 
@@ -141,77 +136,6 @@ def show_subscriber(email: str, as_json: Json = False) -> None:
 
 def _detail(detail: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in detail.items())
-
-
-@app.command("import")
-def import_from_csv(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with email, language, frequency.")],
-    now: Now = None,
-    as_json: Json = False,
-) -> None:
-    """Take readers over who agreed elsewhere. No mail is sent. Repeating it does no harm.
-
-    The first line names the columns: email, language and frequency, and perhaps detail, name,
-    confirmed_at, status (active or paused) and paused_until. Known addresses stay as they are.
-    """
-    moment = now_or(parse_now(now))
-    if as_json:
-        _import_as_json(file, moment)
-        return
-    report = _import(file, moment, lambda row: typer.echo(f"line {row.line}: {row.reason}"))
-    typer.echo(f"{report.added} added, {report.known} known already, {report.refused} refused")
-
-
-def _import(file: Path, now: datetime, on_rejected: "Callable[[RejectedRow], None]") -> "ImportReport":
-    from core.settings import secret_key
-    from subscribers.transfer import import_subscribers
-
-    settings, database = open_installation()
-    return import_subscribers(
-        database.sessions,
-        file,
-        key=secret_key(settings),
-        now=now,
-        zone=settings.zone,
-        on_rejected=on_rejected,
-    )
-
-
-def _import_as_json(file: Path, now: datetime) -> None:
-    """Write one JSON object, rejected row by rejected row: a file can have more of them than fit into memory."""
-    before = '{"refused": ['
-
-    def on_rejected(row: "RejectedRow") -> None:
-        nonlocal before
-        typer.echo(f"{before}\n  {json.dumps(asdict(row), ensure_ascii=False)}", nl=False)
-        before = ","
-
-    report = _import(file, now, on_rejected)
-    end_of_list = "\n]" if report.refused else f"{before}]"
-    typer.echo(f'{end_of_list}, "added": {report.added}, "known": {report.known}}}')
-
-
-@app.command("export")
-def export_to_csv(
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Where to; standard output without it.")
-    ] = None,
-    everyone: Annotated[
-        bool, typer.Option("--all", help="Also those who never confirmed, left or could not be reached.")
-    ] = False,
-) -> None:
-    """Write the readers as CSV, for import or a spreadsheet."""
-    from subscribers.csv_files import write_private
-    from subscribers.transfer import export_lines
-
-    _, database = open_installation()
-    lines = export_lines(database.sessions, everyone=everyone)
-    if file is None:
-        out = typer.get_binary_stream("stdout")
-        for line in lines:
-            out.write(line.encode())
-    else:
-        typer.echo(f"{write_private(file, lines) - 1} subscribers in {file}")
 
 
 @app.command("forget")

@@ -1,13 +1,10 @@
 """Checks the settings and the key that signs links: values that are invalid, unknown or readable by others."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values
-
-from core.settings import Settings, SettingsError, load_settings
+from core.settings import Settings, SettingsError, load_settings, unknown_settings
 from delivery.transport.smtp.server import SmtpServer, SmtpUrlError, parse_smtp_urls
 from emails.mime.dkim_signing import DkimKeyError, DkimSigner, load_signer
 from paperboy.doctor.findings import Finding, failed, ok, warning
@@ -56,19 +53,8 @@ def check_settings() -> Configuration:
 
 
 def _unknown_settings() -> Iterator[Finding]:
-    known = {f"PAPERBOY_{name.upper()}" for name in Settings.model_fields}
-    # The names of settings are not case-sensitive.
-    for name in sorted({*os.environ, *read_env_file()}):
-        if name.upper().startswith("PAPERBOY_") and name.upper() not in known:
-            yield warning(NAME, f"{name} is not a setting and has no effect", f"check its spelling; {_GUIDE}")
-
-
-def read_env_file() -> dict[str, str]:
-    """The variables in `.env`, or none if it cannot be read. `check_settings` reports that as a mistake."""
-    try:
-        return {name: value or "" for name, value in dotenv_values(".env").items()}
-    except (OSError, UnicodeDecodeError):
-        return {}
+    for setting in unknown_settings():
+        yield warning(NAME, str(setting), f"check its spelling; {_GUIDE}")
 
 
 def check_secret_key(settings: Settings) -> Iterator[Finding]:

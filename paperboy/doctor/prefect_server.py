@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import yaml
 
-from paperboy.doctor.configuration import read_env_file
+from core.settings import read_env_file
 from paperboy.doctor.findings import Finding, failed, ok, warning
 from paperboy.doctor.tls import tls_context
 

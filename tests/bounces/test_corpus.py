@@ -82,6 +82,7 @@ def test_a_bounce_for_our_own_fault_never_looks_like_a_dead_or_full_mailbox() ->
         ("user unknown, check the address and try again", "", "5.1.1"),
         ("552 5.2.2 too many messages this hour from your IP", "5.2.2", "5.7.1"),
         ("550 5.4.1 recipient address rejected: access denied", "5.4.1", "5.4.1"),
+        ("550-5.2.1 The user is receiving mail at a rate that prevents more", "5.2.1", "5.7.1"),
         ("550 5.4.1 mail rejected by destination domain", "5.4.1", "5.7.1"),
         ("connection timed out", "5.4.1", "4.4.1"),
         ("the mailbox is full", "4.4.7", "4.2.2"),

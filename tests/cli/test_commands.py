@@ -16,6 +16,7 @@ from paperboy.demo.sample.truth import expected
 from tests.cli.runner import INGESTED_AT, Paperboy, add_six_subscribers, json_of
 from tests.support.factories import add_issue, blocks, issue_of
 from tests.support.factories import paper as ordinary_paper
+from tests.support.servers.smtp import ScriptedServer
 
 SATURDAY = "2026-03-14T12:00+09:00"
 
@@ -222,6 +223,40 @@ def test_a_database_without_tables_asks_for_migrate(
     assert (code, "paperboy migrate" in err) == (1, True)
     assert paperboy("migrate")[0] == 0
     assert paperboy("status")[0] == 0
+
+
+def test_a_resend_of_which_a_copy_failed_ends_with_1(
+    paperboy: Paperboy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    json_of(paperboy("ingest", "--json", "--now", INGESTED_AT))
+    add_six_subscribers(paperboy)
+    with ScriptedServer(on_rcpt="550 5.2.1 Mailbox disabled") as server:
+        monkeypatch.setenv("PAPERBOY_SMTP_URL", f"smtp://127.0.0.1:{server.port}")
+        code, out, err = paperboy("resend", "2026-03-02", "--to", "ko-daily@example.com")
+    assert (code, "1 failed" in out) == (1, True)
+    assert err.startswith("paperboy: copies that failed: 1; `paperboy show EMAIL` ")
+
+
+def test_a_log_that_names_none_of_our_mails_is_an_error(paperboy: Paperboy) -> None:
+    code, out, err = paperboy("reconcile", "-", stdin=b"Aug  4 08:00 mx postfix/qmgr: removed\n")
+    assert (code, out) == (1, "found sent: 0, left to send: 0\n")
+    assert "no line of the log names a mail of ours (lines: 1, looked for: \u2026@" in err
+
+
+def test_every_command_names_an_unknown_setting_once_and_without_its_value(
+    paperboy: Paperboy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAPERBOY_SMPT_URL", "smtp://user:hunter2@host")
+    Path(".env").write_text("PAPERBOY_COLOUR=blue\n", encoding="utf-8")
+    for command in (("status",), ("subscribers", "list"), ("migrate",)):
+        code, _, err = paperboy(*command)
+        assert (code, err.splitlines()) == (
+            0,
+            [
+                "paperboy: PAPERBOY_COLOUR is not a setting and has no effect",
+                "paperboy: PAPERBOY_SMPT_URL is not a setting and has no effect; is PAPERBOY_SMTP_URL meant?",
+            ],
+        )
 
 
 def test_a_copy_that_could_not_be_sent_is_sent_once_by_the_next_attempt(

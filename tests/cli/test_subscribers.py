@@ -47,6 +47,50 @@ def test_an_import_reports_what_became_of_the_rows_and_can_be_repeated(subscribe
     )
 
 
+def test_a_file_of_another_program_is_imported_with_defaults_and_a_column_map(subscribers: Paperboy) -> None:
+    Path("members.csv").write_text(
+        "Name,E-mail address,Lang\nMinji,minji@example.com,\nJihoon,jihoon@example.com,en\n", encoding="utf-8"
+    )
+    names = ("--map", "E-mail address=email", "--map", "lang=language")
+    defaults = ("--language", "ko", "--frequency", "weekly", "--detail", "brief")
+    assert subscribers("import", "members.csv", *names, *defaults)[:2] == (
+        0,
+        "2 added, 0 known already, 0 refused\n",
+    )
+    listed = json_of(subscribers("list", "--json"))
+    assert [(row["name"], row["language"], row["frequency"], row["detail"]) for row in listed] == [
+        ("Minji", "ko", "weekly", "brief"),
+        ("Jihoon", "en", "weekly", "brief"),
+    ]
+
+
+def test_an_unclosed_quotation_mark_refuses_its_row_and_imports_the_others(subscribers: Paperboy) -> None:
+    Path("quoted.csv").write_text(
+        'email,name\na@example.com,"Kim\nb@example.com,"Lee, J."\nc@example.com,Park\n', encoding="utf-8"
+    )
+    assert subscribers("import", "quoted.csv", "--language", "ko", "--frequency", "weekly")[:2] == (
+        0,
+        "line 2: a quotation mark is not closed\n2 added, 0 known already, 1 refused\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--map", "Email"), 2, "'Email' is not a pair THEIRS=OURS"),
+        (("--map", "Mail=address"), 2, "'Mail=address' is not a pair"),
+        (("--language", "fr"), 2, "'fr' is not one of"),
+        (("--map", "Mail=email"), 1, "the first line names no column mail, but email, language, frequency"),
+    ],
+)
+def test_options_of_an_import_that_fit_nothing_are_refused(
+    subscribers: Paperboy, options: tuple[str, ...], code: int, message: str
+) -> None:
+    found, out, err = subscribers("import", "subscribers.csv", *options)
+    assert (found, out) == (code, "")
+    assert message in " ".join(err.replace("│", " ").split())
+
+
 def test_an_import_can_report_as_json(subscribers: Paperboy) -> None:
     report = json_of(subscribers("import", "subscribers.csv", "--json", "--now", "2025-08-04"))
     assert (report["added"], report["known"]) == (2, 0)

@@ -1,8 +1,9 @@
 """What operators do by hand, and what comes back to them."""
 
 from contextlib import suppress as suppress_error
+from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import PaperboyError
@@ -16,10 +17,11 @@ from mailings.resend.plan import plan_resend
 from mailings.resend.request import ResendGroup, ResendRequest
 from mailings.restore import reconcile
 from subscribers import accounts
+from subscribers.addresses import AccountError
 from subscribers.choices import Choices
-from subscribers.models import Subscriber, Suppression
+from subscribers.models import Subscriber
 from subscribers.status import SUBSCRIBED
-from subscribers.suppression import suppress
+from subscribers.suppression import suppress, unsuppress
 from tests.support.factories import IDENTITY
 from tests.support.simulation import people
 from tests.support.simulation.forum import SimulatedPost
@@ -46,10 +48,15 @@ def suppress_address(newsletter: Newsletter, number: int) -> None:
 
 
 def lift_suppression(newsletter: Newsletter, number: int) -> None:
-    """Somebody's address may be mailed again, if they sign up."""
-    with newsletter.database.sessions.begin() as session:
-        address = newsletter.person(number).address
-        session.execute(delete(Suppression).where(Suppression.email == address))
+    """Somebody's address may be mailed again. After a long absence they begin with the latest issue."""
+    person = newsletter.person(number)
+    with newsletter.database.sessions.begin() as session, suppress_error(AccountError):
+        known = accounts.find(session, person.address)
+        left_at = known.ended_at if known else None
+        subscriber = unsuppress(session, person.address, newsletter.now)
+        was_away_for_long = left_at is not None and newsletter.now - left_at > timedelta(days=30)
+        if subscriber and subscriber.status in SUBSCRIBED and was_away_for_long:
+            people.begin(newsletter, person, subscriber)
 
 
 def return_last_mail(newsletter: Newsletter, number: int) -> None:
