@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -197,6 +198,15 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session")
+def known_trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what is known of trial renderings, which all processes of a run share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "trials"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def _one_trial_of_each_issue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "faults_of", trial_renderings.faults_of)
+def _one_trial_of_each_issue(monkeypatch: pytest.MonkeyPatch, known_trials: Path) -> None:
+    monkeypatch.setattr(intake, "faults_of", partial(trial_renderings.faults_of, known=known_trials))
