@@ -207,6 +207,8 @@ def known_trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _one_trial_of_each_issue(monkeypatch: pytest.MonkeyPatch, known_trials: Path) -> None:
-    monkeypatch.setattr(intake, "faults_of", partial(trial_renderings.faults_of, known=known_trials))
+@pytest.fixture(scope="session", autouse=True)
+def _one_trial_of_each_issue(known_trials: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake, "faults_of", partial(trial_renderings.faults_of, known=known_trials))
+        yield
