@@ -41,8 +41,9 @@ check: setup
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
 
+# Three processes keep two cores busy, because many tests wait for servers.
 test: check $(NODE_MODULES)/.done $(PUBLIC_BOUNCES)/.done
-	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Changes the code at random places and tells which changes no test notices. It is run by hand and takes an hour.
 mutants: setup

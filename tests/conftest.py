@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,6 +30,7 @@ from tests.support.new_databases import (
     make_sqlite_template,
     temporary_databases,
 )
+from tests.support.order import SharingScheduler, put_longest_first
 from tests.support.servers.smtp import ScriptedServer
 
 # A slow machine is not a defect, so no example has a deadline.
@@ -44,25 +46,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mutants", type=int, default=60, metavar="N", help="how many mutated posts to parse")
 
 
-# These run first, so that no worker is left alone with one of them at the end.
-LONG_FILES = {
-    "test_accessibility.py",
-    "test_cancelled_runs.py",
-    "test_every_paper_once.py",
-    "test_flows.py",
-    "test_html_standards.py",
-    "test_middleware.py",
-    "test_run_pages.py",
-    "test_set_up.py",
-    "test_in_a_browser.py",
-    "test_spam.py",
-    "test_stopped_runs.py",
-}
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the longest files first."""
-    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+    put_longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharingScheduler:
+    """Let tests that share something costly run in one process."""
+    return SharingScheduler(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -206,6 +198,17 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-@pytest.fixture(autouse=True)
-def _one_trial_of_each_issue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "faults_of", trial_renderings.faults_of)
+@pytest.fixture(scope="session")
+def known_trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what is known of trial renderings, which all processes of a run share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "trials"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_trial_of_each_issue(known_trials: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake, "faults_of", partial(trial_renderings.faults_of, known=known_trials))
+        yield

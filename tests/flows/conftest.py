@@ -11,16 +11,19 @@ from prefect.testing.utilities import prefect_test_harness
 
 from core.schema import open_database
 from flows.ingest import ingest
+from flows.set_up import set_up
 from paperboy.demo.sample.forum import Forum
+from tests.support.commands import ROOT
 from tests.support.factories import NOW, add_subscriber
 from tests.support.new_databases import copy_sqlite
 from tests.support.servers.smtp import ScriptedServer
 
-# Tests wait for what a worker or the server does every few seconds.
+# Tests wait for what a worker or the server does every few seconds, and no run of a schedule must begin meanwhile.
 PREFECT_SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "0.1",
-    "PREFECT_WORKER_QUERY_SECONDS": "0.5",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
 }
 
 
@@ -33,6 +36,14 @@ def _prefect() -> Iterator[None]:
         without_heartbeats = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
         with without_heartbeats, prefect_test_harness(server_startup_timeout=90):
             yield
+
+
+@pytest.fixture(scope="session")
+def deployed(_prefect: None) -> list[str]:
+    """What `set_up` says when it sets the server up, which it does once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return list(set_up())
 
 
 @pytest.fixture(scope="session")

@@ -52,8 +52,10 @@ def test_the_doctor_names_what_a_prefect_server_lacks_until_nothing_is_missing()
     assert _schedules() == SCHEDULES, "without a setting they are in Seoul's time"
 
 
-def test_schedules_follow_the_settings_and_bounces_are_read_only_where_there_is_an_inbox() -> None:
-    _set_up()
+def test_schedules_follow_the_settings_and_bounces_are_read_only_where_there_is_an_inbox(
+    deployed: list[str],
+) -> None:
+    assert deployed
     found = [
         line
         for line in _problems("Europe/Berlin", reads_inbox=True)
@@ -68,8 +70,10 @@ def test_schedules_follow_the_settings_and_bounces_are_read_only_where_there_is_
     assert _schedules() == crons, "nothing else has changed"
 
 
-def test_upkeep_and_bounces_cancel_a_new_run_while_one_is_at_work_and_an_ingest_waits() -> None:
-    _set_up()
+def test_upkeep_and_bounces_cancel_a_new_run_while_one_is_at_work_and_an_ingest_waits(
+    deployed: list[str],
+) -> None:
+    assert deployed
     with get_client(sync_client=True) as client:
         limits = {}
         for name in ("upkeep/quarter-hourly", "bounces/quarter-hourly", "ingest/hourly"):
@@ -83,16 +87,18 @@ def test_upkeep_and_bounces_cancel_a_new_run_while_one_is_at_work_and_an_ingest_
     }
 
 
-def test_set_up_twice_makes_each_automation_once_and_notifies_only_through_a_block_that_exists() -> None:
-    lines = _command().stdout.splitlines()
-    assert len([line for line in lines if "left out" in line]) == len(AUTOMATIONS) - 1
+def test_set_up_twice_makes_each_automation_once_and_notifies_only_through_a_block_that_exists(
+    deployed: list[str],
+) -> None:
+    assert len([line for line in deployed if "left out" in line]) == len(AUTOMATIONS) - 1
     assert (
         _command("--notify", "slack-webhook/nobody").stderr
         == "paperboy: Prefect has no block slack-webhook/nobody: create it first (see docs/watching.md)\n"
     )
     SlackWebhook(url="https://hooks.example.org/x").save("operators", overwrite=True)  # type: ignore[arg-type]
-    for _ in range(2):
-        _set_up("slack-webhook/operators")
+    said = _command("--notify", "slack-webhook/operators").stdout.splitlines()
+    assert not [line for line in said if "left out" in line]
+    _set_up("slack-webhook/operators")
     with get_client(sync_client=True) as client:
         found = client.read_automations()
     assert sorted(automation.name for automation in found) == sorted(entry["name"] for entry in AUTOMATIONS)

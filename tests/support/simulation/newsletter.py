@@ -21,10 +21,11 @@ from delivery.context import SendingContext
 from delivery.editions import delivered_papers
 from emails.content import Content
 from emails.edition import Edition
+from emails.kinds import MailKind
 from emails.rendering.fit import FittedBlocks
 from emails.rendering.render import Rendered
 from issues.models import Paper
-from mailings import intake, next_mail
+from mailings import account_mails, intake, next_mail
 from mailings.context import MailingRules, clock_from
 from mailings.digest_run import run_digest
 from mailings.forum import ForumReader
@@ -188,13 +189,19 @@ def number_of(paper: Paper) -> int:
 
 @contextmanager
 def titles_only() -> Iterator[None]:
-    """Mails are lists of titles, and nobody waits for a throttled domain."""
+    """Digests are lists of titles, letters say nothing, and nobody waits for a throttled domain."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(next_mail, "render", render_titles)
         patch.setattr(resend_editions, "render", render_titles)
+        patch.setattr(account_mails, "subscriber_letter", render_letter)
         patch.setattr(intake, "faults_of", lambda *_issues, **_rules: {})  # it renders as well
         patch.setattr(rate_limit, "INITIAL_INTERVAL_SECONDS", 0.0)
         yield
+
+
+def render_letter(kind: MailKind, *_arguments: Any) -> Content:
+    """Render only the kind of a letter."""
+    return Content(kind, kind, kind, "0" * 20)
 
 
 def render_titles(edition: Edition, *_arguments: Any, **_options: Any) -> Rendered:
