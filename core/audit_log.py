@@ -28,6 +28,7 @@ class Action(StrEnum):
     RESUME = "resumed"
     END = "ended"
     SUPPRESS = "suppressed"
+    FORGET = "forgot"
     UNSUPPRESS = "lifted a suppression"
 
 

@@ -2,11 +2,12 @@
 
 import fcntl
 import logging
+import os
 import sqlite3
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
@@ -136,9 +137,18 @@ def open_engine(url: str) -> Engine:
     except (ArgumentError, ValueError):  # their messages can hold the password
         raise DatabaseError("PAPERBOY_DATABASE_URL is not the address of a database") from None
     if engine.dialect.name == "sqlite":
+        file = engine.url.database
+        if file and file != ":memory:":
+            event.listen(engine, "do_connect", lambda *_: _create_privately(file))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _create_privately(path: str) -> None:
+    """Create a new database's file so that only its owner can read it. SQLite's further files get the same mode."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -147,6 +157,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a settled delivery survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -187,6 +198,16 @@ class Database:
 def read_only(database: Database) -> Session:
     """A session that only reads. On SQLite it does not block writers, however long it lasts."""
     return database.sessions(bind=database.engine.execution_options(is_read_only=True))
+
+
+def erase_traces(database: Database) -> None:
+    """Overwrite what was deleted from an SQLite file and its log of changes (WAL). PostgreSQL vacuums by itself.
+
+    While another process reads an older state the log stays, and the next call or checkpoint overwrites it.
+    """
+    if database.engine.dialect.name == "sqlite":
+        with database.engine.connect() as connection, raw_connection(connection) as raw:
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 # --- outages ------------------------------------------------------------------------

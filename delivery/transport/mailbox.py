@@ -75,6 +75,13 @@ def read_one(folder: Path, key: str) -> StoredMail:
     )
 
 
+def delete_mails_to(folder: Path, address: str) -> None:
+    """Delete the mails to an address, for somebody who is forgotten."""
+    for path in _paths(folder).values():
+        if _recipient_of(path.read_bytes()).lower() == address.lower():
+            path.unlink(missing_ok=True)
+
+
 def source(folder: Path, key: str) -> bytes:
     """The message exactly as it was sent, without the two lines that the mailbox wrote above it."""
     return _without_trace_lines(_paths(folder)[key].read_bytes())
@@ -192,7 +199,7 @@ def _store(folder: Path, content: bytes) -> None:
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     key = f"{seconds}.M{nanoseconds // 1000:06}P{os.getpid()}Q{next(_sequence):06}.localhost"
     temporary = folder / "tmp" / key
-    with temporary.open("xb") as file:
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

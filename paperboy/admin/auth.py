@@ -4,6 +4,7 @@ import hmac
 import logging
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from core.audit_log import Action, record_action
 from core.errors import PaperboyError
+from core.operator_sessions import end_session, has_ended
 from paperboy.admin.render import render_admin
 from paperboy.web.deps import ContextDep, Origin, WebContext
 
@@ -21,7 +23,8 @@ logger = logging.getLogger(__name__)
 HOME = "/operator"
 LOGIN = f"{HOME}/login"
 COOKIE = "paperboy_operator"
-SESSION_SECONDS = 12 * 3600
+SESSION_LIFETIME = timedelta(hours=12)
+SESSION_SECONDS = int(SESSION_LIFETIME.total_seconds())
 INVALID_FORM = "This form is too old, or not one of ours."
 
 
@@ -76,6 +79,8 @@ def operator_of(request: Request, context: ContextDep) -> Operator:
             session = str(_signer(context, name, "session").loads(cookie, max_age=SESSION_SECONDS))
         except BadSignature:
             continue
+        if has_ended(context.database, session):
+            break
         return Operator(name, session, str(_signer(context, name, "form").dumps(session)))
     raise NotSignedInError("sign in first")
 
@@ -152,9 +157,10 @@ def _owner_of(token: str, context: WebContext) -> str | None:
 
 @router.post("/logout", dependencies=[FromOurPage])
 def sign_out(context: ContextDep, operator: SignedIn) -> Response:
-    """End the session in this browser."""
+    """End the session, here and wherever else its cookie is."""
     with context.database.sessions.begin() as session:
         record_action(session, operator.name, Action.SIGN_OUT, "", context.clock())
+        end_session(session, operator.session, context.clock(), SESSION_LIFETIME)
     answer = RedirectResponse(LOGIN, status_code=303)
     answer.delete_cookie(COOKIE, path=HOME)
     return answer

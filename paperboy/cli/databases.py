@@ -11,6 +11,7 @@ from paperboy.cli.options import Json, Now, now_or, parse_now, print_table, show
 
 MODELS = (
     "core.audit_log",
+    "core.operator_sessions",
     "core.rate_storage",
     "core.run_log",
     "delivery.models",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from core.audit_log import Action
     from core.database import Database
     from core.settings import Settings
+    from subscribers.models import Subscriber
 
 
 def open_installation(*, waits: bool = False) -> "tuple[Settings, Database]":
@@ -35,6 +36,11 @@ def record(session: "Session", action: "Action", target: str, now: datetime, **d
     from core.audit_log import record_action
 
     record_action(session, operator_name(), action, target, now, **detail)
+
+
+def target_of(subscriber: "Subscriber | None") -> str:
+    """What the audit log calls a subscriber. It has no addresses."""
+    return f"subscriber {subscriber.id}" if subscriber else ""
 
 
 def local_time(iso: str) -> str:

@@ -8,7 +8,7 @@ import typer
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
-from paperboy.cli.installation import local_time, open_installation
+from paperboy.cli.installation import local_time, open_installation, record, target_of
 from paperboy.cli.options import (
     DetailName,
     FrequencyName,
@@ -150,20 +150,24 @@ def forget_subscriber(email: str, now: Now = None, as_json: Json = False) -> Non
 
 
 def _forget(email: str, now: datetime) -> dict[str, Any]:
+    from core.audit_log import Action
     from delivery.queries import mails_of_subscriber
     from mailings.account_mails import forget
     from mailings.context import identity_from
+    from mailings.traces import erase_traces_of
 
     settings, database = open_installation()
     with database.sessions.begin() as session:
         subscriber = find_subscriber(session, email)
-        erased = {
+        erased: dict[str, Any] = {
             "email": subscriber.email,
             "events": len(subscriber.events),
             "mails": len(mails_of_subscriber(session, subscriber.id)),
         }
+        record(session, Action.FORGET, target_of(subscriber), now)
         forget(session, subscriber, identity_from(settings), now)
-        return erased
+    erase_traces_of(erased["email"], settings, database)
+    return erased
 
 
 def find_subscriber(session: Any, email: str) -> "Subscriber":

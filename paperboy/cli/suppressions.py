@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paperboy.cli.choices import BY_HAND
-from paperboy.cli.installation import open_installation, record
+from paperboy.cli.installation import open_installation, record, target_of
 from paperboy.cli.options import Json, Now, now_or, parse_now, show
 
 if TYPE_CHECKING:
@@ -93,8 +93,3 @@ def _what_comes_next(
         f"Unread papers, from {mail} on: {len(unread)}. Mails that came back are not repeated: "
         f"`paperboy subscribers show {subscriber.email}` lists them, and `paperboy resend` sends copies."
     )
-
-
-def target_of(subscriber: "Subscriber | None") -> str:
-    """What the audit log calls a subscriber. It has no addresses."""
-    return f"subscriber {subscriber.id}" if subscriber else ""

@@ -27,6 +27,7 @@ from paperboy.web import api, archive, explanations, metrics, preferences, signu
 from paperboy.web.background import BackgroundWorker
 from paperboy.web.deps import WebContext
 from paperboy.web.errors import add_error_handlers
+from paperboy.web.http_protocol import BoundedHttpProtocol
 from paperboy.web.middleware import GuardMiddleware
 from subscribers.signup_limits import AttemptLimit, SignupLimits, SignupRates
 
@@ -53,7 +54,12 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
             yield
 
     app = FastAPI(
-        title=settings.name, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", lifespan=lifespan
+        title=settings.name,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        redirect_slashes=False,  # Starlette would build the address from the Host header; see GuardMiddleware
+        lifespan=lifespan,
     )
     app.state.context = context
     app.state.metrics = MetricsCache(context.database, clock)
@@ -117,6 +123,7 @@ def serve(host: str, port: int) -> None:
         access_log=False,
         server_header=False,
         log_level="info",
+        http=BoundedHttpProtocol,
         log_config=None if is_json else LOGGING_CONFIG,
     )
 
@@ -125,7 +132,15 @@ def serve(host: str, port: int) -> None:
 def served(app: FastAPI, host: str, port: int) -> Iterator[str]:
     """Serve the pages while the context lasts (port 0: any free port). Yields their address."""
     server = uvicorn.Server(
-        uvicorn.Config(app, host=host, port=port, access_log=False, server_header=False, log_level="warning")
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            access_log=False,
+            server_header=False,
+            log_level="warning",
+            http=BoundedHttpProtocol,
+        )
     )
     thread = threading.Thread(target=server.run, name="pages")
     thread.start()

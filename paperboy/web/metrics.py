@@ -24,7 +24,7 @@ def metrics(request: Request, context: ContextDep) -> Response:
 
 
 def _may_read(request: Request, token: SecretStr | None) -> bool:
-    """Whether a request has the token or, if none is set, comes directly from a private network."""
+    """Whether a request has the token or, if none is set, comes directly from this machine."""
     if token:
         given = request.headers.get("authorization", "").encode()
         return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
@@ -35,4 +35,4 @@ def _may_read(request: Request, token: SecretStr | None) -> bool:
     except ValueError:
         return False
     mapped = peer.ipv4_mapped if isinstance(peer, ipaddress.IPv6Address) else None
-    return (mapped or peer).is_private
+    return (mapped or peer).is_loopback

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paperboy.web.pages import message_page
@@ -21,7 +21,7 @@ _HEADERS = {
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # other sites learn nothing, and our own forms say where they come from
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "interest-cohort=()",
 }
@@ -46,7 +46,7 @@ class GuardMiddleware:
                 _add_headers(message, scope["path"])
             await send(message)
 
-        rejection = self._rejection(scope)
+        rejection = _redirection(scope) or self._rejection(scope)
         if rejection:
             await rejection(scope, receive, send_with_headers)
             return
@@ -66,13 +66,23 @@ class GuardMiddleware:
     def _is_cross_site(self, headers: Headers) -> bool:
         """Whether a browser says that another site's page sends the request. Servers send no such header.
 
-        Our own pages send `Origin: null`, because their referrer policy hides the origin.
+        `Origin: null` comes from a page that hides where it comes from, which is none of ours.
         """
         site = headers.get("sec-fetch-site")
         if site is not None:
             return site not in {"same-origin", "none"}
-        origin = headers.get("origin", "null")
-        return origin != "null" and _host_of(origin) not in {self._host, headers.get("host", "")}
+        origin = headers.get("origin")
+        return origin is not None and _host_of(origin) not in {self._host, headers.get("host", "")}
+
+
+def _redirection(scope: Scope) -> Response | None:
+    """The way to a page whose path has slashes too many. It is relative, so it leads to no other site."""
+    path = scope["path"]
+    plain = "/" + path.strip("/")
+    if plain == path or scope["method"] not in _READING_METHODS:
+        return None
+    query = scope["query_string"].decode("latin-1")
+    return RedirectResponse(f"{plain}?{query}" if query else plain, status_code=308)
 
 
 class _BodyLimit:

@@ -14,6 +14,7 @@ from core.languages import Language
 from delivery.queries import digests_of_subscriber, mails_of_subscriber
 from emails.kinds import MailKind
 from mailings import account_mails, own_copies
+from mailings.traces import erase_traces_of
 from paperboy.web.deps import ContextDep, Origin, WebContext
 from paperboy.web.pages import message_page, redirect, render_page
 from subscribers import accounts, links
@@ -222,8 +223,9 @@ def forget(request: Request, token: str, context: ContextDep, sure: FormText = "
         subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
         if not sure:
             return _page(request, context, subscriber, token, fault="not_sure")
-        language = subscriber.language
+        language, address = subscriber.language, subscriber.email
         account_mails.forget(session, subscriber, context.identity, context.clock())
+    erase_traces_of(address, context.settings, context.database)
     return message_page(request, "forgotten", subscriber_language=language)
 
 

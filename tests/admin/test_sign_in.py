@@ -20,6 +20,17 @@ OTHER_TOKEN = "another token, as long as the one"
 ACTIONS: tuple[tuple[str, dict[str, str]], ...] = (
     ("/operator/logout", {}),
     (f"/operator/issues/{EDITED}/release", {"revision": "2"}),
+    (f"/operator/issues/{EDITED}/mail", {"revision": "2"}),
+    (f"/operator/issues/{EDITED}/dismiss", {"revision": "2"}),
+    (f"/operator/issues/{EDITED}/accept", {"revision": "2", "week": "2025-07-28"}),
+    (f"/operator/issues/{EDITED}/call-off", {}),
+    (f"/operator/issues/{EDITED}/note", {"note_ko": "가", "note_en": "a"}),
+    (f"/operator/issues/{EDITED}/note/preview", {"note_ko": "가", "note_en": "a"}),
+    ("/operator/readers/1/edit", {"language": "en", "frequency": "daily", "detail": "brief"}),
+    ("/operator/readers/1/pause", {}),
+    ("/operator/readers/1/resume", {}),
+    ("/operator/readers/1/end", {}),
+    ("/operator/readers/1/unsuppress", {}),
     ("/operator/resend", {"issue": str(EDITED), "group": "everyone", "reason": "x"}),
     ("/operator/resend/send", {"issue": str(EDITED), "group": "everyone", "reason": "x"}),
 )
@@ -133,3 +144,13 @@ def test_every_operator_page_is_private(operator_site: Site) -> None:
         assert "noindex" in answer.headers["X-Robots-Tag"]
         assert "script-src" not in answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_signing_out_ends_the_session_on_the_server_wherever_its_cookie_is(operator_site: Site) -> None:
+    sign_in(operator_site)
+    copied = {"Cookie": f"{COOKIE}={operator_site.client.cookies[COOKIE]}"}
+    operator_site.client.post("/operator/logout", data={"proof": proof_of_session(operator_site)})
+    operator_site.client.cookies.clear()
+    assert operator_site.client.get("/operator", headers=copied).status_code == 303
+    sign_in(operator_site)
+    assert operator_site.client.get("/operator").status_code == 200, "another session is not ended"

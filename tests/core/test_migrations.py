@@ -7,6 +7,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import select
 
+import core.audit_log
+import core.operator_sessions
 import core.run_log
 import delivery.models
 import issues.models

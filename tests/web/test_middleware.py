@@ -1,6 +1,7 @@
 """The middleware that guards the pages, forms and bodies of any content, and the privacy of the log."""
 
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -34,7 +35,7 @@ SIGN_UP = {"email": "minji@example.com", **CHOICE}
         ({"Origin": OTHER_ORIGIN}, 403),
         ({"Origin": "http://[x"}, 403),
         ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, 303),
-        ({"Origin": "null"}, 303),
+        ({"Origin": "null"}, 403),
         ({}, 303),
     ],
 )
@@ -112,7 +113,7 @@ def test_every_answer_has_security_headers_and_pages_with_tokens_are_never_cache
         assert "script-src" not in policy
         assert "unsafe" not in policy
         assert "http" not in policy
-        assert (headers["referrer-policy"], headers["x-content-type-options"]) == ("no-referrer", "nosniff")
+        assert (headers["referrer-policy"], headers["x-content-type-options"]) == ("same-origin", "nosniff")
         assert "set-cookie" not in headers
         assert ("no-store" in headers.get("cache-control", "")) == (path in private)
         assert ("noindex" in headers.get("x-robots-tag", "")) == (path in private)
@@ -254,3 +255,34 @@ def _with_tokens(site: Site, form: str) -> str:
         site.add(address)
     tokens = {page: site.link(purpose, address).rpartition("/")[2] for purpose, page in LINK_PATHS.items()}
     return form.format_map(tokens)
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/archive/", "/archive"),
+        ("//evil.example/", "/evil.example"),
+        ("///evil.example/x/", "/evil.example/x"),
+        ("/archive/?lang=en", "/archive?lang=en"),
+        ("/operator/", "/operator"),
+    ],
+)
+def test_slashes_too_many_lead_to_the_page_itself_and_never_to_another_host(
+    shared_sample_site: Site, path: str, target: str
+) -> None:
+    url = httpx.URL(shared_sample_site.url).copy_with(raw_path=path.encode())
+    answer = httpx.get(url, headers={"Host": "evil.example"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (308, target)
+
+
+def test_a_connection_that_asks_for_nothing_is_closed(
+    sample_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paperboy.web.http_protocol.MAX_REQUEST_SECONDS", 0.2)
+    with open_site(sample_database, tmp_path) as site:
+        host, port = site.url.removeprefix("http://").split(":")
+        for beginning in (b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "):
+            with socket.create_connection((host, int(port)), timeout=10) as connection:
+                connection.sendall(beginning)
+                assert connection.recv(1) == b"", "the server closes it"
+        assert site.client.get("/health").status_code == 200

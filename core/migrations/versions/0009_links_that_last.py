@@ -1,4 +1,4 @@
-"""Handles of links sent before, so that unsubscribing works from any mail; and what else the front page can ask for."""
+"""Handles of links sent before, so that unsubscribing works from any mail; what else the front page can ask for; sessions that ended."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Add the table of past handles, and two columns to the requests of the front page."""
+    """Add the tables of past handles and ended sessions, and two columns to the requests of the front page."""
     op.create_table(
         "past_handles",
         sa.Column("handle", sa.String(), primary_key=True),
@@ -16,6 +16,11 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_index("ix_past_handles_subscriber_id", "past_handles", ["subscriber_id"])
+    op.create_table(
+        "ended_sessions",
+        sa.Column("session", sa.String(), primary_key=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
+    )
     op.add_column(
         "signup_requests", sa.Column("purpose", sa.String(), nullable=False, server_default="sign up")
     )
@@ -27,4 +32,5 @@ def downgrade() -> None:
     op.execute("DELETE FROM signup_requests WHERE purpose <> 'sign up'")
     op.drop_column("signup_requests", "topic_id")
     op.drop_column("signup_requests", "purpose")
+    op.drop_table("ended_sessions")
     op.drop_table("past_handles")
