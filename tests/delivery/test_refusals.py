@@ -5,13 +5,17 @@ from datetime import datetime, timedelta
 import pytest
 
 from core.database import Database
+from core.frequencies import Frequency
+from core.languages import Language
 from delivery import planner
 from delivery.models import EditionRow
-from subscribers.suppression import is_suppressed, unsuppress
+from subscribers.accounts import confirm, sign_up
+from subscribers.suppression import is_suppressed, lift, unsuppress
 from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import edition_row, plan_mails, send
 from tests.support.servers.smtp import ScriptedServer, in_order
 
+KO, WEEKLY = Language.KO, Frequency.WEEKLY
 FULL = "552 5.2.2 Mailbox full"
 UNKNOWN_TO_MICROSOFT = "550 5.4.1 Recipient address rejected: Access denied"
 
@@ -64,13 +68,19 @@ def test_no_other_refusals_suppress_an_address(database: Database, replies: tupl
     assert not suppressed(database, address)
 
 
-def test_the_row_begins_anew_when_a_suppression_is_lifted(database: Database) -> None:
+@pytest.mark.parametrize("by_sign_up", [False, True])
+def test_the_row_begins_anew_when_a_suppression_is_lifted(database: Database, by_sign_up: bool) -> None:
     (address,) = plan_mails(database, 1)
     with ScriptedServer(on_rcpt=FULL) as server:
         for number in range(3):
             send_digest(database, server, number)
         with database.sessions.begin() as session:
-            unsuppress(session, address, week(2) + timedelta(days=1))
+            later = week(2) + timedelta(days=1)
+            if by_sign_up:
+                lift(session, address)
+                confirm(session, sign_up(session, address, language=KO, frequency=WEEKLY, now=later), later)
+            else:
+                unsuppress(session, address, later)
         for number in (3, 4):
             send_digest(database, server, number)
             assert not suppressed(database, address)
