@@ -27,6 +27,7 @@ class Issue(Base):
     - `accepted_week` is the first day of the week that an operator gave, for a title that names none.
     - An `archived` issue is kept for the archive and never counts as unread.
     - `deleted_at` is when the forum said that the post is gone. Its papers are withdrawn then.
+    - `tags` are those of the topic in the forum.
     - `note_ko` and `note_en` are what operators say to subscribers in the mails that open the issue: plain text, one
       paragraph a line, empty if they say nothing.
     """
@@ -51,6 +52,7 @@ class Issue(Base):
     accepted_week: Mapped[date | None]
     archived: Mapped[bool] = mapped_column(default=False)
     deleted_at: Mapped[datetime | None]
+    tags: Mapped[list[Any]] = mapped_column(default=list)
     note_ko: Mapped[str] = mapped_column(default="")
     note_en: Mapped[str] = mapped_column(default="")
     papers: Mapped[list["Paper"]] = relationship(order_by="Paper.position", back_populates="issue")
@@ -81,6 +83,7 @@ class Paper(Base):
 
     - `arrival_order` is its place in the order of arrival over all issues, which cursors compare. A paper that is restored
       arrives again, so that those who lack it are not past it.
+    - `search_text` is what the search of the archive reads; see `issues.search`.
     - `late` marks a paper that an edit added.
     - An `archived` paper is kept for the archive and never counts as unread.
     - A paper that was withdrawn from its post keeps its row. `restored_at` says that it came back, so that some
@@ -95,6 +98,7 @@ class Paper(Base):
     arrival_order: Mapped[int] = mapped_column(index=True)
     position: Mapped[int]
     content: Mapped[dict[str, Any]]
+    search_text: Mapped[str] = mapped_column(default="", deferred=True)
     late: Mapped[bool] = mapped_column(default=False)
     archived: Mapped[bool] = mapped_column(default=False)
     withdrawn_at: Mapped[datetime | None]

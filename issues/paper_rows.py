@@ -12,6 +12,7 @@ from issues.diff import MIN_LIKENESS, IssueDiff, likeness
 from issues.models import Issue, Paper
 from issues.parse.content import PaperContent
 from issues.parse.titles import title_key
+from issues.search import search_text
 from issues.serialize import paper_content, paper_to_json
 
 MAX_ABSENCE = timedelta(weeks=8)  # of a withdrawn paper; one that comes back later is for the archive only
@@ -50,7 +51,7 @@ def apply_papers(
             issue.papers.append(row)
         elif position in changes.touched and is_edit:
             row.corrected_at = now
-        row.position, row.content = position, paper_to_json(parsed)
+        row.position, row.content, row.search_text = position, paper_to_json(parsed), search_text(parsed)
     added = tuple(name for name in changes.added if name not in restored)
     return replace(changes, added=added, restored=tuple(restored))
 
@@ -123,6 +124,7 @@ def take_over_withdrawn(session: Session, issue: Issue, now: datetime) -> None:
         old = withdrawn.get(paper_content(new).work)
         if old:
             old.issue, old.position, old.content = issue, new.position, new.content
+            old.search_text = new.search_text
             order = _restore(old, order, now)
             session.delete(new)
     session.flush()

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from issues.arrivals import Arrival, IssueFacts
 from issues.diff import diff
@@ -53,6 +53,13 @@ def newest(session: Session) -> Issue:
     if issue is None:
         raise StoreError("no issue is in force yet; `paperboy ingest` reads the feed")
     return issue
+
+
+def published_issues(session: Session, count: int | None = None) -> Sequence[Issue]:
+    """The issues on the pages, the newest week first, without their texts; at most `count`."""
+    rows = select(Issue).where(Issue.revision > 0).order_by(Issue.week_start.desc(), Issue.id.desc())
+    light = rows.options(defer(Issue.overview), defer(Issue.summary), defer(Issue.closing))
+    return session.scalars(light.limit(count)).all()
 
 
 def all_issues(session: Session) -> Sequence[Issue]:
@@ -155,6 +162,36 @@ def _unread(after: int, until: int | None = None) -> Select[Paper]:
 def numbers_between(session: Session, after: int, until: int) -> list[int]:
     """The numbers of the papers that a cursor passes on its way from `after` to `until`, in order."""
     return [row.number for row in session.scalars(_unread(after, until))]
+
+
+class PaperTitle(NamedTuple):
+    """A paper in a list: its issue, its number for ever, and its titles, of which one may be empty."""
+
+    topic_id: int
+    number: int
+    english: str
+    korean: str
+    changed_at: datetime
+
+
+def titles_by_topic(session: Session) -> dict[int, list[PaperTitle]]:
+    """The titles of the papers of each published issue, by its topic."""
+    found: dict[int, list[PaperTitle]] = {}
+    for title in paper_titles(session):
+        found.setdefault(title.topic_id, []).append(title)
+    return found
+
+
+def paper_titles(session: Session) -> list[PaperTitle]:
+    """The titles of all papers in published issues, the newest week first. Their texts are not read."""
+    title_en, title_ko = (Paper.content[f"title_{language}"].as_string() for language in ("en", "ko"))
+    rows = (
+        select(Issue.topic_id, Paper.number, title_en, title_ko, Issue.changed_at)
+        .join(Issue)
+        .where(Issue.revision > 0, Paper.withdrawn_at.is_(None))
+        .order_by(Issue.week_start.desc(), Issue.id.desc(), Paper.position)
+    )
+    return [PaperTitle(*row) for row in session.execute(rows)]
 
 
 def papers_in_issue(issue: Issue) -> list[Arrival]:

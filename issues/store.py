@@ -83,6 +83,7 @@ def apply(
     if issue is None:
         issue = _new_issue(session, post, content, now)
     issue.author = issue.author or post.author
+    issue.tags = list(post.tags) or issue.tags or []
     if issue.revisions and (same := _without_edit(session, issue, post, content, now)):
         return same
     revision = _add_revision(session, issue, post, content, now)

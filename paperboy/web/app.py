@@ -23,8 +23,22 @@ from mailings.background import send_letters, send_resends
 from mailings.context import identity_from, rules_from
 from monitoring.prometheus import MetricsCache
 from paperboy.admin.routes import add_admin
-from paperboy.web import api, archive, explanations, metrics, preferences, signup, static, unsubscribe
+from paperboy.web import (
+    api,
+    archive,
+    card_pages,
+    explanations,
+    exports,
+    metrics,
+    papers,
+    preferences,
+    signup,
+    sitemap,
+    static,
+    unsubscribe,
+)
 from paperboy.web.background import BackgroundWorker
+from paperboy.web.caching import CachingMiddleware
 from paperboy.web.deps import WebContext
 from paperboy.web.errors import add_error_handlers
 from paperboy.web.http_protocol import BoundedHttpProtocol
@@ -33,7 +47,20 @@ from subscribers.signup_limits import AttemptLimit, SignupLimits, SignupRates
 
 logger = logging.getLogger(__name__)
 
-ROUTERS = (signup, preferences, unsubscribe, archive, explanations, api, metrics, static)
+ROUTERS = (
+    signup,
+    preferences,
+    unsubscribe,
+    exports,
+    archive,
+    papers,
+    card_pages,
+    sitemap,
+    explanations,
+    api,
+    metrics,
+    static,
+)
 LOGIN_RATES = "5 per minute; 30 per hour"  # for one network
 MAX_WAITING_NOTICES = 20  # the newest are kept
 
@@ -71,6 +98,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.api_origins, allow_methods=["POST"], allow_headers=["*"]
         )
+    app.add_middleware(CachingMiddleware)
     app.add_middleware(GuardMiddleware, host=context.host)
     return app
 

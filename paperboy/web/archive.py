@@ -1,175 +1,75 @@
-"""The archive: every issue in each language, with its corrections, and an Atom feed of it (RFC 4287)."""
+"""The archive: all issues by year, and the page of each in both languages, with its corrections."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from itertools import groupby
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from sqlalchemy import select
-from starlette.exceptions import HTTPException
 
-from core.languages import Language, TextLanguage
-from emails.compose import closing_parts, opening_parts
-from emails.edition import Part
-from emails.paper_texts import texts_of
-from issues.arrivals import Arrival
-from issues.models import Issue
-from issues.parse.content import PaperContent
+from core.languages import Language
+from emails.rendering.subject import full_dates
 from issues.parse.inline_html import blocks_html
-from issues.parse.text import from_json, has_hangul
-from issues.parse.titles import title_key
-from issues.queries import all_issues, papers_in_issue
-from paperboy.web.deps import ContextDep, TopicId, WebContext
+from issues.queries import papers_in_issue, published_issues, titles_by_topic
+from issues.search import topics, years
+from paperboy.web.card_pages import issue_card_path
+from paperboy.web.deps import ContextDep, TopicId
 from paperboy.web.i18n import page_language, translate
+from paperboy.web.issue_views import corrections_of, find_published, issue_view, neighbours
+from paperboy.web.page_head import PageHead, picture_policy
 from paperboy.web.pages import render_page
-from paperboy.web.text_diff import TextDiff, diff_words
 
 router = APIRouter(include_in_schema=False)
 
-MAX_FEED_ENTRIES = 20
-FIELDS_IN_EVERY_LANGUAGE = {"title_en", "url", "links"}  # they are on the page whatever its language
-
-
-@dataclass(frozen=True)
-class ArchivedTitle:
-    """A title in the language in which the page shows it."""
-
-    text: str
-    language: TextLanguage
-
-
-@dataclass(frozen=True)
-class Correction:
-    """What an edit changed in a text.
-
-    It belongs to a paper in force (by its number), to a withdrawn paper (without a number), or to the issue itself
-    (with an empty title).
-    """
-
-    day: date
-    number: int | None
-    title: ArchivedTitle
-    language: TextLanguage
-    pieces: list[TextDiff]
+SHOWN_TOPICS = 30
 
 
 @router.get("/archive")
 def show_archive(request: Request, context: ContextDep) -> Response:
-    """All issues, the newest first."""
+    """All issues by year, the newest first, and a search."""
     with context.database.sessions() as session:
-        issues = [issue for issue in all_issues(session) if issue.revision]
-        return render_page(request, "archive.html", issues=issues)
+        issues = published_issues(session)
+        return render_page(
+            request,
+            "archive.html",
+            by_year=[
+                (year, list(found)) for year, found in groupby(issues, lambda issue: issue.week_end.year)
+            ],
+            titles=titles_by_topic(session),
+            years=years(session),
+            topics=topics(session, SHOWN_TOPICS),
+        )
 
 
 @router.get("/archive/{topic_id}")
 def show_issue(
     request: Request, topic_id: TopicId, context: ContextDep, text: Language | None = None
 ) -> Response:
-    """One issue in full. `text` chooses the language of its texts; by default it is the page's."""
+    """One issue in full, in both languages. `text` chooses which are shown at first; by default it is the page's."""
     chosen = text or Language(page_language(request))
-    languages = chosen.texts
+    language = page_language(request, chosen)
     with context.database.sessions() as session:
-        issue = session.scalar(select(Issue).where(Issue.topic_id == topic_id, Issue.revision > 0))
-        if issue is None:
-            raise HTTPException(404)
-        papers = papers_in_issue(issue)
-        front, _ = opening_parts(from_json(issue.overview), from_json(issue.summary), chosen)
-        closing, _ = closing_parts(from_json(issue.closing), chosen)
-        return render_page(
+        issue = find_published(session, topic_id)
+        arrived = papers_in_issue(issue)
+        view = issue_view(issue, language, context)
+        before, after = neighbours(session, issue)
+        week = full_dates(Language(language), issue.week_start, issue.week_end)
+        gists = [gist.text for paper in view.papers for gist in paper.gists if gist.language == language]
+        answer = render_page(
             request,
             "issue.html",
             subscriber_language=chosen,
+            head=PageHead(
+                title=translate(language, "issue.heading", week=week),
+                description=" ".join(gists[:2]),
+                image=issue_card_path(issue, language),
+                kind="article",
+            ),
+            view=view,
             issue=issue,
             chosen=chosen,
-            is_both=chosen == Language.BOTH,
-            front=front,
-            papers=[
-                (arrival, _title(arrival.paper, languages), _texts(arrival.paper, languages))
-                for arrival in papers
-            ],
-            closing=closing,
+            before=before,
+            after=after,
             blocks_html=blocks_html,
-            corrections=list(_corrections(context, issue, papers, languages)),
+            corrections=list(corrections_of(context, issue, arrived, language)),
         )
-
-
-@router.get("/archive.atom")
-def show_feed(context: ContextDep) -> Response:
-    """The newest issues as a feed."""
-    with context.database.sessions() as session:
-        issues = [issue for issue in all_issues(session) if issue.revision][:MAX_FEED_ENTRIES]
-        environment = Environment(
-            loader=PackageLoader("paperboy.web"), autoescape=True, undefined=StrictUndefined
-        )
-        xml = environment.get_template("archive.atom").render(
-            issues=issues,
-            base=context.settings.base_url,
-            name=context.identity.name,
-            subtitle=translate(
-                TextLanguage.KO, "tagline", forum=context.identity.forum_names[TextLanguage.KO]
-            ),
-            now=context.clock(),
-        )
-    return Response(xml, media_type="application/atom+xml")
-
-
-def _texts(paper: PaperContent, languages: Sequence[TextLanguage]) -> list[Part]:
-    """The texts of a paper in the languages of the page."""
-    return [
-        part
-        for versions in texts_of(paper)
-        for part in versions
-        if part.blocks and part.language in languages
-    ]
-
-
-def _title(paper: PaperContent, languages: Sequence[TextLanguage]) -> ArchivedTitle:
-    """A paper's title in the first of the languages that has one, or else in any language."""
-    for language in (*languages, *TextLanguage):
-        title = paper.texts_in(language).title
-        if title:
-            return ArchivedTitle(title, language)
-    return ArchivedTitle("", languages[0])
-
-
-def _corrections(
-    context: WebContext, issue: Issue, papers: Sequence[Arrival], languages: Sequence[TextLanguage]
-) -> Iterator[Correction]:
-    """What edits changed in the texts on the page since the issue came out, the newest first."""
-    known = {title_key(arrival.paper.name): arrival for arrival in papers}
-    for seen_at, change in _changes(issue):
-        name, field = change["paper"], change["field"]
-        arrival = known.get(title_key(name))
-        if arrival and field == "title_en":
-            known[title_key(change["before"])] = arrival  # older edits use the old title
-        language = _language_of(field)
-        if language in languages or field in FIELDS_IN_EVERY_LANGUAGE:
-            yield Correction(
-                day=context.settings.local(seen_at).date(),
-                number=arrival.number if arrival else None,
-                title=_title(arrival.paper, languages) if arrival else _title_of_withdrawn(name),
-                language=language,
-                pieces=diff_words(change["before"], change["after"]),
-            )
-
-
-def _language_of(field: str) -> TextLanguage:
-    """The language of a changed field. Names of papers and addresses are English, and notes are mostly Korean."""
-    if field in FIELDS_IN_EVERY_LANGUAGE:
-        return TextLanguage.EN
-    suffix = field.rpartition("_")[2]
-    return TextLanguage(suffix) if suffix in list(TextLanguage) else TextLanguage.KO
-
-
-def _changes(issue: Issue) -> Iterator[tuple[datetime, dict[str, str]]]:
-    for revision in reversed(issue.revisions):
-        if revision.number <= issue.revision:
-            for kind in ("retitled", "corrected"):
-                for change in revision.changes.get(kind, ()):
-                    yield revision.seen_at, change
-
-
-def _title_of_withdrawn(name: str) -> ArchivedTitle:
-    return ArchivedTitle(name, TextLanguage.KO if has_hangul(name) else TextLanguage.EN)
+    answer.headers["Content-Security-Policy"] = picture_policy(context)
+    return answer

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paperboy.web.pages import message_page
+from paperboy.web.private_paths import is_private
 
 MAX_BODY_BYTES = 64 * 1024
-PRIVATE_PATHS = ("/c/", "/m/", "/p/", "/u/", "/sent", "/operator")
 _READING_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 _HEADERS = {
@@ -120,7 +120,7 @@ def _too_large(scope: Scope) -> Response:
 
 def _add_headers(message: Message, path: str) -> None:
     headers = MutableHeaders(scope=message)
-    extra = _HEADERS | (_PRIVATE_HEADERS if path.startswith(PRIVATE_PATHS) else {})
+    extra = _HEADERS | (_PRIVATE_HEADERS if is_private(path) else {})
     for name, value in extra.items():
         headers.setdefault(name, value)
 

@@ -12,6 +12,7 @@ from core.languages import Language, TextLanguage
 from emails.rendering.subject import full_dates
 from paperboy.web.deps import web_context
 from paperboy.web.i18n import format_day, page_language, translate
+from paperboy.web.private_paths import is_private
 
 
 def render_page(
@@ -24,7 +25,8 @@ def render_page(
 ) -> HTMLResponse:
     """A page in the visitor's language."""
     language = page_language(request, subscriber_language)
-    identity = web_context(request).identity
+    context = web_context(request)
+    identity = context.identity
     others = [other for other in TextLanguage if other != language]
     html = (
         templates()
@@ -33,8 +35,11 @@ def render_page(
             language=language,
             other_languages=[(other, _address_in(other, request)) for other in others],
             identity=identity,
+            base=context.settings.base_url,
+            path=request.url.path,
+            is_public=not is_private(request.url.path) and status == 200,
             t=partial(translate, language, forum=identity.forum_names[language]),
-            **values,
+            **{"head": None, **values},
         )
     )
     return HTMLResponse(html, status_code=status, headers={"Content-Language": language})

@@ -12,7 +12,7 @@ from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from emails.letters import OperatorNotice
-from issues.queries import all_issues
+from issues.queries import published_issues, titles_by_topic
 from mailings import account_mails
 from paperboy.web.deps import ContextDep, Origin, TopicId, WebContext
 from paperboy.web.front import latest_issue, read_facts
@@ -216,7 +216,7 @@ def _form(
     chosen: Mapping[str, str] = FIRST_CHOICE,
 ) -> Response:
     with context.database.sessions() as session:
-        issues = [issue for issue in all_issues(session) if issue.revision][: LATEST_ISSUES + 1]
+        issues = published_issues(session, LATEST_ISSUES + 1)
         return render_page(
             request,
             "subscribe.html",
@@ -227,4 +227,5 @@ def _form(
             facts=read_facts(session, context),
             latest=latest_issue(issues[0], page_language(request)) if issues else None,
             issues=issues[1:],
+            titles=titles_by_topic(session),
         )

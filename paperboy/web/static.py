@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy import text
 
 from paperboy.web.deps import ContextDep
@@ -29,12 +29,6 @@ def style() -> Response:
 def icon() -> Response:
     """The icon of the pages."""
     return static_file("paperboy.web", "icon.svg", "image/svg+xml")
-
-
-@router.get("/robots.txt")
-def robots() -> Response:
-    """Everything may be indexed; pages with tokens in their address say noindex themselves."""
-    return PlainTextResponse("User-agent: *\nAllow: /\n")
 
 
 @router.get("/health")

@@ -86,12 +86,19 @@ def used_phrases() -> Iterator[str]:
             and isinstance(node.func, ast.Name)
             and node.func.id in {"message_page", "translate"}
         ):
-            name = ast.literal_eval(node.args[1])
+            name = _literal_or_pattern(node.args[1])
             yield from (name,) if node.func.id == "translate" else (f"{name}.heading", f"{name}.text")
     for tree in templates:
         for call in tree.find_all(nodes.Call):
             if isinstance(call.node, nodes.Name) and call.node.name in {"t", "t_in"}:
                 yield pattern_of(call.args[call.node.name == "t_in"], f"(?:{'|'.join(sorted(words))})")
+
+
+def _literal_or_pattern(node: ast.expr) -> str:
+    """The name that the code gives, or a pattern if it takes the end of the name from a value."""
+    if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+        return re.escape(str(node.values[0].value)) + r"\w+"
+    return str(ast.literal_eval(node))
 
 
 def pattern_of(phrase: nodes.Expr, any_word: str) -> str:
