@@ -72,8 +72,8 @@ def find_papers(session: Session, query: SearchQuery, *, limit: int, offset: int
 
 
 def papers_at(session: Session, part: str) -> Sequence[Paper]:
-    """The papers in force of which a text or the address contains a part, such as an arXiv number; the newest first."""
-    return session.scalars(_matching(SearchQuery((fold(part),))).order_by(Paper.number.desc())).all()
+    """The papers in force of which a text or the address contains a part, such as an arXiv number; the first ones first."""
+    return session.scalars(_matching(SearchQuery((fold(part),))).order_by(Paper.number)).all()
 
 
 def count_papers(session: Session, query: SearchQuery) -> int:

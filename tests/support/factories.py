@@ -30,6 +30,7 @@ from issues.models import Issue, Paper, Revision
 from issues.parse.content import IssueContent, PaperContent
 from issues.parse.text import Block, TextRun, to_json
 from issues.parse.weeks import Week
+from issues.search import search_text
 from issues.serialize import issue_to_json, paper_to_json
 from mailings.context import IntakeRules, MailingRules, clock_from
 from subscribers.accounts import confirm, sign_up
@@ -178,6 +179,7 @@ def add_issue(
             arrival_order=last_number + position,
             position=position,
             content=paper_to_json(content),
+            search_text=search_text(content),
         )
         for position, content in enumerate(issue.papers, start=1)
     ]

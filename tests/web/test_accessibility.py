@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+from sqlalchemy import select
 
 from core.database import Database
 from core.schema import open_database
+from issues.models import Issue
+from issues.queries import papers_in_issue
+from paperboy.web.paper_views import paper_path
 from subscribers.tokens import LinkPurpose
 from tests.support.all_mails import EDITED, summary
 from tests.support.programs import ACCESSIBILITY_VIOLATIONS, TOO_WIDE_ELEMENTS, node_module
@@ -81,10 +85,21 @@ def _public_pages(site: Site) -> dict[str, PageRequest]:
         "not-found": "/x",
         "archive": "/archive",
         "privacy": "/privacy",
+        "help": "/help",
+        "asked": "/asked",
+        "search": "/search?q=모델",
+        "paper": _paper_path(site),
         "longest-issue": f"/archive/{LONGEST_TOPIC_ID}?text=both",
         **{f"issue-in-{text}": f"/archive/{EDITED}?text={text}" for text in ("ko", "en", "both")},
     }
     return {name: _at(site, page) for name, page in paths.items()}
+
+
+def _paper_path(site: Site) -> str:
+    with site.database.sessions() as session:
+        issue = session.scalars(select(Issue).where(Issue.topic_id == LONGEST_TOPIC_ID)).one()
+        first = papers_in_issue(issue)[0]
+        return paper_path(first.number, first.paper.name)
 
 
 # It is long because it lists every page.
@@ -123,6 +138,8 @@ def _subscriber_pages(site: Site, language: str) -> dict[str, PageRequest]:
         "preferences-done": f"{preferences}?done=saved",
         "preferences-with-a-fault": (f"{preferences}/pause", {"until": "yesterday"}),
         "preferences-of-one-who-pauses": site.link(LinkPurpose.PREFERENCES, paused),
+        "history": f"{preferences}/mails",
+        "less": f"{site.link(LinkPurpose.UNSUBSCRIBE, stayed)}?done=less",
         "expired": site.link(LinkPurpose.PREFERENCES, active, days_ago=40),
         "move": moves[moving],
         "moved": (moves[moved], {}),
