@@ -83,6 +83,7 @@ class Paper(Base):
 
     - `arrival_order` is its place in the order of arrival over all issues, which cursors compare. A paper that is restored
       arrives again, so that those who lack it are not past it.
+    - `title_ko` and `title_en` are those of the content, for lists.
     - `search_text` is what the search of the archive reads; see `issues.search`.
     - `late` marks a paper that an edit added.
     - An `archived` paper is kept for the archive and never counts as unread.
@@ -98,6 +99,8 @@ class Paper(Base):
     arrival_order: Mapped[int] = mapped_column(index=True)
     position: Mapped[int]
     content: Mapped[dict[str, Any]]
+    title_ko: Mapped[str] = mapped_column(default="")
+    title_en: Mapped[str] = mapped_column(default="")
     search_text: Mapped[str] = mapped_column(default="", deferred=True)
     late: Mapped[bool] = mapped_column(default=False)
     archived: Mapped[bool] = mapped_column(default=False)

@@ -51,9 +51,16 @@ def apply_papers(
             issue.papers.append(row)
         elif position in changes.touched and is_edit:
             row.corrected_at = now
-        row.position, row.content, row.search_text = position, paper_to_json(parsed), search_text(parsed)
+        row.position = position
+        set_content(row, parsed)
     added = tuple(name for name in changes.added if name not in restored)
     return replace(changes, added=added, restored=tuple(restored))
+
+
+def set_content(row: Paper, paper: PaperContent) -> None:
+    """Store what a paper says, and what lists and the search read of it."""
+    row.content, row.search_text = paper_to_json(paper), search_text(paper)
+    row.title_ko, row.title_en = paper.title_ko, paper.title_en
 
 
 def _last(session: Session) -> tuple[int, int]:
@@ -123,8 +130,8 @@ def take_over_withdrawn(session: Session, issue: Issue, now: datetime) -> None:
     for new in [row for row in issue.papers if row.withdrawn_at is None]:
         old = withdrawn.get(paper_content(new).work)
         if old:
-            old.issue, old.position, old.content = issue, new.position, new.content
-            old.search_text = new.search_text
+            old.issue, old.position = issue, new.position
+            set_content(old, paper_content(new))
             order = _restore(old, order, now)
             session.delete(new)
     session.flush()

@@ -184,9 +184,8 @@ def titles_by_topic(session: Session) -> dict[int, list[PaperTitle]]:
 
 def paper_titles(session: Session) -> list[PaperTitle]:
     """The titles of all papers in published issues, the newest week first. Their texts are not read."""
-    title_en, title_ko = (Paper.content[f"title_{language}"].as_string() for language in ("en", "ko"))
     rows = (
-        select(Issue.topic_id, Paper.number, title_en, title_ko, Issue.changed_at)
+        select(Issue.topic_id, Paper.number, Paper.title_en, Paper.title_ko, Issue.changed_at)
         .join(Issue)
         .where(Issue.revision > 0, Paper.withdrawn_at.is_(None))
         .order_by(Issue.week_start.desc(), Issue.id.desc(), Paper.position)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import Select, String, cast, func, select
+from sqlalchemy import Select, String, cast, select
 from sqlalchemy.orm import Session
 
 from core.languages import TextLanguage
@@ -33,7 +33,7 @@ class SearchQuery:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it would find everything."""
+        """Whether nothing is looked for. Then nothing is found."""
         return not (self.words or self.year or self.tag)
 
 
@@ -65,20 +65,25 @@ def _texts_of(paper: PaperContent) -> Iterator[str]:
     yield paper.url  # so that a paper is found by its arXiv number, too
 
 
-def find_papers(session: Session, query: SearchQuery, *, limit: int, offset: int = 0) -> Sequence[Paper]:
-    """The papers in force that match, of the newest weeks first, in the order of their posts."""
+def find_papers(
+    session: Session, query: SearchQuery, *, limit: int, offset: int = 0
+) -> tuple[int, Sequence[Paper]]:
+    """How many papers in force match, and some of them: of the newest weeks first, in the order of their posts.
+
+    All texts are read once for both.
+    """
+    if query.is_empty:
+        return 0, []
     newest_first = (Issue.week_start.desc(), Issue.id.desc(), Paper.position)
-    return session.scalars(_matching(query).order_by(*newest_first).limit(limit).offset(offset)).all()
+    ids = session.scalars(_matching(query).with_only_columns(Paper.id).order_by(*newest_first)).all()
+    chosen = list(ids[offset : offset + limit])
+    rows = {row.id: row for row in session.scalars(select(Paper).where(Paper.id.in_(chosen)))}
+    return len(ids), [rows[id_] for id_ in chosen]
 
 
 def papers_at(session: Session, part: str) -> Sequence[Paper]:
     """The papers in force of which a text or the address contains a part, such as an arXiv number; the first ones first."""
     return session.scalars(_matching(SearchQuery((fold(part),))).order_by(Paper.number)).all()
-
-
-def count_papers(session: Session, query: SearchQuery) -> int:
-    """How many papers match."""
-    return session.scalar(select(func.count()).select_from(_matching(query).subquery())) or 0
 
 
 def _matching(query: SearchQuery) -> Select[Paper]:

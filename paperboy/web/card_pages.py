@@ -9,15 +9,16 @@ from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
 from core.languages import Language, TextLanguage
-from emails.rendering.subject import full_dates
+from emails.compose import compose
+from emails.rendering.subject import full_dates, headline_of
 from issues.models import Issue, Paper
 from issues.queries import papers_in_issue
 from issues.serialize import paper_content
-from paperboy.web.cards import Card, card_image, icon_image
+from paperboy.web.cards import MAX_LINES, Card, card_image, icon_image
 from paperboy.web.deps import ContextDep, TopicId, WebContext
 from paperboy.web.i18n import translate
 from paperboy.web.issue_views import find_published
-from paperboy.web.paper_views import title_of
+from paperboy.web.paper_views import archive_spec, title_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -45,14 +46,14 @@ def show_home_card(context: ContextDep, language: TextLanguage) -> Response:
 
 @router.get("/cards/issues/{topic_id}-{language}.png")
 def show_issue_card(context: ContextDep, topic_id: TopicId, language: TextLanguage) -> Response:
-    """The card of an issue: its week, and the titles of its first papers."""
+    """The card of an issue: its week, what its papers are called, and the titles of the first ones."""
     with context.database.sessions() as session:
         issue = find_published(session, topic_id)
-        titles = [title_of(arrival.paper, (language,)).text for arrival in papers_in_issue(issue)]
+        papers = papers_in_issue(issue)
         week = full_dates(Language(language), issue.week_start, issue.week_end)
-    heading = translate(language, "issue.heading", week=week)
-    about = translate(language, "card.papers", count=len(titles))
-    return _image(context, Card(context.identity.name, about, heading, tuple(titles[:3])))
+    titles = tuple(title_of(arrival.paper, (language,)).text for arrival in papers)
+    names = headline_of(compose(papers, 0, archive_spec(Language(language)))) if papers else ""
+    return _image(context, Card(context.identity.name, week, names, titles[:MAX_LINES]))
 
 
 @router.get("/cards/papers/{number}-{language}.png")

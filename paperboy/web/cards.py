@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 1200, 630  # pixels, as Facebook, X and Slack show them
 MARGIN = 72
-BRAND_SIZE, SMALL_SIZE, LINE_SIZE = 40, 30, 44
+BRAND_SIZE, SMALL_SIZE = 40, 30
+LINE_HEIGHT = 46
 TITLE_SIZES = (76, 64, 54, 46)  # the largest at which the title fits into its lines
 MAX_TITLE_LINES, MAX_LINES = 3, 3
 _GROUND, _INK, _QUIET, _ACCENT = "#ffffff", "#14181d", "#57606a", "#8a3b12"
@@ -58,13 +59,24 @@ def _draw(card: Card) -> bytes:
     for row in rows:
         draw.text((MARGIN, y), row, font=font, fill=_INK)
         y += int(font.size * 1.3)
-    y = max(y + 18, HEIGHT - MARGIN - len(card.lines[:MAX_LINES]) * 58)
-    for line in card.lines[:MAX_LINES]:
-        draw.text((MARGIN, y), _cut(draw, line, _font(SMALL_SIZE)), font=_font(SMALL_SIZE), fill=_QUIET)
-        y += 48
+    lines = _lines(draw, card)
+    y = max(y + 18, HEIGHT - MARGIN - len(lines) * LINE_HEIGHT)
+    for line in lines:
+        draw.text((MARGIN, y), line, font=_font(SMALL_SIZE), fill=_QUIET)
+        y += LINE_HEIGHT
     output = BytesIO()
     image.quantize(64).save(output, "PNG", optimize=True)
     return output.getvalue()
+
+
+def _lines(draw: "ImageDraw", card: Card) -> list[str]:
+    """The lines below the title. A single one goes on in the next line, and several are cut off where they do not fit."""
+    font = _font(SMALL_SIZE)
+    if len(card.lines) != 1:
+        return [_cut(draw, line, font) for line in card.lines[:MAX_LINES]]
+    rows = _wrapped(draw, card.lines[0], font)
+    first, rest = rows[: MAX_LINES - 1], rows[MAX_LINES - 1 :]
+    return [*first, *([_cut(draw, " ".join(rest), font)] if rest else [])]
 
 
 def _fitted(draw: "ImageDraw", title: str) -> tuple["FreeTypeFont", list[str]]:

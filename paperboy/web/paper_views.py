@@ -19,7 +19,6 @@ from issues.parse.content import PaperContent
 
 MAX_SLUG_CHARACTERS = 60
 ARXIV_WORK = "arxiv:"
-_SPEC = MailSpec(preview_slot("archive"), Language.BOTH, Frequency.WEEKLY)
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,14 @@ class PaperView:
         return {part.language for part in self.texts}
 
 
+def archive_spec(language: Language) -> MailSpec:
+    """The mail whose parts the pages show."""
+    return MailSpec(preview_slot("archive"), language, Frequency.WEEKLY)
+
+
 def paper_view(arrival: Arrival, language: TextLanguage, forum_host: str) -> PaperView:
     """A paper for a page in a language. A picture is shown only if the forum itself has it."""
-    (unit,) = compose([arrival], 0, _SPEC).papers
+    (unit,) = compose([arrival], 0, archive_spec(Language.BOTH)).papers
     title = title_of(arrival.paper, (language,))
     picture = picture_of(unit, title.text, Language(language))
     is_ours = picture is not None and urlsplit(picture.url).hostname == forum_host

@@ -20,7 +20,6 @@ from issues.parse.inline_html import blocks_html
 from issues.queries import papers_in_issue
 from issues.search import (
     MAX_QUERY_CHARACTERS,
-    count_papers,
     find_papers,
     papers_at,
     parse_query,
@@ -151,12 +150,8 @@ def search(
     """The papers whose titles and texts have all of the words, perhaps only of a year or of a topic of the forum."""
     query, language = parse_query(storable(text), year, storable(topic)), page_language(request)
     with context.database.sessions() as session:
-        count = 0 if query.is_empty else count_papers(session, query)
-        rows = (
-            find_papers(session, query, limit=PAPERS_PER_PAGE, offset=(page - 1) * PAPERS_PER_PAGE)
-            if count
-            else []
-        )
+        first = (page - 1) * PAPERS_PER_PAGE
+        count, rows = find_papers(session, query, limit=PAPERS_PER_PAGE, offset=first)
         return render_page(
             request,
             "search.html",

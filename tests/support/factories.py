@@ -180,6 +180,8 @@ def add_issue(
             position=position,
             content=paper_to_json(content),
             search_text=search_text(content),
+            title_ko=content.title_ko,
+            title_en=content.title_en,
         )
         for position, content in enumerate(issue.papers, start=1)
     ]

@@ -20,6 +20,14 @@ from tests.support.site import CHOICE, Site, open_site, path_in
 
 SCREEN_WIDTHS = (375, 1280)
 LONGEST_TOPIC_ID = 9655  # of the sample issues
+DARK_PAGES = {
+    "form-with-a-fault-ko",
+    "issue-in-both-ko",
+    "paper-en",
+    "search-en",
+    "preferences-done-en",
+    "unsubscribed-ko",
+}
 # Pages that take several steps to reach, each with its heading. The headings are compared, because an error page in
 # the place of one of them would be accessible, too.
 EXPECTED_HEADINGS = {
@@ -194,6 +202,13 @@ def test_pages_have_no_accessibility_violations_and_fit_phone_and_desktop_screen
             if pictures:
                 tab.screenshot(path=pictures / f"page-{name}-{width}.png", full_page=True)
         tab.set_viewport_size({"width": SCREEN_WIDTHS[0], "height": 800})
+        if name in DARK_PAGES:
+            tab.emulate_media(color_scheme="dark")
+            found[f"{name}-dark"] = [*tab.evaluate(ACCESSIBILITY_VIOLATIONS)]
+            if pictures:
+                tab.screenshot(path=pictures / f"page-{name}-dark.png", full_page=True)
+            tab.emulate_media(color_scheme="light")
     context.close()
+    assert {f"{name}-dark" for name in DARK_PAGES} <= found.keys()
     assert not summary(found), summary(found)
     assert {name: headings[f"{name}-en"] for name in EXPECTED_HEADINGS} == EXPECTED_HEADINGS
