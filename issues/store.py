@@ -19,7 +19,7 @@ from issues.parse.post import parse
 from issues.parse.text import to_json
 from issues.parse.weeks import Week
 from issues.posts import Post
-from issues.serialize import diff_to_json, issue_to_json, revision_content
+from issues.serialize import diff_to_json, issue_to_json, paper_content, revision_content
 
 
 class StoreError(PaperboyError):
@@ -227,11 +227,7 @@ def _undelete(
         issue.deleted_at, issue.held_revision = None, last.number
         return ApplyResult(issue, Outcome.HELD, problems=content.problems)
     paper_rows.restore_all(session, issue, now)
-    restored = tuple(
-        revision_content(revision_of(issue, issue.revision)).papers[row.position].name
-        for row in issue.papers
-        if row.withdrawn_at is None
-    )
+    restored = tuple(paper_content(row).name for row in issue.papers if row.withdrawn_at is None)
     return ApplyResult(issue, Outcome.CHANGED, IssueDiff(restored=restored))
 
 

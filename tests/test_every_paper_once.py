@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from core.schema import open_database
 from tests.support.simulation.histories import new_coverage, run_histories
 
-HISTORIES = {"sqlite": 40, "postgresql": 25}  # those of PostgreSQL are the first of those of SQLite
+HISTORIES = {"sqlite": 40, "postgresql": 30}  # those of PostgreSQL are the first of those of SQLite
 STEPS = 45
 
 

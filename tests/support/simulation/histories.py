@@ -12,14 +12,15 @@ from tests.support.simulation.editor_rules import EditorRules
 from tests.support.simulation.machine import RULE_NAMES
 from tests.support.simulation.newsletter import titles_only
 from tests.support.simulation.people_rules import OperatorRules, SubscriberRules
-from tests.support.simulation.schedule_rules import ClockRules, ScheduleRules
+from tests.support.simulation.schedule_rules import ClockRules
+from tests.support.simulation.story_rules import StoryRules
 
 # Hypothesis' own way to draw, as an alternative backend. With those it draws each history independently, and otherwise it
 # repeats parts of earlier histories, so that fewer pairs of rules run.
 AVAILABLE_PROVIDERS["independent"] = "hypothesis.internal.conjecture.providers.HypothesisProvider"
 
 
-class NewsletterMachine(EditorRules, SubscriberRules, OperatorRules, ClockRules, ScheduleRules):
+class NewsletterMachine(EditorRules, SubscriberRules, OperatorRules, ClockRules, StoryRules):
     """The state machine with all rules."""
 
 

@@ -111,6 +111,7 @@ class Newsletter:
         self.expectation.note_reading(posts, waiting, mailed, self.now)
         self.forum.unread.clear()
         self._check_in_force(posts)
+        self.now += timedelta(seconds=1)  # no two readings are at the same moment
 
     def take(self, posts: list[SimulatedPost]) -> IngestReport | None:
         """Take posts as an intake does. Returns None if it crashed before anything was stored."""

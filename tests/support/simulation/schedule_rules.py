@@ -108,8 +108,11 @@ class ScheduleRules(SimulationMachine):
         today = newsletter.now.replace(hour=8, minute=0)
         newsletter.now = today if newsletter.now < today else today + timedelta(days=1)
         newsletter.read_forum()
-        newsletter.run(Frequency.DAILY)
-        newsletter.run(Frequency.WEEKLY)
+        self._run_digests()
+
+    def _run_digests(self) -> None:
+        self.newsletter.run(Frequency.DAILY)
+        self.newsletter.run(Frequency.WEEKLY)
 
     @contextmanager
     def _crash_after(self, steps: int) -> Iterator[None]:

@@ -3,6 +3,7 @@
 import email
 import email.policy
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -69,13 +70,14 @@ class AcceptedMail:
 
 @dataclass
 class SimulatedTransport:
-    """Stores accepted mails by Message-ID.
+    """Stores accepted mails by Message-ID, and counts how often each arrived.
 
     `troubles` await the next mails. `interruptions` happen just before the mail with that number is taken.
     `steps_to_crash` counts commits and mails until the process crashes.
     """
 
     accepted: dict[str, AcceptedMail] = field(default_factory=dict)
+    arrivals: Counter[str] = field(default_factory=Counter)
     attempts: int = 0  # including those of repeated mails
     troubles: list[Trouble] = field(default_factory=list)
     interruptions: dict[int, Callable[[], None]] = field(default_factory=dict)
@@ -117,3 +119,5 @@ class SimulatedTransport:
         arrived = AcceptedMail(message.envelope_to, papers)
         known = self.accepted.setdefault(str(mail["Message-ID"]), arrived)
         assert known == arrived, "a repeated mail is the same mail"
+        self.arrivals[str(mail["Message-ID"])] += 1
+        assert self.arrivals[str(mail["Message-ID"])] <= 2, "a mail is repeated once"
