@@ -59,7 +59,18 @@ def sign_up_by_json(site: Site, address: str) -> httpx.Response:
     return site.client.post("/api/subscribers", json={"email": address, **CHOICE})
 
 
-@pytest.mark.parametrize("send_sign_up", [sign_up_by_form, sign_up_by_json])
+def ask_for_settings(site: Site, address: str) -> httpx.Response:
+    return site.client.post("/settings-link", data={"email": address})
+
+
+def ask_for_an_issue(site: Site, address: str) -> httpx.Response:
+    return site.client.post("/archive/9655/copy", data={"email": address})
+
+
+WAYS = [sign_up_by_form, sign_up_by_json, ask_for_settings, ask_for_an_issue]
+
+
+@pytest.mark.parametrize("send_sign_up", WAYS)
 def test_the_answer_is_the_same_whoever_has_the_address(
     populated_site: Site, send_sign_up: Callable[[Site, str], httpx.Response]
 ) -> None:
@@ -124,7 +135,7 @@ def statements_of_answers() -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", record)
 
 
-@pytest.mark.parametrize("send_sign_up", [sign_up_by_form, sign_up_by_json])
+@pytest.mark.parametrize("send_sign_up", WAYS)
 def test_an_answer_takes_the_same_work_whoever_has_the_address(
     populated_site: Site, send_sign_up: Callable[[Site, str], httpx.Response]
 ) -> None:

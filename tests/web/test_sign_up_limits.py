@@ -14,7 +14,7 @@ import pytest
 from core import rate_storage
 from core.database import Database
 from core.rate_storage import open_rate_storage
-from subscribers.signup_limits import SignupLimits, SignupRates
+from subscribers.signup_limits import LARGER_NETWORKS, SignupLimits, SignupRates
 from tests.support.factories import NOW
 from tests.support.servers.redis import RedisServer
 from tests.support.site import Site, open_site, until
@@ -172,3 +172,16 @@ def test_with_redis_two_applications_count_together_and_not_in_the_database(
         assert statuses(second, ["198.51.101.7"], "f.kr") == [303]
         assert any("198.51.100.0" in key for key in redis_server.key_names())
         assert not first.rows()["rate_limit_counts"]
+
+
+def test_a_flood_from_one_48_network_does_not_keep_a_reader_from_elsewhere_from_signing_up(
+    site_with: OpenSite,
+) -> None:
+    with site_with(sign_ups_per_network="3 per hour", sign_ups_in_all="40 per hour") as site:
+        flood = [f"2001:db8:7:{subnet:x}::1" for subnet in range(0, 60 * 256, 256)]
+        answers = statuses(site, flood)
+        assert answers.count(303) == 3 * LARGER_NETWORKS[48], "each /64 is new, and so is each /56"
+        same_56 = [f"2001:db8:8:{subnet:x}::1" for subnet in range(20)]
+        assert statuses(site, same_56, "second.example").count(303) == 3 * LARGER_NETWORKS[56]
+        assert site.sign_up("reader@elsewhere.example", "2001:db8:9::1").status_code == 303
+        assert site.sign_up("other@elsewhere.example", "198.51.100.1").status_code == 303
