@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
 
 MAX_MESSAGE_BYTES = 20 * 1024 * 1024
+# What the mailbox answers for addresses of these domains, so that failures can be looked at without a real server.
+REFUSALS = {"refused.example": "550 5.2.1 Mailbox is off", "later.example": "451 4.2.0 Try again later"}
 
+MAX_TRACE_BYTES = 1_000  # of the lines that the mailbox writes above a mail
 _sequence = itertools.count()
 
 
@@ -73,6 +76,16 @@ def read_one(folder: Path, key: str) -> StoredMail:
         size=len(_without_trace_lines(content)),
         message=message,
     )
+
+
+def recipient_of(folder: Path, key: str) -> str:
+    """The recipient of the mail with a key, without reading the whole mail.
+
+    Raises:
+        KeyError: the mailbox has none.
+    """
+    with _paths(folder)[key].open("rb") as file:
+        return _recipient_of(file.read(MAX_TRACE_BYTES))
 
 
 def delete_mails_to(folder: Path, address: str) -> None:
@@ -146,6 +159,15 @@ class _Handler:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    async def handle_RCPT(  # noqa: N802  aiosmtpd's name
+        self, _server: "SMTP", _session: "Session", envelope: "Envelope", address: str, options: list[str]
+    ) -> str:
+        if refusal := REFUSALS.get(address.rpartition("@")[2].lower()):
+            return refusal
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 OK"
 
     async def handle_DATA(self, _server: "SMTP", _session: "Session", envelope: "Envelope") -> str:  # noqa: N802  aiosmtpd's name
         content = envelope.original_content or b""

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -48,12 +49,15 @@ _templates = Environment(
 
 
 @contextmanager
-def serve_mailbox(folder: Path, port: int) -> Iterator[str]:
+def serve_mailbox(
+    folder: Path, port: int, zone: ZoneInfo | None = None, shown_first: str = ""
+) -> Iterator[str]:
     """Serve the page of a mailbox on 127.0.0.1 while the context lasts, and yield its URL.
 
-    Port 0 means any free port.
+    Port 0 means any free port. Times are in the `zone`, or in that of this machine. The page opens with the newest mail
+    to the recipient `shown_first`, or with the newest of all.
     """
-    with _Server(folder, port) as server:
+    with _Server(folder, port, zone, shown_first) as server:
         # The argument is the poll interval in seconds: how fast a shutdown is noticed.
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="mailbox page")
         thread.start()
@@ -72,6 +76,7 @@ class _Query:
     view: Literal["html", "text", "source"] = "html"
     width: Literal["phone", "desktop"] = "desktop"
     page: int = 1
+    to: str = ""
 
     @classmethod
     def parse(cls, query: str) -> "_Query":
@@ -83,17 +88,25 @@ class _Query:
             view="text" if view == "text" else "source" if view == "source" else "html",
             width="phone" if values.get("width") == "phone" else "desktop",
             page=int(page) if re.fullmatch(r"[1-9][0-9]{0,6}", page) else 1,
+            to=values.get("to", ""),
         )
 
     def link(self, **changes: str | int | None) -> str:
         """The URL of the page with these parameters, apart from `changes`."""
-        values = {"mail": self.mail, "view": self.view, "width": self.width, "page": self.page} | changes
+        values: dict[str, str | int | None] = {
+            "mail": self.mail,
+            "view": self.view,
+            "width": self.width,
+            "page": self.page,
+            "to": self.to or None,
+        }
+        values |= changes
         return "/?" + urlencode({name: value for name, value in values.items() if value is not None})
 
 
 class _Server(ThreadingHTTPServer):
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, port: int, zone: ZoneInfo | None, shown_first: str) -> None:
+        self.folder, self.zone, self.shown_first = folder, zone, shown_first
         super().__init__(("127.0.0.1", port), _RequestHandler)
 
 
@@ -124,7 +137,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
 
     def _send_page(self, query: _Query) -> None:
         nonce = secrets.token_urlsafe(16)
-        self._send(_render_page(self.server.folder, query, nonce), PAGE_POLICY.format(nonce=nonce))
+        self._send(_render_page(self.server, query, nonce), PAGE_POLICY.format(nonce=nonce))
 
     def _send_mail(self, key: str) -> None:
         html = _part(mailbox.read_one(self.server.folder, key).message, "html") or ""
@@ -144,19 +157,24 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _render_page(folder: Path, query: _Query, nonce: str) -> str:
-    newest_first = mailbox.keys(folder)[::-1]
+def _render_page(server: _Server, query: _Query, nonce: str) -> str:
+    folder = server.folder
+    recipients = {key: mailbox.recipient_of(folder, key) for key in mailbox.keys(folder)[::-1]}
+    newest_first = [key for key, to in recipients.items() if query.to in {"", to}]
     start = (query.page - 1) * MAILS_PER_PAGE
     mails = [mailbox.read_one(folder, key) for key in newest_first[start : start + MAILS_PER_PAGE]]
+    first = next((key for key in newest_first if recipients[key] == server.shown_first), "")
+    opened = query.mail or (first if query == _Query() else "")
     # Without a mail in the query the newest mail of the page is shown.
-    shown = mailbox.read_one(folder, query.mail) if query.mail else mails[0] if mails else None
+    shown = mailbox.read_one(folder, opened) if opened else mails[0] if mails else None
     return _templates.get_template("mailbox.html").render(
         nonce=nonce,
         query=query,
         sandbox=SANDBOX,
         total=len(newest_first),
         has_older=start + MAILS_PER_PAGE < len(newest_first),
-        rows=[_row(mail) for mail in mails],
+        rows=[_row(mail, server.zone) for mail in mails],
+        readers=sorted(set(recipients.values())),
         shown=shown,
         headers=_headers(shown) if shown else [],
         has_html=shown is not None and _part(shown.message, "html") is not None,
@@ -164,7 +182,7 @@ def _render_page(folder: Path, query: _Query, nonce: str) -> str:
     )
 
 
-def _row(mail: mailbox.StoredMail) -> dict[str, str]:
+def _row(mail: mailbox.StoredMail, zone: ZoneInfo | None) -> dict[str, str]:
     html = _part(mail.message, "html")
     # The size is that of the HTML part, because Gmail cuts it off at 102 KB.
     return {
@@ -172,7 +190,7 @@ def _row(mail: mailbox.StoredMail) -> dict[str, str]:
         "to": mail.to,
         "subject": mail.subject,
         "iso_time": mail.date.isoformat(),
-        "time": f"{mail.date.astimezone():%d %b %H:%M}",
+        "time": f"{mail.date.astimezone(zone):%d %b %H:%M}",
         "size": "no HTML" if html is None else f"{len(html.encode('utf-8', 'replace')) / 1024:.1f} KB",
     }
 

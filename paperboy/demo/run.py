@@ -5,10 +5,11 @@ Afterwards it serves a page with the mailbox, and the web pages of Paperboy to s
 
 import logging
 import os
+import secrets
 import shutil
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -39,6 +40,12 @@ SUBSCRIBERS = (
     ("seoyeon@example.com", "이서연", Choices(Language.BOTH, Frequency.WEEKLY)),
     ("daniel@example.com", "", Choices(Language.BOTH, Frequency.DAILY, Detail.BRIEF)),
 )
+# They join before the last week, and the embedded mailbox does not accept their mails.
+TROUBLED = (
+    ("hyunwoo@refused.example", "정현우", Choices(Language.KO, Frequency.WEEKLY)),
+    ("grace@later.example", "Grace", Choices(Language.EN, Frequency.WEEKLY)),
+)
+SHOWN_FIRST = "seoyeon@example.com"  # whose last weekly mail the mailbox page opens with
 WORKDAYS = 5  # the daily digest runs on so many days after each weekly one
 EDITED_WEEK = 2  # the week whose post is edited, counted from 1
 EDIT_DAY = 2  # days after the Monday of that week's digest
@@ -60,9 +67,9 @@ def run_demo(folder: Path, *, once: bool, port: int, web_port: int) -> None:
         _set_environment(folder, forum.feed_url, web_port)
         database = open_database(load_settings().database_url)
         forum.state.weeks = 0
-        _sign_up_subscribers(database, _monday_after(0) - timedelta(days=2))
+        _sign_up(database, SUBSCRIBERS, _monday_after(0) - timedelta(days=2))
         typer.echo("Starting Prefect (about ten seconds) …")
-        _run_weeks(forum)
+        _run_weeks(forum, database)
     _print_table(folder / "mailbox")
     if not once:
         _serve_pages(folder / "mailbox", port, web_port)
@@ -79,6 +86,7 @@ def _set_environment(folder: Path, feed_url: str, web_port: int) -> None:
         "PAPERBOY_ALLOWED_HOSTS": "127.0.0.1",
         "PAPERBOY_BASE_URL": f"http://127.0.0.1:{web_port}",
         "PAPERBOY_SECRET_KEY": "only for the demo, not a secret",
+        "PAPERBOY_OPERATOR_TOKEN": secrets.token_urlsafe(18),
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # The start takes about ten seconds, and much longer on a busy machine.
@@ -87,9 +95,9 @@ def _set_environment(folder: Path, feed_url: str, web_port: int) -> None:
     }
 
 
-def _sign_up_subscribers(database: Database, now: datetime) -> None:
+def _sign_up(database: Database, people: Sequence[tuple[str, str, Choices]], now: datetime) -> None:
     with database.sessions.begin() as session:
-        for address, name, choices in SUBSCRIBERS:
+        for address, name, choices in people:
             subscriber = sign_up(session, address, **vars(choices), name=name, now=now)
             confirm(session, subscriber, now)
 
@@ -101,7 +109,7 @@ def _monday_after(week: int) -> datetime:
     return datetime(end.year, end.month, end.day, 23, 0, tzinfo=UTC)
 
 
-def _run_weeks(forum: Forum) -> None:
+def _run_weeks(forum: Forum, database: Database) -> None:
     # Prefect reads its settings from the environment when it is imported, so it is imported only now.
     from flows.digest import digest  # noqa: PLC0415
     from flows.ingest import ingest  # noqa: PLC0415
@@ -111,6 +119,8 @@ def _run_weeks(forum: Forum) -> None:
         monday = _monday_after(week)
         forum.state.weeks = week + 1
         published = monday - timedelta(hours=2)
+        if week == len(weeks()) - 1:
+            _sign_up(database, TROUBLED, published - timedelta(days=1))
         _print_result(published, ingest(now=published), "ingest")
         _print_result(monday, digest(Frequency.WEEKLY, now=monday), "weekly digest")
         for day in range(WORKDAYS):
@@ -120,6 +130,9 @@ def _run_weeks(forum: Forum) -> None:
                 edited = morning - timedelta(hours=2)
                 _print_result(edited, ingest(now=edited), "ingest after an edit of the post")
             _print_result(morning, digest(Frequency.DAILY, now=morning), "daily digest")
+    forum.state.untitled = True
+    saturday = monday + timedelta(days=WORKDAYS)
+    _print_result(saturday, ingest(now=saturday), "ingest after an edit that loses a title")
 
 
 def _print_result(moment: datetime, result: dict[str, object], what: str) -> None:
@@ -156,10 +169,12 @@ def _serve_pages(folder: Path, port: int, web_port: int) -> None:
     with (
         _until_interrupted(),
         served(create_app(), "127.0.0.1", web_port) as pages,
-        serve_mailbox(folder, port) as mailbox_url,
+        serve_mailbox(folder, port, load_settings().zone, SHOWN_FIRST) as mailbox_url,
     ):
         typer.echo(f"The mailbox: {mailbox_url}")
-        typer.echo(f"The pages: {pages}/ (sign up there and look for the mail in the mailbox; Ctrl+C ends)")
+        typer.echo(f"The pages: {pages}/ (sign up there and look for the mail in the mailbox)")
+        token = os.environ["PAPERBOY_OPERATOR_TOKEN"]
+        typer.echo(f"The operator's pages: {pages}/operator with the token {token} (Ctrl+C ends)")
         signal.pause()
 
 
