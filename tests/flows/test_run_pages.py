@@ -10,6 +10,7 @@ from prefect.client.schemas.filters import (
     ArtifactFilterFlowRunId,
     FlowRunFilter,
     FlowRunFilterId,
+    FlowRunFilterStartTime,
     LogFilter,
     LogFilterFlowRunId,
 )
@@ -36,7 +37,9 @@ ADDRESSES = ("minji@example.com", "bob@example.com", "full@example.com")
 def last_run() -> FlowRun:
     """The flow run that began last."""
     with get_client(sync_client=True) as client:
-        return client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+        has_begun = FlowRunFilter(start_time=FlowRunFilterStartTime(is_null_=False))
+        runs = client.read_flow_runs(flow_run_filter=has_begun, sort=FlowRunSort.START_TIME_DESC, limit=1)
+    return runs[0]
 
 
 def task_names(run: FlowRun) -> list[str]:

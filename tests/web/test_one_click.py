@@ -1,7 +1,7 @@
 """Unsubscribing with one click by the header of a mail, as mail clients do it (RFC 8058), and by its link."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import httpx
 import pytest
@@ -52,7 +52,9 @@ def test_the_next_digest_skips_an_unsubscribed_subscriber_with_the_reason(
     post(unsubscribe_url, "urlencoded")
     with site.database.sessions.begin() as session:
         add_issue(session, topic_id=9002)
-    site.clock.ahead = timedelta(days=6)
+    now = site.settings.local(datetime.now(UTC))
+    next_week = datetime.combine(now.date() + timedelta(days=7 - now.weekday()), time(), now.tzinfo)
+    site.clock.ahead = next_week - now
     report = site.digest()
     assert (report.candidates, report.sent, report.reasons) == (1, 0, {"unsubscribed": 1})
     site.clock.ahead = timedelta(days=14)
