@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 20 * 1024 * 1024
 # What the mailbox answers for addresses of these domains, so that failures can be looked at without a real server.
 REFUSALS = {"refused.example": "550 5.2.1 Mailbox is off", "later.example": "451 4.2.0 Try again later"}
-
 MAX_TRACE_BYTES = 1_000  # of the lines that the mailbox writes above a mail
+
 _sequence = itertools.count()
 
 
@@ -78,14 +78,13 @@ def read_one(folder: Path, key: str) -> StoredMail:
     )
 
 
-def recipient_of(folder: Path, key: str) -> str:
-    """The recipient of the mail with a key, without reading the whole mail.
-
-    Raises:
-        KeyError: the mailbox has none.
-    """
-    with _paths(folder)[key].open("rb") as file:
-        return _recipient_of(file.read(MAX_TRACE_BYTES))
+def recipients(folder: Path) -> dict[str, str]:
+    """The recipient of each mail by its key, the newest last, without reading whole mails."""
+    found = {}
+    for key, path in sorted(_paths(folder).items()):
+        with path.open("rb") as file:
+            found[key] = _recipient_of(file.read(MAX_TRACE_BYTES))
+    return found
 
 
 def delete_mails_to(folder: Path, address: str) -> None:

@@ -159,8 +159,8 @@ class _RequestHandler(BaseHTTPRequestHandler):
 
 def _render_page(server: _Server, query: _Query, nonce: str) -> str:
     folder = server.folder
-    recipients = {key: mailbox.recipient_of(folder, key) for key in mailbox.keys(folder)[::-1]}
-    newest_first = [key for key, to in recipients.items() if query.to in {"", to}]
+    recipients = mailbox.recipients(folder)
+    newest_first = [key for key in reversed(recipients) if query.to in {"", recipients[key]}]
     start = (query.page - 1) * MAILS_PER_PAGE
     mails = [mailbox.read_one(folder, key) for key in newest_first[start : start + MAILS_PER_PAGE]]
     first = next((key for key in newest_first if recipients[key] == server.shown_first), "")

@@ -130,9 +130,9 @@ def _run_weeks(forum: Forum, database: Database) -> None:
                 edited = morning - timedelta(hours=2)
                 _print_result(edited, ingest(now=edited), "ingest after an edit of the post")
             _print_result(morning, digest(Frequency.DAILY, now=morning), "daily digest")
-    forum.state.untitled = True
+    forum.state.unlinked = True
     saturday = monday + timedelta(days=WORKDAYS)
-    _print_result(saturday, ingest(now=saturday), "ingest after an edit that loses a title")
+    _print_result(saturday, ingest(now=saturday), "ingest after an edit that loses a link")
 
 
 def _print_result(moment: datetime, result: dict[str, object], what: str) -> None:

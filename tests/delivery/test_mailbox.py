@@ -103,3 +103,11 @@ def test_a_mail_over_the_size_limit_is_rejected(client: smtplib.SMTP) -> None:
     client.ehlo()
     assert client.esmtp_features["size"] == str(MAX_MESSAGE_BYTES)
     assert client.mail(SENDER, [f"SIZE={MAX_MESSAGE_BYTES + 1}"])[0] == 552
+
+
+def test_the_domains_for_trials_are_refused_for_good_or_for_now(folder: Path, client: smtplib.SMTP) -> None:
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as error:
+        client.sendmail(SENDER, ["a@refused.example", "b@Later.Example"], PLAIN)
+    codes = {address: code for address, (code, _) in error.value.recipients.items()}
+    assert codes == {"a@refused.example": 550, "b@Later.Example": 451}
+    assert read(folder) == []

@@ -4,6 +4,7 @@ import smtplib
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -26,13 +27,17 @@ def page(folder: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-def deliver(folder: Path, *subjects: str, html: str = "<p>주간 논문</p>") -> None:
+def deliver(
+    folder: Path, *subjects: str, html: str = "<p>주간 논문</p>", to: str = RECIPIENT, date: str = ""
+) -> None:
     with mailbox_server(folder) as port, smtplib.SMTP("127.0.0.1", port) as client:
         for subject in subjects:
             mail = EmailMessage()
             mail["Subject"] = subject
             mail["From"] = "news@example.com"
-            mail["To"] = RECIPIENT
+            mail["To"] = to
+            if date:
+                mail["Date"] = date
             mail.set_content("The text part")
             mail.add_alternative(html, subtype="html")
             client.send_message(mail)
@@ -114,3 +119,31 @@ def test_viewing_a_mail_changes_nothing_on_disk(folder: Path, page: httpx.Client
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     page.get("/", params={"mail": keys(folder)[0], "view": "source"}).raise_for_status()
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_the_page_opens_with_the_newest_mail_to_the_reader_who_is_shown_first(folder: Path) -> None:
+    deliver(folder, "Old", "Newest for her", to="seoyeon@example.com")
+    deliver(folder, "Newest of all")
+    with serve_mailbox(folder, 0, shown_first="seoyeon@example.com") as url:
+        html = httpx.get(url, trust_env=False).text
+    heading = LexborHTMLParser(html).css_first(".about h2")
+    assert heading is not None
+    assert heading.text() == "Newest for her"
+
+
+def test_a_click_on_a_reader_shows_only_her_mails(folder: Path, page: httpx.Client) -> None:
+    deliver(folder, "Hers", to="seoyeon@example.com")
+    deliver(folder, "His", to="daniel@example.com")
+    links = {
+        node.text(): node.attributes["href"]
+        for node in LexborHTMLParser(page.get("/").text).css(".readers a")
+    }
+    assert subjects_on(page.get(str(links["seoyeon"])).text) == ["Hers"]
+    assert subjects_on(page.get(str(links["everyone"])).text) == ["His", "Hers"]
+
+
+def test_times_are_those_of_the_zone(folder: Path) -> None:
+    deliver(folder, "Monday", date="Sun, 08 Mar 2026 23:00:00 +0000")
+    with serve_mailbox(folder, 0, ZoneInfo("Asia/Seoul")) as url:
+        html = httpx.get(url, trust_env=False).text
+    assert "09 Mar 08:00" in html

@@ -20,13 +20,13 @@ class ForumState:
     """What the forum shows now.
 
     `weeks` is the number of weekly posts so far, and `edited` says whether one of them has been edited. If it is
-    `untitled`, the first paper of the newest post has lost its title, so that an operator must look at it.
+    `unlinked`, the first paper of the newest post has lost its link, so that an operator must look at it.
     `replies` is the number of replies by topic id.
     """
 
     weeks: int = 3
     edited: bool = False
-    untitled: bool = False
+    unlinked: bool = False
     emoji_set: str = EMOJI_SET
     replies: dict[int, int] = field(default_factory=dict)
 
@@ -60,15 +60,15 @@ def published_topics(state: ForumState, origin: str) -> list[Topic]:
     """The topics that the forum shows in a state, newest first."""
     # The news topic is always there, also before the first week is published.
     published = list(weeks(edited=state.edited)[: state.weeks])
-    if state.untitled:
-        published[-1] = _without_first_title(published[-1])
+    if state.unlinked:
+        published[-1] = _without_first_link(published[-1])
     topics = [_news_topic(state, origin), *(_week_topic(week, state, origin) for week in published)]
     return sorted(topics, key=lambda topic: topic.created_at, reverse=True)
 
 
-def _without_first_title(week: SampleWeek) -> SampleWeek:
+def _without_first_link(week: SampleWeek) -> SampleWeek:
     first, *others = week.papers
-    return replace(week, version=week.version + 1, papers=(replace(first, title_ko="", title_en=""), *others))
+    return replace(week, version=week.version + 1, papers=(replace(first, link=""), *others))
 
 
 def feed_xml(topics: list[Topic], origin: str) -> str:
