@@ -2,7 +2,8 @@
 
 import signal
 import sys
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -31,8 +32,18 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # 128 and the number of 
 app = typer.Typer(no_args_is_help=True)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"paperboy {version('paperboy')}")
+        raise typer.Exit
+
+
 @app.callback()
-def name_unknown_settings() -> None:
+def name_unknown_settings(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     """Newsletter pipeline and scheduled mailer for weekly paper posts."""
     if "--help" in sys.argv or sys.argv[1:2] == ["doctor"]:  # the doctor names them among its findings
         return

@@ -180,6 +180,7 @@ def _serve_pages(folder: Path, port: int, web_port: int) -> None:
 
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the demo as Ctrl-C does
     try:
         yield
     except KeyboardInterrupt:

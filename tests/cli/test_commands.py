@@ -1,6 +1,7 @@
 """The `paperboy` command as its users run it, on the sample forum and the embedded mailbox."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -270,3 +271,8 @@ def test_a_copy_that_could_not_be_sent_is_sent_once_by_the_next_attempt(
         assert paperboy(*copy)[0] == 1
     assert paperboy(*copy)[0] == 0
     assert json_of(paperboy("status", "--json"))["deliveries"] == {"sent": 1}
+
+
+def test_the_command_tells_the_version_of_the_project(paperboy: Paperboy) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert paperboy("--version") == (0, f"paperboy {project['version']}\n", "")

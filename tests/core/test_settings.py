@@ -1,8 +1,11 @@
 """Settings that cannot be used are reported in one line each."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from dotenv import dotenv_values
 
 from core.settings import Settings, SettingsError, load_settings
 
@@ -47,3 +50,31 @@ def test_a_name_or_an_address_that_no_mail_can_bear_is_reported_in_one_line(
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert str(caught.value).splitlines() == [f"PAPERBOY_{name}: {line}"]
+
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_every_setting_is_in_the_readme_and_in_the_example() -> None:
+    settings = {f"PAPERBOY_{name.upper()}" for name in Settings.model_fields}
+    example = (PROJECT / "docs" / "example.env").read_text("utf-8")
+    assert set(re.findall(r"^#?(PAPERBOY_[A-Z_]+)=", example, re.MULTILINE)) == settings
+    assert (
+        set(re.findall(r"^\| `(PAPERBOY_[A-Z_]+)`", (PROJECT / "README.md").read_text("utf-8"), re.MULTILINE))
+        == settings
+    )
+
+
+def test_the_example_of_settings_can_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    example = PROJECT / "docs" / "example.env"
+    (tmp_path / ".env").write_bytes(example.read_bytes())
+    shown = {name: value for name, value in dotenv_values(example).items() if name.startswith("PAPERBOY_")}
+    assert load_settings().operator == shown["PAPERBOY_OPERATOR"]
+
+
+def test_what_the_example_leaves_out_is_valid_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    example = (PROJECT / "docs" / "example.env").read_text("utf-8")
+    (tmp_path / ".env").write_text(re.sub(r"^#(PAPERBOY_)", r"\1", example, flags=re.MULTILINE), "utf-8")
+    assert load_settings().api_origins == ("https://forum.example.org",)
