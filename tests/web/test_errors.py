@@ -128,7 +128,7 @@ def test_a_bug_in_a_query_is_a_server_error_and_logged_with_its_traceback(
     def failing_query(*_: object) -> None:
         raise error("SELECT", {}, Exception("no such thing"))
 
-    monkeypatch.setattr(archive, "all_issues", failing_query)
+    monkeypatch.setattr(archive, "published_issues", failing_query)
     assert shared_sample_site.client.get("/archive").status_code == 500
     until(lambda: [record for record in caplog.records if record.exc_info], "the traceback")
 
