@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import DatabaseError, open_engine
 from delivery.context import Clock
-from paperboy.doctor.findings import Finding, failed, ok, warning
+from monitoring.findings import Finding, failed, ok, warning
 from paperboy.doctor.tls import tls_context
 
 NAME = "clock"

@@ -7,7 +7,7 @@ from pathlib import Path
 from core.settings import Settings, SettingsError, load_settings, unknown_settings
 from delivery.transport.smtp.server import SmtpServer, SmtpUrlError, parse_smtp_urls
 from emails.mime.dkim_signing import DkimKeyError, DkimSigner, load_signer
-from paperboy.doctor.findings import Finding, failed, ok, warning
+from monitoring.findings import Finding, failed, ok, warning
 
 NAME = "settings"
 MIN_KEY_BYTES = 16

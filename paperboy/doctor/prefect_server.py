@@ -13,7 +13,7 @@ import httpx
 import yaml
 
 from core.settings import read_env_file
-from paperboy.doctor.findings import Finding, failed, ok, warning
+from monitoring.findings import Finding, failed, ok, warning
 from paperboy.doctor.tls import tls_context
 
 NAME = "Prefect"

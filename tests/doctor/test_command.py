@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from monitoring.findings import Finding, ok
 from paperboy.cli.main import main
-from paperboy.doctor.findings import Check, Finding, ok, run_checks
+from paperboy.doctor.checks import Check, run_checks
 from tests.support.installation import SENDS_FROM, Installation
 
 
