@@ -1,10 +1,12 @@
 """Checks the settings and the key that signs links: values that are invalid, unknown or readable by others."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.settings import Settings, SettingsError, load_settings, unknown_settings
+from core.languages import TextLanguage
+from core.settings import Settings, SettingsError, load_settings, read_env_file, unknown_settings
 from delivery.transport.smtp.server import SmtpServer, SmtpUrlError, parse_smtp_urls
 from emails.mime.dkim_signing import DkimKeyError, DkimSigner, load_signer
 from monitoring.findings import Finding, failed, ok, warning
@@ -81,3 +83,10 @@ def _check_key_file(name: str, path: Path) -> Finding:
     if mode & 0o077:
         return warning(name, f"other users can read {path} (mode {mode:o})", f"chmod 600 {path}")
     return ok(name, f"only the owner can read {path}")
+
+
+def operator_language() -> TextLanguage:
+    """The language of the operator, also where the settings cannot be used. What is no language gives English."""
+    variables = {name.upper(): value for name, value in {**read_env_file(), **os.environ}.items()}
+    value = variables.get("PAPERBOY_OPERATOR_LANGUAGE", "")
+    return TextLanguage(value) if value in set(TextLanguage) else TextLanguage.EN

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 POLICIES = ("none", "quarantine", "reject")
 MAX_LABELS = 8  # of the names that are asked for one domain (RFC 9989, 4.10)
 
-_VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)", re.IGNORECASE)
+_VERSION = re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)", re.IGNORECASE)
 _VALUES = {"p": POLICIES, "sp": POLICIES, "np": POLICIES, "t": ("y", "n"), "psd": ("y", "n", "u")}
 
 TextsAt = Callable[[str], Sequence[str]]  # the TXT records of a name

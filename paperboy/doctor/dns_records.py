@@ -78,7 +78,7 @@ def _spf_finding(
             _evaluate_spf(dns_client, record, domain, ANY_ADDRESS)
     except spf.SpfRecordError as error:
         problem = f"receivers cannot evaluate the record: {error}: {record}"
-        return failed(name, problem, "correct that part of the record, or remove what it refers to in vain")
+        return failed(name, problem, "correct or remove that part of the record")
     return _spf_verdict(name, record, results)
 
 

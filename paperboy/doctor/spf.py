@@ -123,9 +123,10 @@ def _first_match(record: str, domain: str, address: str, lookups: Lookups) -> st
 def _match_of(domain: str, address: str, lookups: Lookups) -> str | None:
     """The first match in the record of another domain, which was included or redirected to."""
     records = lookups.records(domain)
-    if len(records) != 1:
-        has = f"has {len(records)} SPF records" if records else "has no SPF record"
-        raise SpfRecordError(f"{domain}, which it refers to, {has}")
+    if not records:
+        raise SpfRecordError(f"{domain}, which it refers to, has no SPF record")
+    if len(records) > 1:
+        raise SpfRecordError(f"{domain}, which it refers to, has {len(records)} SPF records")
     return _first_match(records[0], domain, address, lookups)
 
 
