@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.languages import TextLanguage
-from monitoring.translation import translate
+from monitoring.translation import translate_finding
 
 State = Literal["ok", "warning", "failed"]
 MAX_TEXT_CHARS = 300  # characters of a text, which may come from a server
@@ -25,7 +25,8 @@ class Finding:
     def line(self, language: TextLanguage = TextLanguage.EN) -> str:
         """The finding as a line for the operator."""
         state, name, problem, remedy = (
-            one_line(translate(language, text)) for text in (self.state, self.name, self.problem, self.remedy)
+            one_line(translate_finding(language, text))
+            for text in (self.state, self.name, self.problem, self.remedy)
         )
         line = f"{state:<8} {name}: {problem}"
         return f"{line} -> {remedy}" if remedy else line

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.languages import TextLanguage
-from monitoring.translation import catalogue, translate
+from monitoring.translation import catalogue, translate, translate_finding
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
@@ -118,7 +118,7 @@ def test_every_finding_of_the_doctor_and_of_a_probe_has_a_translation() -> None:
         (name, text.replace("{}", "7")) for name, text in _spoken_in_findings() if text not in NOT_TRANSLATED
     ]
     assert len(spoken) > 150
-    english = {f"{name}: {text}" for name, text in spoken if translate(TextLanguage.KO, text) == text}
+    english = {f"{name}: {text}" for name, text in spoken if translate_finding(TextLanguage.KO, text) == text}
     assert not sorted(english)
 
 
@@ -151,8 +151,10 @@ def test_a_translation_has_the_braces_of_its_sentence() -> None:
             "The post was not taken over: no paper was found; paper 3 (HRM) has no title, no link.",
             "글을 그대로 싣지 않았습니다. 이유: 논문을 찾지 못했습니다; 논문 3(HRM)에 다음이 없습니다: 제목, 링크",
         ),
+        ("What failed: DKIM; arrival.", "실패한 항목: DKIM; 도착"),
         ("a sentence that nobody has translated", "a sentence that nobody has translated"),
         ("450 4.2.1 words of a server", "450 4.2.1 words of a server"),
+        ("mail.example says no for now", "mail.example says no for now"),  # like a finding, and none
     ],
 )
 def test_a_stored_sentence_is_translated_with_the_reasons_in_it(english: str, korean: str) -> None:
