@@ -43,7 +43,7 @@ def failed_run_alarm(flow: str, reason: str) -> Alarm:
 def probe_alarm(cause: str) -> Alarm:
     """The alarm of a probe that was not well."""
     notice = OperatorNotice(
-        what="a probe mail did not come through as it should",
+        what="the probe found a fault",
         cause=cause,
         remedy=f"Digests go out all the same. Run `paperboy probe`, which says what to do. See {PROBE_GUIDE}",
         facts={},

@@ -28,7 +28,7 @@ def test_the_dashboard_shows_every_metric_and_no_other(sqlite_database: Database
 
 
 def test_the_dashboard_asks_for_labels_and_values_that_exist() -> None:
-    values = {
+    values: dict[str, set[str]] = {
         "status": set(SubscriberStatus),
         "state": set(DeliveryState),
         "kind": set(RunKind),
