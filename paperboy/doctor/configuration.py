@@ -13,7 +13,7 @@ from monitoring.findings import Finding, failed, ok, warning
 
 NAME = "settings"
 MIN_KEY_BYTES = 16
-_GUIDE = "see the table of settings in README.md"
+_CORRECT = "correct it; see the table of settings in README.md"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def check_settings() -> Configuration:
     try:
         settings = load_settings()
     except SettingsError as error:
-        mistakes = [failed(NAME, line, f"correct it; {_GUIDE}") for line in str(error).splitlines()]
+        mistakes = [failed(NAME, line, _CORRECT) for line in str(error).splitlines()]
         return Configuration(None, (), None, (*mistakes, *_unknown_settings()))
     found: list[Finding] = []
     servers: tuple[SmtpServer, ...] = ()
@@ -39,7 +39,7 @@ def check_settings() -> Configuration:
     try:
         servers = parse_smtp_urls(settings.smtp_url.get_secret_value()) if settings.smtp_url else ()
     except SmtpUrlError as error:
-        found.append(failed(NAME, str(error), f"correct it; {_GUIDE}"))
+        found.append(failed(NAME, str(error), _CORRECT))
     try:
         if settings.dkim_key_file:
             signer = load_signer(settings.dkim_selector, settings.dkim_key_file)
@@ -56,7 +56,7 @@ def check_settings() -> Configuration:
 
 def _unknown_settings() -> Iterator[Finding]:
     for setting in unknown_settings():
-        yield warning(NAME, str(setting), f"check its spelling; {_GUIDE}")
+        yield warning(NAME, str(setting), "check its spelling; see the table of settings in README.md")
 
 
 def check_secret_key(settings: Settings) -> Iterator[Finding]:
