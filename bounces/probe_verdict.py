@@ -35,13 +35,13 @@ def judge(headers: Message, address: str, domain: str, authserv_id: str) -> Iter
             "check that it still writes Authentication-Results under this name",
         )
         return
-    for name, method in (
-        (f"DKIM at {address}", "dkim"),
-        (f"SPF at {address}", "spf"),
-        (f"DMARC at {address}", "dmarc"),
-    ):
-        named = [entry for entry in results if entry.method == method]
-        yield _judge_results(name, method.upper(), named, authserv_id, domain)
+    yield _judge_results(
+        f"DKIM at {address}", "DKIM", _about_our_signature(results, domain), authserv_id, domain
+    )
+    yield _judge_results(f"SPF at {address}", "SPF", _about_our_envelope(results), authserv_id, domain)
+    dmarc = [entry for entry in results if entry.method == "dmarc"]
+    if dmarc:  # not every server judges DMARC
+        yield _judge_results(f"DMARC at {address}", "DMARC", dmarc, authserv_id, domain)
 
 
 def _judge_one_click(headers: Message, address: str) -> Finding:
@@ -66,17 +66,27 @@ def _judge_signature(headers: Message, address: str, domain: str) -> Finding:
     return ok(name, "it covers the sender, the subject and both fields of one-click")
 
 
+def _about_our_signature(results: Sequence[MethodResult], domain: str) -> list[MethodResult]:
+    """The results of DKIM about a signature of ours. One of somebody else, such as the relay's, proves nothing."""
+    return [
+        entry for entry in results if entry.method == "dkim" and _is_aligned(entry.domain or domain, domain)
+    ]
+
+
+def _about_our_envelope(results: Sequence[MethodResult]) -> list[MethodResult]:
+    """The results of SPF, without those about the name that the relay greets with (RFC 8601, 2.7.2)."""
+    return [entry for entry in results if entry.method == "spf" and "smtp.helo" not in entry.properties]
+
+
 def _judge_results(
     name: str, method: str, results: Sequence[MethodResult], server: str, domain: str
 ) -> Finding:
-    # A signature of somebody else, such as the relay's, says nothing about ours.
-    ours = [entry for entry in results if method != "DKIM" or _is_aligned(entry.domain or domain, domain)]
-    if any(entry.result == "pass" for entry in ours):
+    if any(entry.result == "pass" for entry in results):
         return ok(name, f"{server} says pass")
-    if any(entry.result == TEMPORARY for entry in ours):
+    if any(entry.result == TEMPORARY for entry in results):
         return warning(name, f"{server} could not look {method} up for now", "try again later")
-    if ours:
-        return failed(name, f"{server} says {ours[0].result} for {method}", _DOCTOR)
+    if results:
+        return failed(name, f"{server} says {results[0].result} for {method}", _DOCTOR)
     return failed(name, f"{server} says nothing about {method} of {domain}", _DOCTOR)
 
 
