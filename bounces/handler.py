@@ -19,6 +19,7 @@ from bounces.dsn import ADDRESS
 from bounces.inbox import InboxMail, open_inbox
 from bounces.matcher import BouncedSubscriber, find_sender_id, find_subscriber, recipient_of
 from bounces.parser import BounceKind, ParsedBounce, parse_bounce
+from bounces.probe import is_probe
 from core.database import Sessions, advisory_lock
 from core.run_log import RunKind, record_run
 from delivery import events
@@ -42,7 +43,7 @@ class BounceAction(StrEnum):
     SUPPRESSED = "suppressed"
     UNSUBSCRIBED = "unsubscribed"
     COUNTED = "counted"  # the delivery failed, and nothing follows
-    LEFT_ALONE = "left alone"  # delays, auto-replies and the like
+    LEFT_ALONE = "left alone"  # delays, auto-replies, probes and the like
     NOBODYS = "nobody's"  # the mail proves nothing about any subscriber
     KEPT = "kept"  # the mail was not understood
     KNOWN = "known"  # the mail was handled before
@@ -90,7 +91,9 @@ def handle_all(
 
 
 def handle_mail(session: Session, raw: bytes, identity: MailIdentity, now: datetime) -> BounceAction:
-    """Handle one mail and record it. A mail that was handled before changes nothing."""
+    """Handle one mail and record it. A mail that was handled before changes nothing, and neither does a probe of ours."""
+    if is_probe(raw):
+        return BounceAction.LEFT_ALONE
     advisory_lock(session, "bounce mail")  # two readings of one inbox must not both handle a mail
     content_hash = hashlib.sha256(raw).hexdigest()
     if session.scalar(select(BounceMail.id).where(BounceMail.content_hash == content_hash)):

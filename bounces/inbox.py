@@ -5,6 +5,8 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -100,10 +102,39 @@ def open_inbox(url: str) -> Iterator[Iterator[InboxMail]]:
     if isinstance(address, Path):
         yield _maildir_mails(address)
         return
+    with _imap_session(address) as server:
+        yield _imap_mails(server, address)
+
+
+def find_mail(url: str, field: str, value: str, since: datetime) -> bytes | None:
+    """A mail of an inbox, new or read, that came since a time and whose header has a field with a value.
+
+    Nothing is marked as read.
+
+    Raises:
+        InboxError: the inbox cannot be opened or read.
+    """
+    address = parse_inbox_url(url)
+    if isinstance(address, Path):
+        return _find_in_maildir(address, field, value, since)
+    with _imap_session(address) as server:
+        _expect_ok(
+            server.select(f'"{address.mailbox}"', readonly=True), f"there is no mailbox {address.mailbox}"
+        )
+        found = _expect_ok(
+            server.uid("SEARCH", "HEADER", field, value), "the server refuses to search for a mail"
+        )
+        numbers = (found[0] or b"").split()
+        return _fetch(server, numbers[-1].decode("ascii", "replace")) if numbers else None
+
+
+@contextmanager
+def _imap_session(address: ImapAddress) -> Iterator[imaplib.IMAP4]:
+    """A connection with a login, whose errors are one line each."""
     try:
         server = _connect(address)
         try:
-            yield _imap_mails(server, address)
+            yield server
         finally:
             with suppress(imaplib.IMAP4.error, OSError):
                 server.logout()
@@ -125,14 +156,29 @@ def read_mail_file(path: Path) -> bytes:
 
 def _maildir_mails(folder: Path) -> Iterator[InboxMail]:
     """The new mails of a Maildir. Marking one as read moves it from `new/` to `cur/` with the flag S (seen)."""
-    if not (folder / "new").is_dir() or not (folder / "cur").is_dir():
-        raise InboxError(f"{folder} is not a Maildir: it has no folders new and cur")
+    _check_maildir(folder)
     for path in sorted((folder / "new").iterdir())[:MAX_MAILS_PER_READING]:
         try:
             raw = read_mail_file(path)
         except FileNotFoundError:  # another program has read this mail in the meantime
             continue
         yield InboxMail(raw, lambda path=path: _move_to_cur(path))  # type: ignore[misc]  # the default binds path
+
+
+def _check_maildir(folder: Path) -> None:
+    if not (folder / "new").is_dir() or not (folder / "cur").is_dir():
+        raise InboxError(f"{folder} is not a Maildir: it has no folders new and cur")
+
+
+def _find_in_maildir(folder: Path, field: str, value: str, since: datetime) -> bytes | None:
+    _check_maildir(folder)
+    for path in [*(folder / "new").iterdir(), *(folder / "cur").iterdir()]:
+        with suppress(FileNotFoundError):  # another program has moved this mail in the meantime
+            if path.stat().st_mtime >= since.timestamp():
+                raw = read_mail_file(path)
+                if value in BytesHeaderParser().parsebytes(raw).get_all(field, []):
+                    return raw
+    return None
 
 
 def _move_to_cur(path: Path) -> None:
@@ -159,12 +205,17 @@ def _imap_mails(server: imaplib.IMAP4, address: ImapAddress) -> Iterator[InboxMa
     found = _expect_ok(server.uid("SEARCH", "UNSEEN"), "the server refuses to search for unseen mails")
     for uid in (found[0] or b"").split()[:MAX_MAILS_PER_READING]:
         number = uid.decode("ascii", "replace")
-        # BODY.PEEK leaves the mail unseen, so that a crash before its commit does not lose it.
-        response = server.uid("FETCH", number, f"(BODY.PEEK[]<0.{MAX_MAIL_BYTES}>)")
-        parts = _expect_ok(response, "the server refuses to send a mail")
-        raw = next((part[1] for part in parts if isinstance(part, tuple)), None)
+        raw = _fetch(server, number)
         if raw is not None:  # None means that the mail was deleted after the search
             yield InboxMail(raw, lambda number=number: _flag_seen(server, number))  # type: ignore[misc]  # as above
+
+
+def _fetch(server: imaplib.IMAP4, number: str) -> bytes | None:
+    """The first MAX_MAIL_BYTES of a mail, or None if it is not there any more."""
+    # BODY.PEEK leaves the mail unseen, so that a crash before its commit does not lose it.
+    response = server.uid("FETCH", number, f"(BODY.PEEK[]<0.{MAX_MAIL_BYTES}>)")
+    parts = _expect_ok(response, "the server refuses to send a mail")
+    return next((part[1] for part in parts if isinstance(part, tuple)), None)
 
 
 def _flag_seen(server: imaplib.IMAP4, number: str) -> None:

@@ -22,6 +22,7 @@ PaperboyError
 ├── UnrenderedMailError       mailings.next_mail
 ├── ResendError               mailings.resend.request
 ├── InboxError                bounces.inbox
+├── ProbeError                bounces.probe
 ├── SetupError                flows.set_up
 ├── NotSignedInError          paperboy.admin.auth
 └── ForbiddenActionError      paperboy.admin.auth

@@ -204,6 +204,12 @@ class Settings(BaseSettings):
     limits_url: Annotated[SecretStr, AfterValidator(_redis_address)] | None = None
     api_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     inbox_url: Annotated[SecretStr, AfterValidator(_inbox_address)] | None = None
+    probe_to: Annotated[
+        tuple[Annotated[str, AfterValidator(_address)], ...], NoDecode, BeforeValidator(_split)
+    ] = ()
+    probe_authserv_id: str = ""
+    probe_seconds: int = Field(default=120, ge=1, le=3_600)
+    probe_weekly: bool = False
     data_dir: Path = Path("var")
 
     @property

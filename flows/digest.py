@@ -13,6 +13,7 @@ from prefect.deployments import run_deployment
 from core.frequencies import Frequency
 from core.slots import digest_slot
 from delivery.queries import count_slot_by_state
+from flows.operations import probe_first
 from flows.run_events import tell_of_digest, tell_of_issues
 from flows.run_names import digest_name, named
 from flows.run_results import publish_digest, sending_progress, tells_what_is_left
@@ -43,6 +44,7 @@ def digest(frequency: Frequency, senders: int = 1, now: datetime | None = None) 
         feed, rules = settings.feed_url, intake_rules_from(settings)
         news = as_task("read", lambda: read_news(database.sessions, feed, rules, at))
         tell_of_issues(database, news.report, at)
+        probe_first(settings, database, frequency, step=as_task)
         local_now = settings.local(at)
         slot = digest_slot(frequency, local_now)
         with (

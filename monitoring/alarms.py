@@ -23,6 +23,7 @@ MIN_PROVIDER_BOUNCES = 10
 MIN_COMPLAINTS = 3
 NOTABLE_COMPLAINTS, ALARMING_COMPLAINTS = 0.001, 0.003  # of the mails, as Gmail and Yahoo count them
 GUIDE = "docs/operating.md#alarms"
+PROBE_GUIDE = "docs/watching.md#probe"
 PROVIDERS_GUIDE = "docs/sending.md#providers"
 MAX_CAUSE_CHARACTERS = 100
 
@@ -37,6 +38,17 @@ def failed_run_alarm(flow: str, reason: str) -> Alarm:
         facts={"flow": flow},
     )
     return Alarm(cause, notice)
+
+
+def probe_alarm(cause: str) -> Alarm:
+    """The alarm of a probe that was not well."""
+    notice = OperatorNotice(
+        what="the probe found a fault",
+        cause=cause,
+        remedy=f"Digests go out all the same. Run `paperboy probe`, which says what to do. See {PROBE_GUIDE}",
+        facts={},
+    )
+    return Alarm("probe", notice)
 
 
 def issue_alarms(session: Session, now: datetime, held_for: timedelta = MAX_HELD_ALARM) -> Iterator[Alarm]:

@@ -19,14 +19,25 @@ LIST_SEPARATORS = {"; ": "; ", ", no ": ", "}  # between the reasons in one sent
 CODE = "`"  # before and after a command, whose words are not translated
 
 
+FINDING_TABLES = {
+    "doctor",
+    "probe",
+}  # whose sentences are so general that they would match the words of a server
+
+
 def translate(language: TextLanguage, text: str, /, **values: object) -> str:
     """A sentence in a language, with its braces filled in. A sentence that nobody has translated stays English.
 
     With values, `text` is a sentence of the catalogue with braces. Without, it may also be one that is filled in.
     """
     if language == TextLanguage.KO:
-        return _translated(text, values)
+        return _korean().translated(text, values)
     return text.format_map(values) if values else text
+
+
+def translate_finding(language: TextLanguage, text: str) -> str:
+    """A part of a finding of the doctor or of a probe in a language."""
+    return _korean_of_findings().translated(text, {}) if language == TextLanguage.KO else text
 
 
 def translate_day(language: TextLanguage, day: date) -> str:
@@ -34,49 +45,69 @@ def translate_day(language: TextLanguage, day: date) -> str:
     return translate(language, f"{day:%A}")
 
 
-def _translated(text: str, values: Mapping[str, object]) -> str:
-    korean = catalogue()
-    if values:
-        shown = {
-            name: _filled_in(value) if isinstance(value, str) else value for name, value in values.items()
-        }
-        return _formatted(korean.get(text, text), values, shown)
-    return korean.get(text) or _filled_in(text)
+@cache
+def catalogue() -> dict[str, str]:
+    """The Korean of each English sentence. Apart from FINDING_TABLES, the tables only put the sentences in order."""
+    return _korean_of_findings().sentences
 
 
-def _filled_in(text: str) -> str:
-    """The translation of a sentence whose braces are filled in already."""
-    if exact := catalogue().get(text):
-        return exact
-    for pattern in _patterns():
-        values = pattern.match(text)
-        if values is not None:
-            shown = {name: _filled_in(value) for name, value in values.items()}
-            return _formatted(catalogue()[pattern.sentence], values, shown)
-    for english, korean in LIST_SEPARATORS.items():
-        if english in text:
-            return korean.join(map(_filled_in, text.split(english)))
-    return text
+@cache
+def _korean() -> "_Catalogue":
+    return _Catalogue({name: table for name, table in _tables().items() if name not in FINDING_TABLES})
+
+
+@cache
+def _korean_of_findings() -> "_Catalogue":
+    return _Catalogue(_tables())
+
+
+def _tables() -> dict[str, dict[str, str]]:
+    return tomllib.loads(files("monitoring").joinpath("locale", "ko.toml").read_text(encoding="utf-8"))
+
+
+class _Catalogue:
+    """Sentences with their translations, and how they are found for a text."""
+
+    def __init__(self, tables: Mapping[str, Mapping[str, str]]) -> None:
+        self.sentences = {english: korean for table in tables.values() for english, korean in table.items()}
+
+    def translated(self, text: str, values: Mapping[str, object]) -> str:
+        """The translation of a sentence with these values in its braces, or of one that is filled in."""
+        if values:
+            shown = {
+                name: self._filled_in(value) if isinstance(value, str) else value
+                for name, value in values.items()
+            }
+            return _formatted(self.sentences.get(text, text), values, shown)
+        return self.sentences.get(text) or self._filled_in(text)
+
+    def _filled_in(self, text: str) -> str:
+        """The translation of a sentence whose braces are filled in already."""
+        if exact := self.sentences.get(text):
+            return exact
+        for pattern in self._patterns:
+            values = pattern.match(text)
+            if values is not None:
+                shown = {name: self._filled_in(value) for name, value in values.items()}
+                return _formatted(self.sentences[pattern.sentence], values, shown)
+        for english, korean in LIST_SEPARATORS.items():
+            if english in text:
+                return korean.join(map(self._filled_in, text.split(english)))
+        return text
+
+    @cached_property
+    def _patterns(self) -> tuple["_Pattern", ...]:
+        """The sentences with braces and words around them, those with the longest fixed text first: they say most."""
+        found = [_Pattern(sentence) for sentence in self.sentences if "{" in sentence]
+        return tuple(
+            sorted((each for each in found if each.fixed.strip()), key=lambda each: -len(each.fixed))
+        )
 
 
 def _formatted(sentence: str, raw: Mapping[str, object], shown: Mapping[str, object]) -> str:
     """A sentence with its braces filled in: with the raw values in commands, with translated ones elsewhere."""
     pieces = sentence.split(CODE)
     return CODE.join(piece.format_map(raw if index % 2 else shown) for index, piece in enumerate(pieces))
-
-
-@cache
-def catalogue() -> dict[str, str]:
-    """The Korean of each English sentence. The tables of the file only put the sentences in order."""
-    text = files("monitoring").joinpath("locale", "ko.toml").read_text(encoding="utf-8")
-    return {english: korean for table in tomllib.loads(text).values() for english, korean in table.items()}
-
-
-@cache
-def _patterns() -> tuple["_Pattern", ...]:
-    """The sentences with braces and words around them, those with the longest fixed text first: they say most."""
-    found = [_Pattern(sentence) for sentence in catalogue() if "{" in sentence]
-    return tuple(sorted((each for each in found if each.fixed.strip()), key=lambda each: -len(each.fixed)))
 
 
 @dataclass(frozen=True)

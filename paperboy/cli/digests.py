@@ -40,6 +40,7 @@ def digest(
 
 
 def _run(frequency: Frequency, dry_run: bool, now: datetime | None) -> "DigestReport":
+    from flows.operations import probe_first
     from mailings.context import identity_from, intake_rules_from, open_sending_context, rules_from
     from mailings.digest_run import preview_digest, run_digest
     from mailings.intake import read_news
@@ -56,6 +57,7 @@ def _run(frequency: Frequency, dry_run: bool, now: datetime | None) -> "DigestRe
             rules=rules,
         )
     news = read_news(database.sessions, settings.feed_url, intake_rules_from(settings), now_or(now))
+    probe_first(settings, database, frequency)
     with progress_bar() as progress, open_sending_context(settings, database, now) as context:
         report = run_digest(
             context, frequency, local_now=local_now, rules=rules, feed=news.fault, progress=progress

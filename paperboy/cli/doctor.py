@@ -26,14 +26,16 @@ def doctor(
     """Look at everything Paperboy stands on; a line for each thing, with what to do. Ends with 1 if one failed."""
     from mailings.context import clock_from
     from paperboy.doctor.checkup import exit_code, run_checkup
+    from paperboy.doctor.configuration import operator_language
     from subscribers.addresses import normal_address
 
     address = normal_address(send_to) if send_to else ""
     findings = run_checkup(clock_from(None), send_to=address, sends_from=_parse_ip_address(sends_from))
 
     def print_lines() -> None:
+        language = operator_language()
         for finding in findings:
-            typer.echo(finding.line())
+            typer.echo(finding.line(language))
 
     show([asdict(finding) for finding in findings], as_json, print_lines)
     raise typer.Exit(exit_code(findings))

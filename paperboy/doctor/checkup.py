@@ -9,10 +9,13 @@ from sqlalchemy import make_url
 
 from core.settings import Settings
 from delivery.context import Clock
+from delivery.providers import Provider
 from delivery.transport.base import SendError, send_one
 from delivery.transport.smtp.server import SmtpServer
 from emails.identity import MailIdentity
 from mailings.context import open_transport, public_identity
+from monitoring.alarms import PROVIDERS_GUIDE
+from monitoring.findings import Finding, failed, ok, warning
 from monitoring.probe_mail import probe_mail
 from paperboy.doctor import (
     clock_offset,
@@ -24,13 +27,15 @@ from paperboy.doctor import (
     smtp_servers,
     web_pages,
 )
-from paperboy.doctor.findings import Check, Finding, failed, ok, run_checks, warning
+from paperboy.doctor.checks import Check, run_checks
+from paperboy.doctor.dns_client import DnsClient
 
 TIMEOUT_SECONDS = 10  # for all checks together
 DATABASE_CONNECT_TIMEOUT_SECONDS = 4
 _RECIPIENT = "nobody@paperboy.invalid"  # of the mail whose headers are checked; it is never sent
 # Signs the links of that mail, which belong to no subscriber, so it need not be a secret.
 _LINK_KEY = b"of test mails: no link"
+_PROVIDERS = f"{', '.join(Provider)} have rules and pages for senders of their own: see {PROVIDERS_GUIDE} for where to register"
 
 
 def run_checkup(
@@ -49,7 +54,7 @@ def run_checkup(
     checks, found = list(_checks_of_stores(settings, clock)), list(loaded.findings)
     try:
         identity = replace(public_identity(settings), key=_LINK_KEY, signer=loaded.signer)
-        dns_client = dns_records.DnsClient(resolver)
+        dns_client = DnsClient(resolver)
         checks += _checks_of_mail(settings, identity, loaded.servers, dns_client, sends_from, clock)
     except ValueError as error:  # for example a domain that IDNA does not allow
         found.append(failed("sender", f"no mail can be written: {error}", "correct PAPERBOY_SENDER"))
@@ -95,19 +100,20 @@ def _checks_of_mail(
     settings: Settings,
     identity: MailIdentity,
     servers: Sequence[SmtpServer],
-    dns_client: dns_records.DnsClient,
+    dns_client: DnsClient,
     sends_from: str,
     clock: Clock,
 ) -> Iterator[Check]:
     mail = probe_mail(identity, _RECIPIENT, clock())
     yield Check("one-click", lambda: web_pages.check_one_click(mail))
-    yield Check("pages", lambda: web_pages.check_pages(settings.base_url))
+    yield Check("pages", lambda: web_pages.check_pages(settings.base_url, mail))
     if settings.smtp_url is None:
         yield Check("mail server", lambda: [_no_mail_server(settings)])
     else:
         yield from smtp_servers.checks(servers, mail.envelope_from, clock())
         hosts = [server.host for server in servers]
         yield from dns_records.checks(dns_client, identity, mail, hosts, sends_from)
+        yield Check("providers", lambda: [ok("providers", _PROVIDERS)])
 
 
 def _no_mail_server(settings: Settings) -> Finding:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import DatabaseError, open_engine
 from delivery.context import Clock
-from paperboy.doctor.findings import Finding, failed, ok, warning
+from monitoring.findings import Finding, failed, ok, warning
 from paperboy.doctor.tls import tls_context
 
 NAME = "clock"
@@ -29,13 +29,14 @@ def check(feed_url: str, database_url: str, zone: ZoneInfo, clock: Clock) -> Ite
     offsets = {other: offset for other, offset in read.items() if offset is not None}
     wrong = {other: offset for other, offset in offsets.items() if abs(offset) > MAX_OFFSET}
     if wrong:
-        problem = ", ".join(_describe(offset, other) for other, offset in wrong.items())
+        problem = "; ".join(_describe(offset, other) for other, offset in wrong.items())
         yield failed(NAME, problem, "synchronise the clocks of all machines with NTP: see `timedatectl`")
     elif offsets:
         yield ok(NAME, f"within {MAX_OFFSET.seconds} seconds of the clock of {' and '.join(offsets)}")
     else:
         yield warning(NAME, "there is no other clock to compare it with", "correct the feed first")
-    yield ok("time zone", f"{zone.key}, where it is {clock().astimezone(zone):%A %H:%M (%z)}")
+    local = clock().astimezone(zone)
+    yield ok("time zone", f"{zone.key}, where it is {local:%A} {local:%H:%M} ({local:%z})")
 
 
 def _offset(other_time: datetime | None, clock: Clock) -> timedelta | None:
@@ -45,8 +46,9 @@ def _offset(other_time: datetime | None, clock: Clock) -> timedelta | None:
 
 def _describe(offset: timedelta, other: str) -> str:
     seconds = round(offset.total_seconds())
-    direction = "behind" if seconds > 0 else "ahead of"
-    return f"this machine is {abs(seconds)} seconds {direction} {other}"
+    if seconds > 0:
+        return f"this machine is {seconds} seconds behind {other}"
+    return f"this machine is {-seconds} seconds ahead of {other}"
 
 
 def _forum_time(url: str) -> datetime | None:

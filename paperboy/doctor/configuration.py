@@ -1,17 +1,19 @@
 """Checks the settings and the key that signs links: values that are invalid, unknown or readable by others."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.settings import Settings, SettingsError, load_settings, unknown_settings
+from core.languages import TextLanguage
+from core.settings import Settings, SettingsError, load_settings, read_env_file, unknown_settings
 from delivery.transport.smtp.server import SmtpServer, SmtpUrlError, parse_smtp_urls
 from emails.mime.dkim_signing import DkimKeyError, DkimSigner, load_signer
-from paperboy.doctor.findings import Finding, failed, ok, warning
+from monitoring.findings import Finding, failed, ok, warning
 
 NAME = "settings"
 MIN_KEY_BYTES = 16
-_GUIDE = "see the table of settings in README.md"
+_CORRECT = "correct it; see the table of settings in README.md"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ def check_settings() -> Configuration:
     try:
         settings = load_settings()
     except SettingsError as error:
-        mistakes = [failed(NAME, line, f"correct it; {_GUIDE}") for line in str(error).splitlines()]
+        mistakes = [failed(NAME, line, _CORRECT) for line in str(error).splitlines()]
         return Configuration(None, (), None, (*mistakes, *_unknown_settings()))
     found: list[Finding] = []
     servers: tuple[SmtpServer, ...] = ()
@@ -37,7 +39,7 @@ def check_settings() -> Configuration:
     try:
         servers = parse_smtp_urls(settings.smtp_url.get_secret_value()) if settings.smtp_url else ()
     except SmtpUrlError as error:
-        found.append(failed(NAME, str(error), f"correct it; {_GUIDE}"))
+        found.append(failed(NAME, str(error), _CORRECT))
     try:
         if settings.dkim_key_file:
             signer = load_signer(settings.dkim_selector, settings.dkim_key_file)
@@ -54,7 +56,7 @@ def check_settings() -> Configuration:
 
 def _unknown_settings() -> Iterator[Finding]:
     for setting in unknown_settings():
-        yield warning(NAME, str(setting), f"check its spelling; {_GUIDE}")
+        yield warning(NAME, str(setting), "check its spelling; see the table of settings in README.md")
 
 
 def check_secret_key(settings: Settings) -> Iterator[Finding]:
@@ -81,3 +83,10 @@ def _check_key_file(name: str, path: Path) -> Finding:
     if mode & 0o077:
         return warning(name, f"other users can read {path} (mode {mode:o})", f"chmod 600 {path}")
     return ok(name, f"only the owner can read {path}")
+
+
+def operator_language() -> TextLanguage:
+    """The language of the operator, also where the settings cannot be used. What is no language gives English."""
+    variables = {name.upper(): value for name, value in {**read_env_file(), **os.environ}.items()}
+    value = variables.get("PAPERBOY_OPERATOR_LANGUAGE", "")
+    return TextLanguage(value) if value in set(TextLanguage) else TextLanguage.EN

@@ -14,7 +14,7 @@ from core.run_log import RunKind, last_finished
 from core.schema import newest_version, version_of
 from delivery import queries
 from issues.queries import feed_read_at
-from paperboy.doctor.findings import Finding, failed, ok, warning
+from monitoring.findings import Finding, failed, ok, warning
 
 NAME = "database"
 GIGABYTE = 1024**3

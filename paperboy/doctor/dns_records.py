@@ -1,67 +1,20 @@
-"""Checks the DNS records of the sender: SPF, DKIM, DMARC, the MX record for bounces, and reverse DNS."""
+"""Checks the DNS records of the sender: SPF, DKIM, DMARC, MX, reverse DNS, and notes on TLS for mail that comes back."""
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 
-import dkim
 import dns.exception
-import dns.resolver
-import dns.reversename
 
 from emails.identity import MailIdentity
 from emails.message import Message
-from paperboy.doctor import spf
-from paperboy.doctor.findings import Check, Finding, failed, ok, warning
+from monitoring.findings import Finding, failed, ok, warning
+from paperboy.doctor import dkim_key, dmarc_policy, spf
+from paperboy.doctor.checks import Check
+from paperboy.doctor.dns_client import DnsClient
 
-TIMEOUT_SECONDS = 5  # for one lookup
-
-
-class DnsClient:
-    """The DNS lookups of the checks, through a given resolver or that of this machine.
-
-    Every method raises dns.exception.DNSException if no server answers.
-    """
-
-    def __init__(self, resolver: dns.resolver.Resolver | None) -> None:
-        self._given_resolver = resolver
-
-    @cached_property
-    def _resolver(self) -> dns.resolver.Resolver:
-        # The machine's resolver is created on first use, as it raises an error where none is configured.
-        return self._given_resolver or dns.resolver.Resolver()
-
-    def look_up(self, name: str, record_type: str) -> list[str]:
-        """The records of a type as text. A name that does not exist has none."""
-        try:
-            answer = self._resolver.resolve(name, record_type, lifetime=TIMEOUT_SECONDS)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            return []
-        if record_type == "TXT":
-            # A long text is split into strings of 255 bytes, which belong together (RFC 7208, 3.3).
-            return [b"".join(record.strings).decode("utf-8", "replace") for record in answer]
-        if record_type == "MX":
-            return [record.exchange.to_text(omit_final_dot=True) for record in answer]
-        return [record.to_text().rstrip(".") for record in answer]
-
-    def addresses(self, host: str) -> list[str]:
-        """All IP addresses of a host name. An IP address is returned as it is."""
-        try:
-            return [str(ipaddress.ip_address(host))]
-        except ValueError:
-            return self.look_up(host, "A") + self.look_up(host, "AAAA")
-
-    def exchangers(self, domain: str) -> list[str]:
-        """The IP addresses of a domain's mail exchangers."""
-        return [address for host in self.look_up(domain, "MX") for address in self.addresses(host)]
-
-    def spf_records(self, domain: str) -> list[str]:
-        """The SPF records of a domain (RFC 7208, 4.5)."""
-        return [text for text in self.look_up(domain, "TXT") if text.lower().split(" ")[0] == "v=spf1"]
-
-    def reverse_names(self, address: str) -> list[str]:
-        """The host names in the PTR records of an IP address."""
-        return self.look_up(dns.reversename.from_address(address).to_text(), "PTR")
+# For evaluating a record when nobody knows where mails come from. No record allows this address (RFC 5737).
+ANY_ADDRESS = "192.0.2.1"
 
 
 def checks(
@@ -75,9 +28,11 @@ def checks(
     domain = identity.domain
     functions: dict[str, Callable[[], Iterator[Finding]]] = {
         "SPF": lambda: _check_spf(dns_client, domain, _sources(dns_client, hosts, sends_from)),
-        "DKIM": lambda: _check_dkim(dns_client, identity, mail),
-        "DMARC": lambda: _check_dmarc(dns_client, domain),
+        "DKIM": lambda: dkim_key.check(dns_client, identity, mail),
+        "DMARC": lambda: dmarc_policy.check(dns_client, domain),
         "MX": lambda: _check_mx(dns_client, domain),
+        "MTA-STS": lambda: _note_record(dns_client, "MTA-STS", f"_mta-sts.{domain}", "v=STSv1"),
+        "TLS-RPT": lambda: _note_record(dns_client, "TLS-RPT", f"_smtp._tls.{domain}", "v=TLSRPTv1"),
         "reverse DNS": lambda: _check_reverse_dns(dns_client, _sources(dns_client, hosts, sends_from)),
     }
     # Each subject is a check of its own, so that one slow lookup does not delay the others.
@@ -111,101 +66,61 @@ def _check_spf(dns_client: DnsClient, domain: str, sources: Sequence[str]) -> It
         problem = f"{domain} has {len(records)} SPF records, so receivers use none of them (RFC 7208, 4.5)"
         yield failed(name, problem, "merge them into one")
     else:
-        results = {source: _evaluate_spf(dns_client, records[0], domain, source) for source in sources}
-        yield _spf_finding(name, records[0], results)
+        yield _spf_finding(name, dns_client, records[0], domain, sources)
+
+
+def _spf_finding(
+    name: str, dns_client: DnsClient, record: str, domain: str, sources: Sequence[str]
+) -> Finding:
+    try:
+        results = {source: _evaluate_spf(dns_client, record, domain, source) for source in sources}
+        if not sources:
+            _evaluate_spf(dns_client, record, domain, ANY_ADDRESS)
+    except spf.SpfRecordError as error:
+        problem = f"receivers cannot evaluate the record: {error}: {record}"
+        return failed(name, problem, "correct or remove that part of the record")
+    return _spf_verdict(name, record, results)
 
 
 def _evaluate_spf(dns_client: DnsClient, record: str, domain: str, source: str) -> spf.SpfResult:
     # Receivers limit the lookups for one mail, so they are counted for each source address by itself.
-    lookups = spf.Lookups(dns_client.spf_records, dns_client.addresses, dns_client.exchangers)
+    lookups = spf.Lookups(dns_client.spf_records, dns_client.addresses_of_version, dns_client.exchangers)
     return spf.check_host(record, domain, source, lookups)
 
 
-def _spf_finding(name: str, record: str, results: Mapping[str, spf.SpfResult]) -> Finding:
+def _spf_verdict(name: str, record: str, results: Mapping[str, spf.SpfResult]) -> Finding:
     not_allowed = [source for source, result in results.items() if result == "fail"]
-    if "error" in results.values():
-        problem = f"the record takes more than {spf.MAX_LOOKUPS} lookups, so receivers ignore it: {record}"
-        return failed(name, problem, "include fewer other records")
     if not_allowed:
         problem = f"the record does not allow {', '.join(not_allowed)} to send: {record}"
-        return warning(
-            name, problem, "add the address, or name the one that mails come from with --sends-from"
-        )
+        remedy = "add the address, or name the one that mails come from with --sends-from"
+        return warning(name, problem, remedy)
     allowed = [source for source, result in results.items() if result == "pass"]
     return ok(name, f"the record allows {', '.join(allowed)} to send" if allowed else record)
 
 
-def _check_dkim(dns_client: DnsClient, identity: MailIdentity, mail: Message) -> Iterator[Finding]:
-    name = "DKIM"
-    if identity.signer is None:
-        problem = "Paperboy does not sign, and whether the mail server does cannot be seen from here"
-        remedy = "read Authentication-Results in a mail sent by `paperboy doctor --send-to EMAIL`"
-        yield warning(name, problem, remedy)
-        return
-    record_name = f"{identity.signer.selector}._domainkey.{identity.domain}"
-    keys = dns_client.look_up(record_name, "TXT")
-    if not keys:
-        yield failed(name, f"there is no public key at {record_name}", "add it as a TXT record")
-    elif not _verifies(mail.data, keys[0]):
-        problem = f"the public key at {record_name} does not match the key in PAPERBOY_DKIM_KEY_FILE"
-        yield failed(
-            name, problem, "put the matching public key there, or use another PAPERBOY_DKIM_SELECTOR"
+def _check_mx(dns_client: DnsClient, domain: str) -> Iterator[Finding]:
+    name, hosts = "MX", dns_client.exchangers(domain)
+    if "" in hosts:  # an empty name says that the domain accepts no mail (RFC 7505)
+        problem = f"{domain} accepts no mail, so bounces and requests to unsubscribe are lost"
+        yield failed(name, problem, f"replace the empty MX record at {domain} by one with your mail server")
+    elif hosts:
+        yield ok(name, f"bounces to {domain} go to {', '.join(hosts)}")
+    elif addresses := dns_client.addresses(domain):  # RFC 5321, 5.1
+        problem = f"{domain} has no MX record, so bounces go to its own address {', '.join(addresses)}"
+        yield warning(
+            name, problem, f"add an MX record at {domain}, or make sure that a mail server runs there"
         )
     else:
-        yield ok(name, f"the public key at {record_name} matches the signature made here")
-
-
-def _verifies(data: bytes, key: str) -> bool:
-    try:
-        # dkimpy would look up the key itself, through another resolver. It gets the key from here instead.
-        return bool(dkim.verify(data, dnsfunc=lambda _name, timeout=0: key.encode()))  # noqa: ARG005  dkimpy names it
-    except (dkim.DKIMException, ValueError):
-        return False
-
-
-def _check_dmarc(dns_client: DnsClient, domain: str) -> Iterator[Finding]:
-    name = "DMARC"
-    record_name, records = _find_dmarc_records(dns_client, domain)
-    if not records:
-        remedy = f'add a TXT record at _dmarc.{domain}: "v=DMARC1; p=none"; large providers require one'
-        yield failed(name, f"{domain} has no DMARC record", remedy)
-        return
-    if len(records) > 1:
-        problem = f"{record_name} has {len(records)} DMARC records, so receivers use none of them"
-        yield failed(name, problem, "merge them into one")
-        return
-    policy = dict(_parse_tag(part) for part in records[0].split(";") if "=" in part).get("p", "")
-    if policy not in {"none", "quarantine", "reject"}:
-        problem = f"the record at {record_name} has no policy"
-        yield failed(name, problem, "add p=none, p=quarantine or p=reject")
-        return
-    # From, envelope sender and signature all use the same domain, which satisfies strict alignment, too.
-    yield ok(name, f"policy {policy}; From, envelope sender and signature are aligned on {domain}")
-
-
-def _find_dmarc_records(dns_client: DnsClient, domain: str) -> tuple[str, list[str]]:
-    """The DMARC records that apply to a domain, with their name: its own, or those of a parent domain."""
-    labels = domain.split(".")
-    for start in range(max(len(labels) - 1, 1)):
-        record_name = "_dmarc." + ".".join(labels[start:])
-        texts = dns_client.look_up(record_name, "TXT")
-        if found := [text for text in texts if text.lower().startswith("v=dmarc1")]:
-            return record_name, found
-    return "", []
-
-
-def _parse_tag(part: str) -> tuple[str, str]:
-    name, _, value = part.partition("=")
-    return name.strip().lower(), value.strip().lower()
-
-
-def _check_mx(dns_client: DnsClient, domain: str) -> Iterator[Finding]:
-    name, hosts = "MX", dns_client.look_up(domain, "MX")
-    if not hosts or "" in hosts:  # an empty name says that the domain accepts no mail (RFC 7505)
-        problem = f"{domain} accepts no mail, so bounces and requests to unsubscribe are lost"
+        problem = f"{domain} has no MX record and no address, so bounces and requests to unsubscribe are lost"
         yield failed(name, problem, f"add an MX record at {domain}")
+
+
+def _note_record(dns_client: DnsClient, name: str, record_name: str, version: str) -> Iterator[Finding]:
+    """A note on a record that is optional, about the encryption of mails to the domain (RFC 8461 and RFC 8460)."""
+    if any(text.startswith(version) for text in dns_client.look_up(record_name, "TXT")):
+        yield ok(name, f"there is a record at {record_name}")
     else:
-        yield ok(name, f"bounces to {domain} go to {', '.join(hosts)}")
+        yield ok(name, f"there is no record at {record_name}; it is optional and concerns mails to you only")
 
 
 def _check_reverse_dns(dns_client: DnsClient, sources: Sequence[str]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from issues.feed import read_feed
 from issues.fetch import FeedError, Validators, fetch
 from issues.recognition import recognize
 from issues.store import read_post
-from paperboy.doctor.findings import Finding, failed, ok, warning
+from monitoring.findings import Finding, failed, ok, warning
 
 NAME = "feed"
 

@@ -13,7 +13,7 @@ import httpx
 import yaml
 
 from core.settings import read_env_file
-from paperboy.doctor.findings import Finding, failed, ok, warning
+from monitoring.findings import Finding, failed, ok, warning
 from paperboy.doctor.tls import tls_context
 
 NAME = "Prefect"
@@ -123,7 +123,9 @@ def _check_deployment(name: str, expected: Mapping[str, Any], found: Any, timezo
     # A schedule can be paused by itself, while its deployment is active.
     schedules = [entry["schedule"] for entry in found.get("schedules", []) if entry.get("active")]
     if len(schedules) < len(expected["schedules"]):
-        return failed(name, "has no active schedule", f"resume its schedule in Prefect, or {_SET_UP}")
+        return failed(
+            name, "has no active schedule", "resume its schedule in Prefect, or paperboy prefect-setup"
+        )
     other_zones = {str(schedule.get("timezone")) for schedule in schedules} - {timezone}
     if other_zones:
         zones = ", ".join(sorted(other_zones))
@@ -142,7 +144,7 @@ def _check_work_pool(api: httpx.Client, pool: str) -> Finding:
     if not online:
         problem = "has no worker online, so nothing runs"
         return failed(name, problem, f"prefect worker start --pool {pool}")
-    return ok(name, f"has {online} {'worker' if online == 1 else 'workers'} online")
+    return ok(name, "has 1 worker online" if online == 1 else f"has {online} workers online")
 
 
 def _check_scheduled_runs(api: httpx.Client) -> Finding:

@@ -10,7 +10,8 @@ from functools import partial
 from delivery.transport.smtp.connection import SmtpConnection, connect
 from delivery.transport.smtp.replies import SmtpError
 from delivery.transport.smtp.server import SmtpServer
-from paperboy.doctor.findings import Check, Finding, failed, ok, warning
+from monitoring.findings import Finding, failed, ok, warning
+from paperboy.doctor.checks import Check
 
 TIMEOUT_SECONDS = 6  # for the whole conversation with one server
 CERTIFICATE_WARNING_PERIOD = timedelta(days=14)

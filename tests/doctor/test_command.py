@@ -1,14 +1,16 @@
 """`paperboy doctor`: how checks are run, the exit code of the command, and its test mail."""
 
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from monitoring.findings import Finding, ok
 from paperboy.cli.main import main
-from paperboy.doctor.findings import Check, Finding, ok, run_checks
+from paperboy.doctor.checks import Check, run_checks
 from tests.support.installation import SENDS_FROM, Installation
 
 
@@ -76,3 +78,23 @@ def test_a_test_mail_is_sent_on_request_and_has_what_large_providers_require(
     assert mail.rcpt == ["me@example.com"]
     for name in (b"DKIM-Signature", b"List-Unsubscribe", b"List-Unsubscribe-Post", b"List-Id"):
         assert name in mail.data
+
+
+ENGLISH = re.compile(r"(?<!\S)(the|a|is|are|has|have|of|it|that|which|no|with|ok|failed|warning)(?!\S)")
+QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"")  # commands, and titles of sections in the documentation
+
+
+def test_the_lines_are_in_the_language_of_the_operator_and_json_is_not(
+    with_dns: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_dns.set_setting("OPERATOR_LANGUAGE", "ko")
+    assert _run_command(monkeypatch, "--sends-from", SENDS_FROM) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 25
+    assert [line for line in lines if ENGLISH.search(QUOTED.sub("", line))] == []
+    assert "정상       데이터베이스: sqlite, 버전" in "\n".join(lines)
+    assert _run_command(monkeypatch, "--json", "--sends-from", SENDS_FROM) == 0
+    assert {"ok"} == {entry["state"] for entry in json.loads(capsys.readouterr().out)}
+    with_dns.set_setting("SECRET_KEY", "short")  # settings that cannot be used still say the language
+    assert _run_command(monkeypatch) == 1
+    assert "실패       설정: PAPERBOY_SECRET_KEY: " in capsys.readouterr().out

@@ -11,6 +11,7 @@ import pytest
 from core.database import open_engine
 from monitoring.probe_mail import probe_mail
 from paperboy.doctor import database, dns_records
+from paperboy.doctor.dns_client import DnsClient
 from tests.support.factories import IDENTITY, NOW
 from tests.support.installation import LOGIN, SPF, Installation
 from tests.support.planted_faults import FAULTS, make_read_only
@@ -33,6 +34,7 @@ SUBJECT_OF_PART = {
     "late": "Prefect",
     "scheduled": "Prefect",
     "one-click": "pages",
+    "one-click request": "pages",
 }
 
 
@@ -73,6 +75,8 @@ def test_a_resolver_that_does_not_answer_fails_each_check_of_the_dns(installatio
         "DKIM",
         "DMARC",
         "MX",
+        "MTA-STS",
+        "TLS-RPT",
         "reverse DNS",
     ]
     assert all("the DNS lookup failed" in line for line in lines)
@@ -107,7 +111,7 @@ def test_a_settings_file_that_is_not_text_is_a_finding_and_not_a_traceback(
 
 def test_spf_lookups_are_counted_separately_for_each_sending_address(installation: Installation) -> None:
     installation.dns.records[SPF] = [f"v=spf1 {'a:mail.paperboy.example ' * 6}ip4:8.8.0.0/16 -all"]
-    dns_client = dns_records.DnsClient(installation.dns.resolver)
+    dns_client = DnsClient(installation.dns.resolver)
     mail = probe_mail(IDENTITY, "me@example.com", NOW)
     checks = dns_records.checks(dns_client, IDENTITY, mail, ["8.8.8.8", "8.8.4.4"])
     [check_spf] = [check.run for check in checks if check.name == "SPF"]

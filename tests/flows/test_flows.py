@@ -105,6 +105,23 @@ def test_a_digest_goes_out_with_what_is_stored_when_the_feed_cannot_be_read(
     assert (report["sent"], [message.rcpt for message in server.messages]) == (1, [["minji@example.com"]])
 
 
+def test_a_weekly_digest_sends_a_probe_first_and_goes_out_whatever_becomes_of_it(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("new", "cur"):
+        (tmp_path / "inbox" / name).mkdir(parents=True)
+    monkeypatch.setenv("PAPERBOY_INBOX_URL", f"maildir://{tmp_path / 'inbox'}")
+    monkeypatch.setenv("PAPERBOY_OPERATOR", OPERATOR)
+    monkeypatch.setenv("PAPERBOY_PROBE_WEEKLY", "true")
+    monkeypatch.setenv("PAPERBOY_PROBE_SECONDS", "1")
+    assert digest(Frequency.WEEKLY, now=NOW)["sent"] == 1
+    assert digest(Frequency.DAILY, now=NOW)["sent"] == 1
+    probe_to = "bounces@paperboy.localhost"
+    recipients = [message.rcpt[0] for message in server.messages]
+    assert recipients == [probe_to, OPERATOR, "minji@example.com", "bob@example.com"]
+    assert alarm_subjects(server) == ["Paperboy needs you: the probe found a fault"]
+
+
 # --- alarms ------------------------------------------------------------------------
 
 

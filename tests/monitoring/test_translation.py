@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.languages import TextLanguage
-from monitoring.translation import catalogue, translate
+from monitoring.translation import catalogue, translate, translate_finding
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
@@ -35,6 +35,15 @@ MESSAGES = {
     "ForbiddenActionError",
 }  # whose literal texts operators read
 FACT_FIELDS = {"facts", "buttons", "page", "path", "fields", "status"}  # of them, what is no sentence
+
+
+FINDING_FILES = (
+    "paperboy/doctor/",
+    "bounces/probe",
+)  # whose sentences the lines of the doctor and of a probe show
+NAMES = {"NAME", "name"}  # variables that hold what a line is about
+NOT_TRANSLATED = {"SPF", "DKIM", "DMARC", "MX", "MTA-STS", "TLS-RPT", "Prefect"}
+NOT_SHOWN = re.compile("UPDATE|SELECT|v=|nobody@|deployments$")  # statements and records
 
 
 def _sentence(node: ast.AST) -> str | None:
@@ -66,6 +75,31 @@ def _spoken_by_code() -> Iterator[tuple[str, str]]:
                         yield name, text
 
 
+def _spoken_in_findings() -> Iterator[tuple[str, str]]:
+    """The sentences of the files whose findings operators read, and what those are about."""
+    for name, tree in _trees():
+        if not name.startswith(FINDING_FILES):
+            continue
+        silent = set(map(id, _silent_nodes(tree)))
+        for node in ast.walk(tree):
+            text = _sentence(node)
+            if text and id(node) not in silent and " " in text.strip("{} ,;:") and not NOT_SHOWN.match(text):
+                yield name, text
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in NAMES:
+                subject = _sentence(node.value)
+                if subject and subject.strip("{}/"):
+                    yield name, subject
+
+
+def _silent_nodes(tree: ast.Module) -> Iterator[ast.AST]:
+    """Docstrings, and the parts of f-strings, which count only as a whole."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.value
+        if isinstance(node, ast.JoinedStr):
+            yield from (part for value in node.values for part in ast.walk(value))
+
+
 def test_every_sentence_of_the_operators_pages_has_a_translation() -> None:
     spoken = {text for path in TEMPLATES for text in SPOKEN_BY_TEMPLATES.findall(path.read_text("utf-8"))}
     assert len(spoken) > 100
@@ -77,6 +111,15 @@ def test_every_notice_and_refusal_in_the_code_has_a_translation() -> None:
     assert len(spoken) > 20
     english = {f"{name}: {text}" for name, text in spoken if translate(TextLanguage.KO, text) == text}
     assert not sorted(line for line in english if not line.startswith(IN_ENGLISH))
+
+
+def test_every_finding_of_the_doctor_and_of_a_probe_has_a_translation() -> None:
+    spoken = [
+        (name, text.replace("{}", "7")) for name, text in _spoken_in_findings() if text not in NOT_TRANSLATED
+    ]
+    assert len(spoken) > 150
+    english = {f"{name}: {text}" for name, text in spoken if translate_finding(TextLanguage.KO, text) == text}
+    assert not sorted(english)
 
 
 def test_no_translation_is_of_a_sentence_that_nobody_says() -> None:
@@ -108,8 +151,10 @@ def test_a_translation_has_the_braces_of_its_sentence() -> None:
             "The post was not taken over: no paper was found; paper 3 (HRM) has no title, no link.",
             "글을 그대로 싣지 않았습니다. 이유: 논문을 찾지 못했습니다; 논문 3(HRM)에 다음이 없습니다: 제목, 링크",
         ),
+        ("What failed: DKIM; arrival.", "실패한 항목: DKIM; 도착"),
         ("a sentence that nobody has translated", "a sentence that nobody has translated"),
         ("450 4.2.1 words of a server", "450 4.2.1 words of a server"),
+        ("mail.example says no for now", "mail.example says no for now"),  # like a finding, and none
     ],
 )
 def test_a_stored_sentence_is_translated_with_the_reasons_in_it(english: str, korean: str) -> None:

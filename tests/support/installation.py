@@ -29,9 +29,9 @@ from core.run_log import RunKind, record_run
 from core.schema import open_database
 from delivery.transport.smtp import connection
 from issues.models import Feed
+from monitoring.findings import Finding
 from paperboy.demo.sample.topics import ForumState, feed_xml, published_topics
 from paperboy.doctor import checkup
-from paperboy.doctor.findings import Finding
 from paperboy.doctor.tls import tls_context
 from tests.support.servers.smtp import ScriptedServer
 from tests.support.servers.threaded import Served
@@ -56,11 +56,17 @@ def public_key(key: rsa.RSAPrivateKey) -> str:
     return f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}"
 
 
+def private_key(key: rsa.RSAPrivateKey) -> bytes:
+    """The PEM file of a key."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+
+
 class WebServer(Served):
-    """An HTTP server that runs while its context lasts. `answers` has its responses by path; others get 404."""
+    """An HTTP server that runs while its context lasts. `answers` has its responses by path; others get `other_answer`."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, Answer] = {}
+        self.other_answer: Answer = (404, "{}")
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
         self._server.daemon_threads = True
         if tls:
@@ -72,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
     owner: WebServer
 
     def do_GET(self) -> None:
-        status, body = self.owner.answers.get(self.path, (404, "{}"))
+        status, body = self.owner.answers.get(self.path, self.owner.other_answer)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(status)
         self.send_header("Content-Length", str(len(body.encode())))
@@ -205,9 +211,7 @@ def healthy_installation(
         copy(ca_file, folder / "ca.pem")
         copy(template, installation.database)
         _record_runs(installation.database, forum.url)
-        (folder / "dkim.pem").write_bytes(
-            KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-        )
+        (folder / "dkim.pem").write_bytes(private_key(KEY))
         (folder / "var").mkdir()
         (folder / "var" / "secret_key").write_bytes(b"0123456789abcdef")
         (folder / "var" / "secret_key").chmod(0o600)

@@ -1,23 +1,16 @@
 """Faults that tests plant in a healthy installation, each with the line that the doctor should print for it."""
 
 import ssl
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from core.schema import open_database
 from paperboy.doctor import smtp_servers
-from tests.support.installation import DKIM, DMARC, LOGIN, SENDS_FROM, SPF, Installation, public_key
+from tests.support.installation import LOGIN, Installation
 from tests.support.outbox import plan_mails
+from tests.support.planted_dns_faults import DNS_FAULTS, Plant
 from tests.support.servers.smtp import HANG
 
-MX, PTR, A = (
-    ("paperboy.example", "MX"),
-    ("7.113.0.203.in-addr.arpa", "PTR"),
-    ("mail.paperboy.example", "A"),
-)
 WEEKLY = "digest/weekly"
 SEOUL_SCHEDULE = {"cron": "0 8 * * 1", "timezone": "Asia/Seoul"}
 CLOSED_PORT_URL = "http://127.0.0.1:1"
@@ -59,8 +52,6 @@ def _make_mail_server_hang(installation: Installation) -> None:
     installation.environment.setattr(smtp_servers, "TIMEOUT_SECONDS", 0.3)
     installation.mail_server.on_ehlo = HANG
 
-
-Plant = Callable[[Installation], object]
 
 FAULTS: dict[str, tuple[Plant, str]] = {
     # settings
@@ -218,6 +209,14 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         lambda i: i.pages.answers.clear(),
         "failed   pages: https.* answers with status 404",
     ),
+    "a redirect for one-click requests": (
+        lambda i: setattr(i.pages, "other_answer", (301, "")),
+        "failed   one-click request: the link to unsubscribe answers a POST with a redirect",
+    ),
+    "a login in front of one-click requests": (
+        lambda i: setattr(i.pages, "other_answer", (403, "")),
+        "failed   one-click request: the link to unsubscribe answers a POST with status 403",
+    ),
     # mail servers
     "a mail server that is down": (
         lambda i: i.set_setting("SMTP_URL", "smtps://127.0.0.1:1"),
@@ -247,44 +246,5 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         _make_mail_server_hang,
         "failed   mail server .*: no answer within",
     ),
-    # DNS
-    "no SPF": (lambda i: i.dns.records.pop(SPF), "failed   SPF: paperboy.example has no SPF record"),
-    "two SPF records": (
-        lambda i: i.dns.records[SPF].append("v=spf1 -all"),
-        "failed   SPF: paperboy.example has 2 SPF records",
-    ),
-    "SPF without the server": (
-        lambda i: i.dns.records.update({SPF: ["v=spf1 ip4:198.51.100.1 -all"]}),
-        f"warning  SPF: the record does not allow {SENDS_FROM} to send",
-    ),
-    "SPF that includes itself": (
-        lambda i: i.dns.records.update({SPF: ["v=spf1 include:paperboy.example -all"]}),
-        "failed   SPF: the record takes more than 10 lookups",
-    ),
-    "no DKIM key": (lambda i: i.dns.records.pop(DKIM), "failed   DKIM: there is no public key at"),
-    "a DKIM record with another key": (
-        lambda i: i.dns.records.update({DKIM: [public_key(rsa.generate_private_key(65537, 2048))]}),
-        "failed   DKIM: the public key at .* does not match",
-    ),
-    "no DKIM key in the settings": (
-        lambda i: i.set_setting("DKIM_KEY_FILE", ""),
-        "warning  DKIM: Paperboy does not sign",
-    ),
-    "no DMARC": (lambda i: i.dns.records.pop(DMARC), "failed   DMARC: paperboy.example has no DMARC record"),
-    "DMARC without a policy": (
-        lambda i: i.dns.records.update({DMARC: ["v=DMARC1; rua=mailto:x@example.org"]}),
-        "failed   DMARC: the record at _dmarc.paperboy.example has no policy",
-    ),
-    "no MX record for bounces": (
-        lambda i: i.dns.records.pop(MX),
-        "failed   MX: paperboy.example accepts no mail",
-    ),
-    "an address without a host name": (
-        lambda i: i.dns.records.pop(PTR),
-        f"failed   reverse DNS: {SENDS_FROM} has no host name",
-    ),
-    "a host name with another address": (
-        lambda i: i.dns.records.update({A: ["198.51.100.1"]}),
-        f"failed   reverse DNS: {SENDS_FROM} has the host name mail.paperboy.example, which does not resolve back",
-    ),
+    **DNS_FAULTS,
 }

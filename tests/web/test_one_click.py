@@ -1,6 +1,7 @@
 """Unsubscribing with one click by the header of a mail, as mail clients do it (RFC 8058), and by its link."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import httpx
@@ -8,8 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from delivery.models import Delivery
+from monitoring.probe_mail import probe_mail
+from paperboy.doctor import web_pages
 from subscribers.tokens import LinkPurpose
-from tests.support.factories import add_issue
+from tests.support.factories import IDENTITY, NOW, add_issue
 from tests.support.site import Site
 
 ADDRESS = "minji@example.com"
@@ -129,3 +132,9 @@ def test_a_browser_gets_a_page_instead_and_a_given_reason_is_stored(site: Site) 
     assert site.client.post(link, data={"reason": "너무\x00 많아요 <b>"}).status_code == 303
     changes = [(event["what"], event.get("reason")) for event in site.events(ADDRESS)[-2:]]
     assert changes == [("unsubscribed", None), ("said why", "너무 많아요 b")]
+
+
+def test_the_doctor_presses_the_button_with_a_link_of_nobody_and_the_pages_take_it(site: Site) -> None:
+    stranger = replace(IDENTITY, base_url=site.url, key=b"a key of somebody else")
+    findings = list(web_pages.check_pages(site.url, probe_mail(stranger, ADDRESS, NOW)))
+    assert [(found.name, found.state) for found in findings] == [("pages", "ok"), ("one-click request", "ok")]

@@ -3,6 +3,7 @@
 import re
 import socketserver
 import ssl
+from email import message_from_bytes
 
 from tests.support.servers.threaded import Served
 
@@ -29,8 +30,8 @@ class ImapServer(Served):
             return b"* CAPABILITY IMAP4rev1 STARTTLS\r\n", b"OK done"
         if word == b"LOGIN":
             return b"", b"OK in" if f'"{PASSWORD}"'.encode() in command else b"NO wrong name or password"
-        if word == b"SELECT":
-            is_inbox = command == b'SELECT "INBOX"'
+        if word in {b"SELECT", b"EXAMINE"}:
+            is_inbox = command.split(b" ", 1)[1] == b'"INBOX"'
             return b"* %d EXISTS\r\n" % len(self.mails), b"OK done" if is_inbox else b"NO no such mailbox"
         if word == b"LOGOUT":
             return b"* BYE\r\n", b"OK bye"
@@ -39,8 +40,8 @@ class ImapServer(Served):
     def _by_uid(self, command: bytes) -> tuple[bytes, bytes]:
         word, *rest = command.split(b" ")[1:]
         if word == b"SEARCH":
-            unseen = [index for index in range(len(self.mails)) if index not in self.seen]
-            return b"* SEARCH %s\r\n" % b" ".join(b"%d" % (index + 1) for index in unseen), b"OK done"
+            found = [index for index in range(len(self.mails)) if self._matches(index, rest)]
+            return b"* SEARCH %s\r\n" % b" ".join(b"%d" % (index + 1) for index in found), b"OK done"
         index = int(rest[0]) - 1
         if word == b"FETCH" and (limit := _PARTIAL_FETCH.search(command)):
             raw = self.mails[index][: int(limit[1])]
@@ -54,6 +55,13 @@ class ImapServer(Served):
             self.seen.add(index)
             return b"", b"OK done"
         return b"", b"BAD unknown"
+
+    def _matches(self, index: int, criteria: list[bytes]) -> bool:
+        """Whether a mail is one of `UNSEEN`, or has a field with a text, as `HEADER field text` asks."""
+        if criteria == [b"UNSEEN"]:
+            return index not in self.seen
+        _, field, text = (part.strip(b'"').decode() for part in criteria)
+        return any(text in value for value in message_from_bytes(self.mails[index]).get_all(field, []))
 
 
 def _handler_of(server: ImapServer) -> type[socketserver.BaseRequestHandler]:

@@ -1,52 +1,11 @@
-"""The findings of the doctor, one line each, and the runner that makes all checks at once in threads."""
+"""The checks of the doctor, and the runner that makes all of them at once in threads."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from threading import Thread
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-State = Literal["ok", "warning", "failed"]
-MAX_TEXT_CHARS = 300  # characters of a text, which may come from a server
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found: its subject, its state, what was seen, and the remedy (empty if the state is ok).
-
-    `paperboy doctor --json` prints these fields, so their names cannot change.
-    """
-
-    name: str
-    state: State
-    problem: str
-    remedy: str = ""
-
-    def line(self) -> str:
-        """The finding as a line for the operator."""
-        line = f"{self.state:<8} {self.name}: {one_line(self.problem)}"
-        return f"{line} -> {one_line(self.remedy)}" if self.remedy else line
-
-
-def ok(name: str, problem: str) -> Finding:
-    """A finding that needs no action."""
-    return Finding(name, "ok", problem)
-
-
-def warning(name: str, problem: str, remedy: str) -> Finding:
-    """A finding that somebody should look at: it works for now, or it cannot be checked from here."""
-    return Finding(name, "warning", problem, remedy)
-
-
-def failed(name: str, problem: str, remedy: str) -> Finding:
-    """A finding that something does not work."""
-    return Finding(name, "failed", problem, remedy)
-
-
-def one_line(text: object) -> str:
-    """A text from anywhere, shortened to MAX_TEXT_CHARS, without line breaks and control characters."""
-    words = " ".join(str(text).split())
-    return "".join(char for char in words if char.isprintable())[:MAX_TEXT_CHARS]
+from monitoring.findings import Finding, failed
 
 
 class Check(NamedTuple):
