@@ -101,7 +101,7 @@ def test_a_previewed_mail_is_sandboxed_and_its_links_do_not_work(operator_site: 
     assert "sandbox" in mail.headers["Content-Security-Policy"]
     link = re.search(r"/u/[\w-]+", mail.text)
     assert link
-    assert "You're not subscribed" in operator_site.client.get(f"{link[0]}?lang=en").text
+    assert "connected to a subscription any more" in operator_site.client.get(f"{link[0]}?lang=en").text
 
 
 def test_mails_are_found_by_state_slot_and_address(operator_site: Site) -> None:
