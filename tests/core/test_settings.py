@@ -78,3 +78,29 @@ def test_what_the_example_leaves_out_is_valid_too(tmp_path: Path, monkeypatch: p
     example = (PROJECT / "docs" / "example.env").read_text("utf-8")
     (tmp_path / ".env").write_text(re.sub(r"^#(PAPERBOY_)", r"\1", example, flags=re.MULTILINE), "utf-8")
     assert load_settings().api_origins == ("https://forum.example.org",)
+
+
+def test_secrets_come_from_files_unless_the_environment_has_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("core.settings.SECRETS", tmp_path)
+    (tmp_path / "paperboy_secret_key").write_text("a key from a file, and no other\n")
+    (tmp_path / "paperboy_metrics_token").write_text("a token from a file")
+    monkeypatch.setenv("PAPERBOY_METRICS_TOKEN", "a token from the environment")
+    settings = load_settings()
+    assert settings.secret_key
+    assert settings.metrics_token
+    assert settings.secret_key.get_secret_value() == "a key from a file, and no other"
+    assert settings.metrics_token.get_secret_value() == "a token from the environment"
+
+
+def test_a_secret_that_is_no_text_is_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("core.settings.SECRETS", tmp_path)
+    (tmp_path / "paperboy_secret_key").write_bytes(b"\xff" * 20)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == f"a file in {tmp_path} cannot be read as UTF-8 text"
