@@ -207,6 +207,18 @@ def test_a_deleted_post_that_comes_back_with_a_doubt_brings_what_was_in_force(
     assert daily(database, server, 2) == [("minji@example.com", ["Kite"])]
 
 
+def test_a_post_that_lost_a_paper_when_it_was_deleted_comes_back(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK, KITE), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    take(database, weekly_post(OWL, HAWK), at=SUNDAY + DAY / 4)
+    take(database, at=SUNDAY + DAY / 4, gone=[9001])
+    report = take(database, weekly_post(OWL, HAWK), at=SUNDAY + DAY / 2)
+    assert [entry["topic_id"] for entry in report.changed] == [9001]
+    assert daily(database, server, 1)[0][1][:2] == ["Owl", "Hawk"]
+
+
 def test_a_corrected_address_counts_as_a_correction(sqlite_database: Database) -> None:
     take(sqlite_database, weekly_post(OWL, HAWK), at=SUNDAY)
     take(sqlite_database, weekly_post(OWL, HAWK.replace("2606.", "2607.")), at=MORNING)
