@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core.database import Base
 from core.frequencies import Frequency
 from core.slots import digest_slot_prefix
+from core.version import installed_version
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,11 @@ class RunKind(StrEnum):
 
 
 class RunRecord(Base):
-    """One finished run. `waiting` says that some papers had not been quiet for long enough to go out."""
+    """One finished run.
+
+    `waiting` says that some papers had not been quiet for long enough to go out. `version` is that of Paperboy, or empty
+    for runs of versions that did not tell.
+    """
 
     __tablename__ = "runs"
 
@@ -52,6 +57,7 @@ class RunRecord(Base):
     finished_at: Mapped[datetime]
     waiting: Mapped[bool] = mapped_column(default=False)
     result: Mapped[dict[str, Any]]
+    version: Mapped[str] = mapped_column(default=installed_version)
 
 
 def record_run(
@@ -100,6 +106,11 @@ def last_run(session: Session, kind: RunKind, frequency: Frequency | None = None
     if frequency:
         runs = runs.where(RunRecord.slot.startswith(digest_slot_prefix(frequency)))
     return session.scalar(runs.order_by(RunRecord.id.desc()).limit(1))
+
+
+def version_of_last_run(session: Session) -> str:
+    """The version of Paperboy that the last run was of, or nothing if there was no run or it does not tell."""
+    return session.scalar(select(RunRecord.version).order_by(RunRecord.id.desc()).limit(1)) or ""
 
 
 def last_finished(session: Session) -> dict[RunKind, datetime]:

@@ -2,7 +2,6 @@
 
 import signal
 import sys
-from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 import typer
@@ -35,7 +34,9 @@ app = typer.Typer(no_args_is_help=True)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"paperboy {version('paperboy')}")
+        from core.version import installed_version
+
+        typer.echo(f"paperboy {installed_version()}")
         raise typer.Exit
 
 

@@ -10,8 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.database import DatabaseError, first_line, open_engine
-from core.run_log import RunKind, last_finished
+from core.run_log import RunKind, last_finished, version_of_last_run
 from core.schema import newest_version, version_of
+from core.version import installed_version
 from delivery import queries
 from issues.queries import feed_read_at
 from monitoring.findings import Finding, failed, ok, warning
@@ -47,6 +48,7 @@ def check(url: str, now: datetime) -> Iterator[Finding]:
             yield ok(NAME, f"{address.get_backend_name()} at version {version}, writable")
             yield _check_outbox(session, now)
             yield from _check_last_runs(session, now)
+            yield from _check_version(session)
     except SQLAlchemyError as error:
         yield failed(NAME, f"cannot be used: {first_line(error)}", _remedy(first_line(error), path))
     finally:
@@ -107,6 +109,14 @@ def _check_last_runs(session: Session, now: datetime) -> Iterator[Finding]:
             yield warning(name, problem, remedy)
         else:
             yield ok(name, f"finished {_format(now - last)} ago")
+
+
+def _check_version(session: Session) -> Iterator[Finding]:
+    """Check that the last run was of this version, because a worker keeps its own until it is started anew."""
+    found, installed = version_of_last_run(session), installed_version()
+    if found and found != installed:
+        problem = f"{found} at the last run, and here it is {installed}"
+        yield warning("worker version", problem, "install the same version everywhere and restart the worker")
 
 
 def _format(duration: timedelta) -> str:

@@ -5,14 +5,14 @@ from email import message_from_bytes
 
 import httpx
 
+from core.version import installed_version
 from emails.message import Message
-from monitoring.findings import Finding, failed, ok
+from monitoring.findings import Finding, failed, ok, warning
 from monitoring.list_headers import allows_one_click, unsigned_fields, unsubscribe_link
 from paperboy.doctor.tls import tls_context
 
-TIMEOUT_SECONDS = (
-    4  # for each of the two requests, which follow each other within the time of the whole checkup
-)
+# For each of the three requests, which follow each other within the time of the whole checkup.
+TIMEOUT_SECONDS = 3
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 _PROXY = "check that `paperboy web` runs and that the reverse proxy passes requests on to it"
 
@@ -54,7 +54,26 @@ def check_pages(base_url: str, mail: Message) -> Iterator[Finding]:
         yield failed(name, problem, _PROXY)
     else:
         yield ok(name, f"{base_url} answers")
+        yield from _check_version(base_url)
         yield _check_post(unsubscribe_link(message_from_bytes(mail.data)))
+
+
+def _check_version(base_url: str) -> Iterator[Finding]:
+    """Check that the pages are of this version, because they keep their own until they are started anew."""
+    name, installed = "pages version", installed_version()
+    try:
+        response = httpx.get(
+            f"{base_url}/api/openapi.json", timeout=TIMEOUT_SECONDS, trust_env=False, verify=tls_context()
+        )
+        found = response.json()["info"]["version"]
+    except (httpx.HTTPError, OSError, ValueError, LookupError, TypeError):
+        yield warning(name, "the pages do not tell it", _PROXY)
+        return
+    if found != installed:
+        problem = f"{str(found)[:20]}, and here it is {installed}"
+        yield failed(name, problem, "install the same version everywhere and restart the pages")
+    else:
+        yield ok(name, f"{installed}, as here")
 
 
 def _check_post(link: str) -> Finding:

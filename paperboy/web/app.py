@@ -17,6 +17,7 @@ from core.logs import configure_logging
 from core.rate_storage import open_rate_storage
 from core.schema import open_database
 from core.settings import Settings, load_settings
+from core.version import installed_version
 from delivery.context import Clock
 from emails.letters import OperatorNotice
 from mailings.background import send_letters, send_resends
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None, clock: Clock = lambda: datetime
 
     app = FastAPI(
         title=settings.name,
+        version=installed_version(),
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",

@@ -33,6 +33,7 @@ SUBJECT_OF_PART = {
     "work": "Prefect",
     "late": "Prefect",
     "scheduled": "Prefect",
+    "worker": "database",
     "one-click": "pages",
     "one-click request": "pages",
 }

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from core.run_log import RunKind, record_run
 from core.schema import open_database
+from core.version import installed_version
 from delivery.transport.smtp import connection
 from issues.models import Feed
 from monitoring.findings import Finding
@@ -201,6 +202,7 @@ def healthy_installation(
             feed_xml(published_topics(ForumState(weeks=1), forum.url), forum.url),
         )
         pages.answers["/health"] = 200, '{"status":"ok"}'
+        pages.answers["/api/openapi.json"] = 200, f'{{"info": {{"version": "{installed_version()}"}}}}'
         prefect.answers.update(_prefect_answers())
         name_server.records.update(_dns_records())
         environment.chdir(folder)

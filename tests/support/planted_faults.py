@@ -44,7 +44,7 @@ def _set_prefect_in_env_file(installation: Installation) -> None:
 
 
 def _serve_without_tls(installation: Installation) -> None:
-    installation.forum.answers.update({"/health": (200, '{"status":"ok"}')})
+    installation.forum.answers.update(installation.pages.answers)
     installation.set_setting("BASE_URL", installation.forum.url)
 
 
@@ -71,6 +71,19 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "a secret key that was cut off": (
         lambda i: (i.folder / "var" / "secret_key").write_bytes(b"0"),
         "failed   secret key: var/secret_key has only 1 bytes",
+    ),
+    # versions
+    "pages that were not started anew after an upgrade": (
+        lambda i: i.pages.answers.update({"/api/openapi.json": (200, '{"info": {"version": "0.0.9"}}')}),
+        "failed   pages version: 0.0.9, and here it is ",
+    ),
+    "pages that hide their version": (
+        lambda i: i.pages.answers.update({"/api/openapi.json": (403, "no")}),
+        "warning  pages version: the pages do not tell it",
+    ),
+    "a worker that was not started anew after an upgrade": (
+        lambda i: i.execute_sql("UPDATE runs SET version = '0.0.9'"),
+        "warning  worker version: 0.0.9 at the last run, and here it is ",
     ),
     # database
     "no database": (lambda i: i.database.unlink(), "failed   database: there is no file"),

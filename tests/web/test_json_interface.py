@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from core.version import installed_version
 from tests.support.site import CHOICE, Site
 
 CHECKS = [
@@ -28,6 +29,11 @@ CHECKS = [
 def api_schema(shared_sample_site: Site) -> schemathesis.BaseSchema:
     """The OpenAPI description that the running pages serve."""
     return schemathesis.openapi.from_url(f"{shared_sample_site.url}/api/openapi.json")
+
+
+def test_the_description_tells_the_version_that_the_doctor_compares(shared_sample_site: Site) -> None:
+    description = shared_sample_site.client.get("/api/openapi.json").json()
+    assert description["info"]["version"] == installed_version()
 
 
 @pytest.mark.parametrize("mode", GenerationMode)
