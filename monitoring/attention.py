@@ -1,7 +1,7 @@
 """What needs an operator's attention, the most urgent first: read from the run log and the outbox."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -118,7 +118,7 @@ def _mails(session: Session, now: datetime) -> list[AttentionItem]:
         AttentionItem(
             f"{group} mails of the last {LOST_MAIL_WINDOW.days} days: {mails.count}",
             f"`paperboy show ISSUE`, then `paperboy resend ISSUE --group {group}`",
-            tuple(_resend_button(topic, group) for topic in sorted(mails.topics)),
+            tuple(_resend_buttons(session, mails.topics, group)),
         )
         for group in _LOST_GROUPS
         if (mails := lost[group]).count
@@ -135,10 +135,13 @@ def _mails(session: Session, now: datetime) -> list[AttentionItem]:
     return found
 
 
-def _resend_button(topic: int, group: str) -> Button:
-    """A form that shows the plan to send an issue's lost mails again."""
+def _resend_buttons(session: Session, topics: Collection[int], group: str) -> Iterator[Button]:
+    """For each issue a form that shows the plan to send its lost mails again."""
     reason = f"{group} mails, from the overview"
-    return Button("Send them again", "resend", {"issue": str(topic), "group": group, "reason": reason})
+    issues = session.scalars(select(Issue).where(Issue.topic_id.in_(topics)).order_by(Issue.week_start))
+    for issue in issues:
+        label = "Send them again" if len(topics) == 1 else f"Send those of {issue.week_start} again"
+        yield Button(label, "resend", {"issue": str(issue.topic_id), "group": group, "reason": reason})
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """An operator can look up the mails of an issue, the history of a subscriber, and what needs attention."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -122,6 +122,24 @@ def test_failed_mails_need_attention_until_a_copy_is_sent_or_a_week_has_passed(s
             plan = plan_resend(session, request, IDENTITY, NOW)
         assert execute(context, plan, asked_by="a test", rules=RULES, now=NOW).sent == 1
     assert attention_lines(sent) == []
+
+
+def test_the_failed_mails_of_each_issue_have_a_button_that_names_its_week(sqlite_database: Database) -> None:
+    with sqlite_database.sessions.begin() as session:
+        add_subscriber(session, "refused@b.example")
+        add_issue(session, issue_of(1), now=NOW - DAY)
+        add_issue(session, issue_of(1, start=date(2025, 8, 4)), topic_id=9002, now=NOW - DAY)
+    with (
+        ScriptedServer(on_rcpt="550 5.2.1 Mailbox is off") as server,
+        sending_context_at(sqlite_database, server) as context,
+    ):
+        run_digest(context, Frequency.WEEKLY, local_now=NOW, rules=RULES)
+    with sqlite_database.sessions() as session:
+        (item,) = attention_items(session, NOW + DAY, 5)
+    assert [(button.label, button.fields["issue"]) for button in item.buttons] == [
+        ("Send those of 2025-07-28 again", "9001"),
+        ("Send those of 2025-08-04 again", "9002"),
+    ]
 
 
 def test_runs_that_stopped_or_do_not_balance_come_first(sent: Database) -> None:
