@@ -182,7 +182,7 @@ class Compose:
                 time.sleep(0.5)
 
     def empty_data(self) -> None:
-        """Make the volume anew, as its user's."""
+        """Replace the volume by an empty one that belongs to the user of the containers."""
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(mode=0o750)
         os.chown(self.data, USER, USER)

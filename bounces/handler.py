@@ -8,7 +8,6 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -49,16 +48,6 @@ class BounceAction(StrEnum):
     KNOWN = "known"  # the mail was handled before
 
 
-@dataclass(frozen=True)
-class BounceCount:
-    """How many bounce mails had this kind, status and action."""
-
-    kind: str
-    status: str
-    action: str
-    count: int
-
-
 def read_inbox(
     url: str, sessions: Sessions, identity: MailIdentity, clock: Callable[[], datetime]
 ) -> Counter[str]:
@@ -91,7 +80,7 @@ def handle_all(
 
 
 def handle_mail(session: Session, raw: bytes, identity: MailIdentity, now: datetime) -> BounceAction:
-    """Handle one mail and record it. A mail that was handled before changes nothing, and neither does a probe of ours."""
+    """Handle one mail and record it. A mail that was handled before and a probe change nothing."""
     if is_probe(raw):
         return BounceAction.LEFT_ALONE
     advisory_lock(session, "bounce mail")  # two readings of one inbox must not both handle a mail
@@ -121,13 +110,6 @@ def handle_mail(session: Session, raw: bytes, identity: MailIdentity, now: datet
     )
     session.flush()
     return action
-
-
-def count_bounces(session: Session, since: datetime) -> list[BounceCount]:
-    """The number of bounce mails since a time by kind, status and action, largest first."""
-    kinds = (BounceMail.kind, BounceMail.status, BounceMail.action)
-    rows = select(*kinds, func.count()).where(BounceMail.received_at >= since).group_by(*kinds)
-    return [BounceCount(*row) for row in session.execute(rows.order_by(func.count().desc(), *kinds))]
 
 
 def discard_old_raw_mails(session: Session, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The probe: sends a mail through the real mail server to an inbox of ours, finds it there and judges what became of it."""
+"""The probe: sends a mail through the mail server to the inbox of bounces, finds it there and judges what became of it."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

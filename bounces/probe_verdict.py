@@ -67,7 +67,7 @@ def _judge_signature(headers: Message, address: str, domain: str) -> Finding:
 
 
 def _about_our_signature(results: Sequence[MethodResult], domain: str) -> list[MethodResult]:
-    """The results of DKIM about a signature of ours. One of somebody else, such as the relay's, proves nothing."""
+    """The DKIM results about signatures of our domain. A signature of the relay's domain proves nothing about us."""
     return [
         entry for entry in results if entry.method == "dkim" and _is_aligned(entry.domain or domain, domain)
     ]

@@ -157,7 +157,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a settled delivery survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
+    connection.execute("PRAGMA secure_delete = ON")  # SQLite overwrites what it deletes
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -198,16 +198,6 @@ class Database:
 def read_only(database: Database) -> Session:
     """A session that only reads. On SQLite it does not block writers, however long it lasts."""
     return database.sessions(bind=database.engine.execution_options(is_read_only=True))
-
-
-def erase_traces(database: Database) -> None:
-    """Overwrite what was deleted from an SQLite file and its log of changes (WAL). PostgreSQL vacuums by itself.
-
-    While another process reads an older state the log stays, and the next call or checkpoint overwrites it.
-    """
-    if database.engine.dialect.name == "sqlite":
-        with database.engine.connect() as connection, raw_connection(connection) as raw:
-            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 # --- outages ------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, SecretStr
 
-SHARED_OPERATOR = "operator"  # whoever signs in with the one token that has no name
+SHARED_OPERATOR = "operator"  # the name of whoever signs in with the token of PAPERBOY_OPERATOR_TOKEN
 
 
 def split_list(value: object) -> object:

@@ -97,7 +97,7 @@ class Settings(BaseSettings):
 
     @property
     def operators(self) -> dict[str, str]:
-        """The tokens of those who may open the operator's pages, by name. It is empty if there are no such pages."""
+        """The token of each operator, by name. Without any, there are no operator's pages."""
         shared = (
             {values.SHARED_OPERATOR: self.operator_token.get_secret_value()} if self.operator_token else {}
         )
@@ -121,8 +121,9 @@ def load_settings() -> Settings:
     """
     try:
         return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)  # type: ignore[call-arg]
-    except (OSError, UnicodeDecodeError):
-        raise SettingsError(".env cannot be read as UTF-8 text") from None
+    except (OSError, UnicodeDecodeError) as error:
+        file = getattr(error, "filename", None) or ".env"  # an OSError names its file or folder
+        raise SettingsError(f"{file} cannot be read as UTF-8 text") from None
     except UnreadableSource:
         raise SettingsError(f"a file in {SECRETS} cannot be read as UTF-8 text") from None
     except ValidationError as error:
@@ -136,7 +137,7 @@ def _explain(name: str, message: str) -> str:
 
 @dataclass(frozen=True)
 class UnknownSetting:
-    """A variable `PAPERBOY_…` that no setting has, and the setting with the nearest name, or nothing."""
+    """A variable or a file of secrets that no setting has, and the setting with the nearest name, or nothing."""
 
     name: str
     nearest: str
@@ -148,9 +149,9 @@ class UnknownSetting:
 
 
 def unknown_settings() -> Iterator[UnknownSetting]:
-    """The variables of the environment and of `.env` that look like settings and are none, by name."""
+    """What looks like a setting in the environment, in `.env` or among the files of secrets and is none, by name."""
     known = [name.upper() for name in Settings.model_fields]
-    for name in sorted({*os.environ, *read_env_file()}):
+    for name in sorted({*os.environ, *read_env_file(), *_names_of_secret_files()}):
         upper = name.upper()  # the names of settings are not case-sensitive
         short = upper.removeprefix(PREFIX)
         if upper.startswith(PREFIX) and short not in known:
@@ -164,6 +165,14 @@ def read_env_file() -> dict[str, str]:
         return {name: value or "" for name, value in dotenv_values(".env").items()}
     except (OSError, UnicodeDecodeError):
         return {}
+
+
+def _names_of_secret_files() -> list[str]:
+    """The names in the folder of secrets, or none if it cannot be read: `load_settings` reports that as a mistake."""
+    try:
+        return [file.name for file in SECRETS.iterdir()]
+    except OSError:
+        return []
 
 
 def database_address(value: str) -> str:

@@ -9,7 +9,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import cache, cached_property
 from importlib.resources import files
 
@@ -38,11 +37,6 @@ def translate(language: TextLanguage, text: str, /, **values: object) -> str:
 def translate_finding(language: TextLanguage, text: str) -> str:
     """A part of a finding of the doctor or of a probe in a language."""
     return _korean_of_findings().translated(text, {}) if language == TextLanguage.KO else text
-
-
-def translate_day(language: TextLanguage, day: date) -> str:
-    """The name of a day of the week."""
-    return translate(language, f"{day:%A}")
 
 
 @cache

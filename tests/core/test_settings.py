@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dotenv import dotenv_values
 
-from core.settings import Settings, SettingsError, load_settings
+from core.settings import Settings, SettingsError, load_settings, unknown_settings
 
 
 @pytest.mark.parametrize("address", ["http://counts.example", "memory://", "redis:", "soon"])
@@ -104,3 +104,14 @@ def test_a_secret_that_is_no_text_is_reported_in_one_line(
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert str(caught.value) == f"a file in {tmp_path} cannot be read as UTF-8 text"
+
+
+def test_a_file_of_secrets_with_a_misspelt_name_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("core.settings.SECRETS", tmp_path)
+    (tmp_path / "paperboy_smpt_url").write_text("smtp://mail.example")
+    (tmp_path / "postgres_password").write_text("of another program")
+    assert [str(setting) for setting in unknown_settings()] == [
+        "paperboy_smpt_url is not a setting and has no effect; is PAPERBOY_SMTP_URL meant?"
+    ]

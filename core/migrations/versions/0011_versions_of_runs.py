@@ -1,4 +1,4 @@
-"""Each run tells which version of Paperboy it was, so that the doctor notices a worker that was not started anew."""
+"""A run records the version of Paperboy, so that the doctor notices a worker that still runs an older one."""
 
 import sqlalchemy as sa
 from alembic import op
