@@ -19,7 +19,8 @@ from bounces.inbox import InboxMail, open_inbox
 from bounces.matcher import BouncedSubscriber, find_sender_id, find_subscriber, recipient_of
 from bounces.parser import BounceKind, ParsedBounce, parse_bounce
 from bounces.probe import is_probe
-from core.database import Sessions, advisory_lock
+from core.database import Sessions
+from core.locks import advisory_lock
 from core.run_log import RunKind, record_run
 from delivery import events
 from delivery.models import BounceMail

@@ -1,11 +1,9 @@
-"""The database: the base of all models, engines, sessions and locks, for SQLite and PostgreSQL."""
+"""The database, SQLite or PostgreSQL: the base of all models, engines, sessions, and patience while it is away."""
 
-import fcntl
 import logging
 import os
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -265,29 +263,7 @@ def transact(sessions: Sessions, work: Callable[[Session], T]) -> T:
     return retry_while_away(once)
 
 
-# --- locks and statistics -----------------------------------------------------------
-
-
-def advisory_lock(session: Session, name: str) -> None:
-    """Let one transaction at a time pass, until it ends. SQLite allows only one writer at a time anyway."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": zlib.crc32(name.encode())})
-
-
-@contextmanager
-def file_lock(engine: Engine, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Lock `name` across all processes that use the same SQLite file. The lock of a dead process is free.
-
-    `on_wait` is called once, before waiting, when another process holds the lock.
-    """
-    path = Path(f"{engine.url.database}.{name}.lock")
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            on_wait()
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+# --- statistics and errors -----------------------------------------------------------
 
 
 def refresh_planner_statistics(session: Session, table: str) -> None:

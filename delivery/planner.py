@@ -27,9 +27,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import GenericFunction
 
-from core.database import advisory_lock, refresh_planner_statistics
+from core.database import refresh_planner_statistics
 from core.frequencies import Frequency
 from core.languages import Language
+from core.locks import advisory_lock
 from core.slots import is_welcome_slot, letter_slot
 from delivery import cursors
 from delivery.editions import add_edition, edition_row

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from core.database import file_lock, transact
+from core.database import transact
+from core.locks import file_lock
 from core.rate_storage import DatabaseStorage
 from delivery import events, outbox, retry
 from delivery.circuit_breaker import CircuitBreaker

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.database import advisory_lock
+from core.locks import advisory_lock
 from issues.diff import MIN_LIKENESS, IssueDiff, likeness
 from issues.models import Issue, Paper
 from issues.parse.content import PaperContent

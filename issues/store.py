@@ -8,8 +8,8 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.database import advisory_lock
 from core.errors import PaperboyError
+from core.locks import advisory_lock
 from issues import paper_rows
 from issues.diff import NO_DIFF, IssueDiff, diff
 from issues.gist import with_gists

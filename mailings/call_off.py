@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.database import Sessions, advisory_lock
+from core.database import Sessions
+from core.locks import advisory_lock
 from delivery import cursors, events
 from delivery.editions import editions_with
 from delivery.models import EditionRow

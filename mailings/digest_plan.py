@@ -9,8 +9,9 @@ from functools import partial
 from sqlalchemy import ColumnElement, and_, true
 from sqlalchemy.orm import Session
 
-from core.database import Sessions, advisory_lock, transact
+from core.database import Sessions, transact
 from core.frequencies import Frequency
+from core.locks import advisory_lock
 from core.slots import digest_slot
 from delivery import cursors, planner
 from delivery.editions import add_edition, discard_unused, edition_row, editions_with

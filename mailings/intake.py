@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core.database import Sessions, advisory_lock
+from core.database import Sessions
+from core.locks import advisory_lock
 from core.run_log import RunKind, record_run
 from issues import paper_rows, store
 from issues.fetch import FeedError

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from core.database import Sessions, advisory_lock
+from core.database import Sessions
+from core.locks import advisory_lock
 from core.run_log import RunKind, record_run
 from core.slots import resend_slot
 from core.steps import Step, plain_step

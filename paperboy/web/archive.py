@@ -13,7 +13,7 @@ from issues.search import topics, years
 from paperboy.web.card_pages import issue_card_path
 from paperboy.web.deps import ContextDep, TopicId
 from paperboy.web.i18n import page_language, translate
-from paperboy.web.issue_views import corrections_of, find_published, issue_view, neighbours
+from paperboy.web.issue_views import corrections_of, find_published, neighbours, shown_issue
 from paperboy.web.page_head import PageHead, picture_policy
 from paperboy.web.pages import render_page
 
@@ -49,7 +49,7 @@ def show_issue(
     with context.database.sessions() as session:
         issue = find_published(session, topic_id)
         arrived = papers_in_issue(issue)
-        view = issue_view(issue, language, context)
+        view = shown_issue(issue, language, context)
         before, after = neighbours(session, issue)
         week = full_dates(Language(language), issue.week_start, issue.week_end)
         gists = [gist.text for paper in view.papers for gist in paper.gists if gist.language == language]

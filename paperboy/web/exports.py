@@ -16,8 +16,8 @@ from issues.parse.text import Block
 from issues.queries import published_issues
 from paperboy.web.deps import ContextDep, TopicId, WebContext
 from paperboy.web.i18n import translate
-from paperboy.web.issue_views import IssueView, find_published, issue_view
-from paperboy.web.paper_views import PaperView
+from paperboy.web.issue_views import ShownIssue, find_published, shown_issue
+from paperboy.web.paper_views import ShownPaper
 
 router = APIRouter(include_in_schema=False)
 
@@ -82,7 +82,7 @@ def _entries(context: WebContext, language: TextLanguage) -> list[dict[str, Any]
     """The newest issues as entries of a feed."""
     with context.database.sessions() as session:
         issues = published_issues(session, MAX_FEED_ENTRIES)
-        views = [issue_view(issue, language, context) for issue in issues]
+        views = [shown_issue(issue, language, context) for issue in issues]
     return [
         {
             "url": f"{context.settings.base_url}/archive/{view.issue.topic_id}",
@@ -97,7 +97,7 @@ def _entries(context: WebContext, language: TextLanguage) -> list[dict[str, Any]
     ]
 
 
-def _html(view: IssueView, language: TextLanguage, base: str) -> Iterator[Markup]:
+def _html(view: ShownIssue, language: TextLanguage, base: str) -> Iterator[Markup]:
     """An issue in one language as HTML without our styles."""
     yield from _parts(view.opening, language)
     for paper in view.papers:
@@ -151,12 +151,12 @@ def export_json(context: ContextDep, topic_id: TopicId) -> Response:
     )
 
 
-def _view(context: WebContext, topic_id: int, language: TextLanguage = TextLanguage.EN) -> IssueView:
+def _view(context: WebContext, topic_id: int, language: TextLanguage = TextLanguage.EN) -> ShownIssue:
     with context.database.sessions() as session:
-        return issue_view(find_published(session, topic_id), language, context)
+        return shown_issue(find_published(session, topic_id), language, context)
 
 
-def _paper(paper: PaperView, base: str) -> dict[str, Any]:
+def _paper(paper: ShownPaper, base: str) -> dict[str, Any]:
     return {
         "number": paper.number,
         "position": paper.position,
@@ -190,7 +190,7 @@ def export_markdown(request: Request, context: ContextDep, topic_id: TopicId) ->
     return PlainTextResponse(text, media_type="text/markdown; charset=utf-8")
 
 
-def _markdown(view: IssueView, language: TextLanguage) -> Iterator[str]:
+def _markdown(view: ShownIssue, language: TextLanguage) -> Iterator[str]:
     week = full_dates(Language(language), view.issue.week_start, view.issue.week_end)
     yield f"# {translate(language, 'issue.heading', week=week)}"
     yield f"<{view.issue.url}>"

@@ -18,18 +18,18 @@ from issues.parse.text import from_json, has_hangul
 from issues.parse.titles import title_key
 from issues.queries import papers_in_issue
 from paperboy.web.deps import WebContext
-from paperboy.web.paper_views import PaperView, ShownTitle, paper_view, title_of
+from paperboy.web.paper_views import ShownPaper, ShownTitle, shown_paper, title_of
 from paperboy.web.text_diff import TextDiff, diff_words
 
 FIELDS_IN_EVERY_LANGUAGE = {"title_en", "url", "links"}  # they are on the page whatever its language
 
 
 @dataclass(frozen=True)
-class IssueView:
+class ShownIssue:
     """An issue for a page in a language. `opening` and `closing` are the texts of both languages."""
 
     issue: Issue
-    papers: list[PaperView]
+    papers: list[ShownPaper]
     opening: tuple[Part, ...]
     closing: tuple[Part, ...]
 
@@ -69,13 +69,13 @@ def find_published(session: Session, topic_id: int) -> Issue:
     return issue
 
 
-def issue_view(issue: Issue, language: TextLanguage, context: WebContext) -> IssueView:
+def shown_issue(issue: Issue, language: TextLanguage, context: WebContext) -> ShownIssue:
     """An issue for a page in a language."""
     host = forum_host(context)
     opening, _ = opening_parts(from_json(issue.overview), from_json(issue.summary), Language.BOTH)
     closing, _ = closing_parts(from_json(issue.closing), Language.BOTH)
-    papers = [paper_view(arrival, language, host) for arrival in papers_in_issue(issue)]
-    return IssueView(issue, papers, opening, closing)
+    papers = [shown_paper(arrival, language, host) for arrival in papers_in_issue(issue)]
+    return ShownIssue(issue, papers, opening, closing)
 
 
 def forum_host(context: WebContext) -> str:

@@ -30,7 +30,7 @@ class ShownTitle:
 
 
 @dataclass(frozen=True)
-class PaperView:
+class ShownPaper:
     """A paper on a page. `path` is its own page, `arxiv` its arXiv number, or empty if it has none.
 
     `texts` are those of both languages, in reading order.
@@ -59,14 +59,14 @@ def archive_spec(language: Language) -> MailSpec:
     return MailSpec(preview_slot("archive"), language, Frequency.WEEKLY)
 
 
-def paper_view(arrival: Arrival, language: TextLanguage, forum_host: str) -> PaperView:
+def shown_paper(arrival: Arrival, language: TextLanguage, forum_host: str) -> ShownPaper:
     """A paper for a page in a language. A picture is shown only if the forum itself has it."""
     (unit,) = compose([arrival], 0, archive_spec(Language.BOTH)).papers
     title = title_of(arrival.paper, (language,))
     picture = picture_of(unit, title.text, Language(language))
     is_ours = picture is not None and urlsplit(picture.url).hostname == forum_host
     english = arrival.paper.title_en
-    return PaperView(
+    return ShownPaper(
         number=arrival.number,
         position=arrival.position,
         path=paper_path(arrival.number, arrival.paper.name),

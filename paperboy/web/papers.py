@@ -33,7 +33,7 @@ from paperboy.web.i18n import page_language
 from paperboy.web.issue_views import forum_host
 from paperboy.web.page_head import PageHead, picture_policy
 from paperboy.web.pages import render_page
-from paperboy.web.paper_views import PaperView, ShownTitle, arxiv_number, paper_path, paper_view, title_of
+from paperboy.web.paper_views import ShownPaper, ShownTitle, arxiv_number, paper_path, shown_paper, title_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -57,7 +57,7 @@ def show_paper(request: Request, name: str, context: ContextDep, text: Language 
         path = paper_path(row.number, arrival.paper.name)
         if path != f"/papers/{name}":
             return RedirectResponse(f"{path}?{request.query_params}".rstrip("?"), status_code=308)
-        view = paper_view(arrival, language, forum_host(context))
+        view = shown_paper(arrival, language, forum_host(context))
         answer = render_page(
             request,
             "paper.html",
@@ -83,7 +83,7 @@ def _find(session: Session, name: str) -> Paper | None:
     return session.scalar(in_force.where(Paper.number == int(found[1]))) if found else None
 
 
-def _issues_with(session: Session, view: PaperView, row: Paper) -> list[Issue]:
+def _issues_with(session: Session, view: ShownPaper, row: Paper) -> list[Issue]:
     """The issues that the paper was in: its own, and others that brought the same work."""
     rows = papers_at(session, view.arxiv) if view.arxiv else []
     others = [other.issue for other in rows if arxiv_number(paper_content(other)) == view.arxiv]
@@ -92,7 +92,7 @@ def _issues_with(session: Session, view: PaperView, row: Paper) -> list[Issue]:
     )
 
 
-def _head(context: WebContext, view: PaperView, row: Paper, language: TextLanguage) -> PageHead:
+def _head(context: WebContext, view: ShownPaper, row: Paper, language: TextLanguage) -> PageHead:
     gist = view.paper.texts_in(language).gist or view.paper.gist_en or view.paper.gist_ko
     about = {
         "@context": "https://schema.org",

@@ -1,8 +1,8 @@
-"""The page of each paper, the search over all of them, and what other sites read: cards, feeds, exports, sitemap."""
+"""The page of each paper, and what other sites read: cards, feeds, exports, sitemap."""
 
 import json
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -17,43 +17,13 @@ from selectolax.lexbor import LexborHTMLParser
 from core.database import Database
 from issues.models import Issue
 from issues.queries import papers_in_issue
-from issues.search import parse_query
 from paperboy.web.cards import HEIGHT, WIDTH, Card, card_image
 from paperboy.web.paper_views import paper_path
 from tests.support.factories import add_issue, blocks, issue_of, paper
 from tests.support.site import Site, open_site
+from tests.web.two_issues import add_issues, parsed
 
 NEWEST = 9655  # the topic id of the newest sample issue
-
-
-def parsed(answer: httpx.Response) -> LexborHTMLParser:
-    assert answer.status_code == 200
-    return LexborHTMLParser(answer.text)
-
-
-def add_issues(site: Site) -> None:
-    """Two issues of different years, with topics of the forum."""
-    hourglass = paper(
-        1,
-        title_ko="모래시계 신경망",
-        title_en="Hourglass Networks: Ünïted Café",
-        intro_ko=blocks("전문가혼합 모델을 다룹니다."),
-        url="https://arxiv.org/abs/2501.00042v2",
-    )
-    with site.database.sessions.begin() as session:
-        for topic_id, papers, start, tags in (
-            (8101, [hourglass, paper(2)], date(2025, 1, 6), ["paper", "hourglass"]),
-            (
-                8102,
-                [paper(3), paper(4, url="https://huggingface.co/papers/2501.00042")],
-                date(2026, 1, 5),
-                [],
-            ),
-        ):
-            issue = add_issue(session, issue_of(papers, start=start), topic_id=topic_id, now=site.clock())
-            issue.tags = tags
-            for position, row in enumerate(issue.papers):
-                row.position = position
 
 
 # --- papers -------------------------------------------------------------------------
@@ -137,53 +107,6 @@ def test_only_pictures_of_the_forum_itself_are_shown_and_without_a_referrer(site
     assert [image.attributes["src"] for image in images] == [f"https://{host}/uploads/a.png"]
     assert images[0].attributes["referrerpolicy"] == "no-referrer"
     assert f"img-src 'self' https://{host};" in answer.headers["content-security-policy"]
-
-
-# --- search -------------------------------------------------------------------------
-
-
-def found(site: Site, **query: str) -> list[str]:
-    page = parsed(site.client.get("/search", params={"lang": "ko", **query}))
-    return [node.text() for node in page.css(".issues li strong")]
-
-
-def test_papers_are_found_by_words_of_both_languages_from_two_korean_letters_up(site: Site) -> None:
-    add_issues(site)
-    for words in ("신경", "시계 전문", "HOURGLASS networks", "ｈｏｕｒｇｌａｓｓ", "혼합", "2501.00042"):
-        assert "모래시계 신경망" in found(site, q=words), words
-    assert found(site, q="시계 없는말") == found(site, q="%") == found(site, q="_") == []
-    assert found(site, q="") == []
-    assert found(site, q="\x00'; DROP TABLE papers;--") == []
-
-
-def test_search_is_narrowed_by_year_and_by_a_topic_of_the_forum(site: Site) -> None:
-    add_issues(site)
-    assert found(site, year="2025") == ["모래시계 신경망", "2번째 논문의 제목"]
-    assert found(site, q="논문", year="2026") == ["3번째 논문의 제목", "4번째 논문의 제목"]
-    assert found(site, topic="hourglass") == ["모래시계 신경망", "2번째 논문의 제목"]
-    assert found(site, topic="hour") == []
-    archive = parsed(site.client.get("/archive"))
-    assert [node.text() for node in archive.css("main h2")] == ["2026", "2025"]
-    links = [node.text() for node in archive.css(".topics a")]
-    assert links == ["2026", "2025", "hourglass"], "general tags such as paper name no topic"
-
-
-def test_all_results_are_on_the_pages_of_a_search_once(site: Site) -> None:
-    with site.database.sessions.begin() as session:
-        add_issue(session, issue_of(45), now=site.clock())
-    titles: list[str] = []
-    address: str | None = "/search?q=논문&lang=ko"
-    while address:
-        page = parsed(site.client.get(address))
-        titles += [node.text() for node in page.css(".issues li strong")]
-        link = page.css_first("a[rel=next]")
-        address = link.attributes["href"] if link else None
-    assert sorted(titles) == sorted(f"{number}번째 논문의 제목" for number in range(1, 46))
-
-
-def test_a_query_is_bounded() -> None:
-    assert len(parse_query("가 " * 10_000).words) == 1
-    assert len(parse_query(" ".join(map(str, range(1_000)))).words) == 8
 
 
 # --- cards, feeds, exports ----------------------------------------------------------
