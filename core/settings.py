@@ -44,8 +44,8 @@ class Settings(BaseSettings):
     feed_url: Annotated[str, AfterValidator(values.web_address)] = "https://discuss.pytorch.kr/c/news/14.rss"
     authors: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_list)] = ()
     smtp_url: SecretStr | None = None
-    dkim_key_file: Path | None = None
-    dkim_selector: str = "paperboy"
+    dkim_key_file: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(values.split_names)] = ()
+    dkim_selector: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_names)] = ("paperboy",)
     connections: int = Field(default=4, ge=1, le=100)
     mails_per_second: int = Field(default=0, ge=0, le=100_000)
     mails_per_hour: int = Field(default=0, ge=0, le=100_000_000)
