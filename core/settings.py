@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     timezone: Annotated[str, AfterValidator(values.timezone_name)] = "Asia/Seoul"
     settle_minutes: int = Field(default=30, ge=0, le=10_080)
     daily_papers: int = Field(default=2, ge=0, le=100)
+    retention_months: int = Field(default=13, ge=3, le=1_200)
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_list)] = ()
     uncertain: Literal["repeat", "hold"] = "repeat"
     operator: str = ""
