@@ -84,7 +84,9 @@ def _questions(database: Database, weeks: int, now: datetime) -> dict[str, Calla
         "/metrics": MetricsCache(database, lambda: now).text,
     }
     for group in ResendGroup:
-        questions[f"resend --dry-run --group {group}"] = lambda group=group: _plan(database, newest, group, now)  # type: ignore[misc]
+        questions[f"resend --dry-run --group {group}"] = lambda group=group: _plan(
+            database, newest, group, now
+        )  # type: ignore[misc]
     return questions
 
 

@@ -22,7 +22,10 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    func,
+    literal,
     make_url,
+    select,
     text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
@@ -276,6 +279,17 @@ def refresh_planner_statistics(session: Session, table: str) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text(f"ANALYZE (SKIP_LOCKED) {table}"))
+
+
+def set_planner(session: Session, **settings: str) -> None:
+    """Settings of PostgreSQL's query planner until the transaction ends.
+
+    PostgreSQL chooses a plan by its statistics, and these may be wrong by orders of magnitude after many rows were added.
+    A statement that must stay fast names what its plan may not use.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        chosen = (func.set_config(name, value, literal(value=True)) for name, value in settings.items())
+        session.execute(select(*chosen))
 
 
 def first_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from core.database import set_planner
 from delivery.events import MAX_IDS_PER_STATEMENT
 from delivery.models import Delivery, EditionRow
 from delivery.planner import PRIORITY_QUEUE
@@ -39,6 +40,13 @@ _DUE = (
     .order_by(_deliveries.c.due_at, _deliveries.c.id)
     .limit(bindparam("limit"))
     .with_for_update(of=_deliveries, skip_locked=True)
+)
+_NOT_FOR_CLAIMS = (
+    "enable_sort",
+    "enable_seqscan",
+    "enable_bitmapscan",
+    "enable_hashjoin",
+    "enable_mergejoin",
 )
 _ATTEMPTED = (DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)  # settled once, and due again
 
@@ -70,6 +78,8 @@ def claim(
 
     A delivery that another sender was sending when its lease ended becomes uncertain.
     """
+    # The index has the deliveries in their order. By old statistics, PostgreSQL would read and sort all that are due.
+    set_planner(session, **dict.fromkeys(_NOT_FOR_CLAIMS, "off"))
     connection = session.connection()
     due = {"queue": queue, "now": now, "token": lease.token, "limit": limit}
     while rows := connection.execute(_DUE, due).all():

@@ -17,17 +17,17 @@ from sqlalchemy import (
     and_,
     exists,
     func,
-    insert,
     literal,
     null,
     select,
+    text,
     true,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import GenericFunction
 
-from core.database import refresh_planner_statistics
+from core.database import refresh_planner_statistics, set_planner, upsert
 from core.frequencies import Frequency
 from core.languages import Language
 from core.locks import advisory_lock
@@ -41,13 +41,13 @@ from emails.kinds import MailKind
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
 
-MIN_ROWS_TO_ANALYZE = 1_000  # after so many new rows, the database may have to find rows in another way
+MIN_ROWS_TO_ANALYZE = 1_000  # after so many new rows, PostgreSQL may have to find rows in another way
 MAX_SUBSCRIBERS_PER_TRANSACTION = 10_000  # so that other transactions can write in between
 PRIORITY_QUEUE = "prompt"  # of letters and welcomes, which somebody is waiting for
 
 
 class random_hex(GenericFunction[str]):  # noqa: N801  SQL functions have lower-case names
-    """32 random hexadecimal digits, different in every row."""
+    """20 random hexadecimal digits, different in every row."""
 
     type = String()
     inherit_cache = True
@@ -55,12 +55,12 @@ class random_hex(GenericFunction[str]):  # noqa: N801  SQL functions have lower-
 
 @compiles(random_hex, "sqlite")
 def _random_hex_on_sqlite(_element: random_hex, _compiler: Any, **_options: Any) -> str:
-    return "lower(hex(randomblob(16)))"
+    return "lower(hex(randomblob(10)))"
 
 
 @compiles(random_hex, "postgresql")
 def _random_hex_on_postgresql(_element: random_hex, _compiler: Any, **_options: Any) -> str:
-    return "replace(gen_random_uuid()::text, '-', '')"
+    return "right(replace(gen_random_uuid()::text, '-', ''), 20)"
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,16 @@ def has_delivery_in(slot: str) -> ColumnElement[bool]:
     return exists().where(Delivery.subscriber_id == Subscriber.id, Delivery.slot == slot)
 
 
-def has_digest_under_way() -> ColumnElement[bool]:
-    """The condition that a subscriber has a digest under way. The next one waits, so that digests arrive in order."""
+def has_digest_under_way(among: ColumnElement[bool] = true()) -> ColumnElement[bool]:  # noqa: B008  immutable
+    """The condition that a subscriber has a digest under way. The next one waits, so that digests arrive in order.
+
+    `among` is a condition on the deliveries of all subscribers in question, by which few of them need to be read.
+    """
     return exists().where(
         Delivery.subscriber_id == Subscriber.id,
         Delivery.kind == DeliveryKind.DIGEST,
         Delivery.due_at.is_not(None),
+        among,
     )
 
 
@@ -101,7 +105,7 @@ def plan_digest(
     audience was read, or were planned by another run, are left for the next run.
     """
     slot = slot or edition.slot
-    advisory_lock(session, "planning")
+    _begin_planning(session)
     fits = and_(
         who,
         Subscriber.cursor == edition.after_cursor,
@@ -109,16 +113,17 @@ def plan_digest(
         Subscriber.language == edition.language,
         Subscriber.frequency == edition.frequency,
         Subscriber.detail == edition.detail,
-        ~has_delivery_in(slot),
-        ~has_digest_under_way(),
     )
     last_id = _last_id_of_batch(session, fits, after_id)
     if last_id is None:
         return PlannedBatch(0, None)
     in_batch = Subscriber.id.between(after_id + 1, last_id)
+    waits = has_digest_under_way(Delivery.subscriber_id.between(after_id + 1, last_id))
     last_delivery = cursors.last_delivery_id(session)
     # The lock keeps the subscribers as they are until the transaction ends. Whoever gets a delivery also moves.
-    locked = select(Subscriber.id).where(fits, in_batch).with_for_update(key_share=True).subquery("locked")
+    locked = (
+        select(Subscriber.id).where(fits, in_batch, ~waits).with_for_update(key_share=True).subquery("locked")
+    )
     count = _insert(session, _delivery_rows(edition, slot, DeliveryKind.DIGEST, domain, now, of=locked))
     cursors.move_forward(session, edition, slot, in_batch, made_after=last_delivery)
     return PlannedBatch(count, last_id)
@@ -136,13 +141,12 @@ def plan_resend(
     after_id: int = 0,
 ) -> PlannedBatch:
     """Plan copies of an edition for the next batch of subscribers who have none in the slot. No cursor moves."""
-    advisory_lock(session, "planning")
-    fits = and_(who, ~has_delivery_in(slot))
-    last_id = _last_id_of_batch(session, fits, after_id)
+    _begin_planning(session)
+    last_id = _last_id_of_batch(session, who, after_id)
     if last_id is None:
         return PlannedBatch(0, None)
     rows = _delivery_rows(edition, slot, DeliveryKind.RESEND, domain, now, in_reply_to=in_reply_to)
-    count = _insert(session, rows.where(fits, Subscriber.id.between(after_id + 1, last_id)))
+    count = _insert(session, rows.where(who, Subscriber.id.between(after_id + 1, last_id)))
     return PlannedBatch(count, last_id)
 
 
@@ -167,7 +171,7 @@ def plan_letter(
             queue=PRIORITY_QUEUE,
             kind=DeliveryKind.LETTER,
             state=DeliveryState.PLANNED,
-            message_id=f"{secrets.token_hex(16)}@{domain}",
+            message_id=f"{_milliseconds(now):012x}{secrets.token_hex(10)}@{domain}",
             planned_at=now,
             due_at=now,
         )
@@ -184,6 +188,15 @@ def count_letters_since(session: Session, subscriber_id: int, kind: MailKind, si
 
 
 # --- rows ---------------------------------------------------------------------------
+
+
+def _begin_planning(session: Session) -> None:
+    """One transaction plans at a time, and its statements take a time that grows with the batch only.
+
+    Without statistics of the rows that were just planned, PostgreSQL would compare each subscriber with each of them.
+    """
+    advisory_lock(session, "planning")
+    set_planner(session, enable_nestloop="off")
 
 
 def _last_id_of_batch(session: Session, fits: ColumnElement[bool], after_id: int) -> int | None:
@@ -204,10 +217,13 @@ _COLUMNS = (
 
 
 def _insert(session: Session, rows: Select[*tuple[Any, ...]]) -> int:
-    inserting = insert(Delivery).from_select(_COLUMNS, rows, include_defaults=False)
+    # Without a WHERE, SQLite takes ON CONFLICT for the condition of a join (its manual, UPSERT, 2.2).
+    rows = rows.where(text("true"))
+    inserting = upsert(session, Delivery).from_select(_COLUMNS, rows, include_defaults=False)
+    inserting = inserting.on_conflict_do_nothing(index_elements=["subscriber_id", "slot"])
     inserted = session.execute(inserting.execution_options(preserve_rowcount=True))
     count = int(inserted.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
-    if count >= MIN_ROWS_TO_ANALYZE:
+    if MIN_ROWS_TO_ANALYZE <= count < MAX_SUBSCRIBERS_PER_TRANSACTION:  # the last of several batches
         refresh_planner_statistics(session, Delivery.__tablename__)
     return count
 
@@ -222,7 +238,10 @@ def _delivery_rows(
     of: Subquery | type[Subscriber] = Subscriber,
     in_reply_to: ColumnElement[str] = literal(""),  # noqa: B008  an immutable expression
 ) -> Select[*tuple[Any, ...]]:
-    """A delivery for each subscriber (or each of those in `of`), in the order of `_COLUMNS`."""
+    """A delivery for each subscriber (or each of those in `of`), in the order of `_COLUMNS`.
+
+    The Message-IDs begin with the time, so that new ones are neighbours in their index.
+    """
     queue = PRIORITY_QUEUE if is_welcome_slot(slot) else slot
     planned_at = literal(now, Delivery.planned_at.type)
     return select(
@@ -233,7 +252,7 @@ def _delivery_rows(
         literal(kind.value),
         literal(DeliveryState.PLANNED.value),
         literal(""),
-        random_hex() + literal(f"@{domain}"),
+        literal(f"{_milliseconds(now):012x}") + random_hex() + literal(f"@{domain}"),
         in_reply_to,
         literal(0),
         literal(0),
@@ -242,3 +261,7 @@ def _delivery_rows(
         planned_at,
         null(),
     )
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
