@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from dotenv import dotenv_values
 
-from core.settings import Settings, SettingsError, load_settings, unknown_settings
+from core.settings import Settings, SettingsError, load_settings
+from core.unknown_settings import unknown_settings
 
 
 @pytest.mark.parametrize("address", ["http://counts.example", "memory://", "redis:", "soon"])
