@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from enum import EnumType
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
@@ -55,8 +55,10 @@ def _values(field: FieldInfo) -> str:
         return "`true` or `false`"
     if kind is int:
         return f"{facts['Ge'].ge:,} to {facts['Le'].le:,}"
-    if get_origin(kind) is Literal or isinstance(kind, EnumType):
-        return " or ".join(map(code, kind if isinstance(kind, EnumType) else get_args(kind)))
+    if get_origin(kind) is Literal:
+        return " or ".join(map(code, get_args(kind)))
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return " or ".join(map(code, kind))
     checks = [entry.func.__name__ for entry in field.metadata if hasattr(entry, "func")]
     parts = [CHECKS[check] for check in checks]
     if "SecretStr" in repr(kind):
