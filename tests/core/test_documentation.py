@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -136,6 +137,16 @@ def test_every_alarm_is_in_the_table_of_alarms() -> None:
     assert len(said) > 8
     table = read(ROOT / "docs" / "operating.md").partition("## Alarms")[2].partition("\n## ")[0]
     assert [text for text in sorted(said) if text not in table] == []
+
+
+def test_the_guides_the_changelog_and_the_compose_file_are_of_the_present_version() -> None:
+    version = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["version"]
+    pages = [page for page in PAGES if page.name != "CHANGELOG.md"]
+    named = {
+        found for page in pages for found in re.findall(r"(?:[ `]v|paperboy:)(\d+\.\d+\.\d+)\b", read(page))
+    }
+    assert named == {version}
+    assert re.findall(r"(?m)^## (\d\S+) \(\d{4}-\d\d-\d\d\)$", read(ROOT / "CHANGELOG.md"))[0] == version
 
 
 # Translations
