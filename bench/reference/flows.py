@@ -42,7 +42,7 @@ def _row(deployment: dict[str, Any]) -> tuple[str, ...]:
 
 def _section(flow: Any) -> str:
     sentences = " ".join(flow.fn.__doc__.partition("Args:")[0].split())
-    fields = table(("parameter", "values", "default", "meaning"), _parameters(flow))
+    fields = table(("parameter", "meaning", "values", "default"), _parameters(flow))
     return f"## {flow.name}\n\n{sentences}\n\n{fields}"
 
 
@@ -52,12 +52,8 @@ def _parameters(flow: Any) -> Iterator[tuple[str, ...]]:
         if not field.get("description"):
             raise ValueError(f"the flow {flow.name} does not say what its parameter {name} is for")
         default = "required" if name in schema["required"] else _default(field.get("default"))
-        yield (
-            code(name),
-            _values(field, schema["definitions"]),
-            default,
-            " ".join(field["description"].split()),
-        )
+        meaning = " ".join(field["description"].split())
+        yield code(name), meaning, _values(field, schema["definitions"]), default
 
 
 def _default(value: object) -> str:

@@ -23,7 +23,7 @@ def text() -> str:
 
 def _section(name: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:
     wanted = _schema(operation["requestBody"]["content"]["application/json"]["schema"], schemas)
-    fields = table(("field", "values", "default", "meaning"), _fields(wanted, schemas))
+    fields = table(("field", "meaning", "values", "default"), _fields(wanted, schemas))
     answers = sorted(operation["responses"].items())
     rows = ((code(status), answer["description"], _body(answer, schemas)) for status, answer in answers)
     parts = [
@@ -46,7 +46,7 @@ def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> Iterator[tuple[s
             codes(chosen["enum"]) if "enum" in chosen else f"text of at most {field['maxLength']} characters"
         )
         default = "required" if name in schema["required"] else code(field["default"])
-        yield code(name), values, default, field["description"]
+        yield code(name), field["description"], values, default
 
 
 def _body(answer: dict[str, Any], schemas: dict[str, Any]) -> str:

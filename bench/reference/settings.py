@@ -30,7 +30,7 @@ def text() -> str:
     parts = []
     for group, names in _groups():
         rows = ((code(f"{PREFIX}{name}".upper()), *_cells(Settings.model_fields[name])) for name in names)
-        parts.append(f"## {group.capitalize()}\n\n{table(('setting', 'values', 'default', 'meaning'), rows)}")
+        parts.append(f"## {group.capitalize()}\n\n{table(('setting', 'meaning', 'values', 'default'), rows)}")
     return "\n".join(parts)
 
 
@@ -44,7 +44,7 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
 def _cells(field: FieldInfo) -> tuple[str, str, str]:
     if not field.description:
         raise ValueError(f"a setting says nothing of what it is for: {field!r}")
-    return _values(field), _default(field.default), field.description
+    return field.description, _values(field), _default(field.default)
 
 
 def _values(field: FieldInfo) -> str:
