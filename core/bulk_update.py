@@ -2,7 +2,8 @@
 
 The sender runs such an update for every few mails. SQLAlchemy's work around a statement takes longer than
 the statement itself, and a round trip to PostgreSQL takes longer than its answer, so this module compiles
-each statement once and sends all updates of a transaction in one round trip.
+each statement once and sends all updates of a transaction in one round trip. While PostgreSQL works, the event
+loop goes on (see `core.postgresql_statement`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.types import TypeEngine
 
 from core.database import raw_connection
+from core.postgresql_statement import PreparedStatement
 
 BuildUpdate = Callable[[Any], Update]
 Row = tuple[Any, ...]
@@ -69,9 +71,9 @@ class CombinedUpdate:
     def __init__(self, *updates: BulkUpdate) -> None:
         self._updates = updates
         self._sqlite_updates: list[_SqliteUpdate] = []
-        self._postgresql_statement: tuple[str, dict[str, Any]] = ("", {})
+        self._postgresql_statement: PreparedStatement | None = None
 
-    def run(self, connection: Connection, *rows: Sequence[Row]) -> int:
+    async def run(self, connection: Connection, *rows: Sequence[Row]) -> int:
         """Run each update for its rows. Returns how many table rows the last update changed.
 
         `connection` comes from `open_update_connection` and is not in a transaction.
@@ -82,7 +84,7 @@ class CombinedUpdate:
         with raw_connection(connection) as raw:
             if connection.dialect.name == "sqlite":
                 return self._run_on_sqlite(raw, connection.dialect, rows)
-            return self._run_on_postgresql(raw, connection.dialect, rows)
+            return await self._run_on_postgresql(raw, rows)
 
     def _run_on_sqlite(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[Row]]) -> int:
         self._sqlite_updates = self._sqlite_updates or [_SqliteUpdate(update) for update in self._updates]
@@ -97,21 +99,22 @@ class CombinedUpdate:
             raise
         return changed
 
-    def _run_on_postgresql(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[Row]]) -> int:
-        if not self._postgresql_statement[0]:
-            # Each update becomes a common table expression; the statement counts the rows of the last one.
-            *first, last = (
-                update.over_arrays().returning(literal_column("1").label("one")).cte(update.name)
-                for update in self._updates
-            )
-            compiled = select(func.count()).select_from(last).add_cte(*first).compile(dialect=dialect)
-            self._postgresql_statement = str(compiled), compiled.params
-        sql, constants = self._postgresql_statement
-        values = dict(constants)
+    async def _run_on_postgresql(self, raw: Any, rows: Sequence[Sequence[Row]]) -> int:
+        if self._postgresql_statement is None:
+            self._postgresql_statement = self._prepare()
+        values: dict[str, str] = {}
         for update, given in zip(self._updates, rows, strict=True):
             columns = zip(*given, strict=True) if given else ((),) * len(update.parameters)
             values.update(zip(update.parameters, map(_array_literal, columns), strict=True))
-        return int(raw.execute(sql, values).fetchone()[0])
+        return int(await self._postgresql_statement.fetch_value(raw, values))
+
+    def _prepare(self) -> PreparedStatement:
+        # Each update becomes a common table expression; the statement counts the rows of the last one.
+        *first, last = (
+            update.over_arrays().returning(literal_column("1").label("one")).cte(update.name)
+            for update in self._updates
+        )
+        return PreparedStatement(select(func.count()).select_from(last).add_cte(*first))
 
 
 class _SqliteUpdate:

@@ -21,6 +21,13 @@ def split_list(value: object) -> object:
     )
 
 
+def split_names(value: object) -> object:
+    """Names with commas between them, as they are written."""
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
 def split_texts(value: object) -> object:
     """Texts with semicolons between them, because each may have commas."""
     return tuple(map(str.strip, value.split(";"))) if isinstance(value, str) else value

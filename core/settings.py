@@ -55,13 +55,14 @@ class Settings(BaseSettings):
         "`ca=FILE` trusts a private CA. Several have spaces between, each with `weight=N`. "
         "Without it, mails go into the embedded mailbox.",
     )
-    dkim_key_file: Path | None = Field(
-        default=None,
-        description="An RSA key in PEM with which Paperboy signs; this takes some 20 ms for each mail. "
-        "Without it, the mail server signs.",
+    dkim_key_file: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(values.split_names)] = Field(
+        default=(),
+        description="Private keys in PEM with which Paperboy signs, RSA or Ed25519. Without any, the mail server "
+        "signs.",
     )
-    dkim_selector: str = Field(
-        default="paperboy", description="The public key is at `SELECTOR._domainkey.DOMAIN`."
+    dkim_selector: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_names)] = Field(
+        default=("paperboy",),
+        description="One for each key: its public key is at `SELECTOR._domainkey.DOMAIN`.",
     )
     connections: int = Field(
         default=4, ge=1, le=100, description="The connections of each sender to the mail server."

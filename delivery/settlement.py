@@ -114,7 +114,7 @@ _MARK_SENDING = BulkUpdate(
 _SETTLE_AND_MARK = CombinedUpdate(_SETTLE, _MARK_SENDING)
 
 
-def commit_fast(
+async def commit_fast(
     connection: Connection, outcomes: Sequence[Outcome], claims: Sequence[Claim], lease: Lease
 ) -> bool:
     """Settle the outcomes and mark the claims as sending, in one round trip to the database.
@@ -127,7 +127,7 @@ def commit_fast(
     )
     if is_unusual:
         return False
-    marked = _SETTLE_AND_MARK.run(connection, _settle_rows(outcomes, lease), _mark_rows(claims, lease))
+    marked = await _SETTLE_AND_MARK.run(connection, _settle_rows(outcomes, lease), _mark_rows(claims, lease))
     return marked == len(claims)
 
 

@@ -105,8 +105,9 @@ class MessageTemplate:
         self._anonymous_greetings = anonymous[0].encode(), anonymous[1].encode()
         # Neither encoding can produce "=_", so the boundary cannot appear in a body.
         boundary = f"=_{hashlib.sha256(content.nonce.encode()).hexdigest()[:32]}"
-        headers = b"".join(_shared_headers(spec, content, identity, boundary))
-        self._headers = headers + _part_header("text/plain", self._text, boundary)
+        self._headers = b"".join(_shared_headers(spec, content, identity, boundary))
+        self._before_text = b"\r\n" + _part_header("text/plain", self._text, boundary)
+        self._beginning_hash = hashlib.sha256(self._before_text.removeprefix(b"\r\n") + self._text.beginning)
         self._before_html = b"\r\n" + _part_header("text/html", self._html, boundary)
         self._end = f"\r\n--{boundary}--\r\n".encode()
 
@@ -130,11 +131,21 @@ class MessageTemplate:
         if in_reply_to:
             own += plain_header("In-Reply-To", f"<{in_reply_to}>")
             own += plain_header("References", f"<{in_reply_to}>")
-        parts: tuple[bytes, ...] = (own, self._headers, *text, self._before_html, *html, self._end)
+        headers: tuple[bytes, ...] = (own, self._headers)
         if identity.signer:
-            parts = (identity.signer.signature(b"".join(parts), identity.domain), *parts)
+            body_hash = self._body_hash((*text[1:], self._before_html, *html, self._end))
+            signatures = identity.signer.signatures(own + self._headers, body_hash, identity.domain, now)
+            headers = (signatures, *headers)
+        parts = (*headers, self._before_text, *text, self._before_html, *html, self._end)
         bounce_token = make_token(identity.key, LinkPurpose.BOUNCE, recipient.handle, now.date())
         return Message(f"bounces+{bounce_token}@{identity.domain}", recipient.email, parts)
+
+    def _body_hash(self, parts: Iterable[bytes]) -> bytes:
+        """The SHA-256 of the body: what all recipients have in common, hashed once, and then the parts."""
+        body_hash = self._beginning_hash.copy()
+        for part in parts:
+            body_hash.update(part)
+        return body_hash.digest()
 
     def _greetings(self, name: str) -> tuple[bytes, bytes]:
         """The greeting in the text and in the HTML."""
@@ -192,7 +203,6 @@ def _shared_headers(
     yield plain_header("Content-Language", ", ".join(spec.language.texts))
     yield plain_header("MIME-Version", "1.0")
     yield plain_header("Content-Type", "multipart/alternative;", f'boundary="{boundary}"')
-    yield b"\r\n"
 
 
 def _feedback_id(spec: MailSpec) -> str:

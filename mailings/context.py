@@ -15,7 +15,7 @@ from delivery.transport.mailbox import embedded_mailbox
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import parse_smtp_urls
 from emails.identity import MailIdentity
-from emails.mime.dkim_signing import load_signer
+from emails.mime.dkim_signing import DkimSigner
 from issues.parse.titles import split_title
 
 
@@ -83,14 +83,25 @@ def identity_from(settings: Settings) -> MailIdentity:
     Raises:
         DkimKeyError: the key for DKIM cannot be used.
     """
-    file = settings.dkim_key_file
-    signer = load_signer(settings.dkim_selector, file) if file else None
     return replace(
         public_identity(settings),
         key=secret_key(settings),
         old_keys=old_secret_keys(settings),
-        signer=signer,
+        signer=dkim_signer(settings),
     )
+
+
+def dkim_signer(settings: Settings) -> DkimSigner | None:
+    """The signer with the keys of the settings, or None where the mail server signs.
+
+    Raises:
+        DkimKeyError: a key cannot be used.
+    """
+    if not settings.dkim_key_file:
+        return None
+    from emails.mime.dkim_keys import load_signer  # noqa: PLC0415  only signing installations need cryptography
+
+    return load_signer(settings.dkim_selector, settings.dkim_key_file)
 
 
 def clock_from(now: datetime | None) -> Clock:

@@ -20,6 +20,7 @@ CHECKS = {  # what the functions of core.setting_values take
     "timezone_name": "time zone",
     "rates": "rates",
     "split_list": "list with commas",
+    "split_names": "list with commas",
     "split_texts": "list with semicolons",
 }
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example.env"
@@ -65,7 +66,7 @@ def _values(field: FieldInfo) -> str:
         parts.append("secret")
     if "MinLen" in facts:
         parts.append(f"at least {facts['MinLen'].min_length} characters")
-    if "Path" in repr(kind):
+    if "Path" in repr(kind) and not checks:
         parts.append("path")
     return ", ".join(parts)
 
@@ -73,4 +74,6 @@ def _values(field: FieldInfo) -> str:
 def _default(value: object) -> str:
     if value is None or value in ("", ()):
         return ""
+    if isinstance(value, tuple):
+        return code(", ".join(map(str, value)))
     return code(str(value).lower() if isinstance(value, bool) else value)

@@ -17,6 +17,8 @@ _SOFT_LINE_BREAK = b"=\r\n"
 class Body:
     """A text in the smaller of base64 and quoted-printable. `names` are the placeholders to fill, in order.
 
+    `beginning` is the encoded text before the first placeholder (to a full line), the first part of `filled`.
+
     Python's own choice would be quoted-printable even for Korean, which is half as large again as base64.
     """
 
@@ -28,6 +30,7 @@ class Body:
         is_quoted = sum(map(len, quoted)) <= sum(map(len, with_crlf)) * 78 // 57
         self.encoding = "quoted-printable" if is_quoted else "base64"
         self._pieces: _Pieces = _QuotedPieces(quoted) if is_quoted else _Base64Pieces(with_crlf)
+        self.beginning = self._pieces.first
 
     def filled(self, values: Mapping[str, bytes]) -> list[bytes]:
         """The encoded text with the values (UTF-8, without line breaks) filled in, as parts to be joined."""
@@ -35,7 +38,9 @@ class Body:
 
 
 class _Pieces(Protocol):
-    """The texts around a body's placeholders."""
+    """The texts around a body's placeholders. `first` is what they begin with for every recipient, encoded."""
+
+    first: bytes
 
     def joined_by(self, values: Sequence[bytes]) -> list[bytes]:
         """The encoded texts with a value between each and the next."""
@@ -45,12 +50,12 @@ class _QuotedPieces:
     """Texts in quoted-printable. Soft line breaks separate them from the values between them."""
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
-        self._first = pieces[0]
+        self.first = pieces[0]
         self._others = [_SOFT_LINE_BREAK + piece for piece in pieces[1:]]
 
     def joined_by(self, values: Sequence[bytes]) -> list[bytes]:
         """The encoded texts with a value between each and the next."""
-        parts = [self._first]
+        parts = [self.first]
         for value, piece in zip(values, self._others, strict=True):
             parts += (_SOFT_LINE_BREAK, _quoted_printable(value), piece)
         return parts
@@ -79,7 +84,7 @@ class _Base64Pieces:
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._pieces = pieces
-        self._first, self._rest = _full_lines(pieces[0])
+        self.first, self._rest = _full_lines(pieces[0])
         self._encoded: dict[tuple[int, int], tuple[bytes, bytes]] = {}
         self._plans: dict[tuple[int, ...], tuple[list[_Splice], bytes]] = {}
 
@@ -87,7 +92,7 @@ class _Base64Pieces:
         """The encoded texts with a value between each and the next."""
         lengths = tuple(map(len, values))
         splices, end = self._plans.get(lengths) or self._plan(lengths)
-        parts = [self._first]
+        parts = [self.first]
         raw = b""
         for splice, value in zip(splices, values, strict=True):
             raw = b"".join((raw, splice.before, value, splice.after))

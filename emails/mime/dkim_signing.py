@@ -1,9 +1,14 @@
-"""DKIM signatures (RFC 6376), for installations whose mail server does not sign."""
+"""DKIM signatures (RFC 6376), for installations whose mail server does not sign.
 
+Our bytes are canonical when they are written, so a body is signed as it is (`simple`). Header fields are signed in
+their relaxed form, because mail servers fold them anew. An RSA signature then takes most of the time.
+"""
+
+import base64
 import re
-from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import datetime
 
 from core.errors import PaperboyError
 
@@ -14,7 +19,10 @@ OVERSIGNED_HEADERS = (
     b"from", b"to", b"subject", b"date", b"reply-to", b"list-id", b"list-unsubscribe", b"list-unsubscribe-post",
     b"list-help", b"list-owner", b"list-archive", b"list-post",
 )  # fmt: skip
-_FIELD_NAME = re.compile(rb"^([!-9;-~]+):", re.MULTILINE)
+_END_OF_FIELD = re.compile(rb"\r\n(?![ \t])")
+_FOLD = b"\r\n "
+_NAMES_IN_A_LINE = 4
+_LINE_CHARACTERS = 72
 
 
 class DkimKeyError(PaperboyError):
@@ -22,49 +30,76 @@ class DkimKeyError(PaperboyError):
 
 
 @dataclass(frozen=True)
-class DkimSigner:
-    """Signs for a domain with an RSA private key (PEM), whose public key is published under `selector`."""
+class DkimKey:
+    """A private key, whose public key is published under `selector`. `sign` takes the bytes to be signed.
+
+    `public_key` is what the record in the DNS holds: a SubjectPublicKeyInfo of RSA (RFC 6376, 3.6.1), or the 32 bytes
+    of Ed25519 (RFC 8463, 4.2).
+    """
 
     selector: str
-    key: bytes = field(repr=False)
-
-    def signature(self, data: bytes, domain: str) -> bytes:
-        """The DKIM-Signature field of a message."""
-        import dkim  # noqa: PLC0415  it brings cryptography, which only signing installations need
-
-        signed: bytes = dkim.sign(
-            data,
-            self.selector.encode(),
-            domain.encode(),
-            self.key,
-            canonicalize=(b"relaxed", b"relaxed"),
-            include_headers=_names_to_sign(data),
-        )
-        return signed
+    public_key: bytes
+    algorithm: str
+    sign: Callable[[bytes], bytes] = field(repr=False)
 
 
-def _names_to_sign(data: bytes) -> list[bytes]:
-    """The names of the fields that the signature covers, as often as it names them."""
-    present = Counter(name.lower() for name in _FIELD_NAME.findall(data.partition(b"\r\n\r\n")[0]))
-    names = [name for name in SIGNED_HEADERS for _ in range(present[name])]
-    return names + [name for name in OVERSIGNED_HEADERS for _ in range(present[name] + 1)]
+@dataclass(frozen=True)
+class DkimSigner:
+    """Signs with each of its keys: one algorithm for every receiver and one for modern ones, or an old and a new key."""
+
+    keys: tuple[DkimKey, ...]
+
+    def signatures(self, headers: bytes, body_hash: bytes, domain: str, now: datetime) -> bytes:
+        """A DKIM-Signature field for each key, as of `now`.
+
+        `headers` are the header fields as they are written, and `body_hash` is the SHA-256 of all that follows the
+        empty line after them. The body ends with exactly one line break.
+        """
+        names, signed = _signed_fields(headers)
+        return b"".join(self._fields(names, signed, body_hash, domain, now))
+
+    def _fields(
+        self, names: Sequence[bytes], signed: bytes, body_hash: bytes, domain: str, now: datetime
+    ) -> Iterator[bytes]:
+        for key in self.keys:
+            start = _FOLD.join(
+                (
+                    f"DKIM-Signature: v=1; a={key.algorithm}; c=relaxed/simple;".encode(),
+                    f"d={domain}; s={key.selector}; t={int(now.timestamp())};".encode(),
+                    b"h=" + _folded_names(names) + b";",
+                    b"bh=" + base64.b64encode(body_hash) + b";",
+                    b"b=",
+                )
+            )
+            yield start + _folded(base64.b64encode(key.sign(signed + _relaxed(start)))) + b"\r\n"
 
 
-def load_signer(selector: str, key_file: Path) -> DkimSigner:
-    """The signer with the key in a file, after one trial signature.
+def _signed_fields(headers: bytes) -> tuple[list[bytes], bytes]:
+    """The names of the fields that are signed, as often as the signature names them, and their canonical form."""
+    fields: dict[bytes, list[bytes]] = {}
+    for written in _END_OF_FIELD.split(headers.removesuffix(b"\r\n")):
+        name = written.partition(b":")[0].lower()
+        fields.setdefault(name, []).append(written)
+    names: list[bytes] = []
+    canonical: list[bytes] = []
+    for name in (*SIGNED_HEADERS, *OVERSIGNED_HEADERS):
+        found = fields.get(name, [])
+        names += [name] * (len(found) + (name in OVERSIGNED_HEADERS))
+        canonical += [_relaxed(written) + b"\r\n" for written in reversed(found)]  # from the last one (5.4.2)
+    return names, b"".join(canonical)
 
-    Raises:
-        DkimKeyError: the file cannot be read, or does not hold an RSA private key.
-    """
-    from dkim import DKIMException  # noqa: PLC0415  as above
 
-    try:
-        signer = DkimSigner(selector, key_file.read_bytes())
-        signer.signature(b"From: a@example.org\r\n\r\n", "example.org")
-    except OSError as error:
-        raise DkimKeyError(f"PAPERBOY_DKIM_KEY_FILE cannot be read: {error.strerror}") from None
-    except (DKIMException, ValueError):
-        raise DkimKeyError(
-            f"PAPERBOY_DKIM_KEY_FILE: {key_file} does not hold an RSA private key in PEM"
-        ) from None
-    return signer
+def _relaxed(written: bytes) -> bytes:
+    """A field in the canonical form `relaxed` without its line break (RFC 6376, 3.4.2)."""
+    name, _, value = written.partition(b":")
+    return name.rstrip().lower() + b":" + b" ".join(value.split())
+
+
+def _folded_names(names: Sequence[bytes]) -> bytes:
+    starts = range(0, len(names), _NAMES_IN_A_LINE)
+    return (b":" + _FOLD).join(b":".join(names[start : start + _NAMES_IN_A_LINE]) for start in starts)
+
+
+def _folded(value: bytes) -> bytes:
+    starts = range(0, len(value), _LINE_CHARACTERS)
+    return _FOLD.join(value[start : start + _LINE_CHARACTERS] for start in starts)

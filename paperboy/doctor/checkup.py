@@ -112,7 +112,7 @@ def _checks_of_mail(
     else:
         yield from smtp_servers.checks(servers, mail.envelope_from, clock())
         hosts = [server.host for server in servers]
-        yield from dns_records.checks(dns_client, identity, mail, hosts, sends_from)
+        yield from dns_records.checks(dns_client, identity, hosts, sends_from)
         yield Check("providers", lambda: [ok("providers", _PROVIDERS)])
 
 

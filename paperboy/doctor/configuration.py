@@ -9,7 +9,8 @@ from core.languages import TextLanguage
 from core.settings import Settings, SettingsError, load_settings
 from core.unknown_settings import read_env_file, unknown_settings
 from delivery.transport.smtp.server import SmtpServer, SmtpUrlError, parse_smtp_urls
-from emails.mime.dkim_signing import DkimKeyError, DkimSigner, load_signer
+from emails.mime.dkim_signing import DkimKeyError, DkimSigner
+from mailings.context import dkim_signer
 from monitoring.findings import Finding, failed, ok, warning
 
 NAME = "settings"
@@ -42,8 +43,7 @@ def check_settings() -> Configuration:
     except SmtpUrlError as error:
         found.append(failed(NAME, str(error), _CORRECT))
     try:
-        if settings.dkim_key_file:
-            signer = load_signer(settings.dkim_selector, settings.dkim_key_file)
+        signer = dkim_signer(settings)
     except DkimKeyError as error:
         found.append(failed(NAME, str(error), "name a key file that the user of Paperboy can read"))
     found += _unknown_settings()

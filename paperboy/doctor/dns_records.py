@@ -7,7 +7,6 @@ from functools import partial
 import dns.exception
 
 from emails.identity import MailIdentity
-from emails.message import Message
 from monitoring.findings import Finding, failed, ok, warning
 from paperboy.doctor import dkim_key, dmarc_policy, spf
 from paperboy.doctor.checks import Check
@@ -18,17 +17,16 @@ ANY_ADDRESS = "192.0.2.1"
 
 
 def checks(
-    dns_client: DnsClient, identity: MailIdentity, mail: Message, hosts: Sequence[str], sends_from: str = ""
+    dns_client: DnsClient, identity: MailIdentity, hosts: Sequence[str], sends_from: str = ""
 ) -> Iterator[Check]:
     """The checks of a sender's DNS records.
 
-    `mail` is one of the sender's mails, signed if Paperboy signs. `hosts` are the mail servers, and
-    `sends_from` is the IP address that their mails come from, if it is known.
+    `hosts` are the mail servers, and `sends_from` is the IP address that their mails come from, if it is known.
     """
     domain = identity.domain
     functions: dict[str, Callable[[], Iterator[Finding]]] = {
         "SPF": lambda: _check_spf(dns_client, domain, _sources(dns_client, hosts, sends_from)),
-        "DKIM": lambda: dkim_key.check(dns_client, identity, mail),
+        "DKIM": lambda: dkim_key.check(dns_client, identity),
         "DMARC": lambda: dmarc_policy.check(dns_client, domain),
         "MX": lambda: _check_mx(dns_client, domain),
         "MTA-STS": lambda: _note_record(dns_client, "MTA-STS", f"_mta-sts.{domain}", "v=STSv1"),

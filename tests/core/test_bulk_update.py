@@ -1,12 +1,25 @@
 """Bulk updates give each row its own values, whatever these hold, and all updates are made or none."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, Update, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Update,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 
 from core.bulk_update import BulkUpdate, CombinedUpdate, open_update_connection
@@ -32,6 +45,11 @@ def update_state(row: Any) -> Update:
 TEXT_UPDATE = BulkUpdate("update_text", update_text, id=Integer(), text=String())
 UPDATES = CombinedUpdate(TEXT_UPDATE, BulkUpdate("update_state", update_state, state=String(), id=Integer()))
 TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+
+
+def run(connection: Connection, *rows: Sequence[tuple[Any, ...]]) -> int:
+    """Run the updates in an event loop, as a sender does."""
+    return asyncio.run(UPDATES.run(connection, *rows))
 
 
 @pytest.fixture
@@ -61,7 +79,7 @@ def closed_ids(engine: Engine) -> list[int]:
 @given(st.lists(TEXTS, min_size=4, max_size=4))
 def test_every_text_is_stored_as_it_is(engine: Engine, given_texts: list[str | None]) -> None:
     with open_update_connection(engine) as connection:
-        UPDATES.run(connection, list(enumerate(given_texts)), [])
+        run(connection, list(enumerate(given_texts)), [])
     assert texts(engine) == given_texts
 
 
@@ -70,17 +88,15 @@ def test_every_text_is_stored_as_it_is(engine: Engine, given_texts: list[str | N
 )
 def test_special_characters_in_a_text_are_stored_as_text(engine: Engine, text: str) -> None:
     with open_update_connection(engine) as connection:
-        UPDATES.run(connection, [(1, text)], [])
+        run(connection, [(1, text)], [])
     assert texts(engine) == ["", text, "", ""]
 
 
 def test_the_result_counts_the_rows_that_the_last_update_changed(engine: Engine) -> None:
     with open_update_connection(engine) as connection:
-        assert (
-            UPDATES.run(connection, [(0, "new"), (1, "new")], [("done", 2), ("done", 3), ("done", 99)]) == 2
-        )
-        assert UPDATES.run(connection, [(2, "too late")], [("done", 1), ("done", 2)]) == 1
-        assert UPDATES.run(connection, [(0, "newer")], []) == 0
+        assert run(connection, [(0, "new"), (1, "new")], [("done", 2), ("done", 3), ("done", 99)]) == 2
+        assert run(connection, [(2, "too late")], [("done", 1), ("done", 2)]) == 1
+        assert run(connection, [(0, "newer")], []) == 0
     assert texts(engine) == ["newer", "new", "", ""]
     assert closed_ids(engine) == [1, 2, 3]
 
@@ -88,8 +104,8 @@ def test_the_result_counts_the_rows_that_the_last_update_changed(engine: Engine)
 def test_a_failed_update_changes_nothing_and_leaves_the_connection_usable(engine: Engine) -> None:
     with open_update_connection(engine) as connection:
         with pytest.raises(DBAPIError):
-            UPDATES.run(connection, [(0, "half done")], [("done", 1), ("done", {"no": "number"})])
-        assert UPDATES.run(connection, [], [("done", 1)]) == 1
+            run(connection, [(0, "half done")], [("done", 1), ("done", {"no": "number"})])
+        assert run(connection, [], [("done", 1)]) == 1
     assert texts(engine) == [""] * 4
     assert closed_ids(engine) == [1]
 

@@ -1,5 +1,6 @@
 """Faults of time: the clock is set, or a sender sleeps longer than its lease while another one takes over."""
 
+import asyncio
 import logging
 import multiprocessing
 import os
@@ -122,14 +123,14 @@ def test_a_sender_that_slept_can_neither_mark_nor_settle_mails_of_another_sender
     with database.sessions.begin() as session:
         claims = outbox.claim(session, SLOT, slept, now=NOW, repeat_uncertain=True, limit=2)
     with open_update_connection(database.engine) as connection:
-        assert settlement.commit_fast(connection, [], claims[:1], slept)
+        assert asyncio.run(settlement.commit_fast(connection, [], claims[:1], slept))
         later = NOW + timedelta(seconds=2)
         with database.sessions.begin() as session:
             untried = outbox.claim(session, SLOT, awake, now=later, repeat_uncertain=True, limit=2)
             lost = outbox.claim(session, SLOT, awake, now=later, repeat_uncertain=True, limit=2)
             assert [claim.id for claim in (*lost, *untried)] == [claim.id for claim in claims]
         outcomes = [retry.sent(claim, "250 Ok", later) for claim in claims]
-        assert not settlement.commit_fast(connection, outcomes, claims[1:], slept)
+        assert not asyncio.run(settlement.commit_fast(connection, outcomes, claims[1:], slept))
     with database.sessions.begin() as session:
         assert settlement.commit_checked(session, outcomes, claims[1:], slept, later) == {}
     assert [(delivery.state, delivery.claimed_by) for delivery in deliveries(database)] == [

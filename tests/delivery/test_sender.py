@@ -59,7 +59,7 @@ def test_a_mail_that_was_taken_for_lost_is_not_sent_by_the_sender_that_was_silen
     with database.sessions.begin() as session:
         mark_uncertain(session, [claims[0].id], NOW)
     with open_update_connection(database.engine) as connection:
-        assert not commit_fast(connection, [], claims, lease)
+        assert not asyncio.run(commit_fast(connection, [], claims, lease))
     assert states(database) == {"uncertain": 1}
 
 
@@ -231,11 +231,11 @@ def test_a_worker_that_waits_for_the_database_sends_nothing_once_the_run_has_sto
     plan_mails(database, 6)
     transport, commit_fast = RefusingTransport(), settlement.commit_fast
 
-    def commit_unless_away(*arguments: Any) -> bool:
+    async def commit_unless_away(*arguments: Any) -> bool:
         if transport.accepted and not transport.has_refused:
             transport.is_away.set()
             raise OperationalError("UPDATE", {}, psycopg.OperationalError("connection refused"))
-        return commit_fast(*arguments)
+        return await commit_fast(*arguments)
 
     monkeypatch.setattr(settlement, "commit_fast", commit_unless_away)
     context = SendingContext(database, transport, IDENTITY, lambda: NOW, limits=SendingLimits(connections=2))

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -29,19 +30,24 @@ from tests.support.factories import NOW, add_subscriber
 from tests.support.new_databases import copy_sqlite
 from tests.support.servers.smtp import ScriptedServer
 
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
-def events(name: str) -> list[dict[str, Any]]:
-    """The events of a name on the server, the newest first."""
-    query = {"filter": {"event": {"name": [name]}}, "limit": 50}
+
+def events(name: str, since: datetime) -> list[dict[str, Any]]:
+    """The events of a name on the server since a time, the newest first. All tests share the server."""
+    occurred = {"since": since.isoformat()}
+    query = {"filter": {"event": {"name": [name]}, "occurred": occurred}, "limit": 50}
     found = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=query).raise_for_status()
     return list(found.json()["events"])
 
 
-def payload_of(name: str, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def payload_of(
+    name: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True, *, since: datetime
+) -> dict[str, Any]:
     """The payload of the newest event that matches, which Prefect sends and stores in the background."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        if found := [event["payload"] for event in events(name) if matches(event["payload"])]:
+        if found := [event["payload"] for event in events(name, since) if matches(event["payload"])]:
             assert "@" not in json.dumps(found)
             assert name not in EVENTS or set(found[0]) == set(EVENTS[name].payload)
             return dict(found[0])
@@ -50,9 +56,12 @@ def payload_of(name: str, matches: Callable[[dict[str, Any]], bool]) -> dict[str
 
 
 def test_runs_tell_of_a_new_issue_of_a_digest_and_of_readers_who_joined(server: ScriptedServer) -> None:
-    assert payload_of("paperboy.issue.arrived", lambda _: True)["issue"] == "2026-03-02"
+    begun = datetime.now(UTC)
+    assert payload_of("paperboy.issue.arrived", since=LONG_AGO)["issue"] == "2026-03-02"
     digest(Frequency.WEEKLY, now=NOW)
-    sent = payload_of("paperboy.digest.sent", lambda payload: payload["slot"] == "weekly:2025-W32")
+    sent = payload_of(
+        "paperboy.digest.sent", lambda payload: payload["slot"] == "weekly:2025-W32", since=begun
+    )
     assert (sent["candidates"], sent["sent"]) == (1, 1)
     assert len(server.messages) == 1
     upkeep(now=NOW)
@@ -61,13 +70,14 @@ def test_runs_tell_of_a_new_issue_of_a_digest_and_of_readers_who_joined(server: 
             add_subscriber(session, f"{name}@example.com", now=NOW + WEEK)
     for _ in range(2):
         upkeep(now=NOW + 2 * WEEK)
-    assert payload_of("paperboy.reader.joined", lambda _: True) == {"joined": 2}
-    assert len(events("paperboy.reader.joined")) == 1, "nobody joins twice"
+    assert payload_of("paperboy.reader.joined", since=begun) == {"joined": 2}
+    assert len(events("paperboy.reader.joined", begun)) == 1, "nobody joins twice"
 
 
 def test_an_issue_that_is_held_is_told_once_for_each_text(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, sqlite_template: Path, tmp_path: Path
 ) -> None:
+    begun = datetime.now(UTC)
     assert server.messages == []
     (tmp_path / "new").mkdir()
     monkeypatch.setenv("PAPERBOY_DATABASE_URL", copy_sqlite(sqlite_template, tmp_path / "new"))
@@ -76,12 +86,14 @@ def test_an_issue_that_is_held_is_told_once_for_each_text(
         found = ingest(now=NOW + number * WEEK)
         assert found["held"]
     reason = payload_of(
-        "paperboy.issue.held", lambda payload: payload["topic_id"] == found["held"][0]["topic_id"]
+        "paperboy.issue.held",
+        lambda payload: payload["topic_id"] == found["held"][0]["topic_id"],
+        since=begun,
     )
     assert "may not publish" in reason["reason"]
     emit_event("paperboy.test.end", {"prefect.resource.id": "paperboy.test"})
-    payload_of("paperboy.test.end", lambda _: True)  # the server takes events in order
-    topics = [event["payload"]["topic_id"] for event in events("paperboy.issue.held")]
+    payload_of("paperboy.test.end", since=begun)  # the server takes events in order
+    topics = [event["payload"]["topic_id"] for event in events("paperboy.issue.held", begun)]
     assert len(topics) == len(set(topics))
 
 

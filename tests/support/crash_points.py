@@ -6,7 +6,8 @@ before the point has left for the server, and nothing else has.
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,22 +149,29 @@ def _wrap_commits(engine: Engine, countdown: _Countdown) -> None:
     for owner, name, action in _ACTIONS:
         setattr(owner, name, _recording(getattr(owner, name), action, done))
 
-    def wrapped(real: Callable[..., Any]) -> Callable[..., Any]:
-        def commit(*args: Any) -> Any:
-            names = [f"the commit of {action}" for action in _joined(done)]
-            done.clear()
-            for name in names:
-                countdown.pass_point(f"before {name}")
-            result = real(*args)
-            for name in names:
-                countdown.pass_point(f"after {name}")
-            return result
+    @contextmanager
+    def committing() -> Iterator[None]:
+        names = [f"the commit of {action}" for action in _joined(done)]
+        done.clear()
+        for name in names:
+            countdown.pass_point(f"before {name}")
+        yield
+        for name in names:
+            countdown.pass_point(f"after {name}")
 
-        return commit
+    commit, run = engine.dialect.do_commit, CombinedUpdate._run_on_postgresql
 
-    engine.dialect.do_commit = wrapped(engine.dialect.do_commit)  # type: ignore[method-assign]
+    def commit_or_die(*args: Any) -> None:
+        with committing():
+            commit(*args)
+
+    async def run_or_die(self: CombinedUpdate, raw: Any, rows: Any) -> int:
+        with committing():
+            return await run(self, raw, rows)
+
+    engine.dialect.do_commit = commit_or_die  # type: ignore[assignment, method-assign]
     # Its connection commits every statement by itself.
-    CombinedUpdate._run_on_postgresql = wrapped(CombinedUpdate._run_on_postgresql)  # type: ignore[method-assign]
+    CombinedUpdate._run_on_postgresql = run_or_die  # type: ignore[method-assign]
 
 
 def _recording(real: Callable[..., Any], action: str, done: set[str]) -> Callable[..., Any]:

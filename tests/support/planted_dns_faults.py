@@ -76,7 +76,7 @@ DNS_FAULTS: dict[str, tuple[Plant, str]] = {
     ),
     "a revoked DKIM key": (
         lambda i: i.dns.records.update({DKIM: ["v=DKIM1; p="]}),
-        "failed   DKIM: there is no RSA public key in the record at",
+        "failed   DKIM: there is no public key in the record at",
     ),
     "no DKIM key in the settings": (
         lambda i: i.set_setting("DKIM_KEY_FILE", ""),
