@@ -18,6 +18,7 @@ extensions = ["myst_parser"]
 root_doc = CONTENTS
 include_patterns = ["*.md", "docs/**"]
 exclude_patterns = [".*", "var", "node_modules", "tests", "secrets"]
+smartquotes = False  # it would make a dash of two hyphens, and options have two
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["manual.css"]

@@ -34,7 +34,7 @@ def _section(name: str, command: Any) -> str:
     usage = " ".join([name, *map(_usage, arguments), *(["[OPTIONS]"] if options else [])])
     rows = [(code(_usage(entry)), _meaning(name, entry)) for entry in arguments]
     rows += [(code(_option(entry)), _meaning(name, entry)) for entry in options]
-    parts = [f"## {name}", *paragraphs, f"```sh\n{usage}\n```"]
+    parts = [f"## {name}", *paragraphs, f"```\n{usage}\n```"]
     return "\n\n".join([*parts, table(("argument or option", "meaning"), rows)] if rows else [*parts, ""])
 
 
