@@ -39,7 +39,9 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
     """The name of each group, and the names of its settings."""
     example = EXAMPLE.read_text("utf-8")
     for found in re.finditer(r"(?ms)^# --- (.+?) -+$(.*?)(?=^# ---|\Z)", example):
-        yield found[1], [name.lower() for name in re.findall(rf"(?m)^#?{PREFIX}(\w+)=", found[2])]
+        names = [name.lower() for name in re.findall(rf"(?m)^#?{PREFIX}(\w+)=", found[2])]
+        if names:  # other programs have settings, too
+            yield found[1], names
 
 
 def _cells(field: FieldInfo) -> tuple[str, str, str]:
