@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, assert_never
 
-from sqlalchemy import func, select
+from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.database import Base
@@ -50,6 +50,7 @@ class RunRecord(Base):
     """
 
     __tablename__ = "runs"
+    __table_args__ = (Index("runs_by_kind", "kind", "id"), Index("runs_by_slot", "slot"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[RunKind]
@@ -78,10 +79,14 @@ def record_run(
 
 def latest_runs(session: Session, count: int) -> Sequence[RunRecord]:
     """The last `count` runs of each kind, newest first."""
-    rank = func.row_number().over(partition_by=RunRecord.kind, order_by=RunRecord.id.desc()).label("rank")
-    ranked = select(RunRecord.id, rank).subquery()
-    rows = select(RunRecord).join(ranked, ranked.c.id == RunRecord.id).where(ranked.c.rank <= count)
-    return session.scalars(rows.order_by(RunRecord.id.desc())).all()
+    runs = [
+        run
+        for kind in RunKind
+        for run in session.scalars(
+            select(RunRecord).where(RunRecord.kind == kind).order_by(RunRecord.id.desc()).limit(count)
+        )
+    ]
+    return sorted(runs, key=lambda run: run.id, reverse=True)
 
 
 def last_run_of_slot(session: Session, kind: RunKind, slot: str) -> RunRecord | None:
@@ -115,5 +120,4 @@ def version_of_last_run(session: Session) -> str:
 
 def last_finished(session: Session) -> dict[RunKind, datetime]:
     """When the last run of each kind finished."""
-    rows = select(RunRecord.kind, func.max(RunRecord.finished_at)).group_by(RunRecord.kind)
-    return dict(session.execute(rows).all())
+    return {run.kind: run.finished_at for run in latest_runs(session, 1)}

@@ -1,8 +1,5 @@
 """Settings from the environment, from `.env` and from files of secrets. Each mistake becomes one clear line."""
 
-import os
-import secrets
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -125,6 +122,12 @@ class Settings(BaseSettings):
     )
     daily_papers: int = Field(
         default=2, ge=0, le=100, description="The fewest papers of a daily mail; 0 sends all at once."
+    )
+    retention_months: int = Field(
+        default=13,
+        ge=3,
+        le=1_200,
+        description="How many months deliveries, bounces and runs are kept. Their counts stay.",
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_list)] = Field(
         default=(), description="Hosts of the feed that may be on a private network."
@@ -262,28 +265,3 @@ def database_address(value: str) -> str:
         return values.database_url(value)
     except ValueError as error:
         raise SettingsError(f"the address of the database {error}") from None
-
-
-def old_secret_keys(settings: Settings) -> tuple[bytes, ...]:
-    """The keys that signed links before. They serve for unsubscribing only."""
-    return (
-        tuple(map(str.encode, values.split_keys(settings.old_secret_keys)))
-        if settings.old_secret_keys
-        else ()
-    )
-
-
-def secret_key(settings: Settings) -> bytes:
-    """The key that signs links: the setting, or a key that is made once and kept in the data folder."""
-    if settings.secret_key:
-        return settings.secret_key.get_secret_value().encode()
-    path = settings.data_dir / "secret_key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_hex(32).encode())
-        with suppress(FileExistsError):
-            os.link(fresh, path)  # the file appears complete, and of two processes the first one wins
-        fresh.unlink()
-    return path.read_bytes()

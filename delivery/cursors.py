@@ -72,8 +72,6 @@ def has_had(editions: Iterable[int]) -> ColumnElement[bool]:
     """The condition that a subscriber has a delivery of one of the editions that was not skipped."""
     return exists().where(
         Delivery.subscriber_id == Subscriber.id,
-        (Delivery.edition_id + 0).in_(
-            list(editions)
-        ),  # the addition makes SQLite use the index of subscribers
+        Delivery.edition_id.in_(list(editions)),
         Delivery.state != DeliveryState.SKIPPED,
     )

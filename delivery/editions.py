@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from delivery.models import Delivery, EditionRow
 from delivery.states import DeliveryState
 from emails.content import Content, MailSpec
+from issues.models import Paper
 
 if TYPE_CHECKING:  # a process that only sends does not load what renders
     from emails.edition import Edition
@@ -68,12 +69,13 @@ def editions_with(session: Session, numbers: Collection[int]) -> dict[int, set[i
 
 
 def delivered_papers(session: Session) -> set[int]:
-    """The numbers of all papers that somebody has a delivery of that was not skipped."""
+    """The numbers of all papers that somebody has a delivery of that was not skipped, or that was pruned."""
     is_delivered = exists().where(
         Delivery.edition_id == EditionRow.id, Delivery.state != DeliveryState.SKIPPED
     )
     editions = session.scalars(select(EditionRow.papers).where(is_delivered))
-    return {number for papers in editions for number in papers}
+    pruned = session.scalars(select(Paper.number).where(Paper.pruned_at.is_not(None)))
+    return {*pruned, *(number for papers in editions for number in papers)}
 
 
 def discard_unused(session: Session, edition: EditionRow) -> None:

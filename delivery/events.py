@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Row, delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
+from delivery.counts import note_bounce
 from delivery.models import Delivery
 from delivery.retry import MAX_REPLY_CHARACTERS
 from delivery.states import DeliveryKind, DeliveryState
@@ -41,11 +42,16 @@ def confirm_sent(session: Session, message_ids: Sequence[str], now: datetime) ->
 
 def mark_bounced(session: Session, delivery_id: int, reason: str) -> None:
     """Mark a delivery as failed because its mail bounced after a server had accepted it."""
-    accepted = update(Delivery).where(
+    accepted = select(Delivery).where(
         Delivery.id == delivery_id, Delivery.state.in_((DeliveryState.SENT, DeliveryState.UNCERTAIN))
     )
-    reply = f"returned: {reason}"[:MAX_REPLY_CHARACTERS]
-    session.execute(accepted.values(state=DeliveryState.FAILED, reply=reply, due_at=None))
+    delivery = session.scalar(accepted.with_for_update().execution_options(populate_existing=True))
+    if delivery is None:
+        return
+    note_bounce(session, delivery)
+    delivery.state, delivery.due_at = DeliveryState.FAILED, None
+    delivery.reply = f"returned: {reason}"[:MAX_REPLY_CHARACTERS]
+    session.flush()
 
 
 def supersede(session: Session, editions: Sequence[int], slot: str, now: datetime) -> None:

@@ -1,16 +1,16 @@
-"""The tables of what subscribers get: editions, deliveries, pauses between mails to a domain, resends, bounces, alarms."""
+"""The tables of what subscribers get: editions, deliveries and their counts, pauses between mails to a domain, resends, bounces, alarms."""
 
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Double, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.database import Base
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
-from delivery.states import DeliveryKind, DeliveryState
+from delivery.states import CountedSubject, DeliveryKind, DeliveryState
 from emails.kinds import MailKind
 from subscribers.models import Subscriber
 
@@ -39,7 +39,7 @@ class EditionRow(Base):
     html: Mapped[str]
     text: Mapped[str]
     nonce: Mapped[str]
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Delivery(Base):
@@ -58,7 +58,7 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("subscriber_id", "slot"),
         Index("deliveries_by_slot", "slot"),
-        Index("deliveries_by_edition", "edition_id"),
+        Index("deliveries_by_edition", "edition_id", "subscriber_id"),
         Index(
             "deliveries_due",
             "queue",
@@ -93,6 +93,45 @@ class Delivery(Base):
     settled_at: Mapped[datetime | None]
     subscriber: Mapped[Subscriber] = relationship()
     edition: Mapped[EditionRow] = relationship()
+
+
+class CountedUntil(Base):
+    """One row: every delivery with an id up to `delivery_id` is in the counts. See `delivery.counts`."""
+
+    __tablename__ = "counted_until"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    delivery_id: Mapped[int]
+
+
+class EditionCount(Base):
+    """How many counted deliveries of an edition are in a state, by slot. All welcomes are one slot; letters have none."""
+
+    __tablename__ = "edition_counts"
+
+    edition_id: Mapped[int] = mapped_column(ForeignKey("editions.id"), primary_key=True)
+    slot: Mapped[str] = mapped_column(primary_key=True, index=True)
+    state: Mapped[DeliveryState] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class MonthlyCount(Base):
+    """How many mails, bounce mails or runs there were in a month. It stays when their rows are pruned.
+
+    - Of a mail, `kind` is the kind of its edition, and `state` is the delivery's.
+    - Of a bounce mail, `kind` is what it was, and `state` is what was done about it.
+    - Of a run, `kind` is what it did. What does not apply is empty.
+    """
+
+    __tablename__ = "monthly_counts"
+
+    month: Mapped[date] = mapped_column(primary_key=True)  # its first day
+    subject: Mapped[CountedSubject] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    language: Mapped[str] = mapped_column(primary_key=True)
+    frequency: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
 
 
 class DomainPause(Base):

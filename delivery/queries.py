@@ -19,18 +19,6 @@ StateCounts = Counter[tuple[str, str]]  # deliveries by state and, of those skip
 Refusals = Counter[tuple[str, str]]  # deliveries by state and what the server said, without addresses
 
 
-def count_by_state(session: Session) -> Counter[str]:
-    """How many deliveries are in each state."""
-    rows = select(Delivery.state, func.count()).group_by(Delivery.state)
-    return Counter(dict(session.execute(rows).all()))
-
-
-def count_slot_by_state(session: Session, slot: str) -> Counter[str]:
-    """How many deliveries of a slot are in each state."""
-    rows = select(Delivery.state, func.count()).where(Delivery.slot == slot).group_by(Delivery.state)
-    return Counter(dict(session.execute(rows).all()))
-
-
 def count_slot_by_reason(session: Session, slot: str) -> StateCounts:
     """How many deliveries of a slot are in each state; of those skipped, by the reason."""
     state = type_coerce(Delivery.state, String)

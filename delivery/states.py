@@ -1,4 +1,4 @@
-"""The states of deliveries, and why each delivery exists."""
+"""The states of deliveries, why each delivery exists, and what is counted by month."""
 
 from enum import StrEnum
 
@@ -30,3 +30,11 @@ class DeliveryKind(StrEnum):
     DIGEST = "digest"
     LETTER = "letter"
     RESEND = "resend"
+
+
+class CountedSubject(StrEnum):
+    """What a monthly count counts."""
+
+    MAIL = "mail"
+    BOUNCE = "bounce mail"
+    RUN = "run"

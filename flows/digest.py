@@ -12,7 +12,7 @@ from prefect.deployments import run_deployment
 
 from core.frequencies import Frequency
 from core.slots import digest_slot
-from delivery.queries import count_slot_by_state
+from delivery.counts import count_slot_by_state
 from flows.operations import probe_first
 from flows.run_events import tell_of_digest, tell_of_issues
 from flows.run_names import digest_name, named

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from delivery.queries import count_slot_by_state
+from delivery.counts import count_slot_by_state
 from delivery.sender import send_due
 from flows.run_names import named, sender_name
 from flows.run_results import publish_summary, sending_progress, tells_what_is_left

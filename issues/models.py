@@ -89,6 +89,7 @@ class Paper(Base):
     - An `archived` paper is kept for the archive and never counts as unread.
     - A paper that was withdrawn from its post keeps its row. `restored_at` says that it came back, so that some
       subscribers may have had it before.
+    - `pruned_at` is since when deliveries of it have been pruned, so that nobody can tell any more who has had it.
     """
 
     __tablename__ = "papers"
@@ -107,4 +108,5 @@ class Paper(Base):
     withdrawn_at: Mapped[datetime | None]
     restored_at: Mapped[datetime | None]
     corrected_at: Mapped[datetime | None]
+    pruned_at: Mapped[datetime | None]
     issue: Mapped[Issue] = relationship(back_populates="papers")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.locks import advisory_lock
@@ -81,11 +81,17 @@ def _withdrawn_row(withdrawn: Sequence[Paper], parsed: PaperContent) -> Paper | 
 
 
 def _restore(row: Paper, order: int, now: datetime) -> int:
-    """Put a withdrawn paper in force again, as the next to arrive. Returns the highest place in the order."""
+    """Put a withdrawn paper in force again, as the next to arrive. Returns the highest place in the order.
+
+    If mails that brought it have been pruned, nobody can tell who has had it, so it keeps its place: whoever is past it
+    does not get it again, and whoever is not gets it there.
+    """
     is_old = row.withdrawn_at is not None and row.withdrawn_at + MAX_ABSENCE < now
     row.withdrawn_at = None
     if is_old or row.archived:
         row.archived = True
+        return order
+    if row.pruned_at:
         return order
     row.arrival_order, row.restored_at = order + 1, now
     return order + 1
@@ -108,12 +114,16 @@ def restore_all(session: Session, issue: Issue, now: datetime) -> None:
 
 
 def mail_archived(session: Session, issue: Issue, left_out: Collection[int], now: datetime) -> None:
-    """Let an archived issue's papers arrive now, but for those `left_out` (by number)."""
+    """Let an archived issue's papers arrive now, but for those `left_out` (by number).
+
+    Papers stay in the archive of which mails have been pruned, because nobody can tell who has had them.
+    """
     advisory_lock(session, "papers")
     _, order = _last(session)
     issue.archived = False
     for row in issue.papers:
-        if row.archived and row.withdrawn_at is None and row.number not in left_out:
+        is_for_archive = row.withdrawn_at or row.pruned_at or row.number in left_out
+        if row.archived and not is_for_archive:
             order += 1
             row.archived, row.arrival_order, row.restored_at = False, order, now
 
@@ -153,14 +163,35 @@ def archive_papers(issue: Issue, numbers: Collection[int]) -> None:
 def move_behind_others(session: Session, topic_ids: Collection[int], now: datetime) -> None:
     """Let the papers of issues that cannot be rendered arrive again, so that they keep no other paper waiting.
 
-    Whoever has had one of them does not get it again.
+    Whoever has had one of them does not get it again. If that cannot be told any more, because mails of it have been
+    pruned, the paper is for the archive.
     """
     advisory_lock(session, "papers")
     _, order = _last(session)
     rows = select(Paper).join(Issue).where(Issue.topic_id.in_(topic_ids), Paper.withdrawn_at.is_(None))
     for row in session.scalars(rows.order_by(Paper.arrival_order)):
+        if row.pruned_at:
+            row.archived = True
+            continue
         order += 1
         row.arrival_order, row.restored_at = order, now
+
+
+def papers_that_may_arrive_again(session: Session, first_cursor: int, now: datetime) -> set[int]:
+    """The numbers of papers of which it matters who has had them.
+
+    They arrived again and somebody at `first_cursor` has not passed them yet, or they are withdrawn and may return.
+    """
+    arrives_again = and_(Paper.restored_at.is_not(None), Paper.arrival_order > first_cursor)
+    may_return = Paper.withdrawn_at > now - MAX_ABSENCE
+    rows = select(Paper.number).where(~Paper.archived, or_(arrives_again, may_return))
+    return set(session.scalars(rows))
+
+
+def note_pruned(session: Session, numbers: Collection[int], now: datetime) -> None:
+    """Note that mails with these papers have been pruned."""
+    papers = update(Paper).where(Paper.number.in_(numbers), Paper.pruned_at.is_(None))
+    session.execute(papers.values(pruned_at=now).execution_options(synchronize_session=False))
 
 
 def arrival_range(issue: Issue) -> tuple[int, int]:

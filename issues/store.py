@@ -110,7 +110,8 @@ def release(session: Session, issue: Issue, now: datetime, left_out: Collection[
     The papers `left_out` (by their works) are kept for the archive, because they were mailed before.
 
     Raises:
-        StoreError: the issue is neither held nor archived, or its held revision has no paper.
+        StoreError: the issue is neither held nor archived, its held revision has no paper, or nobody can tell any more
+            who has had its papers.
     """
     session.flush()
     advisory_lock(session, "ingest")
@@ -126,6 +127,11 @@ def release(session: Session, issue: Issue, now: datetime, left_out: Collection[
     in_force = [row for row in issue.papers if row.withdrawn_at is None]
     repeated = {row.number for row in in_force if works[row.position] in left_out}
     if is_to_mail:
+        if in_force and all(row.pruned_at for row in in_force):
+            raise StoreError(
+                f"mails of issue {issue.week_start} are too old to be kept, so nobody can tell who has had it: "
+                "`paperboy resend` sends it to whom you name"
+            )
         paper_rows.mail_archived(session, issue, repeated, now)
         issue.changed_at = now
     paper_rows.archive_papers(issue, repeated)

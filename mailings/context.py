@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from core.database import Database
 from core.languages import TextLanguage
-from core.settings import Settings, old_secret_keys, secret_key
+from core.secret_keys import old_secret_keys, secret_key
+from core.settings import Settings
 from delivery.context import Clock, SendingContext, SendingLimits
 from delivery.transport.base import Transport
 from delivery.transport.mailbox import embedded_mailbox
@@ -18,17 +19,21 @@ from emails.identity import MailIdentity
 from emails.mime.dkim_signing import DkimSigner
 from issues.parse.titles import split_title
 
+LONGEST_MONTH = timedelta(days=31)  # so that nothing is kept for less than the months of the setting
+
 
 @dataclass(frozen=True)
 class MailingRules:
     """The settings that decide what is sent.
 
-    An issue must have been unchanged for the `quiet_period`. `daily_papers` is the minimum of a daily mail.
+    An issue must have been unchanged for the `quiet_period`. `daily_papers` is the minimum of a daily mail. Mails, bounces
+    and runs are kept for the `retention`.
     """
 
     quiet_period: timedelta
     daily_papers: int
     repeat_uncertain: bool
+    retention: timedelta = 13 * LONGEST_MONTH
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ def rules_from(settings: Settings) -> MailingRules:
         quiet_period=timedelta(minutes=settings.settle_minutes),
         daily_papers=settings.daily_papers,
         repeat_uncertain=settings.uncertain == "repeat",
+        retention=settings.retention_months * LONGEST_MONTH,
     )
 
 

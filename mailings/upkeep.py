@@ -1,4 +1,4 @@
-"""Upkeep between digests: retries, issues that came late, sign-ups to answer or drop, pauses that end."""
+"""Upkeep between digests: retries, issues that came late, sign-ups to answer or drop, pauses that end, retention."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from mailings.account_mails import answer_signup_requests, expire_sign_ups
 from mailings.context import MailingRules
 from mailings.digest_run import run_digest, send_retries
 from mailings.late_issues import late_slots
+from mailings.retention import RetentionReport, run_retention
 from subscribers.accounts import count_joined, resume_due
 
 
@@ -34,6 +35,7 @@ class UpkeepReport:
     joined: int
     retries: DigestReport
     late: list[DigestReport] = field(default_factory=list)
+    retention: RetentionReport = field(default_factory=RetentionReport)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -60,12 +62,13 @@ class UpkeepReport:
 def run_upkeep(
     context: SendingContext, *, local_now: datetime, rules: MailingRules, step: Step = plain_step
 ) -> UpkeepReport:
-    """See to accounts, send what is due again, and send issues that came late."""
+    """See to accounts, send what is due again and issues that came late, and prune what is older than retention."""
     accounts = step("accounts", lambda: _see_to_accounts(context, local_now))
     report = UpkeepReport(*accounts, step("send", lambda: send_retries(context, rules=rules)))
     if not report.retries.stopped:
         report.late = step("late issues", lambda: list(_send_late_issues(context, local_now, rules)))
-    result = {**report.counts, **report.retries.as_json()}
+    report.retention = step("retention", lambda: run_retention(context.database, local_now, rules))
+    result = {**report.counts, **report.retries.as_json(), "retention": report.retention.as_json()}
     transact(
         context.database.sessions,
         lambda session: record_run(session, RunKind.UPKEEP, result, local_now),

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from delivery import queries
 from delivery.bounce_log import bounces_by_provider, count_to_provider, returned_by_slot
+from delivery.counts import count_slot_by_state
 from emails.letters import OperatorNotice
 from issues.models import Issue
 from issues.paper_rows import MAX_ABSENCE
@@ -125,7 +125,7 @@ def mail_alarms(session: Session, now: datetime, max_percent: int) -> Iterator[A
 
 def _count_answered(session: Session, slot: str) -> int:
     """The mails of a slot that a server has answered for good. A delivery that bounces becomes failed."""
-    states = queries.count_slot_by_state(session, slot)
+    states = count_slot_by_state(session, slot)
     return states["sent"] + states["failed"]
 
 

@@ -178,7 +178,7 @@ def _lost_of_edition(session: Session, edition: int, later_editions: Sequence[in
     later = aliased(Delivery)
     has_copy = exists().where(
         later.subscriber_id == Delivery.subscriber_id,
-        (later.edition_id + 0).in_(later_editions),  # the addition makes SQLite use the index of subscribers
+        later.edition_id.in_(later_editions),
         or_(later.state == DeliveryState.SENT, later.due_at.is_not(None)),
     )
     has_expired = and_(Delivery.state == DeliveryState.FAILED, Delivery.attempts >= MAX_ATTEMPTS)

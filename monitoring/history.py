@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from delivery.counts import count_editions_by_state
 from delivery.models import BounceMail, Delivery, EditionRow
 from emails.kinds import WITH_PAPERS
 from issues.models import Issue, Revision
@@ -62,7 +63,10 @@ def _delivery(row: Delivery) -> dict[str, Any]:
 
 
 def mails_of_issue(session: Session, issue: Issue) -> list[dict[str, Any]]:
-    """How many mails with papers of the issue are in each state, by slot, language and revision of their text."""
+    """How many mails with papers of the issue are in each state, by slot, language and revision of their text.
+
+    Mails that were pruned are not among them.
+    """
     papers = {paper.number for paper in issue.papers}
     rows = select(EditionRow.id, EditionRow.papers, EditionRow.language, EditionRow.created_at)
     digests = rows.where(EditionRow.created_at >= issue.first_seen_at, EditionRow.kind.in_(WITH_PAPERS))
@@ -71,13 +75,8 @@ def mails_of_issue(session: Session, issue: Issue) -> list[dict[str, Any]]:
         for id_, numbers, language, created_at in session.execute(digests)
         if papers & set(numbers)
     }
-    counts = (
-        select(Delivery.slot, Delivery.edition_id, Delivery.state, func.count())
-        .where(Delivery.edition_id.in_(carriers))
-        .group_by(Delivery.slot, Delivery.edition_id, Delivery.state)
-    )
     table: dict[tuple[str, str, int, str], int] = {}
-    for slot, edition, state, count in session.execute(counts):
+    for (slot, edition, state), count in count_editions_by_state(session, carriers).items():
         language, revision = carriers[edition]
         key = (slot, language, revision, state)
         table[key] = table.get(key, 0) + count

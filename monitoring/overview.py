@@ -12,6 +12,7 @@ from core.frequencies import Frequency
 from core.languages import TextLanguage
 from core.run_log import RunKind, last_run, last_run_of_slot
 from core.slots import regular_part
+from delivery.counts import count_slot_by_state
 from delivery.models import Delivery
 from delivery.states import IN_PROGRESS, DeliveryState
 from issues.queries import count_held, feed_read_at
@@ -95,9 +96,8 @@ def _last_slots(session: Session, frequency: Frequency) -> list[SlotSummary]:
 
 
 def _summary(session: Session, slot: str) -> SlotSummary:
-    rows = select(Delivery.state, func.count()).where(Delivery.slot == slot).group_by(Delivery.state)
     states = Counter[str]()
-    for state, count in session.execute(rows):
+    for state, count in count_slot_by_state(session, slot).items():
         states[DeliveryState.PLANNED if state in IN_PROGRESS else state] += count
     run = last_run_of_slot(session, RunKind.DIGEST, slot)
     stopped = str(run.result.get("stopped", "")) if run else ""

@@ -14,6 +14,7 @@ from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from core.run_log import RunKind, RunRecord
+from delivery.counts import count_slots_by_state
 from delivery.models import BounceMail, Delivery
 from delivery.states import DeliveryState
 from subscribers.models import Subscriber
@@ -102,7 +103,7 @@ def latest_slots(session: Session) -> list[SlotStatistics]:
         .order_by(last.desc())
     )
     chosen = [slot for slot in session.scalars(slots.limit(MAX_RUNS)) if slot][::-1]
-    states = _count_states(session, chosen)
+    states = count_slots_by_state(session, chosen)
     bounced = _count_returned(session, chosen, "bounce")
     complaints = _count_returned(session, chosen, "complaint")
     return [
@@ -116,12 +117,6 @@ def latest_slots(session: Session) -> list[SlotStatistics]:
         )
         for slot in chosen
     ]
-
-
-def _count_states(session: Session, slots: Sequence[str]) -> Counter[tuple[str, str]]:
-    rows = select(Delivery.slot, Delivery.state, func.count()).where(Delivery.slot.in_(slots))
-    counted = session.execute(rows.group_by(Delivery.slot, Delivery.state))
-    return Counter({(slot, state): number for slot, state, number in counted})
 
 
 def _count_returned(session: Session, slots: Sequence[str], kind: str) -> Counter[str]:

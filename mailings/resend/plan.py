@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core.languages import Language
 from core.slots import resend_edition_slot, resend_slot
 from delivery import planner, queries
+from delivery.counts import count_slot_by_state
 from delivery.models import Delivery, EditionRow, Resend
 from delivery.states import DeliveryKind, DeliveryState
 from emails.content import MailSpec
@@ -126,7 +127,7 @@ def earlier_request(session: Session, terms: dict[str, Any]) -> Resend | None:
 def copies_by_state(session: Session, plan: ResendPlan) -> Counter[str]:
     """How many copies of a request are in each state, once it has been stored."""
     stored = earlier_request(session, plan.terms)
-    return queries.count_slot_by_state(session, resend_slot(stored.id)) if stored else Counter()
+    return count_slot_by_state(session, resend_slot(stored.id)) if stored else Counter()
 
 
 # --- making the plan ----------------------------------------------------------------
@@ -151,6 +152,7 @@ def plan_resend(
 def _plan_issue(
     session: Session, request: ResendRequest, issue: Issue, identity: MailIdentity, now: datetime
 ) -> ResendPlan:
+    _check_kept(issue, request.chosen_groups)
     papers = group_papers(session, issue, only_corrected=request.is_correction)
     if not papers:
         if request.is_correction:
@@ -184,6 +186,20 @@ def _plan_issue(
     what = f"{'corrected papers of ' if request.is_correction else ''}{issue.title}"
     old_copies = _old_copies(session, issue, papers)
     return ResendPlan(what, terms, old_copies, batches, eligible, earlier, _waiting(session, earlier))
+
+
+def _check_kept(issue: Issue, groups: Sequence[ResendGroup]) -> None:
+    """Refuse groups that depend on what was mailed, if mails of the issue have been pruned.
+
+    Raises:
+        ResendError: nobody can tell any more who belongs to a group.
+    """
+    is_pruned = any(paper.pruned_at for paper in issue.papers if paper.withdrawn_at is None)
+    if is_pruned and set(groups) != {ResendGroup.EVERYONE}:
+        raise ResendError(
+            f"mails of the issue of {issue.week_start} are too old to be kept, so nobody can tell who got what: "
+            "name an address, or the group everyone"
+        )
 
 
 def _terms(

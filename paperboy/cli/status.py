@@ -39,7 +39,7 @@ def status(now: Now = None, as_json: Json = False) -> None:
 def _status(now: str | None) -> dict[str, Any]:
     from core.languages import TextLanguage
     from core.run_log import latest_runs
-    from delivery.queries import count_by_state
+    from delivery.counts import count_by_state
     from issues.queries import all_issues
     from monitoring.attention import attention_items
     from monitoring.overview import overview_sentences, read_overview

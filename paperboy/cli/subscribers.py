@@ -53,7 +53,7 @@ def add_subscriber(
 
 
 def _add(email: str, choices: "Choices", name: str, confirmed: bool, now: datetime) -> dict[str, Any]:
-    from core.settings import secret_key
+    from core.secret_keys import secret_key
     from emails.kinds import MailKind
     from mailings.account_mails import plan_letter_once
     from mailings.context import identity_from
