@@ -7,7 +7,7 @@ PUBLIC_BOUNCES := tests/bounces/public_sets
 export UV_PROJECT_ENVIRONMENT := .venv
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo test check mutants soak clean
+.PHONY: help setup demo test check docs reference mutants soak clean
 
 help: ## say what each command does
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -53,6 +53,14 @@ check: setup .venv/.tools ## check style, types, the order of packages and depen
 # Three processes keep two cores busy, because many tests wait for servers.
 test: check $(NODE_MODULES)/.done $(PUBLIC_BOUNCES)/.done ## check, and run all tests; ARGS goes to pytest
 	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Every warning is an error: a dead link, a dead anchor, a page that the contents do not list.
+docs: setup .venv/.tools ## build the manual into var/manual; ARGS="-b linkcheck" also follows links to other sites
+	.venv/bin/python -m sphinx -c docs --fail-on-warning --keep-going --quiet $(ARGS) . var/manual
+	@echo "The manual is in var/manual/index.html."
+
+reference: setup .venv/.tools ## write the reference in docs/reference from the code
+	.venv/bin/python -m bench.reference
 
 # Changes the code at random places and tells which changes no test notices. It is run by hand and takes an hour.
 mutants: setup .venv/.tools ## change the code at random and show what no test notices

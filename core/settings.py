@@ -1,17 +1,10 @@
 """Settings from the environment, from `.env` and from files of secrets. Each mistake becomes one clear line."""
 
-import os
-import secrets
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSource
@@ -40,56 +33,182 @@ class Settings(BaseSettings):
         validate_default=False,  # validating rates loads the library of rate limits, which takes a tenth of a second
     )
 
-    database_url: Annotated[str, AfterValidator(values.database_url)] = "sqlite:///var/paperboy.db"
-    feed_url: Annotated[str, AfterValidator(values.web_address)] = "https://discuss.pytorch.kr/c/news/14.rss"
-    authors: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_list)] = ()
-    smtp_url: SecretStr | None = None
-    dkim_key_file: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(values.split_names)] = ()
-    dkim_selector: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_names)] = ("paperboy",)
-    connections: int = Field(default=4, ge=1, le=100)
-    mails_per_second: int = Field(default=0, ge=0, le=100_000)
-    mails_per_hour: int = Field(default=0, ge=0, le=100_000_000)
-    sender: Annotated[str, AfterValidator(values.sender_address)] = "Paperboy <paperboy@paperboy.localhost>"
-    name: Annotated[str, values.one_line(60)] = "Paperboy"
-    forum_name: Annotated[str, values.one_line(120)] = (
-        "파이토치 한국 사용자 모임 / the PyTorch Korea user group"
+    database_url: Annotated[str, AfterValidator(values.database_url)] = Field(
+        default="sqlite:///var/paperboy.db",
+        description="The database: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`.",
     )
-    contact: Annotated[str, AfterValidator(values.plain_address)] = ""
-    postal_address: Annotated[str, values.one_line(200)] = ""
-    processors: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_texts)] = ()
-    reply_to: Annotated[str, AfterValidator(values.plain_address)] = ""
-    base_url: Annotated[str, AfterValidator(values.web_address)] = "http://127.0.0.1:8000"
-    secret_key: SecretStr | None = Field(default=None, min_length=16)
-    old_secret_keys: Annotated[SecretStr, AfterValidator(values.secret_keys)] | None = None
-    timezone: Annotated[str, AfterValidator(values.timezone_name)] = "Asia/Seoul"
-    settle_minutes: int = Field(default=30, ge=0, le=10_080)
-    daily_papers: int = Field(default=2, ge=0, le=100)
-    retention_months: int = Field(default=13, ge=3, le=1_200)
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_list)] = ()
-    uncertain: Literal["repeat", "hold"] = "repeat"
-    operator: str = ""
-    operator_language: TextLanguage = TextLanguage.EN
-    operator_token: SecretStr | None = Field(default=None, min_length=24)
-    operator_tokens: Annotated[SecretStr, AfterValidator(values.operator_tokens)] | None = None
-    bounce_alarm: int = Field(default=5, ge=0, le=100)
-    heartbeat_url: Annotated[SecretStr, AfterValidator(values.secret_web_address)] | None = None
-    metrics_token: SecretStr | None = Field(default=None, min_length=16)
-    log_format: Literal["text", "json"] = "text"
-    sign_ups_per_network: Annotated[str, AfterValidator(values.rates)] = "10 per hour; 30 per day"
-    sign_ups_per_domain: Annotated[str, AfterValidator(values.rates)] = "500 per hour"
-    sign_ups_in_all: Annotated[str, AfterValidator(values.rates)] = "1000 per hour"
-    limits_url: Annotated[SecretStr, AfterValidator(values.redis_url)] | None = None
-    api_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_list)] = ()
-    inbox_url: Annotated[SecretStr, AfterValidator(values.inbox_url)] | None = None
+    feed_url: Annotated[str, AfterValidator(values.web_address)] = Field(
+        default="https://discuss.pytorch.kr/c/news/14.rss",
+        description="The feed of the forum's category, in RSS.",
+    )
+    authors: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_list)] = Field(
+        default=(),
+        description="The forum user names of those whose posts become issues. Without any, those who have "
+        "published an issue.",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="The mail server: `smtp://USER:PASSWORD@HOST:587?starttls=required` or `smtps://…`; "
+        "`ca=FILE` trusts a private CA. Several have spaces between, each with `weight=N`. "
+        "Without it, mails go into the embedded mailbox.",
+    )
+    dkim_key_file: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(values.split_names)] = Field(
+        default=(),
+        description="Private keys in PEM with which Paperboy signs, RSA or Ed25519. Without any, the mail server "
+        "signs.",
+    )
+    dkim_selector: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_names)] = Field(
+        default=("paperboy",),
+        description="One for each key: its public key is at `SELECTOR._domainkey.DOMAIN`.",
+    )
+    connections: int = Field(
+        default=4, ge=1, le=100, description="The connections of each sender to the mail server."
+    )
+    mails_per_second: int = Field(
+        default=0, ge=0, le=100_000, description="The most mails a second of each sender; 0 is no limit."
+    )
+    mails_per_hour: int = Field(
+        default=0,
+        ge=0,
+        le=100_000_000,
+        description="The most mails an hour of all senders together; 0 is no limit.",
+    )
+    sender: Annotated[str, AfterValidator(values.sender_address)] = Field(
+        default="Paperboy <paperboy@paperboy.localhost>", description="The From address."
+    )
+    name: Annotated[str, values.one_line(60)] = Field(
+        default="Paperboy", description="The newsletter's name in mails, on pages and in the feed."
+    )
+    forum_name: Annotated[str, values.one_line(120)] = Field(
+        default="파이토치 한국 사용자 모임 / the PyTorch Korea user group",
+        description="The forum's name in Korean and English; one name alone serves both.",
+    )
+    contact: Annotated[str, AfterValidator(values.plain_address)] = Field(
+        default="", description="The address that readers can write to, shown in mails and on pages."
+    )
+    postal_address: Annotated[str, values.one_line(200)] = Field(
+        default="", description="The sender's postal address in one line, which some laws require in mails."
+    )
+    processors: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_texts)] = Field(
+        default=(),
+        description="Who else processes addresses, for the privacy page: `Relay Ltd, Ireland: sends the "
+        "mails`.",
+    )
+    reply_to: Annotated[str, AfterValidator(values.plain_address)] = Field(
+        default="", description="Where replies to mails go. Without it, to the From address."
+    )
+    base_url: Annotated[str, AfterValidator(values.web_address)] = Field(
+        default="http://127.0.0.1:8000",
+        description="Where the links in mails lead: the address of the pages as visitors see it.",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Signs the links. Without it, a key is made once, in `secret_key` of the data folder.",
+    )
+    old_secret_keys: Annotated[SecretStr, AfterValidator(values.secret_keys)] | None = Field(
+        default=None, description="Keys from before. Links that they signed still unsubscribe."
+    )
+    timezone: Annotated[str, AfterValidator(values.timezone_name)] = Field(
+        default="Asia/Seoul",
+        description="The time zone of slots, of schedules (from the next `paperboy prefect-setup` on) and of "
+        "`--now`.",
+    )
+    settle_minutes: int = Field(
+        default=30,
+        ge=0,
+        le=10_080,
+        description="The quiet period: how many minutes a post must be unchanged before it goes out.",
+    )
+    daily_papers: int = Field(
+        default=2, ge=0, le=100, description="The fewest papers of a daily mail; 0 sends all at once."
+    )
+    retention_months: int = Field(
+        default=13,
+        ge=3,
+        le=1_200,
+        description="How many months deliveries, bounces and runs are kept. Their counts stay.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_list)] = Field(
+        default=(), description="Hosts of the feed that may be on a private network."
+    )
+    uncertain: Literal["repeat", "hold"] = Field(
+        default="repeat", description="Whether a mail is sent once more if nobody knows whether it arrived."
+    )
+    operator: str = Field(
+        default="", description="The address that gets the alarms. Without it, they are only in the log."
+    )
+    operator_language: TextLanguage = Field(
+        default=TextLanguage.EN,
+        description="The language of the operator's pages, notices and alarms, and of the doctor.",
+    )
+    operator_token: SecretStr | None = Field(
+        default=None,
+        min_length=24,
+        description="One token for all operators, which opens the pages at `/operator`.",
+    )
+    operator_tokens: Annotated[SecretStr, AfterValidator(values.operator_tokens)] | None = Field(
+        default=None,
+        description="A token for each operator by name: `minji:TOKEN, jun:TOKEN`, of at least 24 characters "
+        "each. Without any token there are no operator's pages.",
+    )
+    bounce_alarm: int = Field(
+        default=5,
+        ge=0,
+        le=100,
+        description="The percentage of a digest's mails that may bounce without an alarm.",
+    )
+    heartbeat_url: Annotated[SecretStr, AfterValidator(values.secret_web_address)] | None = Field(
+        default=None, description="Where upkeep and digests send a [heartbeat](../watching.md#heartbeat)."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Opens `/metrics`. Without it, only this machine can read them.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Lines for people, or one JSON object for each line."
+    )
+    sign_ups_per_network: Annotated[str, AfterValidator(values.rates)] = Field(
+        default="10 per hour; 30 per day", description="The most sign-ups of an IPv4 /24 or an IPv6 /64."
+    )
+    sign_ups_per_domain: Annotated[str, AfterValidator(values.rates)] = Field(
+        default="500 per hour", description="The most sign-ups of a mail domain."
+    )
+    sign_ups_in_all: Annotated[str, AfterValidator(values.rates)] = Field(
+        default="1000 per hour", description="The most sign-ups of all together."
+    )
+    limits_url: Annotated[SecretStr, AfterValidator(values.redis_url)] | None = Field(
+        default=None,
+        description="Where sign-ups are counted: `redis://HOST:6379/0`. Without it, in the database.",
+    )
+    api_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.split_list)] = Field(
+        default=(), description="Sites whose forms may call the [JSON interface](json-interface.md)."
+    )
+    inbox_url: Annotated[SecretStr, AfterValidator(values.inbox_url)] | None = Field(
+        default=None,
+        description="Where bounces come to: `imaps://USER:PASSWORD@HOST/INBOX`, `imap://…?starttls=required` "
+        "or `maildir:///FOLDER`; `ca=FILE` trusts a private CA. Without it, bounces are not read.",
+    )
     probe_to: Annotated[
         tuple[Annotated[str, AfterValidator(values.plain_address)], ...],
         NoDecode,
         BeforeValidator(values.split_list),
-    ] = ()
-    probe_authserv_id: str = ""
-    probe_seconds: int = Field(default=120, ge=1, le=3_600)
-    probe_weekly: bool = False
-    data_dir: Path = Path("var")
+    ] = Field(
+        default=(),
+        description="Where [probes](../watching.md#probe) go; all must arrive in the inbox. Without it, to "
+        "`bounces@DOMAIN`.",
+    )
+    probe_authserv_id: str = Field(
+        default="", description="The server whose Authentication-Results count. Without it, nobody's do."
+    )
+    probe_seconds: int = Field(
+        default=120, ge=1, le=3_600, description="The seconds within which a probe must arrive."
+    )
+    probe_weekly: bool = Field(default=False, description="Whether a probe goes before each weekly digest.")
+    data_dir: Path = Field(
+        default=Path("var"), description="The folder of the embedded mailbox, the secret key and the cards."
+    )
 
     @property
     def zone(self) -> ZoneInfo:
@@ -136,46 +255,6 @@ def _explain(name: str, message: str) -> str:
     return f"{PREFIX}{name.upper()}: {message.removeprefix('Value error, ')}"
 
 
-@dataclass(frozen=True)
-class UnknownSetting:
-    """A variable or a file of secrets that no setting has, and the setting with the nearest name, or nothing."""
-
-    name: str
-    nearest: str
-
-    def __str__(self) -> str:
-        """The setting in one line, without its value, which may be a secret."""
-        question = f"; is {self.nearest} meant?" if self.nearest else ""
-        return f"{self.name} is not a setting and has no effect{question}"
-
-
-def unknown_settings() -> Iterator[UnknownSetting]:
-    """What looks like a setting in the environment, in `.env` or among the files of secrets and is none, by name."""
-    known = [name.upper() for name in Settings.model_fields]
-    for name in sorted({*os.environ, *read_env_file(), *_names_of_secret_files()}):
-        upper = name.upper()  # the names of settings are not case-sensitive
-        short = upper.removeprefix(PREFIX)
-        if upper.startswith(PREFIX) and short not in known:
-            nearest = get_close_matches(short, known, n=1)
-            yield UnknownSetting(name, f"{PREFIX}{nearest[0]}" if nearest else "")
-
-
-def read_env_file() -> dict[str, str]:
-    """The variables in `.env`, or none if it cannot be read: `load_settings` reports that as a mistake."""
-    try:
-        return {name: value or "" for name, value in dotenv_values(".env").items()}
-    except (OSError, UnicodeDecodeError):
-        return {}
-
-
-def _names_of_secret_files() -> list[str]:
-    """The names in the folder of secrets, or none if it cannot be read: `load_settings` reports that as a mistake."""
-    try:
-        return [file.name for file in SECRETS.iterdir()]
-    except OSError:
-        return []
-
-
 def database_address(value: str) -> str:
     """The address of a database, as PAPERBOY_DATABASE_URL would have it.
 
@@ -186,28 +265,3 @@ def database_address(value: str) -> str:
         return values.database_url(value)
     except ValueError as error:
         raise SettingsError(f"the address of the database {error}") from None
-
-
-def old_secret_keys(settings: Settings) -> tuple[bytes, ...]:
-    """The keys that signed links before. They serve for unsubscribing only."""
-    return (
-        tuple(map(str.encode, values.split_keys(settings.old_secret_keys)))
-        if settings.old_secret_keys
-        else ()
-    )
-
-
-def secret_key(settings: Settings) -> bytes:
-    """The key that signs links: the setting, or a key that is made once and kept in the data folder."""
-    if settings.secret_key:
-        return settings.secret_key.get_secret_value().encode()
-    path = settings.data_dir / "secret_key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_hex(32).encode())
-        with suppress(FileExistsError):
-            os.link(fresh, path)  # the file appears complete, and of two processes the first one wins
-        fresh.unlink()
-    return path.read_bytes()

@@ -37,7 +37,11 @@ SENDER_DEPLOYMENT = "drain/sender"  # of flows/drain.py
 def digest(frequency: Frequency, senders: int = 1, now: datetime | None = None) -> dict[str, Any]:
     """Read the feed, and send the frequency's digest of the current slot. A second run sends only what is missing.
 
-    More than one of `senders` needs PostgreSQL: the others are runs on the work pool, on any machine.
+    Args:
+        frequency: Whose digest it is.
+        senders: How many send at once. More than one needs PostgreSQL: the others are runs on the work pool, on any
+            machine.
+        now: Act as if it were this time.
     """
     at, key = moment(now), f"digest-{frequency}"
     with open_run() as (settings, database):

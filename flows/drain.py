@@ -22,7 +22,12 @@ from monitoring.run_summaries import values_summary
     on_crashed=[alert_on_failure],
 )
 def drain(slot: str, now: datetime | None = None) -> dict[str, Any]:
-    """Send what waits in the slot, together with all other senders. `now` is that of their digest."""
+    """Send what waits in the slot, together with all other senders.
+
+    Args:
+        slot: The slot of the digest, such as `weekly:2025-W32`.
+        now: The time of the digest, if it acts as if it were another.
+    """
     with open_run() as (settings, database):
         repeat_uncertain = rules_from(settings).repeat_uncertain
         with (

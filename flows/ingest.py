@@ -30,7 +30,13 @@ from monitoring.run_summaries import values_summary
 def ingest(
     feed_url: str | None = None, topic_urls: list[str] | None = None, now: datetime | None = None
 ) -> dict[str, Any]:
-    """Read the feed of the settings (or the one named), or only the topics named."""
+    """Read the feed of the settings (or the one named), or only the topics named.
+
+    Args:
+        feed_url: A feed in place of that of the settings.
+        topic_urls: Addresses of topics, for posts that left the feed. The feed is not read then.
+        now: Act as if it were this time.
+    """
     at = moment(now)
     with open_run() as (settings, database):
         report = as_task(

@@ -20,7 +20,11 @@ from monitoring.run_summaries import values_summary
     on_crashed=[alert_on_failure],
 )
 def bounces(now: datetime | None = None) -> dict[str, Any]:
-    """Read what came to PAPERBOY_INBOX_URL. Without that setting there is nothing to do."""
+    """Read what came to PAPERBOY_INBOX_URL. Without that setting there is nothing to do.
+
+    Args:
+        now: Act as if it were this time.
+    """
     with open_run() as (settings, database):
         if settings.inbox_url is None:
             return completed("PAPERBOY_INBOX_URL is not set: no returned mail is read", {})

@@ -3,6 +3,8 @@
 A server that does not take an event changes nothing for the run.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from prefect.events import emit_event
@@ -19,6 +21,56 @@ DIGEST_STOPPED = "paperboy.digest.stopped"
 READER_JOINED = "paperboy.reader.joined"
 
 COUNTS = ("candidates", "sent", "deferred", "failed", "uncertain", "skipped", "planned")
+
+
+@dataclass(frozen=True)
+class EventKind:
+    """When an event is emitted, what it is about, and what each field of its payload has."""
+
+    when: str
+    resource: str
+    payload: Mapping[str, str]
+
+
+_ISSUE = {
+    "issue": "the first day of its week",
+    "topic_id": "the number of its topic on the forum",
+    "title": "the title of its post",
+}
+_DIGEST = {
+    "slot": "such as `weekly:2025-W32`",
+    "candidates": "the subscribers who were counted; each is in one of the counts below",
+    "sent": "mails that the mail server accepted",
+    "deferred": 'mails of which the server said "later"',
+    "failed": "mails that were refused for good",
+    "uncertain": "mails of which nobody knows whether they arrived",
+    "skipped": "subscribers who get nothing",
+    "planned": "mails that wait for the next run",
+    "line": "the counts in one line",
+}
+EVENTS = {
+    ISSUE_ARRIVED: EventKind(
+        "A new issue was stored that goes out with the next digests.",
+        "paperboy.issue.TOPIC",
+        {**_ISSUE, "papers": "how many papers it has"},
+    ),
+    ISSUE_HELD: EventKind(
+        "A post waits for an operator; once for each text of the post.",
+        "paperboy.issue.TOPIC",
+        {**_ISSUE, "reasons": "why, as a list", "reason": "why, in one line"},
+    ),
+    DIGEST_SENT: EventKind("A digest has come to its end.", "paperboy.digest.SLOT", _DIGEST),
+    DIGEST_STOPPED: EventKind(
+        "A digest has stopped before its end.",
+        "paperboy.digest.SLOT",
+        {**_DIGEST, "reason": "what stopped it"},
+    ),
+    READER_JOINED: EventKind(
+        "Readers have confirmed.",
+        "paperboy.readers",
+        {"joined": "how many have confirmed since the last upkeep"},
+    ),
+}
 
 
 def tell_of_issues(database: Database, report: IngestReport, now: datetime) -> None:

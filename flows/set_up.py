@@ -20,7 +20,11 @@ from prefect.settings import PREFECT_API_URL
 from core.errors import PaperboyError
 
 WORK_POOL = "paperboy"
-DEPLOYMENTS, AUTOMATIONS = Path("prefect.yaml"), Path("automations.yaml")
+AUTOMATIONS = Path("automations.yaml")
+DEPLOYMENTS = {
+    "process": Path("prefect.yaml"),
+    "docker": Path("prefect.docker.yaml"),
+}  # by type of the work pool
 BLOCK_ID = "OPERATORS"  # stands for the id of the notification block
 
 
@@ -37,14 +41,15 @@ def set_up(notify: str = "") -> Iterator[str]:
     Raises:
         SetupError: a file is not here, no server is named, it refuses a deployment, or there is no such block.
     """
-    if not (DEPLOYMENTS.exists() and AUTOMATIONS.exists()):
-        raise SetupError(f"{DEPLOYMENTS} is not here: run it in the folder of the project")
+    for file in (*DEPLOYMENTS.values(), AUTOMATIONS):
+        if not file.exists():
+            raise SetupError(f"{file} is not here: run it in the folder of the project")
     if not PREFECT_API_URL.value():  # without it Prefect starts a server for this command alone
         raise SetupError("PREFECT_API_URL is not set: set it in .env, as docs/example.env shows")
     with get_client(sync_client=True) as client:
         block = _block_id(client, notify) if notify else ""
         yield _create_work_pool(client)
-        yield _deploy()
+        yield _deploy(_file_for(client.read_work_pool(WORK_POOL).type))
         for automation in yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8")):
             yield _create_automation(client, automation, block)
 
@@ -57,17 +62,24 @@ def _create_work_pool(client: SyncPrefectClient) -> str:
     return f"work pool {WORK_POOL}: created"
 
 
-def _deploy() -> str:
+def _file_for(pool_type: str) -> Path:
+    """The file with the deployments for a type of work pool."""
+    if pool_type not in DEPLOYMENTS:
+        raise SetupError(
+            f"the work pool {WORK_POOL} is of the type {pool_type}: make one of {', '.join(DEPLOYMENTS)}"
+        )
+    return DEPLOYMENTS[pool_type]
+
+
+def _deploy(file: Path) -> str:
     """Let Prefect's own command create or update all deployments."""
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
     environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise SetupError(f"prefect deploy failed:\n{(done.stderr or done.stdout).strip()}")
-    names = [
-        deployment["name"] for deployment in yaml.safe_load(DEPLOYMENTS.read_text("utf-8"))["deployments"]
-    ]
-    return f"deployments: {len(names)} created or updated"
+    count = len(yaml.safe_load(file.read_text("utf-8"))["deployments"])
+    return f"deployments: {count} of {file} created or updated"
 
 
 def _block_id(client: SyncPrefectClient, name: str) -> str:

@@ -21,7 +21,11 @@ from monitoring.run_summaries import values_summary
     on_crashed=[alert_on_failure],
 )
 def upkeep(now: datetime | None = None) -> dict[str, Any]:
-    """Send what is due again and forget sign-ups that were never confirmed."""
+    """Send what is due again and forget sign-ups that were never confirmed.
+
+    Args:
+        now: Act as if it were this time.
+    """
     with open_run() as (settings, database):
         with tells_what_is_left("upkeep", "upkeep", database, count_under_way):
             report = whole_upkeep(settings, database, now and moment(now), step=as_task)

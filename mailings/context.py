@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from core.database import Database
 from core.languages import TextLanguage
-from core.settings import Settings, old_secret_keys, secret_key
+from core.secret_keys import old_secret_keys, secret_key
+from core.settings import Settings
 from delivery.context import Clock, SendingContext, SendingLimits
 from delivery.transport.base import Transport
 from delivery.transport.mailbox import embedded_mailbox

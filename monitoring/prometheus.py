@@ -6,6 +6,7 @@ No value or label names a subscriber, an address or a mail domain.
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +29,32 @@ RUNS: tuple[tuple[RunKind, Frequency | None], ...] = (
     *((kind, None) for kind in RunKind if kind.max_time_between_runs and kind != RunKind.DIGEST),
     *((RunKind.DIGEST, frequency) for frequency in Frequency),
 )
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric tells, and the labels by which it is split."""
+
+    what: str
+    labels: tuple[str, ...] = ()
+
+
+PREFIX = "paperboy_"  # what the names of all metrics begin with
+METRICS = {
+    "deliveries_under_way": Metric("Deliveries that are not settled yet.", ("state",)),
+    "returned_mails": Metric("Bounce mails that came within seven days.", ("kind",)),
+    "slow_domains": Metric("Mail domains that asked us to slow down."),
+    "longest_pause_seconds": Metric("The longest pause between two mails to a slow domain."),
+    "subscribers": Metric("Subscribers.", ("status", "language", "frequency", "detail")),
+    "issues_held": Metric("Issues whose newest revision is held."),
+    "newest_issue_timestamp_seconds": Metric("When the newest weekly post was published."),
+    "feed_read_timestamp_seconds": Metric("When the feed gave its last good answer."),
+    "last_run_timestamp_seconds": Metric(
+        "When the last upkeep or digest finished, or the last ingest that found a changed feed.",
+        ("kind", "frequency"),
+    ),
+    "last_run_results": Metric("The counts of that run.", ("kind", "frequency", "result")),
+}
 
 
 class MetricsCache:
@@ -67,33 +94,26 @@ class _DatabaseCollector(Collector):
 
 
 def _mails(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]:
-    under_way = [([state], count) for state, count in queries.count_under_way(session).items()]
-    yield _family("deliveries_under_way", "Deliveries not settled yet.", ["state"], under_way)
-    bounces = [([kind], count) for kind, count in bounces_by_kind(session, now - BOUNCE_WINDOW).items()]
-    yield _family("returned_mails", "Bounce mails that came within seven days.", ["kind"], bounces)
+    under_way = queries.count_under_way(session).items()
+    yield _family("deliveries_under_way", (([state], count) for state, count in under_way))
+    bounces = bounces_by_kind(session, now - BOUNCE_WINDOW).items()
+    yield _family("returned_mails", (([kind], count) for kind, count in bounces))
     domains, longest = rate_limit.throttled_domains(session)
-    yield _family("slow_domains", "Mail domains that asked us to slow down.", [], [([], domains)])
-    yield _family(
-        "longest_pause_seconds", "Longest pause between two mails to a slow domain.", [], [([], longest)]
-    )
+    yield _family("slow_domains", [([], domains)])
+    yield _family("longest_pause_seconds", [([], longest)])
 
 
 def _subscribers(session: Session) -> Iterator[GaugeMetricFamily]:
-    labels = ["status", "language", "frequency", "detail"]
-    yield _family("subscribers", "Subscribers.", labels, count_by_kind(session).items())
+    yield _family("subscribers", count_by_kind(session).items())
 
 
 def _issues(session: Session) -> Iterator[GaugeMetricFamily]:
-    yield _family("issues_held", "Issues whose newest revision is held.", [], [([], count_held(session))])
-    for name, what, moment in (
-        (
-            "newest_issue_timestamp_seconds",
-            "When the newest weekly post was published.",
-            newest_publication(session),
-        ),
-        ("feed_read_timestamp_seconds", "When the feed gave its last good answer.", feed_read_at(session)),
+    yield _family("issues_held", [([], count_held(session))])
+    for name, moment in (
+        ("newest_issue_timestamp_seconds", newest_publication(session)),
+        ("feed_read_timestamp_seconds", feed_read_at(session)),
     ):
-        yield _family(name, what, [], [([], moment.timestamp())] if moment else [])
+        yield _family(name, [([], moment.timestamp())] if moment else [])
 
 
 def _runs(session: Session) -> Iterator[GaugeMetricFamily]:
@@ -105,13 +125,8 @@ def _runs(session: Session) -> Iterator[GaugeMetricFamily]:
             key = (kind, frequency or "")
             finished[key] = run.finished_at.timestamp()
             results |= {(*key, name): count for name, count in _counts(run.result).items()}
-    labels = ["kind", "frequency"]
-    yield _family(
-        "last_run_timestamp_seconds", "When the last run of a kind finished.", labels, finished.items()
-    )
-    yield _family(
-        "last_run_results", "What the last run of a kind did.", [*labels, "result"], results.items()
-    )
+    yield _family("last_run_timestamp_seconds", finished.items())
+    yield _family("last_run_results", results.items())
 
 
 def _counts(result: Mapping[str, Any]) -> dict[str, int]:
@@ -119,10 +134,9 @@ def _counts(result: Mapping[str, Any]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if type(count) is int}
 
 
-def _family(
-    name: str, what: str, labels: list[str], values: Iterable[tuple[Sequence[str], float]]
-) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(f"paperboy_{name}", what, labels=labels)
+def _family(name: str, values: Iterable[tuple[Sequence[str], float]]) -> GaugeMetricFamily:
+    metric = METRICS[name]
+    family = GaugeMetricFamily(f"{PREFIX}{name}", metric.what, labels=metric.labels)
     for key, value in values:
         family.add_metric(key, value)
     return family

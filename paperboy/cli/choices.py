@@ -10,7 +10,7 @@ from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from paperboy.cli.installation import open_installation, record
-from paperboy.cli.options import Json, Now, member, names_of, now_or, parse_now
+from paperboy.cli.options import Email, Json, Now, member, names_of, now_or, parse_now
 from paperboy.cli.subscribers import find_subscriber, show_brief, subscriber_entry
 
 BY_HAND = "by hand"  # where a change came from, in the subscriber's history
@@ -28,7 +28,7 @@ class _Change:
 
 
 def set_subscriber(
-    email: str,
+    email: Email,
     language: Annotated[str, typer.Option(help=f"{names_of(Language)}.")] = "",
     frequency: Annotated[str, typer.Option(help=f"{names_of(Frequency)}.")] = "",
     detail: Annotated[str, typer.Option(help=f"{names_of(Detail)}.")] = "",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def digest(
-    frequency: Annotated[str, typer.Argument(metavar="|".join(Frequency))],
+    frequency: Annotated[str, typer.Argument(metavar="|".join(Frequency), help="Whose digest.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Plan and send nothing; say what would go out.")
     ] = False,
@@ -69,7 +69,10 @@ def _run(frequency: Frequency, dry_run: bool, now: datetime | None) -> "DigestRe
 def preview(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
     issue: Annotated[
-        str | None, typer.Argument(metavar="ISSUE", help="As elsewhere; with --all the newest by default.")
+        str | None,
+        typer.Argument(
+            metavar="ISSUE", help="First day of the week or topic id; with --all the newest by default."
+        ),
     ] = None,
     language: Annotated[str | None, typer.Option(help=f"{names_of(Language)}.")] = None,
     frequency: Annotated[str | None, typer.Option(help=f"{names_of(Frequency)}.")] = None,

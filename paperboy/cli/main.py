@@ -49,7 +49,7 @@ def name_unknown_settings(
     """Newsletter pipeline and scheduled mailer for weekly paper posts."""
     if "--help" in sys.argv or sys.argv[1:2] == ["doctor"]:  # the doctor names them among its findings
         return
-    from core.settings import unknown_settings
+    from core.unknown_settings import unknown_settings
 
     for setting in unknown_settings():
         typer.echo(f"paperboy: {setting}", err=True)

@@ -28,6 +28,7 @@ Now = Annotated[str | None, typer.Option("--now", metavar="ISO", help="Act as if
 IssueName = Annotated[
     str, typer.Argument(metavar="ISSUE", help="First day of the week (2025-07-28) or topic id.")
 ]
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The subscriber's address.")]
 LanguageName = Annotated[str, typer.Option("--language", help=f"{names_of(Language)}.")]
 FrequencyName = Annotated[str, typer.Option("--frequency", help=f"{names_of(Frequency)}.")]
 DetailName = Annotated[str, typer.Option("--detail", help=f"{names_of(Detail)}.")]

@@ -11,6 +11,7 @@ from core.languages import Language
 from paperboy.cli.installation import local_time, open_installation, record, target_of
 from paperboy.cli.options import (
     DetailName,
+    Email,
     FrequencyName,
     Json,
     LanguageName,
@@ -31,7 +32,7 @@ app = typer.Typer(help="Who reads.", no_args_is_help=True)
 
 @app.command("add")
 def add_subscriber(
-    email: str,
+    email: Email,
     language: LanguageName,
     frequency: FrequencyName,
     detail: DetailName = Detail.FULL,
@@ -52,7 +53,7 @@ def add_subscriber(
 
 
 def _add(email: str, choices: "Choices", name: str, confirmed: bool, now: datetime) -> dict[str, Any]:
-    from core.settings import secret_key
+    from core.secret_keys import secret_key
     from emails.kinds import MailKind
     from mailings.account_mails import plan_letter_once
     from mailings.context import identity_from
@@ -101,7 +102,7 @@ def list_subscribers(as_json: Json = False) -> None:
 
 
 @app.command("show")
-def show_subscriber(email: str, as_json: Json = False) -> None:
+def show_subscriber(email: Email, as_json: Json = False) -> None:
     """One subscriber: what they were sent, what came back, what they changed."""
     from monitoring.history import history_of_subscriber
 
@@ -139,7 +140,7 @@ def _detail(detail: dict[str, str]) -> str:
 
 
 @app.command("forget")
-def forget_subscriber(email: str, now: Now = None, as_json: Json = False) -> None:
+def forget_subscriber(email: Email, now: Now = None, as_json: Json = False) -> None:
     """Erase a subscriber with all that is stored of them, at once and for good."""
     value = _forget(email, now_or(parse_now(now)))
     line = (

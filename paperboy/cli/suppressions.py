@@ -7,7 +7,7 @@ import typer
 
 from paperboy.cli.choices import BY_HAND
 from paperboy.cli.installation import open_installation, record, target_of
-from paperboy.cli.options import Json, Now, now_or, parse_now, show
+from paperboy.cli.options import Email, Json, Now, now_or, parse_now, show
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def suppress(
-    email: str,
+    email: Email,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept.")] = BY_HAND,
     now: Now = None,
     as_json: Json = False,
@@ -47,7 +47,7 @@ def _suppress(email: str, reason: str, now: datetime) -> dict[str, Any]:
         return {"email": address, "suppressed": found and found.reason, "is_new": is_new}
 
 
-def unsuppress(email: str, now: Now = None, as_json: Json = False) -> None:
+def unsuppress(email: Email, now: Now = None, as_json: Json = False) -> None:
     """Mail an address again, for example when its mailbox works again. Says what its subscriber gets next."""
     value = _unsuppress(email, now_or(parse_now(now)))
     line = f"{value['email']}: may be mailed again (it was suppressed: {value['was_suppressed']}). "

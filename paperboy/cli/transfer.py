@@ -70,7 +70,7 @@ def _layout(language: str, frequency: str, detail: str, columns: list[str]) -> "
 def _import(
     file: Path, layout: "ImportLayout", now: datetime, on_rejected: "Callable[[RejectedRow], None]"
 ) -> "ImportReport":
-    from core.settings import secret_key
+    from core.secret_keys import secret_key
     from subscribers.transfer import import_subscribers
 
     settings, database = open_installation()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.languages import TextLanguage
-from core.settings import Settings, SettingsError, load_settings, read_env_file, unknown_settings
+from core.settings import Settings, SettingsError, load_settings
+from core.unknown_settings import read_env_file, unknown_settings
 from delivery.transport.smtp.server import SmtpServer, SmtpUrlError, parse_smtp_urls
 from emails.mime.dkim_signing import DkimKeyError, DkimSigner
 from mailings.context import dkim_signer

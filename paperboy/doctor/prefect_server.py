@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import yaml
 
-from core.settings import read_env_file
+from core.unknown_settings import read_env_file
 from monitoring.findings import Finding, failed, ok, warning
 from paperboy.doctor.tls import tls_context
 

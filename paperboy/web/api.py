@@ -18,10 +18,14 @@ router = APIRouter(prefix="/api")
 class SignUp(BaseModel):
     """Who wants which mails."""
 
-    email: str = Field(max_length=320, examples=["minji@example.org"])
-    language: Language
-    frequency: Frequency
-    detail: Detail = Detail.FULL
+    email: str = Field(
+        max_length=320, examples=["minji@example.org"], description="The address, whose owner must confirm."
+    )
+    language: Language = Field(description="The language of the mails.")
+    frequency: Frequency = Field(description="How often mails come.")
+    detail: Detail = Field(
+        default=Detail.FULL, description="Whether mails have texts, or only the list of papers."
+    )
 
 
 class Answer(BaseModel):
@@ -30,12 +34,28 @@ class Answer(BaseModel):
     detail: str
 
 
+class Mistake(BaseModel):
+    """What is wrong with one field."""
+
+    loc: list[str | int] = Field(description="Where it is, such as `body` and `email`.")
+    msg: str = Field(description="What is wrong, for people.")
+    type: str = Field(description="What is wrong, for programs.")
+
+
+class Mistakes(BaseModel):
+    """What is wrong with a request."""
+
+    detail: list[Mistake]
+
+
 @router.post(
     "/subscribers",
     status_code=202,
+    response_description="A mail asks the owner of the address to confirm, if it can be mailed.",
     responses={
         400: {"model": Answer, "description": "The body is not JSON."},
         413: {"model": Answer, "description": "The body is over 64 KB."},
+        422: {"model": Mistakes, "description": "A field is missing or cannot be used."},
         429: {"model": Answer, "description": "Too many sign-ups."},
         503: {"model": Answer, "description": "Away for a moment: try again after `Retry-After` seconds."},
     },

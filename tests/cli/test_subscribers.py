@@ -10,7 +10,8 @@ import pytest
 from core.frequencies import Frequency
 from core.languages import Language
 from core.schema import open_database
-from core.settings import load_settings, secret_key
+from core.secret_keys import secret_key
+from core.settings import load_settings
 from subscribers import transfer
 from subscribers.accounts import confirm, find, sign_up
 from subscribers.erasure import is_forgotten

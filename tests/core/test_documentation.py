@@ -1,23 +1,19 @@
 """The documentation: its links lead somewhere, it names what people use, and its translations are up to date."""
 
-import ast
 import hashlib
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import pytest
-import typer.main
 import yaml
 
-from core.database import Database
-from monitoring.prometheus import MetricsCache
-from paperboy.cli.main import app
+from bench.reference.alarms import all_alarms
+from bench.reference.commands import all_commands
 
 ROOT = Path(__file__).parents[2]
 KOREAN = ROOT / "docs" / "ko"
@@ -113,17 +109,8 @@ def test_every_page_that_a_notice_or_a_command_names_exists() -> None:
 # Names
 
 
-def commands(command: Any, name: str) -> Iterator[str]:
-    """The names of a command and of all below it, such as `paperboy issues list`. A group is named by its commands."""
-    below = getattr(command, "commands", {})
-    if not below:
-        yield name
-    for word, child in below.items():
-        yield from commands(child, f"{name} {word}")
-
-
 def test_every_command_is_named() -> None:
-    names = list(commands(typer.main.get_command(app), "paperboy"))
+    names = [name for name, _ in all_commands()]
     assert len(names) > 25
     text = english()
     assert [name for name in names if not re.search(rf"{name}(?![\w-])", text)] == []
@@ -145,61 +132,21 @@ def test_every_automation_has_its_row() -> None:
     assert [name for name in names if f"\n| {name} |" not in text] == []
 
 
-def test_every_metric_has_its_row(sqlite_database: Database) -> None:
-    served = MetricsCache(sqlite_database, lambda: datetime(2026, 6, 15, tzinfo=UTC)).text().decode()
-    names = re.findall(r"(?m)^# TYPE paperboy_(\w+)", served)
-    assert len(names) > 8
-    rows = "\n".join(re.findall(r"(?m)^\|.*\|$", read(ROOT / "docs" / "watching.md")))
-    assert [name for name in names if f"`{name}`" not in rows] == []
-
-
-def test_every_event_has_its_row() -> None:
-    """The names are read from the text, because the module imports Prefect."""
-    names = {name for file in (ROOT / "flows").glob("*.py") for name in events(read(file))}
-    assert len(names) > 4
-    text = english()
-    assert [name for name in sorted(names) if f"\n| `{name}` |" not in text] == []
-
-
-def events(source: str) -> list[str]:
-    """The names of events in a source text, such as `paperboy.issue.held`."""
-    return re.findall(r"\"(paperboy\.[a-z]+\.[a-z_]+)\"", source)
-
-
-def alarms() -> Iterator[str]:
-    """What each notice to operators says in its subject, with "…" for what differs."""
-    for file in (file for package in PACKAGES for file in (ROOT / package).rglob("*.py")):
-        for function in ast.walk(ast.parse(read(file))):
-            if isinstance(function, ast.FunctionDef):  # those of modules are samples
-                yield from (text for value in subjects(function) if (text := sentence(value)))
-
-
-def subjects(function: ast.FunctionDef) -> Iterator[ast.expr]:
-    """The expressions that become the subject of a notice in a function that builds one."""
-    for node in ast.walk(function):
-        if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "OperatorNotice"):
-            continue
-        what = next(word.value for word in node.keywords if word.arg == "what")
-        yield what
-        for other in ast.walk(function):
-            if isinstance(other, ast.Assign) and ast.unparse(other.targets[0]) == ast.unparse(what):
-                yield other.value
-
-
-def sentence(node: ast.expr) -> str | None:
-    """The sentence that an expression builds, if it is written in one place."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
-    return None
-
-
 def test_every_alarm_is_in_the_table_of_alarms() -> None:
-    said = set(alarms())
+    said = {alarm.what for alarm in all_alarms()}
     assert len(said) > 8
     table = read(ROOT / "docs" / "operating.md").partition("## Alarms")[2].partition("\n## ")[0]
     assert [text for text in sorted(said) if text not in table] == []
+
+
+def test_the_guides_the_changelog_and_the_compose_file_are_of_the_present_version() -> None:
+    version = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["version"]
+    pages = [page for page in PAGES if page.name != "CHANGELOG.md"]
+    named = {
+        found for page in pages for found in re.findall(r"(?:[ `]v|paperboy:)(\d+\.\d+\.\d+)\b", read(page))
+    }
+    assert named == {version}
+    assert re.findall(r"(?m)^## (\d\S+) \(\d{4}-\d\d-\d\d\)$", read(ROOT / "CHANGELOG.md"))[0] == version
 
 
 # Translations

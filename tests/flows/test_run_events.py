@@ -21,6 +21,7 @@ from core.schema import open_database
 from core.settings import load_settings
 from flows.digest import digest
 from flows.ingest import ingest
+from flows.run_events import EVENTS
 from flows.set_up import set_up
 from flows.upkeep import upkeep
 from tests.support.account_actions import WEEK
@@ -48,6 +49,7 @@ def payload_of(
     while time.monotonic() < end:
         if found := [event["payload"] for event in events(name, since) if matches(event["payload"])]:
             assert "@" not in json.dumps(found)
+            assert name not in EVENTS or set(found[0]) == set(EVENTS[name].payload)
             return dict(found[0])
         time.sleep(0.2)
     pytest.fail(f"no {name} has come")

@@ -14,12 +14,14 @@ import pytest
 import yaml
 from prefect.blocks.notifications import SlackWebhook
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from core.frequencies import Frequency
-from flows.set_up import WORK_POOL, set_up
+from core.version import installed_version
+from flows.set_up import WORK_POOL, SetupError, set_up
 from paperboy.doctor import prefect_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +87,32 @@ def test_upkeep_and_bounces_cancel_a_new_run_while_one_is_at_work_and_an_ingest_
         "bounces/quarter-hourly": (1, "CANCEL_NEW"),
         "ingest/hourly": (1, None),
     }
+
+
+def test_in_a_docker_pool_each_run_gets_a_container_with_the_volumes_and_no_secret(
+    deployed: list[str],
+) -> None:
+    assert deployed
+    try:
+        _forget_deployments()
+        with get_client(sync_client=True) as client:
+            client.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="docker"))
+        with pytest.raises(SetupError, match="PROJECT_FOLDER must be the path"):
+            _set_up()
+        _set_up(
+            settings={"PROJECT_FOLDER": "/srv/paperboy", "PAPERBOY_SMTP_URL": "smtp://me:secret@127.0.0.1"}
+        )
+        assert _schedules() == SCHEDULES
+        with get_client(sync_client=True) as client:
+            weekly = client.read_deployment_by_name("digest/weekly")
+        assert weekly.parameters == {"frequency": "weekly"}
+        assert weekly.job_variables["image"] == f"paperboy:{installed_version()}"
+        assert "/srv/paperboy/secrets:/run/secrets:ro" in weekly.job_variables["volumes"]
+        assert "secret@" not in str(weekly.job_variables)
+        assert "/opt/paperboy" in str(weekly.pull_steps)
+    finally:
+        _forget_deployments()
+        _set_up()
 
 
 def test_set_up_twice_makes_each_automation_once_and_notifies_only_through_a_block_that_exists(

@@ -1,0 +1,1 @@
+"""Writes the reference in docs/reference from the code: `make reference`."""
