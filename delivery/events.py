@@ -4,10 +4,10 @@ an operator calls them off, their subscriber is forgotten."""
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, delete, exists, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from delivery.counts import note_bounce
+from delivery.counts import counted_until, note_bounce
 from delivery.models import Delivery
 from delivery.retry import MAX_REPLY_CHARACTERS
 from delivery.states import DeliveryKind, DeliveryState
@@ -18,17 +18,17 @@ MAX_IDS_PER_STATEMENT = 500
 
 
 def confirm_sent(session: Session, message_ids: Sequence[str], now: datetime) -> int:
-    """Settle deliveries as sent that the mail server has accepted but the outbox still has under way.
+    """Settle deliveries as sent that the mail server has accepted, but that the outbox has under way or uncertain.
 
     Returns how many there were.
     """
     confirmed = 0
     for start in range(0, len(message_ids), MAX_IDS_PER_STATEMENT):
-        under_way = update(Delivery).where(
+        unsettled = update(Delivery).where(
             Delivery.message_id.in_(message_ids[start : start + MAX_IDS_PER_STATEMENT]),
-            Delivery.due_at.is_not(None),
+            or_(Delivery.due_at.is_not(None), _is_given_up(session)),
         )
-        sent = under_way.values(
+        sent = unsettled.values(
             state=DeliveryState.SENT,
             claimed_by="",
             reply="named in the mail server's log",
@@ -38,6 +38,32 @@ def confirm_sent(session: Session, message_ids: Sequence[str], now: datetime) ->
         done = session.execute(sent.execution_options(synchronize_session=False))
         confirmed += done.rowcount  # type: ignore[attr-defined]  # an UPDATE counts its rows
     return confirmed
+
+
+def plan_uncertain_again(session: Session, since: datetime, now: datetime) -> int:
+    """Plan deliveries again that were planned `since` a time and are uncertain for good, because no server has them.
+
+    Returns how many there were.
+    """
+    lost = update(Delivery).where(_is_given_up(session), Delivery.planned_at >= since)
+    again = lost.values(
+        state=DeliveryState.PLANNED,
+        claimed_by="",
+        reply="not named in the mail server's log",
+        due_at=now,
+        settled_at=None,
+    )
+    done = session.execute(again.execution_options(synchronize_session=False))
+    return int(done.rowcount)  # type: ignore[attr-defined]  # as above
+
+
+def _is_given_up(session: Session) -> ColumnElement[bool]:
+    """The condition that nobody repeats an uncertain delivery any more. What is in the counts stays as it is."""
+    return and_(
+        Delivery.state == DeliveryState.UNCERTAIN,
+        Delivery.due_at.is_(None),
+        Delivery.id > counted_until(session),
+    )
 
 
 def mark_bounced(session: Session, delivery_id: int, reason: str) -> None:

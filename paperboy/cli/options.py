@@ -36,18 +36,18 @@ DetailName = Annotated[str, typer.Option("--detail", help=f"{names_of(Detail)}."
 Member = TypeVar("Member", bound=StrEnum)
 
 
-def parse_now(value: str | None) -> datetime | None:
-    """The time that --now gives, in the time zone of the settings if it has none, or None without the option."""
+def parse_now(value: str | None, option: str = "--now") -> datetime | None:
+    """The time that an option gives, in the time zone of the settings if it has none, or None without the option."""
     if value is None:
         return None
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise typer.BadParameter(
-            f"{value!r} is not a time like 2025-08-04T08:00+09:00", param_hint="--now"
+            f"{value!r} is not a time like 2025-08-04T08:00+09:00", param_hint=option
         ) from None
     if not MIN_YEAR <= moment.year <= MAX_YEAR:
-        raise typer.BadParameter(f"must be between the years {MIN_YEAR} and {MAX_YEAR}", param_hint="--now")
+        raise typer.BadParameter(f"must be between the years {MIN_YEAR} and {MAX_YEAR}", param_hint=option)
     if moment.tzinfo:
         return moment
     from core.settings import load_settings

