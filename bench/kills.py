@@ -1,7 +1,8 @@
 """Counts mails that are lost or repeated when senders are killed, at every crash point and at random moments.
 
 Run it with `python -m bench.kills`. On SQLite and PostgreSQL, with one and with two senders at once, a thousand
-subscribers are mailed while senders are killed by SIGKILL and replaced, ten times at each crash point. Each line shows
+subscribers are mailed while senders are killed by SIGKILL and replaced, ten times at each crash point. Others get SIGTERM, are
+stopped past their lease, lose their sessions, or lose the whole database server. Each line shows
 one crash point: `repeated` mails arrived twice, `uncertain` ones were marked as such, and `unknown` ones were hit by a
 second kill while they were repeated, so nobody repeats them again. The exit code is 1 if a mail is lost, if it is
 repeated without having been marked as uncertain, or if it is repeated too often.
@@ -13,11 +14,19 @@ import sys
 
 from bench.databases import databases, open_empty
 from bench.processes import show
-from tests.support.crash_points import POINTS, RANDOM
+from tests.support.crash_points import (
+    DATABASE_KILLED,
+    POINTS,
+    RANDOM,
+    SESSIONS_ENDED,
+    STOPPED,
+    TERMINATION,
+)
 from tests.support.kill_report import KillReport
 from tests.support.kills import kill_at
 
 SENDERS = (1, 2)
+DISTURBANCES = (TERMINATION, STOPPED, SESSIONS_ENDED, DATABASE_KILLED)
 COLUMNS = ("kills", "lost", "repeated", "uncertain", "unknown")
 
 
@@ -50,7 +59,9 @@ def main() -> None:
             heading = f"{kind}, {senders} {'sender' if senders == 1 else 'senders at once'}"
             show(f"\n{heading:<50}" + "".join(f"{column:>10}" for column in COLUMNS))
             subtotal = KillReport()
-            for number, points in enumerate(scenarios):
+            others = DISTURBANCES if kind == "PostgreSQL" else DISTURBANCES[:2]
+            disturbed = [[point] * arguments.kills for point in others]
+            for number, points in enumerate([*scenarios, *disturbed]):
                 report = kill_at(
                     url,
                     points,

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import make_url
 
-from tests.support.crash_points import POINTS, TERMINATION
+from tests.support.crash_points import POINTS, SESSIONS_ENDED, STOPPED, TERMINATION
 from tests.support.kill_report import KillReport
 from tests.support.kills import kill_at
 
@@ -41,3 +41,17 @@ def test_senders_that_get_sigterm_repeat_no_mail_and_leave_none_uncertain(
     report = kill_at(database_url, points, subscribers=SUBSCRIBERS, senders=senders, seed=senders)
     assert_nothing_lost(report)
     assert (report.repeated, report.uncertain) == (0, 0)
+
+
+@pytest.mark.parametrize("senders", [1, 2])
+def test_senders_that_sleep_past_their_lease_lose_and_repeat_nothing_unmarked(
+    database_url: str, senders: int
+) -> None:
+    assert_nothing_lost(kill_at(database_url, [STOPPED] * 2, subscribers=300, senders=senders, seed=senders))
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_senders_whose_sessions_end_wait_and_lose_and_repeat_nothing(database_url: str) -> None:
+    report = kill_at(database_url, [SESSIONS_ENDED] * 2, subscribers=300, senders=2, seed=1)
+    assert_nothing_lost(report)
+    assert report.repeated == 0

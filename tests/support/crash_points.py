@@ -46,7 +46,7 @@ class CrashPoint:
 class Crash:
     """A process dies when it passes the point for the `nth` time.
 
-    For the random point, `nth` is the number of milliseconds after the start of the process.
+    For what the parent process does, `nth` is the number of milliseconds after the start of the process.
     """
 
     point: CrashPoint
@@ -59,6 +59,11 @@ def _around(name: str, **fields: Any) -> list[CrashPoint]:
 
 FINAL_DOT = CrashPoint("after the final dot")
 RANDOM = CrashPoint("at a random moment")  # the parent process kills
+# The parent process does these at a random moment, too, and the sender goes on.
+STOPPED = CrashPoint("SIGSTOP past the lease")
+SESSIONS_ENDED = CrashPoint("all sessions terminated")
+DATABASE_KILLED = CrashPoint("SIGKILL of the database")
+BY_PARENT = (RANDOM, STOPPED, SESSIONS_ENDED, DATABASE_KILLED)
 TERMINATION = CrashPoint(
     "SIGTERM after a reply", requires_interruption=True
 )  # it ends by itself, between mails

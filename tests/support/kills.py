@@ -5,6 +5,7 @@ costs milliseconds. The caller must have no database open meanwhile.
 """
 
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -18,15 +19,12 @@ from math import inf
 from multiprocessing.connection import wait
 from random import Random
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select, text
 from sqlalchemy.orm import sessionmaker
 
 from core.database import Database, open_engine
-from core.frequencies import Frequency
-from core.languages import Language
 from delivery import claim_buffer, planner, sender
 from delivery.context import SendingContext, SendingLimits
-from delivery.models import Delivery, DomainPause, EditionRow
 from delivery.sender import send_due
 from delivery.transport import pool
 from delivery.transport.pool import SmtpPool
@@ -35,13 +33,14 @@ from issues.models import Issue
 from mailings import digest_plan
 from mailings.next_mail import NextMail
 from subscribers.audience import AudienceGroup
-from subscribers.models import AccountEvent, Subscriber, Suppression
-from subscribers.status import SubscriberStatus
 from tests.support.crash_points import (
+    BY_PARENT,
     CONNECTIONS,
+    DATABASE_KILLED,
     FINAL_DOT,
     MAX_BATCH,
     RANDOM,
+    STOPPED,
     TERMINATION,
     Crash,
     CrashPoint,
@@ -49,7 +48,8 @@ from tests.support.crash_points import (
 )
 from tests.support.factories import IDENTITY, add_issue, edition_of, issue_of, rendered
 from tests.support.kill_report import KillReport, compare
-from tests.support.servers.smtp_sink import UNKNOWN, Sink
+from tests.support.kill_subscribers import seed
+from tests.support.servers.smtp_sink import Sink
 
 TIMEOUT_SECONDS = 60  # if no sender ends for this long, something hangs
 INTERRUPTED = (
@@ -87,7 +87,7 @@ def _crashes(points: list[CrashPoint], mails_per_kill: int, random: Random) -> l
             crashes.append(Crash(FINAL_DOT, random.randint(1, 2)))
         elif point.requires_interruption:
             max_passes = MAX_BATCH // 2  # so that the sender has something to put back
-        elif point == RANDOM:
+        elif point in BY_PARENT:
             max_passes = MAX_RANDOM_MILLISECONDS
         crashes.append(Crash(point, random.randint(1, max(max_passes, 1))))
     return crashes
@@ -120,7 +120,7 @@ class Scenario:
             with database.sessions.begin() as session:
                 if session.scalar(select(Issue.id)) is None:  # the first scenario
                     add_issue(session, issue_of(2))
-            _seed(database, self.subscribers)
+            seed(database, self.subscribers)
         with Sink() as sink:
             _Supervisor(self, sink, report).run()
         with opened(self.url) as database:
@@ -138,48 +138,16 @@ def opened(url: str) -> Iterator[Database]:
         engine.dispose()
 
 
-# --- the subscribers ----------------------------------------------------------------
-
-
-def _seed(database: Database, count: int) -> None:
-    """Replace all rows by new subscribers.
-
-    Some are unknown to the server, some are suppressed, and some are at throttled domains. One is forgotten.
-    """
-    now = datetime.now(UTC)
-    numbers = range(count)
-    with database.sessions.begin() as session:
-        for table in (Delivery, EditionRow, AccountEvent, Subscriber, Suppression, DomainPause):
-            session.execute(delete(table))
-        subscribers = [_subscriber(number, SubscriberStatus.ACTIVE, now) for number in numbers]
-        forgotten = _subscriber(count, SubscriberStatus.FORGOTTEN, now)
-        session.execute(insert(Subscriber), [*subscribers, forgotten])
-        suppressed = [_address(number) for number in numbers if number % 50 == 13]
-        session.execute(
-            insert(Suppression),
-            [{"email": email, "reason": "complained", "created_at": now} for email in suppressed],
-        )
-        throttled = [_address(number).partition("@")[2] for number in numbers if number % 10 == 0]
-        session.execute(
-            insert(DomainPause),
-            [{"domain": domain, "interval": 0.1, "next_at": now} for domain in throttled],
-        )
-
-
-def _address(number: int) -> str:
-    return f"{UNKNOWN if number % 50 == 7 else 'reader'}{number}@example{number}.com"
-
-
-def _subscriber(number: int, status: SubscriberStatus, now: datetime) -> dict[str, object]:
-    return {
-        "email": _address(number),
-        "language": Language.KO,
-        "frequency": Frequency.WEEKLY,
-        "status": status,
-        "handle": f"{number:016x}",
-        "created_at": now,
-        "confirmed_at": now,
-    }
+def end_sessions(url: str, *, kill: bool) -> None:
+    """End all sessions of a PostgreSQL database, or kill one of them, after which the server restarts all of them."""
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with opened(url) as database, database.engine.connect() as connection:
+        if not kill:
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
+        elif pid := connection.scalar(
+            text(f"SELECT pid {others} AND backend_type = 'client backend' LIMIT 1")
+        ):
+            os.kill(pid, signal.SIGKILL)
 
 
 @cache
@@ -196,7 +164,9 @@ class _Sender:
 
     def __init__(self, scenario: Scenario, server: SmtpServer, crash: Crash | None) -> None:
         self.point = crash.point if crash else None
-        self._killed_at = time.monotonic() + crash.nth / 1000 if crash and crash.point == RANDOM else inf
+        self._scenario = scenario
+        self._next_act = time.monotonic() + crash.nth / 1000 if crash and crash.point in BY_PARENT else inf
+        self._is_stopped = False
         self._process = multiprocessing.get_context("fork").Process(
             target=_plan_and_send, args=(scenario, server, crash)
         )
@@ -204,10 +174,31 @@ class _Sender:
         self.sentinel = self._process.sentinel
 
     def time_left(self) -> float:
-        return max(self._killed_at - time.monotonic(), 0)
+        """The seconds until something is to be done to the process."""
+        return max(self._next_act - time.monotonic(), 0)
+
+    def act(self) -> bool:
+        """Do what the point says. Returns whether that is over, and the process goes on."""
+        self._next_act = inf
+        if self.point == RANDOM:
+            self.kill()
+            return False
+        if self.point == STOPPED and not self._is_stopped:
+            self._is_stopped = True
+            self._signal(signal.SIGSTOP)
+            self._next_act = time.monotonic() + 1.5 * self._scenario.lease.total_seconds()
+            return False
+        if self.point == STOPPED:
+            self._signal(signal.SIGCONT)
+        else:
+            end_sessions(self._scenario.url, kill=self.point == DATABASE_KILLED)
+        return True
 
     def kill(self) -> None:
         self._process.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        os.kill(self._process.pid or 0, number)
 
     def exit_code(self) -> int | None:
         self._process.join()
@@ -219,7 +210,7 @@ def _plan_and_send(scenario: Scenario, server: SmtpServer, crash: Crash | None) 
     pool.MAX_MESSAGES_PER_CONNECTION = MAX_BATCH // 2
     sender.WATCH_INTERVAL_SECONDS = scenario.lease.total_seconds() / 10
     with opened(scenario.url) as database:
-        if crash and crash.point != RANDOM:
+        if crash and crash.point not in BY_PARENT:
             inject(crash, database.engine)
         spec = _mail().edition.spec
         group = AudienceGroup(spec.language, spec.detail, cursor=0, size=scenario.subscribers)
@@ -262,7 +253,7 @@ class _Supervisor:
         self._running.append(_Sender(self._scenario, self._server, crash))
 
     def _wait_for_an_end(self) -> None:
-        """Wait until a sender ends, or kill one whose time has come."""
+        """Wait until a sender ends, or do to one what its crash says when its time has come."""
         next_kill = min(process.time_left() for process in self._running)
         ended = wait([process.sentinel for process in self._running], min(next_kill, TIMEOUT_SECONDS))
         if not ended and next_kill > TIMEOUT_SECONDS:
@@ -271,8 +262,8 @@ class _Supervisor:
             self._running.remove(process)
             self._replace(process)
         for process in self._running:
-            if not process.time_left():
-                process.kill()
+            if not process.time_left() and process.act() and process.point:
+                self._report.kills[process.point] += 1
 
     def _replace(self, process: _Sender) -> None:
         code = process.exit_code()
