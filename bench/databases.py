@@ -3,15 +3,16 @@
 import argparse
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.orm import sessionmaker
 
-from core.database import Database, open_engine
+from core.database import Database, UtcDateTime, open_engine
+from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from core.schema import migrate
@@ -69,10 +70,12 @@ def open_empty(url: str) -> Database:
     return open_existing(url)
 
 
-def each_size(description: str | None) -> Iterator[tuple[str, str, int, Database]]:
+def each_size(
+    description: str | None, default: Sequence[int] = (10_000, 1_000_000)
+) -> Iterator[tuple[str, str, int, Database]]:
     """Each kind of database with each size of the command line: kind, URL, size, and the empty database."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000], help="subscribers")
+    parser.add_argument("--sizes", type=int, nargs="+", default=default, help="subscribers")
     sizes = parser.parse_args().sizes
     with databases() as urls:
         for kind, url in urls.items():
@@ -100,10 +103,31 @@ def _subscriber(number: int) -> dict[str, object]:
     }
 
 
-def plan_all(database: Database) -> int:
-    """Plan one edition for all subscribers, as a digest does it. Returns the number of planned mails."""
+def add_history(database: Database, slots: int) -> None:
+    """Add a mail that was sent to every subscriber, in each of as many slots."""
+    is_sqlite = database.engine.dialect.name == "sqlite"
+    random_id = "lower(hex(randomblob(16)))" if is_sqlite else "replace(gen_random_uuid()::text, '-', '')"
+    for number in range(slots):
+        with database.sessions.begin() as session:
+            row = _edition()
+            row.slot, row.next_cursor = f"weekly:2025-W{number + 10}", 0
+            session.add(row)
+            session.flush()
+            statement = text(
+                "INSERT INTO deliveries (subscriber_id, edition_id, slot, queue, kind, state, claimed_by, "
+                "message_id, in_reply_to, attempts, repeats, reply, planned_at, due_at, settled_at) "
+                "SELECT id, :edition, :slot, :slot, 'digest', 'sent', '', "
+                f"{random_id} || '@paperboy.example', '', 1, 0, '250 2.0.0 Ok: queued as 4Xk1', :now, NULL, :now "
+                "FROM subscribers ORDER BY id"
+            ).bindparams(bindparam("now", NOW, type_=UtcDateTime()))
+            session.execute(statement, {"edition": row.id, "slot": row.slot})
+
+
+def plan_all(database: Database, language: Language = Language.KO, detail: Detail = Detail.FULL) -> int:
+    """Plan one edition for all subscribers of a group, as a digest does it. Returns the number of planned mails."""
     with database.sessions.begin() as session:
         row = _edition()
+        row.language, row.detail = language, detail
         session.add(row)
     planned = 0
     last_id: int | None = 0

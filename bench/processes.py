@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -21,6 +21,7 @@ from delivery.context import SendingContext, SendingLimits
 from delivery.sender import send_due
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer
+from emails.mime.dkim_keys import load_signer
 from tests.support.factories import IDENTITY
 
 NEW_PROCESS = multiprocessing.get_context("spawn")  # it finds modules where its parent does
@@ -57,17 +58,26 @@ def peak_megabytes() -> float:
     return int(kilobytes) / 1024
 
 
-def run_senders(count: int, url: str, port: int, connections: int) -> list[Usage]:
+def plain_server(port: int) -> SmtpServer:
+    """A server on this machine, without TLS and without a login."""
+    return SmtpServer("127.0.0.1", port, "none")
+
+
+def run_senders(
+    count: int, url: str, server: SmtpServer, connections: int, dkim_key: Path | None = None
+) -> list[Usage]:
     """Send everything that is planned, with several senders at once, each in a process of its own."""
     with ProcessPoolExecutor(count, mp_context=NEW_PROCESS) as pool:
-        running = [pool.submit(_send_all, url, port, connections) for _ in range(count)]
+        running = [pool.submit(_send_all, url, server, connections, dkim_key) for _ in range(count)]
         return [sender.result() for sender in running]
 
 
-def _send_all(url: str, port: int, connections: int) -> Usage:
-    transport = SmtpPool([SmtpServer("127.0.0.1", port, "none")])
-    limits = SendingLimits(connections)
-    context = SendingContext(open_existing(url), transport, IDENTITY, lambda: datetime.now(UTC), limits)
+def _send_all(url: str, server: SmtpServer, connections: int, dkim_key: Path | None) -> Usage:
+    signer = load_signer(["paperboy"], [dkim_key]) if dkim_key else None
+    limits, identity = SendingLimits(connections), replace(IDENTITY, signer=signer)
+    context = SendingContext(
+        open_existing(url), SmtpPool([server]), identity, lambda: datetime.now(UTC), limits
+    )
     start, cpu_start = time.perf_counter(), time.process_time()
     result = send_due(context, SLOT, repeat_uncertain=True)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from bench.databases import add_subscribers, databases, message_bytes, open_empty, plan_all
-from bench.processes import Usage, free_port, program_listening, run_senders, show
+from bench.processes import Usage, free_port, plain_server, program_listening, run_senders, show
 
 CONNECTIONS = 10
 
@@ -29,7 +29,7 @@ def run_paperboy(url: str, port: int, mails: int) -> tuple[Usage, int]:
     plan_all(database)
     size = message_bytes(database)
     database.engine.dispose()
-    (usage,) = run_senders(1, url, port, CONNECTIONS)
+    (usage,) = run_senders(1, url, plain_server(port), CONNECTIONS)
     return usage, size
 
 

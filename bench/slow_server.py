@@ -11,7 +11,7 @@ import multiprocessing
 import time
 
 from bench.databases import add_subscribers, databases, open_empty, plan_all
-from bench.processes import free_port, run_senders, show
+from bench.processes import free_port, plain_server, run_senders, show
 
 DELAY_SECONDS = 0.05  # before every answer
 CONNECTIONS = (1, 2, 4, 8)  # of one sender
@@ -75,7 +75,7 @@ def mails_per_second(url: str, port: int, mails: int, connections: int, senders:
     add_subscribers(database, mails)
     plan_all(database)
     database.engine.dispose()
-    return mails / max(usage.seconds for usage in run_senders(senders, url, port, connections))
+    return mails / max(usage.seconds for usage in run_senders(senders, url, plain_server(port), connections))
 
 
 def main() -> None:
