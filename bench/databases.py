@@ -30,6 +30,12 @@ from tests.support.factories import IDENTITY, NOW, digest_spec
 SLOT = digest_spec().slot
 HTML_BYTES, TEXT_BYTES = 45_000, 19_000  # of a long issue in Korean
 ROWS_PER_INSERT = 10_000
+_SENT_MAILS = """
+    INSERT INTO deliveries (subscriber_id, edition_id, slot, queue, kind, state, claimed_by, message_id,
+        in_reply_to, attempts, repeats, reply, planned_at, due_at, settled_at)
+    SELECT id, :edition, :slot, :slot, 'digest', 'sent', '', random_id || '@paperboy.example',
+        '', 1, 0, '250 2.0.0 Ok: queued as 4Xk1', :now, NULL, :now
+    FROM subscribers ORDER BY id"""
 
 
 @contextmanager
@@ -113,13 +119,8 @@ def add_history(database: Database, slots: int) -> None:
             row.slot, row.next_cursor = f"weekly:2025-W{number + 10}", 0
             session.add(row)
             session.flush()
-            statement = text(
-                "INSERT INTO deliveries (subscriber_id, edition_id, slot, queue, kind, state, claimed_by, "
-                "message_id, in_reply_to, attempts, repeats, reply, planned_at, due_at, settled_at) "
-                "SELECT id, :edition, :slot, :slot, 'digest', 'sent', '', "
-                f"{random_id} || '@paperboy.example', '', 1, 0, '250 2.0.0 Ok: queued as 4Xk1', :now, NULL, :now "
-                "FROM subscribers ORDER BY id"  # noqa: S608  nothing in it comes from outside
-            ).bindparams(bindparam("now", NOW, type_=UtcDateTime()))
+            statement = text(_SENT_MAILS.replace("random_id", random_id))
+            statement = statement.bindparams(bindparam("now", NOW, type_=UtcDateTime()))
             session.execute(statement, {"edition": row.id, "slot": row.slot})
 
 
