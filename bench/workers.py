@@ -1,8 +1,9 @@
-"""Sends a digest by a Prefect server and two workers, kills one of the workers half-way, and counts the mails.
+"""Sends digests by a Prefect server and several workers: how they share the mails, and what happens if one is killed.
 
-Run it with `python -m bench.two_workers`; it takes a few minutes. Everything runs as in the operator's guide: a
-server, a work pool, `prefect deploy --all`, two workers and one PostgreSQL database. The second worker, which runs a
-further sender, is killed with all its processes. The exit code is 1 if the run fails, if a mail is missing, or if one
+Run it with `python -m bench.workers`; it takes a few minutes. Everything runs as in the operator's guide: a
+server, a work pool, `prefect deploy --all`, four workers with a sender each and one PostgreSQL database. In the first digest
+nobody is disturbed, and the shares of the senders are shown. In the second one a worker that runs a further sender is
+killed with all its processes half-way. The exit code is 1 if a run fails, if a mail is missing, or if one
 arrives twice without having been marked as uncertain.
 """
 
@@ -14,9 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 from sqlalchemy import func, select
@@ -31,7 +33,7 @@ from tests.support.servers.smtp_sink import Sink
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT_SECONDS = 300.0  # of each step
-MAILS_PER_SECOND = 300  # of each sender, so slow that there is time to kill one half-way
+MAILS_PER_SECOND = 100  # of each sender, so slow that there is time to kill one half-way
 
 
 class Prefect:
@@ -85,10 +87,14 @@ class Prefect:
         response = httpx.post(f"{self._api_url}/{collection}/filter", json=filters, timeout=30)
         return list(response.json())
 
+    def runs(self, flow: str) -> list[dict[str, Any]]:
+        """The flow's runs, without those that are only scheduled."""
+        runs = self.find("flow_runs", flows={"name": {"any_": [flow]}})
+        return [run for run in runs if run["state_type"] != "SCHEDULED"]
+
     def states(self, flow: str) -> list[str]:
         """The states of the flow's runs, without those that are only scheduled."""
-        runs = self.find("flow_runs", flows={"name": {"any_": [flow]}})
-        return [str(run["state_type"]) for run in runs if run["state_type"] != "SCHEDULED"]
+        return [str(run["state_type"]) for run in self.runs(flow)]
 
 
 def kill_group(process: "subprocess.Popen[bytes]") -> None:
@@ -114,24 +120,39 @@ def count(database: Database, state: DeliveryState) -> int:
         return session.scalar(select(func.count()).where(Delivery.state == state)) or 0
 
 
-def send_digest(database: Database, prefect: Prefect, subscribers: int) -> str:
-    """Run the digest on two workers and kill the second one half-way. Returns the state of the run."""
+def send_digest(database: Database, prefect: Prefect, subscribers: int, senders: int, *, kill: bool) -> str:
+    """Run the digest on as many workers as senders, and perhaps kill one half-way. Returns the state of the run."""
     prefect.run("work-pool", "create", "paperboy", "--type", "process")
     prefect.run("--no-prompt", "deploy", "--all")
     worker = ("worker", "start", "--pool", "paperboy", "--limit", "1", "--name")
-    with prefect.running(*worker, "first"):
-        prefect.run("deployment", "run", "digest/weekly", "-p", "senders=2")
+    with ExitStack() as workers:
+        workers.enter_context(prefect.running(*worker, "first"))
+        prefect.run("deployment", "run", "digest/weekly", "-p", f"senders={senders}")
         wait_until("the digest is running", lambda: prefect.states("digest") == ["RUNNING"])
-        with prefect.running(*worker, "second") as second:
-            wait_until("the second sender is running", lambda: prefect.states("drain") == ["RUNNING"])
+        others = [
+            workers.enter_context(prefect.running(*worker, f"worker {number}"))
+            for number in range(2, senders + 1)
+        ]
+        all_running = ["RUNNING"] * (senders - 1)
+        wait_until("all further senders are running", lambda: prefect.states("drain") == all_running)
+        if kill:
             enough = count(database, DeliveryState.SENT) + subscribers // 5
-            wait_until("both have sent mails", lambda: count(database, DeliveryState.SENT) > enough)
+            wait_until("all have sent mails", lambda: count(database, DeliveryState.SENT) > enough)
             wait_until("some mails are being sent", lambda: count(database, DeliveryState.SENDING) > 0)
-            kill_group(second)
-        sent = count(database, DeliveryState.SENT)
-        show(f"the second worker was killed when {sent} of {subscribers} mails were sent")
+            kill_group(others[-1])
+            sent = count(database, DeliveryState.SENT)
+            show(f"a worker was killed when {sent} of {subscribers} mails were sent")
         wait_until("the digest has ended", lambda: prefect.states("digest") != ["RUNNING"])
+        if not kill:
+            wait_until("all senders have ended", lambda: "RUNNING" not in prefect.states("drain"))
     return prefect.states("digest")[0]
+
+
+def show_shares(prefect: Prefect, subscribers: int) -> None:
+    """Print how many mails each sender has sent. What the others have not, the digest has."""
+    messages = [str(run["state"]["message"]) for run in prefect.runs("drain")]
+    others = sorted(int(message.partition(": ")[2].split()[0].replace(",", "")) for message in messages)
+    show(f"mails by sender: {subscribers - sum(others)} (the digest itself), {', '.join(map(str, others))}")
 
 
 def show_results(prefect: Prefect) -> None:
@@ -157,17 +178,10 @@ def check_mails(database: Database, sink: Sink, subscribers: int) -> bool:
     return not (missing or unmarked) and len(rows) == subscribers
 
 
-def main() -> None:
-    """Set everything up, send the digest, and check what arrived."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--subscribers", type=int, default=20_000)
-    subscribers = parser.parse_args().subscribers
-    with (
-        tempfile.TemporaryDirectory(prefix="paperboy-prefect-", ignore_cleanup_errors=True) as name,
-        databases() as urls,
-    ):
-        folder, url = Path(name), urls["PostgreSQL"]
-        database = open_empty(url)
+def run_once(url: str, subscribers: int, senders: int, *, kill: bool) -> bool:
+    """Send a digest in a new installation. Returns whether all is well."""
+    with tempfile.TemporaryDirectory(prefix="paperboy-prefect-", ignore_cleanup_errors=True) as name:
+        folder, database = Path(name), open_empty(url)
         add_subscribers(database, subscribers)
         now = datetime.now(UTC)
         with database.sessions.begin() as session:
@@ -183,12 +197,28 @@ def main() -> None:
             prefect = Prefect(folder, settings)
             with prefect.server():
                 wait_until("the server is up", prefect.is_up)
-                state = send_digest(database, prefect, subscribers)
+                state = send_digest(database, prefect, subscribers, senders, kill=kill)
                 show_results(prefect)
+                if not kill:
+                    show_shares(prefect, subscribers)
         is_well = check_mails(database, sink, subscribers)
         database.engine.dispose()
     show(f"the state of the run: {state}")
-    sys.exit(not (is_well and state == "COMPLETED"))
+    return is_well and state == "COMPLETED"
+
+
+def main() -> None:
+    """Send a digest undisturbed, and one in which a worker is killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--subscribers", type=int, default=20_000)
+    parser.add_argument("--senders", type=int, default=4)
+    arguments = parser.parse_args()
+    with databases() as urls:
+        results = [
+            run_once(urls["PostgreSQL"], arguments.subscribers, arguments.senders, kill=kill)
+            for kill in (False, True)
+        ]
+    sys.exit(not all(results))
 
 
 if __name__ == "__main__":
