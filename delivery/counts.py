@@ -6,7 +6,7 @@ pruned, and when their subscriber is forgotten.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -151,18 +151,26 @@ def note_bounce(session: Session, delivery: Delivery) -> None:
 # --- answers ------------------------------------------------------------------------
 
 
-def count_by_state(session: Session) -> Counter[str]:
-    """How many deliveries there have been in each state, those that were pruned included."""
-    kept = select(MonthlyCount.state, func.sum(MonthlyCount.count)).where(
+def count_by_month(session: Session) -> Counter[tuple[date, str]]:
+    """How many deliveries were planned in each month that are in each state, those that were pruned included."""
+    kept = select(MonthlyCount.month, MonthlyCount.state, func.sum(MonthlyCount.count)).where(
         MonthlyCount.subject == CountedSubject.MAIL
     )
-    newer = select(Delivery.state, func.count()).where(Delivery.id > counted_until(session))
-    return _sums(
-        (
-            *session.execute(kept.group_by(MonthlyCount.state)),
-            *session.execute(newer.group_by(Delivery.state)),
-        )
-    )
+    day = _planned_on(session)
+    newer = select(day, Delivery.state, func.count()).where(Delivery.id > counted_until(session))
+    found = Counter[tuple[date, str]]()
+    for rows in (kept.group_by(MonthlyCount.month, MonthlyCount.state), newer.group_by(day, Delivery.state)):
+        for when, state, count in session.execute(rows):
+            found[month_of(when), state] += int(count)
+    return +found
+
+
+def count_by_state(session: Session) -> Counter[str]:
+    """How many deliveries there have been in each state, those that were pruned included."""
+    found = Counter[str]()
+    for (_, state), count in count_by_month(session).items():
+        found[state] += count
+    return found
 
 
 def count_slots_by_state(session: Session, slots: Collection[str]) -> Counter[tuple[str, str]]:
@@ -204,11 +212,4 @@ def count_editions_by_state(
     ):
         for where, edition, state, count in session.execute(rows):
             found[where, edition, state] += count
-    return +found
-
-
-def _sums(rows: Iterable[Any]) -> Counter[str]:
-    found = Counter[str]()
-    for state, count in rows:
-        found[state] += int(count)
     return +found
