@@ -1,6 +1,5 @@
 """Upkeep prunes what is older than retention, and nobody gets a paper twice or loses one for it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -38,7 +37,7 @@ READERS = ("a@example.com", "b@example.com", "c@example.com")
 
 
 @pytest.fixture
-def mailed(database: Database, server: ScriptedServer) -> Iterator[Database]:
+def mailed(database: Database, server: ScriptedServer) -> Database:
     """Three subscribers who got an issue at NOW, and another one a day before LATER."""
     publish(database)
     subscribe(database, *READERS)
@@ -70,7 +69,7 @@ def states_by_query(database: Database) -> dict[str, int]:
     """How many deliveries are in each state, counted row by row."""
     with database.sessions() as session:
         rows = select(Delivery.state, func.count()).group_by(Delivery.state)
-        return dict(session.execute(rows).all())  # type: ignore[arg-type]
+        return dict(session.execute(rows).all())
 
 
 def test_what_is_older_than_retention_goes_and_its_monthly_counts_stay(mailed: Database) -> None:
