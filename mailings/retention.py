@@ -14,7 +14,7 @@ from functools import partial
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from core.database import Database, Sessions, transact
+from core.database import Database, Sessions, retry_while_away, transact
 from core.disk_space import database_size, give_back_free_pages
 from core.locks import advisory_lock
 from delivery.counts import count_settled
@@ -85,7 +85,7 @@ def run_retention(
     pruned["editions"] = turns.repeat(partial(prune_editions, before=before))
     pruned["bounce mails"] = turns.repeat(partial(prune_bounces, before=before))
     pruned["runs"] = turns.repeat(partial(prune_runs, before=before))
-    give_back_free_pages(database.engine, turns.is_over, turns.pause)
+    retry_while_away(partial(give_back_free_pages, database.engine, turns.is_over, turns.pause))
     size = transact(database.sessions, database_size)
     return RetentionReport(counted, pruned, round(size.total / MEGABYTE))
 
