@@ -106,7 +106,7 @@ def _prune_some(session: Session, *, before: datetime, now: datetime, after_id: 
     """Prune some deliveries, and note of their papers that nobody can tell any more who has had them."""
     for name in ("planning", "papers"):  # no digest asks meanwhile who has had a paper, and none is restored
         advisory_lock(session, name)
-    kept = papers_that_may_arrive_again(session, _first_cursor(session, before), now)
+    kept = papers_that_may_arrive_again(session, partial(_first_cursor, session, before), now)
     done = prune_deliveries(session, before, kept, after_id)
     note_pruned(session, done.papers, now)
     return done
