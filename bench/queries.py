@@ -74,7 +74,7 @@ def _median_seconds(work: Callable[[], object]) -> float:
 
 def _questions(database: Database, weeks: int, now: datetime) -> dict[str, Callable[[], object]]:
     newest, old = (f"{Week(number).monday.date() - timedelta(weeks=1)}" for number in (weeks - 1, weeks // 2))
-    questions = {
+    questions: dict[str, Callable[[], object]] = {
         "status": lambda: _status(database, now),
         "overview page": lambda: _overview(database, now),
         "show ISSUE, the newest": lambda: _show_issue(database, newest),

@@ -42,6 +42,7 @@ T = TypeVar("T")
 Sessions = sessionmaker[Session]
 
 MAX_DATABASE_OUTAGE = timedelta(minutes=10)  # after which a run ends
+AUTO_VACUUM = "INCREMENTAL"  # how an SQLite file gives back the pages of deleted rows
 INITIAL_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.5, 15.0
 
 # A page answers within seconds that the database is away, and a run notices within a minute that the
@@ -156,7 +157,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # `_begin_sqlite` begins transactions, not the driver
     connection.execute("PRAGMA busy_timeout = 30000")  # milliseconds
     # Only a new file or a VACUUM takes this up; see `core.disk_space`. It comes before WAL, which writes the file's header.
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute(f"PRAGMA auto_vacuum = {AUTO_VACUUM}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a settled delivery survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")

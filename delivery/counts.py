@@ -6,9 +6,9 @@ pruned, and when their subscriber is forgotten.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
@@ -24,6 +24,7 @@ from delivery.states import CountedSubject, DeliveryKind, DeliveryState
 COUNTED_AFTER = MAX_WAIT_FOR_OUR_FAULT + timedelta(days=1)
 ROWS_PER_COUNT = 20_000
 
+T = TypeVar("T")
 MonthlyKey = tuple[date, str, str, str, str]  # month, kind, language, frequency, state
 
 
@@ -151,36 +152,59 @@ def note_bounce(session: Session, delivery: Delivery) -> None:
 # --- answers ------------------------------------------------------------------------
 
 
+def _answer(session: Session, read: Callable[[int], T]) -> T:
+    """What `read` finds with the last counted id. It reads again if upkeep has counted more between its statements."""
+    while True:
+        since = counted_until(session)
+        found = read(since)
+        if counted_until(session) == since:
+            return found
+
+
+def count_by_month(session: Session) -> Counter[tuple[date, str]]:
+    """How many deliveries were planned in each month that are in each state, those that were pruned included."""
+    key = (MonthlyCount.month, MonthlyCount.state)
+    kept = select(*key, func.sum(MonthlyCount.count)).where(MonthlyCount.subject == CountedSubject.MAIL)
+    day = _planned_on(session)
+
+    def read(since: int) -> Counter[tuple[date, str]]:
+        newer = select(day, Delivery.state, func.count()).where(Delivery.id > since)
+        found = Counter[tuple[date, str]]()
+        for rows in (kept.group_by(*key), newer.group_by(day, Delivery.state)):
+            for when, state, count in session.execute(rows):
+                found[month_of(when), state] += int(count)
+        return +found
+
+    return _answer(session, read)
+
+
 def count_by_state(session: Session) -> Counter[str]:
     """How many deliveries there have been in each state, those that were pruned included."""
-    kept = select(MonthlyCount.state, func.sum(MonthlyCount.count)).where(
-        MonthlyCount.subject == CountedSubject.MAIL
-    )
-    newer = select(Delivery.state, func.count()).where(Delivery.id > counted_until(session))
-    return _sums(
-        (
-            *session.execute(kept.group_by(MonthlyCount.state)),
-            *session.execute(newer.group_by(Delivery.state)),
-        )
-    )
+    found = Counter[str]()
+    for (_, state), count in count_by_month(session).items():
+        found[state] += count
+    return found
 
 
 def count_slots_by_state(session: Session, slots: Collection[str]) -> Counter[tuple[str, str]]:
     """How many deliveries of each slot are in each state."""
-    kept = select(EditionCount.slot, EditionCount.state, func.sum(EditionCount.count)).where(
-        EditionCount.slot.in_(slots)
-    )
-    found = Counter[tuple[str, str]]()
-    for slot, state, count in session.execute(kept.group_by(EditionCount.slot, EditionCount.state)):
-        found[slot, state] += count
-    known = {slot for slot, _ in found}
-    # Of a slot without any count no delivery is counted, or it is a letter's or a welcome's, which has one delivery.
-    newer = and_(Delivery.slot.in_(known), Delivery.id > counted_until(session))
-    for condition in (newer, Delivery.slot.in_(set(slots) - known)):
-        rows = select(Delivery.slot, Delivery.state, func.count()).where(condition)
-        for slot, state, count in session.execute(rows.group_by(Delivery.slot, Delivery.state)):
-            found[slot, state] += count
-    return +found
+    key = (EditionCount.slot, EditionCount.state)
+    kept = select(*key, func.sum(EditionCount.count)).where(EditionCount.slot.in_(slots))
+
+    def read(since: int) -> Counter[tuple[str, str]]:
+        found = Counter[tuple[str, str]]()
+        for slot, state, count in session.execute(kept.group_by(*key)):
+            found[slot, state] += int(count)
+        known = {slot for slot, _ in found}
+        newer = and_(Delivery.slot.in_(known), Delivery.id > since)
+        # Of a slot without any count no delivery is counted, or it is a letter's or a welcome's, which has one delivery.
+        for condition in (newer, Delivery.slot.in_(set(slots) - known)):
+            rows = select(Delivery.slot, Delivery.state, func.count()).where(condition)
+            for slot, state, count in session.execute(rows.group_by(Delivery.slot, Delivery.state)):
+                found[slot, state] += count
+        return +found
+
+    return _answer(session, read)
 
 
 def count_slot_by_state(session: Session, slot: str) -> Counter[str]:
@@ -193,22 +217,14 @@ def count_editions_by_state(
 ) -> Counter[tuple[str, int, DeliveryState]]:
     """How many deliveries of each edition are in each state, by slot."""
     kept = select(EditionCount.slot, EditionCount.edition_id, EditionCount.state, EditionCount.count)
-    slot = countable_slot()
-    newer = select(slot, Delivery.edition_id, Delivery.state, func.count()).where(
-        Delivery.id > counted_until(session), Delivery.edition_id.in_(editions)
-    )
-    found = Counter[tuple[str, int, DeliveryState]]()
-    for rows in (
-        kept.where(EditionCount.edition_id.in_(editions)),
-        newer.group_by(slot, Delivery.edition_id, Delivery.state),
-    ):
-        for where, edition, state, count in session.execute(rows):
-            found[where, edition, state] += count
-    return +found
+    key = (countable_slot(), Delivery.edition_id, Delivery.state)
+    newer = select(*key, func.count()).where(Delivery.edition_id.in_(editions)).group_by(*key)
 
+    def read(since: int) -> Counter[tuple[str, int, DeliveryState]]:
+        found = Counter[tuple[str, int, DeliveryState]]()
+        for rows in (kept.where(EditionCount.edition_id.in_(editions)), newer.where(Delivery.id > since)):
+            for slot, edition, state, count in session.execute(rows):
+                found[slot, edition, state] += count
+        return +found
 
-def _sums(rows: Iterable[Any]) -> Counter[str]:
-    found = Counter[str]()
-    for state, count in rows:
-        found[state] += int(count)
-    return +found
+    return _answer(session, read)

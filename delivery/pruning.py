@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, delete, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.run_log import RunRecord
-from core.slots import RESEND
+from core.slots import resend_slot
 from delivery.counts import MonthlyKey, add_to_months, counted_until, month_of
 from delivery.editions import editions_with
 from delivery.models import BounceMail, Delivery, EditionCount, EditionRow, Resend
@@ -60,20 +61,26 @@ def prune_deliveries(
 
 def prune_editions(session: Session, *, before: datetime) -> int:
     """Prune editions that no delivery refers to any more, with their counts by slot."""
-    is_unused = ~exists().where(Delivery.edition_id == EditionRow.id)
-    ids = _oldest(
-        session, EditionRow.id, EditionRow.created_at < before, is_unused, limit=EDITIONS_PER_TRANSACTION
-    )
+
+    def is_unused(id_: int) -> bool:
+        return session.scalar(select(Delivery.id).where(Delivery.edition_id == id_).limit(1)) is None
+
+    old = _oldest(session, EditionRow.id, EditionRow.created_at < before, limit=None)
+    # One look at an index for each: PostgreSQL might join all deliveries to find out at once.
+    ids = list(islice(filter(is_unused, old), EDITIONS_PER_TRANSACTION))
     _delete(session, EditionCount, EditionCount.edition_id.in_(ids))
     return _delete(session, EditionRow, EditionRow.id.in_(ids))
 
 
 def prune_resends(session: Session, *, before: datetime) -> int:
     """Prune the requests of which every copy is old: the same request is a new one then. Their copies go afterwards."""
-    slot = literal(f"{RESEND}:") + cast(Resend.id, String)
-    has_newer = exists().where(Delivery.slot == slot, Delivery.planned_at >= before)
-    ids = _oldest(session, Resend.id, Resend.asked_at < before, ~has_newer)
-    return _delete(session, Resend, Resend.id.in_(ids))
+
+    def has_only_old(id_: int) -> bool:
+        newer = select(Delivery.id).where(Delivery.slot == resend_slot(id_), Delivery.planned_at >= before)
+        return session.scalar(newer.limit(1)) is None
+
+    old = _oldest(session, Resend.id, Resend.asked_at < before)
+    return _delete(session, Resend, Resend.id.in_(list(filter(has_only_old, old))))
 
 
 def prune_bounces(session: Session, *, before: datetime) -> int:
@@ -103,7 +110,7 @@ def _oldest(
     session: Session,
     id_: InstrumentedAttribute[int],
     *conditions: ColumnElement[bool],
-    limit: int = ROWS_PER_TRANSACTION,
+    limit: int | None = ROWS_PER_TRANSACTION,
 ) -> list[int]:
     """The lowest ids for which the conditions hold, but for the highest of the table."""
     newest = session.scalar(select(func.max(id_))) or 0

@@ -1,10 +1,10 @@
 """The stored papers of an issue: added, withdrawn, restored, archived, and in which order they arrive."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from core.locks import advisory_lock
@@ -177,15 +177,22 @@ def move_behind_others(session: Session, topic_ids: Collection[int], now: dateti
         row.arrival_order, row.restored_at = order, now
 
 
-def papers_that_may_arrive_again(session: Session, first_cursor: int, now: datetime) -> set[int]:
+def papers_that_may_arrive_again(
+    session: Session, first_cursor: Callable[[], int], now: datetime
+) -> set[int]:
     """The numbers of papers of which it matters who has had them.
 
-    They arrived again and somebody at `first_cursor` has not passed them yet, or they are withdrawn and may return.
+    They arrived again and somebody at the `first_cursor` has not passed them yet, or they are withdrawn and may return.
+    The cursor is asked for only if there are such papers, because finding it reads all subscribers.
     """
-    arrives_again = and_(Paper.restored_at.is_not(None), Paper.arrival_order > first_cursor)
     may_return = Paper.withdrawn_at > now - MAX_ABSENCE
-    rows = select(Paper.number).where(~Paper.archived, or_(arrives_again, may_return))
-    return set(session.scalars(rows))
+    away = session.scalars(select(Paper.number).where(~Paper.archived, may_return)).all()
+    came_again = select(Paper.number, Paper.arrival_order).where(
+        ~Paper.archived, Paper.restored_at.is_not(None)
+    )
+    orders = dict(session.execute(came_again).all())
+    first = first_cursor() if orders else 0
+    return {*away, *(number for number, order in orders.items() if order > first)}
 
 
 def note_pruned(session: Session, numbers: Collection[int], now: datetime) -> None:

@@ -125,13 +125,13 @@ def release(session: Session, issue: Issue, now: datetime, left_out: Collection[
     content = revision_content(revision_of(issue, issue.revision))
     works = [paper.work for paper in content.papers]
     in_force = [row for row in issue.papers if row.withdrawn_at is None]
+    if is_to_mail and in_force and all(row.pruned_at for row in in_force):
+        raise StoreError(
+            f"mails of issue {issue.week_start} are too old to be kept, so nobody can tell who has had it: "
+            "`paperboy resend` sends it to whom you name"
+        )
     repeated = {row.number for row in in_force if works[row.position] in left_out}
     if is_to_mail:
-        if in_force and all(row.pruned_at for row in in_force):
-            raise StoreError(
-                f"mails of issue {issue.week_start} are too old to be kept, so nobody can tell who has had it: "
-                "`paperboy resend` sends it to whom you name"
-            )
         paper_rows.mail_archived(session, issue, repeated, now)
         issue.changed_at = now
     paper_rows.archive_papers(issue, repeated)

@@ -1,7 +1,7 @@
 """The plan of a digest: who is due in a slot, what they get, and the deliveries that are made for them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -144,13 +144,14 @@ def plan_slot(
     report.candidates += audience.skipped.total()
     all_planned = missed = 0
     faulty_topics: set[int] = set()
+    restored = {arrival.number for arrival in arrived if arrival.restored}
     for group in audience.groups:
         # Rendering takes time, so no transaction is open meanwhile.
         mail = mail_or_reason(group, arrived, slot, identity, rules, report, faulty_topics)
         if mail is None:
             report.candidates += group.size
             continue
-        planned = _plan_group(sessions, slot, group, mail, identity, now)
+        planned = _plan_group(sessions, slot, group, mail, restored, identity, now)
         report.candidates += planned
         all_planned, missed = all_planned + planned, missed + max(group.size - planned, 0)
         if planned:
@@ -165,17 +166,21 @@ def _plan_group(
     slot: DigestSlot,
     group: AudienceGroup,
     mail: NextMail,
+    restored: Set[int],
     identity: MailIdentity,
     now: datetime,
 ) -> int:
-    """Plan a group's mail in bounded transactions. Returns how many deliveries were planned."""
+    """Plan a group's mail in bounded transactions. Returns how many deliveries were planned.
+
+    `restored` are papers that some have had before.
+    """
 
     def plan_batch(session: Session, after_id: int) -> planner.PlannedBatch:
         # Two runs of a slot share an edition. Under the lock neither deletes it while the other plans with it.
         advisory_lock(session, "planning")
         if not _is_current(session, mail, group):
             return planner.PlannedBatch(0, None)
-        row, had = _store_edition(session, group, mail, now)
+        row, had = _store_edition(session, group, mail, restored, now)
         batch = planner.plan_digest(
             session, row, domain=identity.domain, now=now, who=and_(slot.who, had), after_id=after_id
         )
@@ -192,14 +197,20 @@ def _plan_group(
 
 
 def _store_edition(
-    session: Session, group: AudienceGroup, mail: NextMail, now: datetime
+    session: Session, group: AudienceGroup, mail: NextMail, restored: Set[int], now: datetime
 ) -> tuple[EditionRow, ColumnElement[bool]]:
-    """The stored edition, and the condition that a subscriber has had the papers that it leaves out."""
+    """The stored edition, and the condition that a subscriber has had the papers that it leaves out, and no other.
+
+    Others at the same cursor may have had some of the papers that it brings, if these were restored.
+    """
     edition = mail.edition
     row = edition_row(edition.spec, mail.rendered.content, now, edition=edition, after_cursor=group.cursor)
-    editions = editions_with(session, group.had)
-    had = and_(true(), *(cursors.has_had(found) for found in editions.values()))
-    return add_edition(session, row), had
+    restored = restored & {paper.number for paper in edition.papers}
+    had = [cursors.has_had(found) for found in editions_with(session, group.had).values()]
+    lacks = (
+        [~cursors.has_had(found) for found in editions_with(session, restored).values()] if restored else []
+    )
+    return add_edition(session, row), and_(true(), *had, *lacks)
 
 
 def _is_current(session: Session, mail: NextMail, group: AudienceGroup) -> bool:

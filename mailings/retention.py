@@ -14,7 +14,7 @@ from functools import partial
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from core.database import Database, Sessions, transact
+from core.database import Database, Sessions, retry_while_away, transact
 from core.disk_space import database_size, give_back_free_pages
 from core.locks import advisory_lock
 from delivery.counts import count_settled
@@ -85,7 +85,7 @@ def run_retention(
     pruned["editions"] = turns.repeat(partial(prune_editions, before=before))
     pruned["bounce mails"] = turns.repeat(partial(prune_bounces, before=before))
     pruned["runs"] = turns.repeat(partial(prune_runs, before=before))
-    give_back_free_pages(database.engine, turns.is_over, turns.pause)
+    retry_while_away(partial(give_back_free_pages, database.engine, turns.is_over, turns.pause))
     size = transact(database.sessions, database_size)
     return RetentionReport(counted, pruned, round(size.total / MEGABYTE))
 
@@ -106,7 +106,7 @@ def _prune_some(session: Session, *, before: datetime, now: datetime, after_id: 
     """Prune some deliveries, and note of their papers that nobody can tell any more who has had them."""
     for name in ("planning", "papers"):  # no digest asks meanwhile who has had a paper, and none is restored
         advisory_lock(session, name)
-    kept = papers_that_may_arrive_again(session, _first_cursor(session, before), now)
+    kept = papers_that_may_arrive_again(session, partial(_first_cursor, session, before), now)
     done = prune_deliveries(session, before, kept, after_id)
     note_pruned(session, done.papers, now)
     return done

@@ -1,7 +1,6 @@
 """Statistics for plots: how the number of subscribers developed, and what became of the mails of each digest."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import accumulate
@@ -14,7 +13,7 @@ from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from core.run_log import RunKind, RunRecord
-from delivery.counts import count_slots_by_state
+from delivery.counts import count_by_month, count_slots_by_state
 from delivery.models import BounceMail, Delivery
 from delivery.states import DeliveryState
 from subscribers.models import Subscriber
@@ -97,32 +96,53 @@ def latest_slots(session: Session) -> list[SlotStatistics]:
     """The last digests, the oldest first. A slot that was run several times is counted as it stands now."""
     last = func.max(RunRecord.id)
     slots = (
-        select(RunRecord.slot)
+        select(RunRecord.slot, func.min(RunRecord.finished_at))
         .where(RunRecord.kind == RunKind.DIGEST)
         .group_by(RunRecord.slot)
         .order_by(last.desc())
     )
-    chosen = [slot for slot in session.scalars(slots.limit(MAX_RUNS)) if slot][::-1]
+    began = {slot: moment for slot, moment in session.execute(slots.limit(MAX_RUNS)) if slot}
+    chosen = list(began)[::-1]
     states = count_slots_by_state(session, chosen)
-    bounced = _count_returned(session, chosen, "bounce")
-    complaints = _count_returned(session, chosen, "complaint")
+    returned = _count_returned(session, min(began.values())) if began else Counter()
     return [
         SlotStatistics(
             slot,
             states[slot, DeliveryState.SENT],
             states[slot, DeliveryState.DEFERRED],
             states[slot, DeliveryState.FAILED],
-            bounced[slot],
-            complaints[slot],
+            returned[slot, "bounce"],
+            returned[slot, "complaint"],
         )
         for slot in chosen
     ]
 
 
-def _count_returned(session: Session, slots: Sequence[str], kind: str) -> Counter[str]:
+def _count_returned(session: Session, since: datetime) -> Counter[tuple[str, str]]:
+    """How many mails of each slot have come back since a time, by the kind of what came."""
     rows = (
-        select(Delivery.slot, func.count(Delivery.id.distinct()))
-        .join(BounceMail, BounceMail.delivery_id == Delivery.id)
-        .where(Delivery.slot.in_(slots), BounceMail.kind == kind)
+        select(Delivery.slot, BounceMail.kind, func.count(Delivery.id.distinct()))
+        .join_from(BounceMail, Delivery)
+        .where(BounceMail.received_at >= since)
     )
-    return Counter(dict(session.execute(rows.group_by(Delivery.slot)).all()))
+    counted = session.execute(rows.group_by(Delivery.slot, BounceMail.kind))
+    return Counter({(slot, kind): number for slot, kind, number in counted})
+
+
+@dataclass(frozen=True)
+class MonthStatistics:
+    """What became of the mails of a month, those included whose rows were pruned."""
+
+    month: date
+    sent: int
+    failed: int
+    uncertain: int
+    skipped: int
+
+
+def mails_by_month(session: Session) -> list[MonthStatistics]:
+    """The mails of each month, by when they were planned, the newest month first."""
+    counts = count_by_month(session)
+    months = sorted({month for month, _ in counts}, reverse=True)
+    states = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.SKIPPED)
+    return [MonthStatistics(month, *(counts[month, state] for state in states)) for month in months]

@@ -22,7 +22,7 @@ from core.frequencies import Frequency
 from core.operator_sessions import EndedSession
 from core.schema import MIGRATIONS, ensure_current, migrate, open_database
 from delivery.context import SendingContext
-from delivery.models import Delivery, EditionRow
+from delivery.models import CountedUntil, Delivery, EditionCount, EditionRow, MonthlyCount
 from delivery.states import DeliveryState
 from mailings.context import clock_from
 from mailings.digest_run import run_digest
@@ -46,7 +46,14 @@ RENAMED_TABLES = {
 NEXT_MORNING = END + timedelta(minutes=30)
 
 
-NEW_TABLES = (OperatorAction, EndedSession, PastHandle)  # which the old version did not have
+NEW_TABLES = (
+    OperatorAction,
+    EndedSession,
+    PastHandle,
+    CountedUntil,
+    EditionCount,
+    MonthlyCount,
+)  # which the old version did not have
 
 
 @pytest.fixture

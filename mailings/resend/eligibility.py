@@ -175,7 +175,7 @@ def first_outdated_mail(papers: Iterable[PaperGroup]) -> ColumnElement[str]:
     editions = frozenset[int]().union(*(group.outdated for group in papers))
     mails = select(Delivery.message_id).where(
         Delivery.subscriber_id == Subscriber.id,
-        (Delivery.edition_id + 0).in_(editions),  # see `_has`
+        Delivery.edition_id.in_(editions),
         Delivery.state == DeliveryState.SENT,
     )
     return func.coalesce(mails.order_by(Delivery.id).limit(1).scalar_subquery(), "")
@@ -185,9 +185,7 @@ def first_outdated_mail(papers: Iterable[PaperGroup]) -> ColumnElement[str]:
 
 
 def _has(editions: Collection[int], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    # The addition keeps SQLite from using the index of editions, which would read all mails of these editions again
-    # for each subscriber.
-    is_of_these = (Delivery.edition_id + 0).in_(editions)
+    is_of_these = Delivery.edition_id.in_(editions)  # with the subscriber, a key of the index of editions
     return exists().where(Delivery.subscriber_id == Subscriber.id, is_of_these, *conditions)
 
 

@@ -9,7 +9,14 @@ from fastapi.responses import Response
 from markupsafe import Markup
 
 from core.database import read_only
-from monitoring.statistics import COMPLAINT_TARGET, Choice, SlotStatistics, latest_slots, subscribers_by_week
+from monitoring.statistics import (
+    COMPLAINT_TARGET,
+    Choice,
+    SlotStatistics,
+    latest_slots,
+    mails_by_month,
+    subscribers_by_week,
+)
 from monitoring.translation import translate
 from paperboy.admin.auth import HOME, SignedIn
 from paperboy.admin.plots import Bar, bar_plot, line_plot
@@ -29,6 +36,7 @@ def show_statistics(request: Request, context: ContextDep, operator: SignedIn) -
     with read_only(context.database) as session:
         choices = {by: subscribers_by_week(session, by, context.clock()) for by in CHOICES}
         runs = latest_slots(session)
+        months = mails_by_month(session)
     say = partial(translate, context.settings.operator_language)
     lines = [
         (by, line_plot(series, say("Subscribers by {choice}", choice=by), say), series)
@@ -40,6 +48,7 @@ def show_statistics(request: Request, context: ContextDep, operator: SignedIn) -
         operator=operator,
         choices=lines,
         runs=runs[::-1],
+        months=months,
         plots=_run_plots(runs[-PLOTTED_RUNS:], context.settings.bounce_alarm / 100, say),
         weeks_beside=WEEKS_BESIDE,
     )

@@ -1,4 +1,4 @@
-"""`paperboy move-database` and `paperboy backup`: the database as a whole."""
+"""`paperboy move-database`, `paperboy backup` and `paperboy vacuum`: the database as a whole."""
 
 from importlib import import_module
 from pathlib import Path
@@ -68,3 +68,23 @@ def backup(
     settings = load_settings()  # a database that is not migrated yet can be backed up, too
     path = back_up(open_engine(settings.database_url), to, settings.local(now_or(parse_now(now))))
     show({"file": str(path), "bytes": path.stat().st_size}, as_json, lambda: typer.echo(path))
+
+
+def vacuum(as_json: Json = False) -> None:
+    """Write the database anew without free space. Stop the worker and the pages before. A large one takes minutes.
+
+    An SQLite file of an older version needs this once. After that upkeep gives space back by itself.
+    """
+    from core.disk_space import database_size
+    from core.disk_space import vacuum as write_anew
+
+    _, database = open_installation()
+    with database.sessions() as session:
+        before = database_size(session).total
+    write_anew(database.engine)
+    with database.sessions() as session:
+        after = database_size(session).total
+    value = {"bytes_before": before, "bytes": after}
+    show(
+        value, as_json, lambda: typer.echo(f"The database took {before:,} bytes, and now it takes {after:,}.")
+    )

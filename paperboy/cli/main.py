@@ -77,6 +77,7 @@ for command in (
     installation.migrate,
     databases.move_database,
     databases.backup,
+    databases.vacuum,
     prefect_setup.prefect_setup,
     pages.web,
     pages.demo,

@@ -103,6 +103,7 @@ def _show_issue(name: str, as_json: bool) -> None:
             "revision": issue.revision,
             "mails": mails_of_issue(session, issue),
             "held": hold_reasons(issue),
+            "pruned": any(paper.pruned_at for paper in issue.papers),
         }
 
     def print_lines() -> None:
@@ -111,6 +112,8 @@ def _show_issue(name: str, as_json: bool) -> None:
         )
         for reason in value["held"]:
             typer.echo(f"held: {reason}")
+        if value["pruned"]:
+            typer.echo("its first mails are older than what is kept, and not in this table")
         columns = ["slot", "language", "revision", "state", "mails"]
         rows = [[str(row[column]) for column in columns] for row in value["mails"]]
         print_table("Mails", columns, rows)

@@ -1,4 +1,4 @@
-"""Checks the database (reachable, writable, its version, free disk) and that runs and mails are not overdue."""
+"""Checks the database (reachable, writable, its version, its size, free disk) and that runs and mails are not overdue."""
 
 import shutil
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from core.version import installed_version
 from delivery import queries
 from issues.queries import feed_read_at
 from monitoring.findings import Finding, failed, ok, warning
+from paperboy.doctor import database_size
 
 NAME = "database"
 GIGABYTE = 1024**3
@@ -49,6 +50,7 @@ def check(url: str, now: datetime) -> Iterator[Finding]:
             yield _check_outbox(session, now)
             yield from _check_last_runs(session, now)
             yield from _check_version(session)
+            yield from database_size.check(session, path, now)
     except SQLAlchemyError as error:
         yield failed(NAME, f"cannot be used: {first_line(error)}", _remedy(first_line(error), path))
     finally:

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from dotenv import dotenv_values
 
+from bounces.handler import RAW_RETENTION
 from core.settings import Settings, SettingsError, load_settings
 from core.unknown_settings import unknown_settings
+from issues.paper_rows import MAX_ABSENCE
+from mailings.context import rules_from
 
 
 @pytest.mark.parametrize("address", ["http://counts.example", "memory://", "redis:", "soon"])
@@ -19,6 +22,18 @@ def test_a_limits_address_that_is_not_redis_is_reported_in_one_line(
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert str(caught.value).splitlines() == ["PAPERBOY_LIMITS_URL: must be like redis://host:6379/0"]
+
+
+def test_a_retention_shorter_than_what_needs_old_mails_is_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PAPERBOY_RETENTION_MONTHS", "2")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    message = "PAPERBOY_RETENTION_MONTHS: Input should be greater than or equal to 3"
+    assert str(caught.value).splitlines() == [message]
+    monkeypatch.setenv("PAPERBOY_RETENTION_MONTHS", "3")
+    assert rules_from(load_settings()).retention > max(MAX_ABSENCE, RAW_RETENTION)
 
 
 def test_every_default_is_a_valid_setting() -> None:

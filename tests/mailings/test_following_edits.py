@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
+from sqlalchemy import update
 
 from core.database import Database
 from core.frequencies import Frequency
@@ -15,6 +16,7 @@ from mailings.digest_run import run_digest
 from mailings.resend.plan import plan_resend
 from mailings.resend.request import ResendRequest
 from subscribers import accounts
+from subscribers.models import Subscriber
 from tests.support.factories import IDENTITY, RULES, add_subscriber, sending_context_at
 from tests.support.posted import paper, take, weekly_post
 from tests.support.resends import resend
@@ -78,6 +80,20 @@ def test_a_restored_paper_reaches_everyone_who_lacks_it_and_nobody_twice(
     assert report.changed[0]["restored"] == ("Hawk Paper",)
     assert daily(database, server, 2) == [("late@example.com", ["Hawk"])]
     assert daily(database, server, 3) == []
+
+
+def test_a_restored_paper_reaches_only_those_who_lack_it_among_all_who_have_read_as_far(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK), at=SUNDAY)
+    subscribe(database, "early@example.com")
+    assert daily(database, server, 0) == [("early@example.com", ["Owl", "Hawk"])]
+    take(database, weekly_post(OWL), at=MORNING + DAY / 2)
+    subscribe(database, "new@example.com")
+    with database.sessions.begin() as session:
+        session.execute(update(Subscriber).values(cursor=2))
+    take(database, weekly_post(OWL, HAWK), at=MORNING + 1.5 * DAY)
+    assert daily(database, server, 2) == [("new@example.com", ["Hawk"])]
 
 
 @pytest.mark.parametrize(

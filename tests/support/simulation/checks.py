@@ -44,6 +44,7 @@ def received(newsletter: Newsletter, *, with_copies: bool = False) -> dict[str, 
     """The papers that came to each address in digests, in order, perhaps with the copies that an operator sent."""
     with newsletter.database.sessions() as session:
         copies = set(session.scalars(select(Delivery.message_id).where(Delivery.kind == DeliveryKind.RESEND)))
+    copies |= newsletter.pruned.copies
     papers: dict[str, list[int]] = {}
     for message_id, mail in newsletter.transport.accepted.items():
         if with_copies or message_id.strip("<>") not in copies:
@@ -59,28 +60,30 @@ def _check_cursor(newsletter: Newsletter, session: Session, person: Person, stor
         for paper in stored.values()
         if paper.arrival_order <= subscriber.cursor and paper.withdrawn_at is None and not paper.archived
     }
-    brought = _papers_of(session, subscriber.id, stored, DeliveryState.SKIPPED, is_excluded=True)
+    brought = _papers_of(newsletter, session, subscriber.id, stored, DeliveryState.SKIPPED, is_excluded=True)
     missing = (passed & newsletter.expectation.due(person.start or 0)) - brought
     assert not missing, f"the cursor of {person.address} has passed {missing}, which no delivery brings"
 
 
 def _papers_of(
+    newsletter: Newsletter,
     session: Session,
     subscriber_id: int,
     stored: dict[int, Paper],
     *states: DeliveryState,
     is_excluded: bool = False,
 ) -> set[int]:
-    """The papers in deliveries to a subscriber that are (or are not) in these states."""
+    """The papers in deliveries to a subscriber that are (or are not) in these states, or were when they were pruned."""
     is_among = Delivery.state.not_in(states) if is_excluded else Delivery.state.in_(states)
     editions = select(EditionRow.papers).join(Delivery)
     editions = editions.where(Delivery.subscriber_id == subscriber_id, is_among)
-    return {
-        number_of(stored[number])
-        for papers in session.scalars(editions)
-        for number in papers
-        if number in stored
+    pruned = {
+        number
+        for whose, state, number in newsletter.pruned.papers
+        if whose == subscriber_id and (state in states) != is_excluded
     }
+    found = pruned.union(*session.scalars(editions))
+    return {number_of(stored[number]) for number in found if number in stored}
 
 
 def check_that_everything_came(newsletter: Newsletter) -> None:
@@ -96,7 +99,7 @@ def check_that_everything_came(newsletter: Newsletter) -> None:
             if subscriber.status != SubscriberStatus.ACTIVE:
                 continue
             known = {number for address in person.addresses for number in mails.get(address, [])}
-            known |= _papers_of(session, subscriber.id, stored, *LOST_STATES)
+            known |= _papers_of(newsletter, session, subscriber.id, stored, *LOST_STATES)
             missed = newsletter.expectation.due(person.start) - known
             assert not missed, f"{person.address} never got {missed}"
 

@@ -30,7 +30,8 @@ class IssueInForce:
 class Expectation:
     """The issues by topic, `order` with the place of each paper that is news, and the papers of the `archive`.
 
-    `was_news` are the papers that ever were, and `moved` are those that changed their place.
+    `was_news` are the papers that ever were, and `moved` are those that changed their place. Of `pruned` papers nobody can
+    tell any more who has had them.
     """
 
     issues: dict[int, IssueInForce] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Expectation:
     archive: set[int] = field(default_factory=set)
     was_news: set[int] = field(default_factory=set)
     moved: set[int] = field(default_factory=set)
+    pruned: set[int] = field(default_factory=set)
     _places: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     # --- readings of the forum ---------------------------------------------------------------
@@ -77,9 +79,10 @@ class Expectation:
         issue = self.issues[topic_id]
         issue.is_archive = False
         for number in issue.papers:
-            self.archive.discard(number)
-            self._arrive(number, is_archive=False)
-            self.moved.add(number)
+            if number not in self.pruned:
+                self.archive.discard(number)
+                self._arrive(number, is_archive=False)
+                self.moved.add(number)
 
     def _arrive(self, number: int, *, is_archive: bool) -> None:
         if is_archive:
@@ -113,7 +116,7 @@ class Expectation:
         if number in self.archive or gone_since + MAX_ABSENCE < now:
             self.archive.add(number)
             self.order.pop(number, None)
-        else:
+        elif number not in self.pruned:  # one of those keeps its place
             self._arrive(number, is_archive=False)
             self.moved.add(number)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 from sqlalchemy import and_, event, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from core.database import Database
 from core.frequencies import Frequency
@@ -19,6 +19,8 @@ from core.run_log import RunKind, RunRecord
 from delivery import rate_limit
 from delivery.context import SendingContext
 from delivery.editions import delivered_papers
+from delivery.models import Delivery
+from delivery.states import DeliveryKind, DeliveryState
 from emails.content import Content
 from emails.edition import Edition
 from emails.kinds import MailKind
@@ -40,7 +42,10 @@ from tests.support.simulation.expectation import Expectation
 from tests.support.simulation.forum import SEOUL, SimulatedForum, SimulatedPost
 from tests.support.simulation.transport import CrashError, SimulatedTransport
 
-RULES = MailingRules(quiet_period=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True)
+RETENTION = timedelta(weeks=9)  # so short that every upkeep after some weeks prunes something
+RULES = MailingRules(
+    quiet_period=timedelta(minutes=30), daily_papers=2, repeat_uncertain=True, retention=RETENTION
+)
 
 
 @dataclass
@@ -73,6 +78,36 @@ class Person:
 
 
 @dataclass
+class PrunedMails:
+    """What is remembered of deliveries that upkeep prunes, because the checks read them.
+
+    By subscriber id and state there are the papers (by their stored numbers), and of copies the Message-IDs.
+    """
+
+    papers: set[tuple[int, DeliveryState, int]] = field(default_factory=set)
+    copies: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def remembered(self, database: Database) -> Iterator[None]:
+        """Remember what goes meanwhile, also if that crashes."""
+        before = self._mails(database)
+        try:
+            yield
+        finally:
+            left = self._mails(database)
+            for id_ in before.keys() - left.keys():
+                mail = before[id_]
+                self.papers |= {(mail.subscriber_id, mail.state, number) for number in mail.edition.papers}
+                if mail.kind == DeliveryKind.RESEND:
+                    self.copies.add(mail.message_id)
+
+    def _mails(self, database: Database) -> dict[int, Delivery]:
+        with database.sessions() as session:
+            rows = select(Delivery).options(joinedload(Delivery.edition))
+            return {mail.id: mail for mail in session.scalars(rows)}
+
+
+@dataclass
 class Newsletter:
     """A forum, people, a mail server, and the pipeline under test between them."""
 
@@ -82,6 +117,7 @@ class Newsletter:
     transport: SimulatedTransport = field(default_factory=SimulatedTransport)
     expectation: Expectation = field(default_factory=Expectation)
     people: dict[int, Person] = field(default_factory=dict)
+    pruned: PrunedMails = field(default_factory=PrunedMails)
 
     def __post_init__(self) -> None:
         engine = self.database.engine
@@ -104,6 +140,7 @@ class Newsletter:
             return
         with self.database.sessions() as session:
             mailed = self._numbers_of(session, delivered_papers(session))
+            self.note_pruned_papers(session)
         report = self.take(posts)
         if report is None:
             return
@@ -145,13 +182,19 @@ class Newsletter:
                     f"the papers {missing} of topic {post.topic_id} were read and are not in force"
                 )
 
+    def note_pruned_papers(self, session: Session) -> None:
+        """Note the papers of which nobody can tell any more who has had them."""
+        rows = session.scalars(select(Paper).where(Paper.pruned_at.is_not(None)))
+        self.expectation.pruned |= {number_of(paper) for paper in rows}
+
     # --- the schedule ---------------------------------------------------------------
 
     def run(self, what: Frequency | Literal["upkeep"]) -> None:
         """A run of the schedule, which may crash."""
         with self.context() as context:
             if what == "upkeep":
-                run_upkeep(context, local_now=self.now, rules=RULES)
+                with self.pruned.remembered(self.database):
+                    run_upkeep(context, local_now=self.now, rules=RULES)
             else:
                 report = run_digest(context, what, local_now=self.now, rules=RULES)
                 assert report.balances, report.line()
