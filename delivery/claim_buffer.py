@@ -12,7 +12,7 @@ from delivery.daily_caps import DailyCaps
 from delivery.group_commit import GroupCommit
 from delivery.outbox import Lease
 from delivery.planner import PRIORITY_QUEUE
-from delivery.rate_limit import HourlyQuota
+from delivery.rate_limit import MAX_INTERVAL_SECONDS, HourlyQuota
 from delivery.retry import Claim
 
 MIN_BATCH, MAX_BATCH = 20, 200  # deliveries claimed together
@@ -179,6 +179,8 @@ class ClaimBuffer:
         self._waiting_since = self._waiting_since or now
         wait = max((due_at - self._clock()).total_seconds(), 0.0)
         if now + wait - self._waiting_since >= MAX_WAIT.total_seconds():
+            return False
+        if self._caps and wait > MAX_INTERVAL_SECONDS:  # what is left waits for the warm-up
             return False
         await asyncio.sleep(min(max(wait, MIN_POLL_SECONDS), MAX_POLL_SECONDS))
         return True
