@@ -42,6 +42,17 @@ def open_rate_storage(url: str, database: Database) -> Storage:
     return storage_from_string(url, wrap_exceptions=True, **options)  # type: ignore[return-value]  # redis:// is synchronous
 
 
+def reserve(storage: Storage, key: str, *, limit: int, expiry: int, wanted: int) -> int:
+    """Count up to `wanted` more, but none above the `limit`. Returns how many were counted.
+
+    They are counted first and given back then, so that no two who reserve at the same time exceed the limit.
+    """
+    excess = min(max(storage.incr(key, expiry, wanted) - limit, 0), wanted)
+    if excess:
+        storage.incr(key, expiry, -excess)
+    return wanted - excess
+
+
 class DatabaseStorage(Storage):
     """Counts in a table. One statement raises a count, so that no concurrent hit is lost."""
 

@@ -3,6 +3,7 @@
 All raise a ValueError whose message goes on from the name of the setting, such as "must be a time zone like Asia/Seoul".
 """
 
+from datetime import date
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -96,6 +97,16 @@ def timezone_name(value: str) -> str:
     except (KeyError, ValueError, OSError):
         raise ValueError("must be a time zone like Asia/Seoul") from None
     return value
+
+
+def iso_date(value: object) -> object:
+    """A day."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be a date like 2025-08-04") from None
 
 
 def rates(value: str) -> str:

@@ -1,6 +1,6 @@
 """Settings from the environment, from `.env` and from files of secrets. Each mistake becomes one clear line."""
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -72,6 +72,18 @@ class Settings(BaseSettings):
         ge=0,
         le=100_000_000,
         description="The most mails an hour of all senders together; 0 is no limit.",
+    )
+    warm_up_from: Annotated[date | None, BeforeValidator(values.iso_date)] = Field(
+        default=None,
+        description="The first day of a new domain's [warm-up](../sending.md#warming-up-a-domain), such as "
+        "`2025-08-04`. Without it, there is none.",
+    )
+    warm_up_mails: int = Field(
+        default=200,
+        ge=1,
+        le=1_000_000,
+        description="The most mails to each large provider on the first day of a warm-up, of all senders "
+        "together.",
     )
     sender: Annotated[str, AfterValidator(values.sender_address)] = Field(
         default="Paperboy <paperboy@paperboy.localhost>", description="The From address."

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from delivery import outbox, queries
+from delivery.daily_caps import DailyCaps
 from delivery.group_commit import GroupCommit
 from delivery.outbox import Lease
 from delivery.planner import PRIORITY_QUEUE
-from delivery.rate_limit import HourlyQuota
+from delivery.rate_limit import MAX_INTERVAL_SECONDS, HourlyQuota
 from delivery.retry import Claim
 
 MIN_BATCH, MAX_BATCH = 20, 200  # deliveries claimed together
@@ -32,11 +33,12 @@ class ClaimBuffer:
         queue: str | None,
         quota: HourlyQuota,
         *,
+        caps: DailyCaps | None = None,
         connections: int,
         repeat_uncertain: bool,
         clock: Callable[[], datetime],
     ) -> None:
-        self._commits, self._queue, self._quota = commits, queue, quota
+        self._commits, self._queue, self._quota, self._caps = commits, queue, quota, caps
         self._repeat_uncertain, self._clock = repeat_uncertain, clock
         self._available: deque[Claim] = deque()
         self._claimed_ids: set[int] = set()
@@ -46,7 +48,7 @@ class ClaimBuffer:
         self._refilled_at: float | None = None
         self._waiting_since: float | None = None
         self.is_closed = False
-        self.unsent = 0  # claims that count in the hourly quota and were not attempted
+        self._unsent = 0  # claims that count in the hourly quota and were not attempted
 
     def __len__(self) -> int:
         """How many claims are available."""
@@ -94,9 +96,12 @@ class ClaimBuffer:
         self._batch = min(self._batch, MAX_BATCH)
         return self._batch
 
-    def release(self, delivery_id: int) -> None:
-        """A delivery has been settled, or belongs to another sender."""
+    def release(self, delivery_id: int, *, is_attempted: bool) -> None:
+        """A delivery has been settled, or belongs to another sender. If it was not attempted, it counts in no limit."""
         self._claimed_ids.discard(delivery_id)
+        self._unsent += not is_attempted
+        if self._caps:
+            self._caps.settle(delivery_id, is_attempted=is_attempted)
 
     async def renew(self) -> None:
         """Extend the lease of everything claimed."""
@@ -115,9 +120,11 @@ class ClaimBuffer:
 
         await self._commits.transact(put_back)
         await self._give_back_quota(len(left))
+        if self._caps:
+            await self._caps.give_back()
 
     async def _give_back_quota(self, mails: int) -> None:
-        unsent, self.unsent = self.unsent + mails, 0
+        unsent, self._unsent = self._unsent + mails, 0
         await self._commits.retry_while_away(lambda: self._quota.give_back(unsent))
 
     def _is_any_due(self, session: Session, now: datetime) -> bool:
@@ -172,6 +179,8 @@ class ClaimBuffer:
         self._waiting_since = self._waiting_since or now
         wait = max((due_at - self._clock()).total_seconds(), 0.0)
         if now + wait - self._waiting_since >= MAX_WAIT.total_seconds():
+            return False
+        if self._caps and wait > MAX_INTERVAL_SECONDS:  # what is left waits for the warm-up
             return False
         await asyncio.sleep(min(max(wait, MIN_POLL_SECONDS), MAX_POLL_SECONDS))
         return True

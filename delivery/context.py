@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from core.database import Database
 from delivery.transport.base import Transport
+from delivery.warm_up import WarmUp
 from emails.identity import MailIdentity
 
 Clock = Callable[[], datetime]
@@ -17,12 +18,13 @@ LEASE = timedelta(seconds=60)
 class SendingLimits:
     """How many connections a sender opens, and how many mails it sends at most (0: no limit).
 
-    `per_second` is for each sender, `per_hour` for all senders together.
+    `per_second` is for each sender, `per_hour` for all senders together, and so are the daily caps of a `warm_up`.
     """
 
     connections: int = 1
     per_second: int = 0
     per_hour: int = 0
+    warm_up: WarmUp | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from delivery import retry
 from delivery.claim_buffer import ClaimBuffer
 from delivery.context import SendingContext
+from delivery.daily_caps import DailyCaps
 from delivery.editions import content_of, spec_of
 from delivery.group_commit import GroupCommit
 from delivery.models import EditionRow
@@ -31,8 +32,10 @@ class MailBuilder:
         commits: GroupCommit,
         claims: ClaimBuffer,
         throttle: DomainThrottle,
+        caps: DailyCaps | None,
     ) -> None:
-        self._context, self._commits, self._claims, self._throttle = context, commits, claims, throttle
+        self._context, self._commits, self._claims = context, commits, claims
+        self._throttle, self._caps = throttle, caps
         self._templates: dict[int, MessageTemplate] = {}
 
     async def available(self, outcomes: list[Outcome]) -> Mail | None:
@@ -41,6 +44,9 @@ class MailBuilder:
             if self.is_postponed(claim, outcomes):
                 continue
             now = self._context.clock()
+            if self._caps and (due_at := await self._caps.wait_until(claim, now)):
+                outcomes.append(retry.postponed(claim, due_at))
+                continue
             template = self._templates.get(claim.edition_id) or await self._load_template(claim.edition_id)
             try:
                 message = template.build(
@@ -48,6 +54,8 @@ class MailBuilder:
                 )
             except ValueError as error:
                 outcomes.append(retry.unbuildable(claim, str(error), now))
+                if self._caps:
+                    self._caps.settle(claim.id, is_attempted=False)
             else:
                 return Mail(claim, message)
         return None

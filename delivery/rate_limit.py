@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core.database import upsert
+from core.rate_storage import reserve
 from delivery.models import DomainPause
 
 INITIAL_INTERVAL_SECONDS = 1.0  # between two mails to a domain that said "later" once
@@ -56,17 +57,15 @@ class HourlyQuota:
         """Count up to `wanted` mails. Returns how many of them the hour still allows."""
         if self._rate is None:
             return wanted
-        excess = min(max(self._add(self._rate, wanted) - self._rate.amount, 0), wanted)
-        self.give_back(excess)
-        return wanted - excess
+        rate = self._rate
+        return reserve(
+            self._storage, rate.key_for("mails"), limit=rate.amount, expiry=rate.get_expiry(), wanted=wanted
+        )
 
     def give_back(self, mails: int) -> None:
         """Uncount mails that are not sent now."""
         if self._rate and mails:
-            self._add(self._rate, -mails)
-
-    def _add(self, rate: RateLimitItemPerHour, mails: int) -> int:
-        return self._storage.incr(rate.key_for("mails"), rate.get_expiry(), mails)
+            self._storage.incr(self._rate.key_for("mails"), self._rate.get_expiry(), -mails)
 
 
 class DomainThrottle:

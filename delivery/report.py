@@ -21,7 +21,8 @@ class DigestReport:
 
     Some stay `planned` when the run stopped, when another sender still has them, or when a fault of ours keeps
     them. `waiting` says that some papers were not quiet yet, and `ready_until` how far papers were ready, in their
-    order of arrival. `unrendered` has a line for each mail that could not be rendered, `feed` says why the feed could
+    order of arrival. `warm_up` says how many mails wait for the warm-up of each provider: those of the slot, which are
+    `planned`, or those of all slots in a run of retries. `unrendered` has a line for each mail that could not be rendered, `feed` says why the feed could
     not be read before.
     """
 
@@ -37,6 +38,7 @@ class DigestReport:
     editions: list[dict[str, Any]] = field(default_factory=list)
     waiting: bool = False
     ready_until: int = 0
+    warm_up: list[str] = field(default_factory=list)
     unrendered: list[str] = field(default_factory=list)
     feed: str = ""
     stopped: str = ""
@@ -65,11 +67,12 @@ class DigestReport:
         return asdict(self)
 
     def line(self) -> str:
-        """The counts in one line."""
-        return (
+        """The counts in one line, and what waits for a warm-up."""
+        counts = (
             f"{self.slot}: {self.candidates} candidates, {self.sent} sent, {self.deferred} deferred, "
             f"{self.failed} failed, {self.uncertain} uncertain, {self.skipped} skipped, {self.planned} planned"
         )
+        return "; ".join([counts, *self.warm_up])
 
 
 def balances(result: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from delivery import events, outbox, retry
 from delivery.circuit_breaker import CircuitBreaker
 from delivery.claim_buffer import ClaimBuffer
 from delivery.context import SendingContext
+from delivery.daily_caps import daily_caps
 from delivery.group_commit import Admission, GroupCommit
 from delivery.interruption import run_interruptibly
 from delivery.mail_builder import Mail, MailBuilder
@@ -81,11 +82,13 @@ class _Run:
         limits = context.limits
         self._context, self._queue = context, queue
         self._commits = GroupCommit(context.database, secrets.token_hex(8), context.clock, context.lease)
-        self._quota = HourlyQuota(DatabaseStorage(context.database), limits.per_hour)
+        storage = DatabaseStorage(context.database)
+        caps = daily_caps(limits.warm_up, storage, self._commits, context.clock)
         self._claims = ClaimBuffer(
             self._commits,
             queue,
-            self._quota,
+            HourlyQuota(storage, limits.per_hour),
+            caps=caps,
             connections=limits.connections,
             repeat_uncertain=repeat_uncertain,
             clock=context.clock,
@@ -93,7 +96,7 @@ class _Run:
         self._rate_limiter = RateLimiter(limits.per_second)
         self._throttle = DomainThrottle()
         self._circuit_breaker = CircuitBreaker()
-        self._mails = MailBuilder(context, self._commits, self._claims, self._throttle)
+        self._mails = MailBuilder(context, self._commits, self._claims, self._throttle, caps)
         self._clients: set[Client] = set()  # of the workers that are running
         self._uncertain: set[int] = set()
         self._result = SendResult()
@@ -215,13 +218,11 @@ class _Run:
             return False
         admission = await self._commits.commit(outcomes, claim)
         for outcome in outcomes:
-            self._claims.release(outcome.id)
-            self._claims.unsent += outcome.state == DeliveryState.PLANNED
+            self._claims.release(outcome.id, is_attempted=outcome.state != DeliveryState.PLANNED)
             self._count(outcome)
         outcomes.clear()
         if claim and admission != Admission.SEND:
-            self._claims.release(claim.id)
-            self._claims.unsent += 1
+            self._claims.release(claim.id, is_attempted=False)
             self._result.states[DeliveryState.SKIPPED] += admission == Admission.SKIP
         return admission == Admission.SEND
 

@@ -15,6 +15,7 @@ from delivery.transport.base import Transport
 from delivery.transport.mailbox import embedded_mailbox
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import parse_smtp_urls
+from delivery.warm_up import WarmUp
 from emails.identity import MailIdentity
 from emails.mime.dkim_signing import DkimSigner
 from issues.parse.titles import split_title
@@ -118,6 +119,13 @@ def clock_from(now: datetime | None) -> Clock:
     return lambda: now + timedelta(seconds=time.monotonic() - started)
 
 
+def warm_up_from(settings: Settings) -> WarmUp | None:
+    """The warm-up in the settings, if there is one."""
+    if settings.warm_up_from is None:
+        return None
+    return WarmUp(settings.warm_up_from, settings.warm_up_mails, settings.zone)
+
+
 @contextmanager
 def open_transport(settings: Settings) -> Iterator[Transport]:
     """The mail servers of the settings; without PAPERBOY_SMTP_URL, the embedded mailbox.
@@ -142,6 +150,8 @@ def open_sending_context(
         SmtpUrlError: PAPERBOY_SMTP_URL cannot be used.
         DkimKeyError: the key for DKIM cannot be used.
     """
-    limits = SendingLimits(settings.connections, settings.mails_per_second, settings.mails_per_hour)
+    limits = SendingLimits(
+        settings.connections, settings.mails_per_second, settings.mails_per_hour, warm_up_from(settings)
+    )
     with open_transport(settings) as transport:
         yield SendingContext(database, transport, identity_from(settings), clock_from(now), limits)

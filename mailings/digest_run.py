@@ -18,6 +18,7 @@ from delivery.progress import Progress, ignore_progress
 from delivery.queries import StateCounts
 from delivery.report import DigestReport, count_missing, count_results, edition_entry, settled
 from delivery.sender import send_due
+from delivery.warm_up import waiting_lines
 from emails.identity import MailIdentity
 from mailings.context import MailingRules
 from mailings.digest_plan import DigestSlot, mail_or_reason, plan_slot, read_due, regular_slot
@@ -50,7 +51,7 @@ def run_digest(
         lambda: send_due(context, report.slot, repeat_uncertain=rules.repeat_uncertain, progress=progress),
     )
     report.stopped = result.stopped
-    step("account", lambda: _account(context.database.sessions, planned, report, local_now))
+    step("account", lambda: _account(context, planned, report, local_now))
     return report
 
 
@@ -73,8 +74,9 @@ def _plan(
     return _Planned(before, planned, missed)
 
 
-def _account(sessions: Sessions, plan: _Planned, report: DigestReport, local_now: datetime) -> None:
+def _account(context: SendingContext, plan: _Planned, report: DigestReport, local_now: datetime) -> None:
     """Count everyone, and record the run."""
+    sessions = context.database.sessions
     after = transact(sessions, lambda session: queries.count_slot_by_reason(session, report.slot))
     planned_by_others = after.total() - plan.before.total() - plan.planned
     _count_missed(report, plan.missed, planned_by_others=max(planned_by_others, 0))
@@ -82,6 +84,7 @@ def _account(sessions: Sessions, plan: _Planned, report: DigestReport, local_now
     deleted = max(-planned_by_others - count_missing(settled(plan.before), after), 0)
     report.skip(Counter({"forgotten": deleted}))
     count_results(report, plan.before, after)
+    report.warm_up = _read_waiting(context, report.slot)
     transact(sessions, lambda session: _record(session, report, local_now))
 
 
@@ -122,11 +125,17 @@ def send_retries(context: SendingContext, *, rules: MailingRules) -> DigestRepor
     report.planned = transact(
         context.database.sessions, lambda session: queries.count_due(session, None, context.clock())
     )
+    report.warm_up = _read_waiting(context, None)
     states = result.states
     report.sent, report.deferred, report.failed = states["sent"], states["deferred"], states["failed"]
     report.uncertain, report.skipped, report.stopped = states["uncertain"], states["skipped"], result.stopped
     report.candidates = states.total() + report.planned
     return report
+
+
+def _read_waiting(context: SendingContext, slot: str | None) -> list[str]:
+    warm_up, now = context.limits.warm_up, context.clock()
+    return transact(context.database.sessions, lambda session: waiting_lines(session, warm_up, now, slot))
 
 
 def next_run_at(session: Session, frequency: Frequency, local_now: datetime) -> datetime:

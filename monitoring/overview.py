@@ -15,6 +15,7 @@ from core.slots import regular_part
 from delivery.counts import count_slot_by_state
 from delivery.models import Delivery
 from delivery.states import IN_PROGRESS, DeliveryState
+from delivery.warm_up import WarmUp, waiting_lines
 from issues.queries import count_held, feed_read_at
 from monitoring.translation import translate
 from subscribers.models import Subscriber
@@ -25,11 +26,15 @@ SHOWN_STATES = ("sent", "failed", "deferred", "uncertain", "planned", "skipped")
 
 @dataclass(frozen=True)
 class SlotSummary:
-    """What became of a slot's deliveries: how many are in each of the SHOWN_STATES. `stopped` says why the run stopped."""
+    """What became of a slot's deliveries: how many are in each of the SHOWN_STATES. `stopped` says why the run stopped.
+
+    `warm_up` says how many of the planned ones wait for the warm-up of each provider.
+    """
 
     slot: str
     states: Counter[str]
     stopped: str = ""
+    warm_up: tuple[str, ...] = ()
 
     @property
     def frequency(self) -> Frequency:
@@ -67,13 +72,17 @@ class Overview:
     left: int
 
 
-def read_overview(session: Session, local_now: datetime) -> Overview:
-    """The overview at a local time."""
+def read_overview(session: Session, local_now: datetime, warm_up: WarmUp | None = None) -> Overview:
+    """The overview at a local time, by the warm-up of the settings."""
     since = local_now - MEMBERSHIP_WINDOW
     joined = select(func.count()).where(Subscriber.confirmed_at > since)
     left = select(func.count()).where(Subscriber.ended_at > since, Subscriber.confirmed_at.is_not(None))
     return Overview(
-        slots=tuple(summary for frequency in Frequency for summary in _last_slots(session, frequency)),
+        slots=tuple(
+            summary
+            for frequency in Frequency
+            for summary in _last_slots(session, frequency, local_now, warm_up)
+        ),
         next_digest=min(frequency.next_digest(local_now) for frequency in Frequency),
         feed_read_at=feed_read_at(session),
         held=count_held(session),
@@ -82,7 +91,9 @@ def read_overview(session: Session, local_now: datetime) -> Overview:
     )
 
 
-def _last_slots(session: Session, frequency: Frequency) -> list[SlotSummary]:
+def _last_slots(
+    session: Session, frequency: Frequency, now: datetime, warm_up: WarmUp | None
+) -> list[SlotSummary]:
     """The frequency's last slot, and the slots of the late issues that belong to it."""
     run = last_run(session, RunKind.DIGEST, frequency)
     if run is None or run.slot is None:
@@ -92,16 +103,18 @@ def _last_slots(session: Session, frequency: Frequency) -> list[SlotSummary]:
         f"{regular}:", f"{regular};"
     )  # the semicolon is the character after the colon
     late = session.scalars(select(Delivery.slot).where(is_late).distinct().order_by(Delivery.slot))
-    return [_summary(session, slot) for slot in (regular, *late)]
+    return [_summary(session, slot, now, warm_up) for slot in (regular, *late)]
 
 
-def _summary(session: Session, slot: str) -> SlotSummary:
+def _summary(session: Session, slot: str, now: datetime, warm_up: WarmUp | None) -> SlotSummary:
     states = Counter[str]()
     for state, count in count_slot_by_state(session, slot).items():
         states[DeliveryState.PLANNED if state in IN_PROGRESS else state] += count
     run = last_run_of_slot(session, RunKind.DIGEST, slot)
     stopped = str(run.result.get("stopped", "")) if run else ""
-    return SlotSummary(slot, states, stopped if states[DeliveryState.PLANNED] else "")
+    if not states[DeliveryState.PLANNED]:
+        return SlotSummary(slot, states)
+    return SlotSummary(slot, states, stopped, tuple(waiting_lines(session, warm_up, now, slot)))
 
 
 def overview_sentences(overview: Overview, language: TextLanguage) -> list[str]:
@@ -125,6 +138,7 @@ def _sentence(summary: SlotSummary, language: TextLanguage) -> str:
         for state in SHOWN_STATES[1:]
         if summary.states[state]
     ]
+    counts += [say(line) for line in summary.warm_up]
     sentence = say("{slot}: {counts}", slot=name, counts=", ".join(counts))
     return (
         say("{counts}; stopped: {why}", counts=sentence, why=summary.stopped) if summary.stopped else sentence

@@ -29,6 +29,7 @@ def digest_summary(report: DigestReport, refusals: Refusals, pages: str) -> str:
         f"## {report.slot}",
         f"{report.sent} of {report.candidates} sent.",
         _list(faults),
+        _list(report.warm_up),
         _table(("mails", "number"), [*counts, ("candidates", report.candidates)]),
         _section("Skipped", ("reason", "subscribers"), skipped),
         _section("Not accepted", ("state", "the server said", "mails"), said),

@@ -18,6 +18,7 @@ CHECKS = {  # what the functions of core.setting_values take
     "sender_address": "mail address, perhaps with a name",
     "checked": "one line",
     "timezone_name": "time zone",
+    "iso_date": "date",
     "rates": "rates",
     "split_list": "list with commas",
     "split_names": "list with commas",

@@ -16,6 +16,7 @@ from delivery.progress import Progress, ignore_progress
 from delivery.queries import StateCounts
 from delivery.report import DigestReport, count_results
 from delivery.sender import send_due
+from delivery.warm_up import waiting_lines
 from mailings.context import MailingRules
 from mailings.resend.plan import ResendBatch, ResendPlan, batch_entry, earlier_request
 from mailings.resend.request import MAX_REASON_LENGTH, request_key
@@ -44,16 +45,17 @@ def execute(
         lambda: send_due(context, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress),
     )
     report.stopped = result.stopped
-    step("account", lambda: _account(sessions, before, report, now))
+    step("account", lambda: _account(context, before, report, now))
     return report
 
 
-def _account(sessions: Sessions, before: StateCounts, report: DigestReport, now: datetime) -> None:
+def _account(context: SendingContext, before: StateCounts, report: DigestReport, now: datetime) -> None:
     """Count the copies, and record the run."""
-    with sessions.begin() as session:
+    with context.database.sessions.begin() as session:
         after = queries.count_slot_by_reason(session, report.slot)
         report.candidates = after.total()
         count_results(report, before, after)
+        report.warm_up = waiting_lines(session, context.limits.warm_up, context.clock(), report.slot)
         record_run(session, RunKind.RESEND, report.as_json(), now, slot=report.slot)
 
 

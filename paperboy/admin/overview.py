@@ -7,6 +7,7 @@ from core.audit_log import latest_actions
 from core.database import read_only
 from core.run_log import latest_runs
 from issues.queries import all_issues
+from mailings.context import warm_up_from
 from monitoring.attention import attention_items
 from monitoring.overview import overview_sentences, read_overview
 from paperboy.admin.auth import HOME, SignedIn
@@ -24,7 +25,7 @@ SHOWN_ACTIONS = 200
 def show_overview(request: Request, context: ContextDep, operator: SignedIn) -> Response:
     """A sentence about the last digests first, then what needs attention, the newest issues and the last runs."""
     with read_only(context.database) as session:
-        overview = read_overview(session, context.local_now)
+        overview = read_overview(session, context.local_now, warm_up_from(context.settings))
         return render_admin(
             request,
             "overview.html",

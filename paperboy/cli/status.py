@@ -41,6 +41,7 @@ def _status(now: str | None) -> dict[str, Any]:
     from core.run_log import latest_runs
     from delivery.counts import count_by_state
     from issues.queries import all_issues
+    from mailings.context import warm_up_from
     from monitoring.attention import attention_items
     from monitoring.overview import overview_sentences, read_overview
     from subscribers.audience import count_by_kind
@@ -48,7 +49,7 @@ def _status(now: str | None) -> dict[str, Any]:
     moment = now_or(parse_now(now))
     settings, database = open_installation()
     with database.sessions() as session:
-        overview = read_overview(session, settings.local(moment))
+        overview = read_overview(session, settings.local(moment), warm_up_from(settings))
         return {
             "digests": overview_sentences(overview, TextLanguage.EN),
             "attention": [

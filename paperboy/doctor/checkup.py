@@ -25,6 +25,7 @@ from paperboy.doctor import (
     feed,
     prefect_server,
     smtp_servers,
+    warm_up,
     web_pages,
 )
 from paperboy.doctor.checks import Check, run_checks
@@ -105,6 +106,7 @@ def _checks_of_mail(
     clock: Clock,
 ) -> Iterator[Check]:
     mail = probe_mail(identity, _RECIPIENT, clock())
+    yield Check(warm_up.NAME, lambda: warm_up.check(settings, clock()))
     yield Check("one-click", lambda: web_pages.check_one_click(mail))
     yield Check("pages", lambda: web_pages.check_pages(settings.base_url, mail))
     if settings.smtp_url is None:

@@ -231,6 +231,10 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         "failed   one-click request: the link to unsubscribe answers a POST with status 403",
     ),
     # mail servers
+    "a warm-up that is over": (
+        lambda i: i.set_setting("WARM_UP_FROM", "2025-01-01"),
+        "warning  warm-up: it ended on 2025-01-30, so PAPERBOY_WARM_UP_FROM has no effect any more -> remove",
+    ),
     "a mail server that is down": (
         lambda i: i.set_setting("SMTP_URL", "smtps://127.0.0.1:1"),
         "failed   mail server 127.0.0.1:1: failed at connect: .* -> check that the server runs",

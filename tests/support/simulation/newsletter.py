@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session, joinedload
 from core.database import Database
 from core.frequencies import Frequency
 from core.run_log import RunKind, RunRecord
-from delivery import rate_limit
-from delivery.context import SendingContext
+from delivery import daily_caps, rate_limit
+from delivery.context import SendingContext, SendingLimits
 from delivery.editions import delivered_papers
 from delivery.models import Delivery
+from delivery.providers import Provider
 from delivery.states import DeliveryKind, DeliveryState
+from delivery.warm_up import WarmUp
 from emails.content import Content
 from emails.edition import Edition
 from emails.kinds import MailKind
@@ -118,6 +120,7 @@ class Newsletter:
     expectation: Expectation = field(default_factory=Expectation)
     people: dict[int, Person] = field(default_factory=dict)
     pruned: PrunedMails = field(default_factory=PrunedMails)
+    warm_up: WarmUp | None = None
 
     def __post_init__(self) -> None:
         engine = self.database.engine
@@ -204,8 +207,9 @@ class Newsletter:
         """What a run needs. A run may crash, and nobody gets a digest in it who was not subscribed when it began."""
         before, strangers = set(self.transport.accepted), self._addresses_not_to_mail()
         try:
+            limits = SendingLimits(warm_up=self.warm_up)
             yield SendingContext(
-                self.database, self.transport, IDENTITY, clock_from(self.now), lease=timedelta(0)
+                self.database, self.transport, IDENTITY, clock_from(self.now), limits, lease=timedelta(0)
             )
         except CrashError:
             self.transport.steps_to_crash = None
@@ -233,12 +237,13 @@ def number_of(paper: Paper) -> int:
 
 @contextmanager
 def titles_only() -> Iterator[None]:
-    """Digests are lists of titles, letters say nothing, and nobody waits for a throttled domain."""
+    """Digests are lists of titles, letters say nothing, nobody waits for a throttled domain, and all are at one provider."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(next_mail, "render", render_titles)
         patch.setattr(resend_editions, "render", render_titles)
         patch.setattr(account_mails, "subscriber_letter", render_letter)
         patch.setattr(intake, "faults_of", lambda *_issues, **_rules: {})  # it renders as well
+        patch.setattr(daily_caps, "provider_of", lambda _address: Provider.GMAIL)
         patch.setattr(rate_limit, "INITIAL_INTERVAL_SECONDS", 0.0)
         yield
 
