@@ -22,7 +22,7 @@ from random import Random
 from sqlalchemy import select, text
 from sqlalchemy.orm import sessionmaker
 
-from core.database import Database, open_engine
+from core.database import Database, open_engine, retry_while_away, transact
 from delivery import claim_buffer, planner, sender
 from delivery.context import SendingContext, SendingLimits
 from delivery.sender import send_due
@@ -117,15 +117,18 @@ class Scenario:
         report = KillReport()
         _mail()  # rendered before any process is forked
         with opened(self.url) as database:
-            with database.sessions.begin() as session:
-                if session.scalar(select(Issue.id)) is None:  # the first scenario
-                    add_issue(session, issue_of(2))
-            seed(database, self.subscribers)
+            retry_while_away(lambda: self._prepare(database))  # the server may have been killed a moment ago
         with Sink() as sink:
             _Supervisor(self, sink, report).run()
         with opened(self.url) as database:
-            compare(database, sink.stored, self.subscribers, report)
+            retry_while_away(lambda: compare(database, sink.stored, self.subscribers, report))
         return report
+
+    def _prepare(self, database: Database) -> None:
+        with database.sessions.begin() as session:
+            if session.scalar(select(Issue.id)) is None:  # the first scenario
+                add_issue(session, issue_of(2))
+        seed(database, self.subscribers)
 
 
 @contextmanager
@@ -140,14 +143,13 @@ def opened(url: str) -> Iterator[Database]:
 
 def end_sessions(url: str, *, kill: bool) -> None:
     """End all sessions of a PostgreSQL database, or kill one of them, after which the server restarts all of them."""
-    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    with opened(url) as database, database.engine.connect() as connection:
-        if not kill:
-            connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
-        elif pid := connection.scalar(
-            text(f"SELECT pid {others} AND backend_type = 'client backend' LIMIT 1")
-        ):
-            os.kill(pid, signal.SIGKILL)
+    what = "pid" if kill else "pg_terminate_backend(pid)"
+    condition = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    statement = text(f"SELECT {what} FROM pg_stat_activity WHERE {condition}")
+    with opened(url) as database:
+        found = transact(database.sessions, lambda session: session.scalars(statement).all())
+    if kill and found:
+        os.kill(found[0], signal.SIGKILL)
 
 
 @cache
