@@ -1,6 +1,7 @@
 """The state machine without its rules: how it begins and ends, and how an act becomes a rule."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -12,11 +13,12 @@ from core.database import Database
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
+from delivery.warm_up import WarmUp
 from subscribers.choices import Choices
 from tests.support.simulation import operators
 from tests.support.simulation.checks import check_now, check_that_everything_came
 from tests.support.simulation.coverage import Coverage
-from tests.support.simulation.forum import SimulatedPost
+from tests.support.simulation.forum import SEOUL, SimulatedPost
 from tests.support.simulation.newsletter import Newsletter
 
 SUBSCRIBER = st.integers(1, 3)
@@ -92,7 +94,13 @@ class SimulationMachine(RuleBasedStateMachine):
 
     @initialize(count=st.integers(1, 5), choices=st.lists(CHOICES, min_size=2, max_size=2))
     def begin(self, count: int, choices: list[Choices]) -> None:
-        """The newsletter begins with a first issue and two subscribers."""
+        """The newsletter begins with a first issue and two subscribers, and two times in five with a new domain.
+
+        For its first two months a day has room for one mail.
+        """
+        if count <= 2:
+            first_day = self.newsletter.now.date() + timedelta(days=60)
+            self.newsletter.warm_up = WarmUp(first_day, 1, SEOUL)
         self.forum.publish(count, self.newsletter.now)
         self.newsletter.read_forum()
         for number, each in enumerate(choices, start=1):

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
-from delivery.warm_up import WarmUp
 from tests.support.simulation import operators, people
-from tests.support.simulation.forum import SEOUL
 from tests.support.simulation.machine import SUBSCRIBER, SimulationMachine, act
 from tests.support.simulation.newsletter import Newsletter
 from tests.support.simulation.transport import Trouble
@@ -86,10 +84,6 @@ class ScheduleRules(SimulationMachine):
             transport.interruptions[transport.attempts + before] = interruption
         self._morning()
         transport.calm_down()
-
-    @act(mails=st.integers(1, 2))
-    def begin_warm_up(self, mails: int) -> None:
-        self.newsletter.warm_up = WarmUp(self.newsletter.now.date(), mails, SEOUL)
 
     @act()
     def run_daily_digest(self) -> None:
