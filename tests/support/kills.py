@@ -19,7 +19,7 @@ from math import inf
 from multiprocessing.connection import wait
 from random import Random
 
-from sqlalchemy import select, text
+from sqlalchemy import column, func, select, table, text
 from sqlalchemy.orm import sessionmaker
 
 from core.database import Database, open_engine, retry_while_away, transact
@@ -143,9 +143,9 @@ def opened(url: str) -> Iterator[Database]:
 
 def end_sessions(url: str, *, kill: bool) -> None:
     """End all sessions of a PostgreSQL database, or kill one of them, after which the server restarts all of them."""
-    what = "pid" if kill else "pg_terminate_backend(pid)"
-    condition = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-    statement = text(f"SELECT {what} FROM pg_stat_activity WHERE {condition}")
+    function = func.pg_terminate_backend if not kill else func.int4
+    is_other = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    statement = select(function(column("pid"))).select_from(table("pg_stat_activity")).where(text(is_other))
     with opened(url) as database:
         found = transact(database.sessions, lambda session: session.scalars(statement).all())
     if kill and found:
