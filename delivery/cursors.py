@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from delivery.models import Delivery, EditionRow
-from delivery.states import DeliveryState
+from delivery.states import DeliveryKind, DeliveryState
 from subscribers.models import Subscriber
 
 
@@ -56,6 +56,25 @@ def move_back(session: Session, delivery_id: int, subscriber_id: int, edition: E
     session.execute(
         unread_again.values(cursor=edition.after_cursor).execution_options(synchronize_session=False)
     )
+
+
+def move_back_without_copy(session: Session, copy_id: int, subscriber_id: int) -> None:
+    """Make the papers of the last digest unread again if nothing brings them any more.
+
+    The digest was skipped while a copy of its papers waited, and now the copy is not sent either.
+    """
+    copy_planned_at = select(Delivery.planned_at).where(Delivery.id == copy_id).scalar_subquery()
+    is_digest = (Delivery.subscriber_id == subscriber_id, Delivery.kind == DeliveryKind.DIGEST)
+    last = select(func.max(Delivery.id)).where(*is_digest).scalar_subquery()
+    relied_on_copy = (
+        Delivery.id == last,
+        Delivery.id < copy_id,
+        Delivery.state == DeliveryState.SKIPPED,
+        Delivery.settled_at >= copy_planned_at,
+    )
+    rows = select(Delivery.id, EditionRow).join(EditionRow).where(*relied_on_copy)
+    for delivery_id, edition in session.execute(rows):
+        move_back(session, delivery_id, subscriber_id, edition)
 
 
 def had_by(session: Session, subscriber_id: int, editions: Mapping[int, Collection[int]]) -> set[int]:

@@ -224,6 +224,8 @@ def _skip(session: Session, claim: Claim, reason: str, now: datetime) -> None:
     if claim.kind == DeliveryKind.DIGEST:
         edition = session.get_one(EditionRow, claim.edition_id)
         cursors.move_back(session, claim.id, claim.subscriber_id, edition)
+    elif claim.kind == DeliveryKind.RESEND:
+        cursors.move_back_without_copy(session, claim.id, claim.subscriber_id)
 
 
 def _update(session: Session, claim: Claim, **values: object) -> None:

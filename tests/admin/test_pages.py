@@ -140,9 +140,7 @@ def test_the_statistics_count_subscribers_by_week_and_the_results_of_each_run(op
     assert rows[0][1:] == ["2", "1", "1"], "the columns are Korean, English and both"
     *_, run, month = rows
     assert run[1:6] == ["3", "0", "0", "0", "0"], "sent, deferred, failed, bounced and complaints"
-    assert month[1:] == ["3", "0", "0", "0"], (
-        "sent, failed, uncertain and skipped, also once they are pruned"
-    )
+    assert month[1:] == ["3", "0", "0", "0"], "sent, failed, uncertain and skipped, also once they are pruned"
     bars = [text.text() for text in page.css(".plots svg text")]
     assert run[0] in bars, "a bar has the name of its run"
     assert {"3", "0.00%", "limit 5.0%", "limit 0.1%"} <= set(bars), "values and limits are on the bars"

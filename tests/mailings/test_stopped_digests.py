@@ -3,6 +3,7 @@
 import pytest
 
 from core.database import Database
+from mailings.resend.request import ResendGroup, ResendRequest
 from mailings.upkeep import run_upkeep
 from subscribers.accounts import find, pause, unsubscribe
 from subscribers.status import SubscriberStatus
@@ -10,6 +11,7 @@ from tests.support.account_actions import WEEK, cursor_of, publish, subscribe
 from tests.support.digests import bodies_of, digest, stopped_digest
 from tests.support.factories import NOW, RULES, sending_context_at
 from tests.support.outbox import recipients
+from tests.support.resends import resend
 from tests.support.servers.smtp import ScriptedServer, in_order
 
 
@@ -97,3 +99,21 @@ def test_a_subscriber_who_paused_before_sending_gets_the_papers_in_the_next_dige
     digest(database, server, after=WEEK)
     (text,) = bodies_of(server, "a@example.com")
     assert text.count("번째 논문의 초록입니다.") == 5
+
+
+def test_papers_whose_digest_and_copy_were_both_not_sent_come_with_the_next_digest(
+    database: Database, server: ScriptedServer
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com")
+    stopped_digest(database)
+    with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
+        everyone = ResendRequest(issue="2025-07-28", groups=(ResendGroup.EVERYONE,), reason="a trial")
+        assert resend(database, refusing, everyone, NOW).planned == 1
+    with database.sessions.begin() as session:
+        subscriber = find(session, "a@example.com")
+        assert subscriber
+        pause(subscriber, NOW)
+    with sending_context_at(database, server, NOW) as context:
+        run_upkeep(context, local_now=NOW, rules=RULES)
+    assert (server.messages, cursor_of(database, "a@example.com")) == ([], 0)
