@@ -6,6 +6,7 @@ each statement once and sends all updates of a transaction in one round trip. Wh
 loop goes on (see `core.postgresql_statement`).
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from types import SimpleNamespace
@@ -84,7 +85,14 @@ class CombinedUpdate:
         with raw_connection(connection) as raw:
             if connection.dialect.name == "sqlite":
                 return self._run_on_sqlite(raw, connection.dialect, rows)
-            return await self._run_on_postgresql(raw, rows)
+            try:
+                return await self._run_on_postgresql(raw, rows)
+            except (
+                asyncio.CancelledError
+            ):  # the statement is still under way, so nothing else can use the connection
+                raw.close()
+                connection.invalidate()
+                raise
 
     def _run_on_sqlite(self, raw: Any, dialect: Dialect, rows: Sequence[Sequence[Row]]) -> int:
         self._sqlite_updates = self._sqlite_updates or [_SqliteUpdate(update) for update in self._updates]

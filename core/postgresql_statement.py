@@ -30,7 +30,7 @@ class PreparedStatement:
     async def fetch_value(self, raw: Any, values: Mapping[str, str]) -> str:
         """Run the statement with `values` in PostgreSQL's text format. Returns the value as text.
 
-        `raw` is a psycopg connection that nothing else uses. If this coroutine is cancelled, close the connection.
+        `raw` is a psycopg connection that nothing else uses. If this coroutine is cancelled, the connection must be closed.
 
         Raises:
             psycopg.Error: as psycopg raises it.

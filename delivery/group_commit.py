@@ -90,12 +90,19 @@ class GroupCommit:
                 async with self._turn:
                     return await work()
             except DBAPIError as error:
-                self.close()
+                self._close_connection()
                 wait = patience.seconds_to_wait(error)
             await asyncio.sleep(wait)
 
-    def close(self) -> None:
-        """Close the connection. The next commit opens another."""
+    async def close(self) -> None:
+        """End a commit that is still under way, and close the connection. Its workers do not wait for it any more."""
+        if self._writer:
+            self._writer.cancel()
+            await asyncio.wait({self._writer})
+        self._close_connection()
+
+    def _close_connection(self) -> None:
+        """The next commit opens another connection."""
         if self._connection:
             self._connection.close()
             self._connection = None

@@ -115,7 +115,7 @@ class _Run:
             await self._finish()
             await self._reporter.finish()
         finally:
-            self._commits.close()
+            await self._commits.close()
         return self._result
 
     async def _run_workers(self, count: int) -> None:

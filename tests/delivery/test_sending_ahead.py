@@ -206,7 +206,7 @@ def test_a_mail_that_is_being_put_back_is_not_claimed_twice(database: Database) 
         first: "claimed",
         second: "claimed",
     }
-    commits.close()
+    asyncio.run(commits.close())
 
 
 def test_a_client_that_is_cancelled_while_the_server_waits_for_a_text_sends_no_more(
