@@ -87,9 +87,8 @@ class CombinedUpdate:
                 return self._run_on_sqlite(raw, connection.dialect, rows)
             try:
                 return await self._run_on_postgresql(raw, rows)
-            except (
-                asyncio.CancelledError
-            ):  # the statement is still under way, so nothing else can use the connection
+            except asyncio.CancelledError:
+                # The statement is still under way, so nothing else can use the connection.
                 raw.close()
                 connection.invalidate()
                 raise

@@ -275,8 +275,8 @@ def transact(sessions: Sessions, work: Callable[[Session], T]) -> T:
 def refresh_planner_statistics(session: Session, table: str) -> None:
     """Tell PostgreSQL's query planner that many rows were added to a table.
 
-    PostgreSQL notices this only about a minute later, or when a tenth of the table is new. Until then it
-    would read and sort everything that is due to find the first few rows. SQLite does not use statistics here.
+    PostgreSQL notices this only about a minute later, or when a tenth of the table is new. Planning and claiming
+    do not depend on it, other questions about the rows do. SQLite does not use statistics here.
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text(f"ANALYZE (SKIP_LOCKED) {table}"))

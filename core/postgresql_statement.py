@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PreparedStatement:
-    """A statement that returns one value. Each connection prepares it when it runs it first."""
+    """A statement that returns one value. Each connection prepares it before its first run."""
 
     def __init__(self, statement: Select[Any]) -> None:
         compiled = statement.compile(dialect=PGDialect_psycopg(paramstyle="numeric_dollar"))  # type: ignore[no-untyped-call]  # SQLAlchemy's

@@ -71,7 +71,11 @@ def _last_countable(session: Session, since: int, now: datetime) -> int:
     """The id up to which deliveries can be counted: before the first one that is not settled, or not for long enough."""
     ids = select(Delivery.id).where(Delivery.id > since).order_by(Delivery.id).limit(ROWS_PER_COUNT)
     last = session.scalar(select(func.max(ids.subquery().c.id))) or 0
-    can_change = or_(Delivery.due_at.is_not(None), Delivery.planned_at > now - COUNTED_AFTER)
+    can_change = or_(
+        Delivery.due_at.is_not(None),
+        Delivery.planned_at > now - COUNTED_AFTER,
+        Delivery.settled_at > now - COUNTED_AFTER,  # a mail may have waited for days
+    )
     first_open = session.scalar(
         select(func.min(Delivery.id)).where(Delivery.id.between(since + 1, last), can_change)
     )

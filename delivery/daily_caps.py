@@ -30,9 +30,7 @@ class DailyCaps:
 
     def __init__(self, warm_up: WarmUp, storage: Storage, commits: GroupCommit) -> None:
         self._warm_up, self._storage, self._commits = warm_up, storage, commits
-        self._places: Counter[str] = (
-            Counter()
-        )  # reserved and not taken, by the key of the provider and the day
+        self._places = Counter[str]()  # reserved and not taken, by the key of the provider and the day
         self._taken: dict[int, str] = {}  # the keys of the places of mails under way, by their delivery ids
         self._full: set[str] = set()
         self._lock = asyncio.Lock()

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from core.locks import advisory_lock
 from delivery.counts import counted_until, note_bounce
 from delivery.models import Delivery
 from delivery.retry import MAX_REPLY_CHARACTERS
@@ -43,9 +44,11 @@ def confirm_sent(session: Session, message_ids: Sequence[str], now: datetime) ->
 def plan_uncertain_again(session: Session, since: datetime, now: datetime) -> int:
     """Plan deliveries again that were planned `since` a time and are uncertain for good, because no server has them.
 
-    Returns how many there were.
+    Those that became uncertain after `now`, when the log was opened, may be in it by now. Returns how many there were.
     """
-    lost = update(Delivery).where(_is_given_up(session), Delivery.planned_at >= since)
+    lost = update(Delivery).where(
+        _is_given_up(session), Delivery.planned_at >= since, Delivery.settled_at <= now
+    )
     again = lost.values(
         state=DeliveryState.PLANNED,
         claimed_by="",
@@ -59,6 +62,7 @@ def plan_uncertain_again(session: Session, since: datetime, now: datetime) -> in
 
 def _is_given_up(session: Session) -> ColumnElement[bool]:
     """The condition that nobody repeats an uncertain delivery any more. What is in the counts stays as it is."""
+    advisory_lock(session, "counts")  # upkeep counts nothing meanwhile
     return and_(
         Delivery.state == DeliveryState.UNCERTAIN,
         Delivery.due_at.is_(None),

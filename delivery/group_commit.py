@@ -55,7 +55,9 @@ class GroupCommit:
         self._connection: Connection | None = None
         self.workers = 1  # that may take part in a commit
         self._groups = GROUPS_ON_POSTGRESQL if database.engine.dialect.name == "postgresql" else 1
-        self._turn = asyncio.Lock()  # one transaction of a sender cannot wait for another one of its own
+        self._turn = (
+            asyncio.Lock()
+        )  # a transaction that blocks the event loop must not wait for one under way
         self._requests: list[_Request] = []
         self._is_complete = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -96,6 +98,7 @@ class GroupCommit:
 
     async def close(self) -> None:
         """End a commit that is still under way, and close the connection. Its workers do not wait for it any more."""
+        self._requests.clear()
         if self._writer:
             self._writer.cancel()
             await asyncio.wait({self._writer})

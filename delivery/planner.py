@@ -60,7 +60,7 @@ def _random_hex_on_sqlite(_element: random_hex, _compiler: Any, **_options: Any)
 
 @compiles(random_hex, "postgresql")
 def _random_hex_on_postgresql(_element: random_hex, _compiler: Any, **_options: Any) -> str:
-    return "right(replace(gen_random_uuid()::text, '-', ''), 20)"
+    return "left(gen_random_uuid()::text, 8) || right(gen_random_uuid()::text, 12)"
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def _insert(session: Session, rows: Select[*tuple[Any, ...]]) -> int:
     inserting = inserting.on_conflict_do_nothing(index_elements=["subscriber_id", "slot"])
     inserted = session.execute(inserting.execution_options(preserve_rowcount=True))
     count = int(inserted.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
-    if MIN_ROWS_TO_ANALYZE <= count < MAX_SUBSCRIBERS_PER_TRANSACTION:  # the last of several batches
+    if MIN_ROWS_TO_ANALYZE <= count < MAX_SUBSCRIBERS_PER_TRANSACTION:  # not after each of many full batches
         refresh_planner_statistics(session, Delivery.__tablename__)
     return count
 

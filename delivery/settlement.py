@@ -220,6 +220,10 @@ def _reason_to_skip(claim: Claim, row: Row[*tuple[Any, ...]]) -> str:
 
 
 def _skip(session: Session, claim: Claim, reason: str, now: datetime) -> None:
+    # Two senders may skip a digest and a copy of its papers at once. The second one must see what the first one did.
+    session.execute(
+        select(_subscribers.c.id).where(_subscribers.c.id == claim.subscriber_id).with_for_update()
+    )
     _update(session, claim, state=DeliveryState.SKIPPED, reply=reason, settled_at=now, due_at=None)
     if claim.kind == DeliveryKind.DIGEST:
         edition = session.get_one(EditionRow, claim.edition_id)

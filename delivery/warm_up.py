@@ -17,9 +17,8 @@ from subscribers.models import Subscriber
 # Providers take a little more each day for steady sending, and a jump for the work of a spammer. Senders of bulk mail
 # advise to send at most twice as much from one day to the next, so half as much again leaves room for days with many letters.
 DAILY_GROWTH = 1.5
-DAYS = (
-    30  # by then, 200 mails have become millions, and providers judge a domain by about a month of its mails
-)
+# By then, 200 mails have become millions, and providers judge a domain by about a month of its mails.
+DAYS = 30
 ONE_DAY = timedelta(days=1)
 
 

@@ -12,9 +12,9 @@ from datetime import datetime
 
 from core.errors import PaperboyError
 
-# RFC 8058, 4: the signature must cover both fields of one-click unsubscribing.
 SIGNED_HEADERS = (b"message-id", b"mime-version", b"content-type", b"feedback-id")
 # RFC 6376, 8.15: each of these is named once more than it occurs, so that nobody can add another one.
+# RFC 8058, 4: the signature must cover both fields of one-click unsubscribing, which are among them.
 OVERSIGNED_HEADERS = (
     b"from", b"to", b"subject", b"date", b"reply-to", b"list-id", b"list-unsubscribe", b"list-unsubscribe-post",
     b"list-help", b"list-owner", b"list-archive", b"list-post",

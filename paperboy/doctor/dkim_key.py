@@ -84,6 +84,7 @@ def _public_key(record: str) -> _PublicKey | None:
 
 def _rsa_key(der: bytes) -> _PublicKey | None:
     """An RSA key, as a SubjectPublicKeyInfo (RFC 6376) or as an RSAPublicKey (its erratum 3017)."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  only for those who sign
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415  only for those who sign
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415  as above
 
@@ -91,6 +92,6 @@ def _rsa_key(der: bytes) -> _PublicKey | None:
 
     try:
         key = load_der_public_key(der)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         return None
     return _PublicKey(public_bytes(key), key.key_size, is_rsa=True) if isinstance(key, RSAPublicKey) else None
