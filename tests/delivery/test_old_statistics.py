@@ -13,7 +13,7 @@ from delivery.outbox import Lease
 from tests.support.factories import IDENTITY, NOW, add_subscriber
 from tests.support.outbox import SLOT, edition_row
 
-READERS = 2_000
+READERS = 1_000
 GROUPS = 2
 _ROWS_READ = text("SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables")
 

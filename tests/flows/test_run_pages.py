@@ -120,7 +120,7 @@ def test_the_page_of_an_upkeep_has_its_time_in_the_settings_zone(server: Scripte
     assert run.name == "upkeep 2025-08-04 17:00"
     assert run.state
     assert (run.state.message or "").startswith("retries: 0 candidates")
-    assert task_names(run) == ["accounts", "send", "late issues"]
+    assert task_names(run) == ["accounts", "send", "late issues", "retention"]
 
 
 def test_the_page_of_a_resend_names_no_reader(server: ScriptedServer) -> None:
