@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from core.database import set_planner
 from delivery.events import MAX_IDS_PER_STATEMENT
 from delivery.models import Delivery, EditionRow
 from delivery.planner import PRIORITY_QUEUE
-from delivery.retry import MAX_ATTEMPTS, MAX_WAIT_FOR_OUR_FAULT, Claim
+from delivery.retry import MAX_WAIT_FOR_OUR_FAULT, Claim
 from delivery.states import IN_PROGRESS, DeliveryState
 from emails.kinds import RULES
 from emails.message import Recipient
@@ -170,14 +170,13 @@ def next_due_elsewhere(session: Session, queues: Sequence[str], lease: Lease) ->
 def replan_failed(session: Session, ids: Sequence[int], now: datetime) -> int:
     """Plan deliveries again that failed for something that was not the recipients' fault. Returns how many.
 
-    A delivery that has been refused for two days stays failed, as nobody corrects what is wrong. One that was planned
-    earlier but attempted less often has waited for something else, such as a warm-up.
+    A delivery that has been refused for two days stays failed, as nobody corrects what is wrong.
     """
     return _update(
         session,
         ids,
         Delivery.state == DeliveryState.FAILED,
-        or_(Delivery.planned_at > now - MAX_WAIT_FOR_OUR_FAULT, Delivery.attempts < MAX_ATTEMPTS),
+        Delivery.planned_at > now - MAX_WAIT_FOR_OUR_FAULT,
         state=DeliveryState.PLANNED,
         due_at=now,
         settled_at=None,

@@ -71,15 +71,3 @@ def test_a_statement_that_is_cancelled_under_way_does_not_break_the_next_commit(
 
     asyncio.run(cancel_and_go_on())
     assert states(database)["sending"] >= 1
-
-
-@pytest.mark.parametrize(("attempts", "planned_again"), [(1, 1), (11, 0)])
-def test_a_mail_that_waited_for_days_is_planned_again_after_a_fault_of_ours_unless_it_was_tried_often(
-    database: Database, attempts: int, planned_again: int
-) -> None:
-    [claim] = claimed(database, 1)
-    days_later = NOW + timedelta(days=8)
-    with database.sessions.begin() as session:
-        outbox._update(session, [claim.id], state="failed", due_at=None, attempts=attempts)
-        assert outbox.replan_failed(session, [claim.id], days_later) == planned_again
-    assert states(database) == {"planned" if planned_again else "failed": 1}
