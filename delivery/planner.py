@@ -105,7 +105,9 @@ def plan_digest(
     audience was read, or were planned by another run, are left for the next run.
     """
     slot = slot or edition.slot
-    _begin_planning(session)
+    advisory_lock(session, "planning")
+    # Without statistics of the rows that were just planned, PostgreSQL would compare each subscriber with each of them.
+    set_planner(session, enable_nestloop="off")
     fits = and_(
         who,
         Subscriber.cursor == edition.after_cursor,
@@ -114,11 +116,11 @@ def plan_digest(
         Subscriber.frequency == edition.frequency,
         Subscriber.detail == edition.detail,
     )
-    last_id = _last_id_of_batch(session, fits, after_id)
+    first_id, last_id = _next_batch(session, fits, after_id)
     if last_id is None:
         return PlannedBatch(0, None)
-    in_batch = Subscriber.id.between(after_id + 1, last_id)
-    waits = has_digest_under_way(Delivery.subscriber_id.between(after_id + 1, last_id))
+    in_batch = Subscriber.id.between(first_id, last_id)
+    waits = has_digest_under_way(Delivery.subscriber_id.between(first_id, last_id))
     last_delivery = cursors.last_delivery_id(session)
     # The lock keeps the subscribers as they are until the transaction ends. Whoever gets a delivery also moves.
     locked = (
@@ -141,12 +143,12 @@ def plan_resend(
     after_id: int = 0,
 ) -> PlannedBatch:
     """Plan copies of an edition for the next batch of subscribers who have none in the slot. No cursor moves."""
-    _begin_planning(session)
-    last_id = _last_id_of_batch(session, who, after_id)
+    advisory_lock(session, "planning")
+    first_id, last_id = _next_batch(session, who, after_id)
     if last_id is None:
         return PlannedBatch(0, None)
     rows = _delivery_rows(edition, slot, DeliveryKind.RESEND, domain, now, in_reply_to=in_reply_to)
-    count = _insert(session, rows.where(who, Subscriber.id.between(after_id + 1, last_id)))
+    count = _insert(session, rows.where(who, Subscriber.id.between(first_id, last_id)))
     return PlannedBatch(count, last_id)
 
 
@@ -190,24 +192,19 @@ def count_letters_since(session: Session, subscriber_id: int, kind: MailKind, si
 # --- rows ---------------------------------------------------------------------------
 
 
-def _begin_planning(session: Session) -> None:
-    """One transaction plans at a time, and its statements take a time that grows with the batch only.
-
-    Without statistics of the rows that were just planned, PostgreSQL would compare each subscriber with each of them.
-    """
-    advisory_lock(session, "planning")
-    set_planner(session, enable_nestloop="off")
-
-
-def _last_id_of_batch(session: Session, fits: ColumnElement[bool], after_id: int) -> int | None:
+def _next_batch(
+    session: Session, fits: ColumnElement[bool], after_id: int
+) -> tuple[int, int] | tuple[None, None]:
+    """The first and the last id of the next batch of subscribers, or None for both when nobody is left."""
     batch = (
         select(Subscriber.id)
         .where(fits, Subscriber.id > after_id)
         .order_by(Subscriber.id)
         .limit(MAX_SUBSCRIBERS_PER_TRANSACTION)
     )
-    last_id: int | None = session.scalar(select(func.max(batch.subquery().c.id)))
-    return last_id
+    ids = batch.subquery().c.id
+    first_id, last_id = session.execute(select(func.min(ids), func.max(ids))).one()
+    return first_id, last_id
 
 
 _COLUMNS = (

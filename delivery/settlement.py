@@ -220,15 +220,16 @@ def _reason_to_skip(claim: Claim, row: Row[*tuple[Any, ...]]) -> str:
 
 
 def _skip(session: Session, claim: Claim, reason: str, now: datetime) -> None:
-    # Two senders may skip a digest and a copy of its papers at once. The second one must see what the first one did.
-    session.execute(
-        select(_subscribers.c.id).where(_subscribers.c.id == claim.subscriber_id).with_for_update()
-    )
     _update(session, claim, state=DeliveryState.SKIPPED, reply=reason, settled_at=now, due_at=None)
+    if claim.kind == DeliveryKind.LETTER:
+        return
+    # Two senders may skip a digest and a copy of its papers at once. The second one must see what the first one did.
+    theirs = _subscribers.c.id == claim.subscriber_id
+    session.execute(select(_subscribers.c.id).where(theirs).with_for_update())
     if claim.kind == DeliveryKind.DIGEST:
         edition = session.get_one(EditionRow, claim.edition_id)
         cursors.move_back(session, claim.id, claim.subscriber_id, edition)
-    elif claim.kind == DeliveryKind.RESEND:
+    else:
         cursors.move_back_without_copy(session, claim.id, claim.subscriber_id)
 
 
