@@ -6,10 +6,11 @@ A new process measures nothing but its own work: it has loaded nothing before, a
 import contextlib
 import multiprocessing
 import socket
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -37,6 +38,15 @@ class Usage:
     seconds: float
     cpu_seconds: float
     peak_megabytes: float
+
+
+def median_usage(measured: Sequence[Usage]) -> Usage:
+    """The median times of several runs, and the most memory that one of them held."""
+    return Usage(
+        statistics.median(usage.seconds for usage in measured),
+        statistics.median(usage.cpu_seconds for usage in measured),
+        max(usage.peak_megabytes for usage in measured),
+    )
 
 
 def show(line: str) -> None:

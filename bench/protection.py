@@ -5,7 +5,6 @@ server, in turn plain, over STARTTLS with AUTH, and signed with an RSA key of 20
 """
 
 import argparse
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.databases import add_subscribers, databases, open_empty, plan_all
-from bench.processes import Usage, free_port, plain_server, program_listening, run_senders, show
+from bench.processes import Usage, free_port, median_usage, plain_server, program_listening, run_senders, show
 from delivery.transport.smtp.server import SmtpServer
 
 CONNECTIONS = 10
@@ -51,13 +50,12 @@ def measure(
     for _ in range(runs):
         for name, (server, key) in cases.items():
             usages[name].append(send_all(url, mails, server, key))
-    plain = statistics.median(usage.seconds for usage in usages["plain"])
+    plain = median_usage(usages["plain"])
     for name, measured in usages.items():
-        seconds = statistics.median(usage.seconds for usage in measured)
-        cpu_seconds = statistics.median(usage.cpu_seconds for usage in measured)
+        usage = median_usage(measured)
         show(
-            f"{kind:10}  {name:18} {mails / seconds:6.0f} mails/s  {plain / seconds:4.2f} of plain  "
-            f"{cpu_seconds / mails * 1000:5.3f} CPU s per 1,000 mails"
+            f"{kind:10}  {name:18} {mails / usage.seconds:6.0f} mails/s  {plain.seconds / usage.seconds:4.2f} of plain  "
+            f"{usage.cpu_seconds / mails * 1000:5.3f} CPU s per 1,000 mails"
         )
 
 

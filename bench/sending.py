@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from bench.databases import add_subscribers, databases, message_bytes, open_empty, plan_all
-from bench.processes import Usage, free_port, plain_server, program_listening, run_senders, show
+from bench.processes import Usage, free_port, median_usage, plain_server, program_listening, run_senders, show
 
 CONNECTIONS = 10
 
@@ -59,12 +59,11 @@ def compare(sink: str, port: int, urls: dict[str, str], mails: int, runs: int) -
     source = statistics.median(source_seconds)
     show(f"{sink:9}  smtp-source          {mails / source:6.0f} mails/s")
     for kind, measured in usages.items():
-        seconds = statistics.median(usage.seconds for usage in measured)
-        cpu_seconds = statistics.median(usage.cpu_seconds for usage in measured)
-        peak = max(usage.peak_megabytes for usage in measured)
+        usage = median_usage(measured)
         show(
-            f"{sink:9}  Paperboy, {kind:10} {mails / seconds:6.0f} mails/s  {source / seconds:4.2f} of smtp-source  "
-            f"{cpu_seconds / mails * 1000:5.3f} CPU s per 1,000 mails  peak {peak:4.0f} MB"
+            f"{sink:9}  Paperboy, {kind:10} {mails / usage.seconds:6.0f} mails/s  "
+            f"{source / usage.seconds:4.2f} of smtp-source  "
+            f"{usage.cpu_seconds / mails * 1000:5.3f} CPU s per 1,000 mails  peak {usage.peak_megabytes:4.0f} MB"
         )
 
 

@@ -1,7 +1,7 @@
-"""How much space the database takes, and giving back what is free in an SQLite file. PostgreSQL's autovacuum does that by itself.
+"""The space that the database takes, and how an SQLite file gives free space back to the file system.
 
-SQLite goes on using the pages of deleted rows. It gives them back in steps (PRAGMA incremental_vacuum) if the file was made for
-that: new ones are, and an older one is after one VACUUM.
+SQLite uses the pages of deleted rows again. It gives them back in steps (PRAGMA incremental_vacuum) if the file was made for
+that. New files are, and an older file is after one VACUUM. PostgreSQL's autovacuum needs no help.
 """
 
 from collections.abc import Callable
@@ -73,7 +73,10 @@ def give_back_free_pages(engine: Engine, is_over: Callable[[], bool], pause: Cal
 
 
 def vacuum(engine: Engine) -> None:
-    """Write the database anew without free space, in one step. Nobody can write meanwhile; an SQLite file needs as much free disk again."""
+    """Write the database anew without free space, in one step.
+
+    Nobody can write meanwhile. An SQLite file needs as much free disk as it is large.
+    """
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM FULL"))

@@ -180,7 +180,7 @@ class ClaimBuffer:
         wait = max((due_at - self._clock()).total_seconds(), 0.0)
         if now + wait - self._waiting_since >= MAX_WAIT.total_seconds():
             return False
-        if self._caps and wait > MAX_INTERVAL_SECONDS:  # what is left waits for the warm-up
+        if self._caps and wait > MAX_INTERVAL_SECONDS:  # the mails that are left wait for the warm-up
             return False
         await asyncio.sleep(min(max(wait, MIN_POLL_SECONDS), MAX_POLL_SECONDS))
         return True

@@ -4,7 +4,7 @@ an operator calls them off, their subscriber is forgotten."""
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from core.locks import advisory_lock
@@ -29,15 +29,9 @@ def confirm_sent(session: Session, message_ids: Sequence[str], now: datetime) ->
             Delivery.message_id.in_(message_ids[start : start + MAX_IDS_PER_STATEMENT]),
             or_(Delivery.due_at.is_not(None), _is_given_up(session)),
         )
-        sent = unsettled.values(
-            state=DeliveryState.SENT,
-            claimed_by="",
-            reply="named in the mail server's log",
-            due_at=None,
-            settled_at=now,
-        )
-        done = session.execute(sent.execution_options(synchronize_session=False))
-        confirmed += done.rowcount  # type: ignore[attr-defined]  # an UPDATE counts its rows
+        reply = "named in the mail server's log"
+        sent = unsettled.values(state=DeliveryState.SENT, reply=reply, due_at=None, settled_at=now)
+        confirmed += _update(session, sent.values(claimed_by=""))
     return confirmed
 
 
@@ -49,15 +43,14 @@ def plan_uncertain_again(session: Session, since: datetime, now: datetime) -> in
     lost = update(Delivery).where(
         _is_given_up(session), Delivery.planned_at >= since, Delivery.settled_at <= now
     )
-    again = lost.values(
-        state=DeliveryState.PLANNED,
-        claimed_by="",
-        reply="not named in the mail server's log",
-        due_at=now,
-        settled_at=None,
-    )
-    done = session.execute(again.execution_options(synchronize_session=False))
-    return int(done.rowcount)  # type: ignore[attr-defined]  # as above
+    reply = "not named in the mail server's log"
+    again = lost.values(state=DeliveryState.PLANNED, reply=reply, due_at=now, settled_at=None)
+    return _update(session, again.values(claimed_by=""))
+
+
+def _update(session: Session, statement: Update) -> int:
+    done = session.execute(statement.execution_options(synchronize_session=False))
+    return int(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE counts its rows
 
 
 def _is_given_up(session: Session) -> ColumnElement[bool]:

@@ -55,9 +55,8 @@ class GroupCommit:
         self._connection: Connection | None = None
         self.workers = 1  # that may take part in a commit
         self._groups = GROUPS_ON_POSTGRESQL if database.engine.dialect.name == "postgresql" else 1
-        self._turn = (
-            asyncio.Lock()
-        )  # a transaction that blocks the event loop must not wait for one under way
+        # A transaction that blocks the event loop must not wait for one that is under way.
+        self._lock = asyncio.Lock()
         self._requests: list[_Request] = []
         self._is_complete = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -89,7 +88,7 @@ class GroupCommit:
         patience = Patience()
         while True:
             try:
-                async with self._turn:
+                async with self._lock:
                     return await work()
             except DBAPIError as error:
                 self._close_connection()

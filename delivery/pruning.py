@@ -1,4 +1,4 @@
-"""Deletes what is older than retention, a bounded number of rows at a time. What was counted by month stays.
+"""Deletes rows that are older than the retention period, a bounded number in each transaction. The monthly counts stay.
 
 Only counted deliveries are pruned, so none that is under way, and none that came after one that is under way. The newest
 row of each table stays, because SQLite would give its number to another row.

@@ -45,7 +45,7 @@ def _section(found: re.Match[str]) -> str:
 
 
 def add_first_page(app: Any, _error: Exception | None) -> None:
-    """Lead whoever opens the folder to the contents."""
+    """Make the first page of the folder lead to the table of contents."""
     page = f'<!doctype html><meta http-equiv="refresh" content="0; url={CONTENTS}.html"><title>{html_title}</title>\n'
     (Path(app.outdir) / "index.html").write_text(page, "utf-8")
 

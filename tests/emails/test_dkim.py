@@ -135,14 +135,9 @@ def test_every_mail_that_can_be_written_has_a_valid_signature(
     content = Content(subject, f"{html}{link}{html}", f"{text}{link}", nonce)
     identity = replace(IDENTITY, signer=load_signer(["mail"], [folder / "rsa.pem"]))
     template = MessageTemplate(digest_spec(), content, identity)
-    recipients = (replace_name(name), MINJI)
+    recipients = (MINJI._replace(name=name), MINJI)
     mails = [template.build(recipient, message_id="0f@paperboy.example", now=NOW) for recipient in recipients]
     assert all(is_valid(mail.data) for mail in mails)
-
-
-def replace_name(name: str) -> Recipient:
-    """The recipient with another name."""
-    return MINJI._replace(name=name)
 
 
 def test_a_signature_says_when_it_was_made(folder: Path) -> None:

@@ -8,7 +8,7 @@ down_revision = "0011"
 
 
 def upgrade() -> None:
-    """Add the tables, empty: upkeep counts what is there. The index of editions also finds the mail of a subscriber now."""
+    """Add empty tables, which upkeep fills, and let the index of editions also find the mail of one subscriber."""
     op.create_table(
         "counted_until",
         sa.Column("id", sa.Integer(), primary_key=True),
