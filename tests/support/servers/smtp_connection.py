@@ -21,8 +21,9 @@ class Connection:
         self.is_encrypted = False
 
     def send(self, reply: str | bytes) -> None:
-        """Send a reply. Bytes are sent as they are."""
-        self._socket.sendall(reply if isinstance(reply, bytes) else reply.encode() + b"\r\n")
+        """Send a reply. Bytes are sent as they are. If the client has gone, what it sent before is still read."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(reply if isinstance(reply, bytes) else reply.encode() + b"\r\n")
 
     def ask(self, question: str) -> str:
         """Send a challenge of AUTH, and return the answer."""
