@@ -1,9 +1,15 @@
 """Blocks as HTML: every text once, escaped, in the tags that say what it is, in mails and on pages alike."""
 
-import pytest
+from xml.etree import ElementTree
 
-from issues.parse.inline_html import blocks_html
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
+
+from issues.parse.inline_html import blocks_html, inline_html, tagged_blocks
 from issues.parse.text import Block, TextRun, table_of
+from tests.support.random_posts import SNIPPETS, texts
 
 
 def item(text: str, depth: int = 0, number: int = 0) -> Block:
@@ -40,6 +46,15 @@ def test_a_paragraph_has_each_format_as_its_tag_and_nothing_else(run: TextRun, h
         ((item("a"), item("b", number=1)), "<ul><li>a</li></ul><ol><li>b</li></ol>"),
         ((item("a"), item("b", 1), item("c")), "<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>"),
         ((item("a", 3), item("b", 7)), "<ul><li>a</li><li>b</li></ul>"),
+        ((item("a", 9), item("b", 8)), "<ul><li>a</li><li>b</li></ul>"),
+        (
+            (item("a", 0, 1), item("b", 1), item("c", 0, 2)),
+            "<ol><li>a<ul><li>b</li></ul></li><li>c</li></ol>",
+        ),
+        (
+            (item("a"), item("b", 2), item("c", 1)),
+            "<ul><li>a<ul><li>b</li></ul><ul><li>c</li></ul></li></ul>",
+        ),
         ((item("a"), Block("p", (TextRun("b"),))), "<ul><li>a</li></ul><p>b</p>"),
     ],
 )
@@ -80,3 +95,43 @@ def test_a_table_that_is_too_wide_for_a_phone_is_written_more_densely(
     hangul = _table(("가" * (letters // 2),) * columns)
     assert ("dense" in hangul) == ((2 + letters // 2 * 2) * columns > 38)
     assert "crowded" not in hangul
+
+
+RUNS = st.builds(
+    TextRun,
+    SNIPPETS,
+    bold=st.booleans(),
+    italic=st.booleans(),
+    code=st.booleans(),
+    math=st.booleans(),
+    sup=st.booleans(),
+    sub=st.booleans(),
+    strike=st.booleans(),
+    href=st.sampled_from([None, "https://a.example/?a=1&b=2"]),
+)
+
+
+@given(st.lists(RUNS, max_size=5))
+def test_a_text_in_html_reads_as_it_was_written_and_adds_no_markup(runs: list[TextRun]) -> None:
+    block = Block("p", tuple(runs))
+    body = LexborHTMLParser(f"<p>{inline_html(block)}</p>").css_first("body > p")
+    assert body
+    assert body.text() == "".join(run.text for run in runs)
+    assert {node.tag for node in body.css("*")} - {"p"} <= {"strong", "em", "code", "a", "sup", "sub", "s"}
+    assert {node.attributes["href"] for node in body.css("a")} == set(block.links)
+
+
+@given(texts(8), st.integers(0, 8))
+def test_html_stays_well_formed_when_the_last_blocks_are_left_out(
+    blocks: tuple[Block, ...], kept: int
+) -> None:
+    pieces = []
+    for index, block in enumerate(tagged_blocks(blocks)):
+        pieces += [block.html] if index < kept else []
+        pieces += [closing.tag for closing in block.closing if closing.opened_by < kept]
+    html = "".join(pieces).replace("<br>", "<br/>")
+    root = ElementTree.fromstring(f"<div>{html}</div>")  # noqa: S314  it is our own
+    assert {node.tag for node in root} <= {"p", "ul", "ol", "table"}
+    assert all(child.tag == "li" for node in root.iter() if node.tag in {"ul", "ol"} for child in node)
+    words = "".join(run.text for block in blocks[:kept] for run in block.runs)
+    assert "".join("".join(root.itertext()).split()) == "".join(words.split())

@@ -1,19 +1,15 @@
-"""Texts become readable: leftovers of LaTeX are replaced, very long paragraphs split, and runs written as HTML."""
+"""Texts become readable: leftovers of LaTeX are replaced, and very long paragraphs and tables split."""
 
 import re
 from itertools import accumulate
 from unicodedata import normalize
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from selectolax.lexbor import LexborHTMLParser
 
-from issues.parse.inline_html import blocks_html, inline_html, tagged_blocks
 from issues.parse.readable import readable, readable_blocks
 from issues.parse.text import Block, TextRun, table_of
-from tests.support.random_posts import SNIPPETS, texts
 
 MAX_PARAGRAPH_BYTES = 6_000  # a mail can leave out a paragraph of this size without losing much
 SENTENCES = (
@@ -285,84 +281,3 @@ def test_latex_in_a_cell_is_replaced_and_stays_in_its_cell() -> None:
 def test_a_list_item_keeps_its_depth_and_number() -> None:
     (block,) = readable_blocks([Block("li", (TextRun(r"\emph{a}"),), depth=2, number=7)])
     assert (block.depth, block.number) == (2, 7)
-
-
-# --- HTML ---------------------------------------------------------------------------
-
-RUNS = st.builds(
-    TextRun,
-    SNIPPETS,
-    bold=st.booleans(),
-    italic=st.booleans(),
-    code=st.booleans(),
-    math=st.booleans(),
-    sup=st.booleans(),
-    sub=st.booleans(),
-    strike=st.booleans(),
-    href=st.sampled_from([None, "https://a.example/?a=1&b=2"]),
-)
-
-
-@given(st.lists(RUNS, max_size=5))
-def test_a_text_in_html_reads_as_it_was_written_and_adds_no_markup(runs: list[TextRun]) -> None:
-    block = Block("p", tuple(runs))
-    body = LexborHTMLParser(f"<p>{inline_html(block)}</p>").css_first("body > p")
-    assert body
-    assert body.text() == "".join(run.text for run in runs)
-    assert {node.tag for node in body.css("*")} - {"p"} <= {"strong", "em", "code", "a", "sup", "sub", "s"}
-    assert {node.attributes["href"] for node in body.css("a")} == set(block.links)
-
-
-def test_a_line_break_inside_a_paragraph_stays_a_line_break() -> None:
-    assert inline_html(Block("p", (TextRun("한 줄\n두 줄"),))) == "한 줄<br>두 줄"
-
-
-def item(text: str, depth: int = 0, number: int = 0) -> Block:
-    return Block("li", (TextRun(text),), depth, number)
-
-
-@pytest.mark.parametrize(
-    ("blocks", "html"),
-    [
-        ([item("a"), item("b")], "<ul><li>a</li><li>b</li></ul>"),
-        ([item("a", 0, 1), item("b", 0, 2)], "<ol><li>a</li><li>b</li></ol>"),
-        ([item("a", 0, 3), item("b", 0, 7)], '<ol start="3"><li>a</li><li value="7">b</li></ol>'),
-        (
-            [item("a", 0, 1), item("b", 1), item("c", 0, 2)],
-            "<ol><li>a<ul><li>b</li></ul></li><li>c</li></ol>",
-        ),
-        (
-            [item("a"), item("b", 2), item("c", 1)],
-            "<ul><li>a<ul><li>b</li></ul><ul><li>c</li></ul></li></ul>",
-        ),
-        ([item("a"), item("b", 0, 1)], "<ul><li>a</li></ul><ol><li>b</li></ol>"),
-        ([item("a", 0, 1), item("more", 0, 1), item("b", 0, 2)], "<ol><li>a<br>more</li><li>b</li></ol>"),
-        ([item("a", 9), item("b", 8)], "<ul><li>a</li><li>b</li></ul>"),
-    ],
-)
-def test_lists_are_nested_and_keep_their_numbers(blocks: list[Block], html: str) -> None:
-    assert blocks_html(blocks) == html
-
-
-@given(texts(8), st.integers(0, 8))
-def test_html_stays_well_formed_when_the_last_blocks_are_left_out(
-    blocks: tuple[Block, ...], kept: int
-) -> None:
-    pieces = []
-    for index, block in enumerate(tagged_blocks(blocks)):
-        pieces += [block.html] if index < kept else []
-        pieces += [closing.tag for closing in block.closing if closing.opened_by < kept]
-    html = "".join(pieces).replace("<br>", "<br/>")
-    root = ElementTree.fromstring(f"<div>{html}</div>")  # noqa: S314  it is our own
-    assert {node.tag for node in root} <= {"p", "ul", "ol", "table"}
-    assert all(child.tag == "li" for node in root.iter() if node.tag in {"ul", "ol"} for child in node)
-    words = "".join(run.text for block in blocks[:kept] for run in block.runs)
-    assert without_spaces("".join(root.itertext())) == without_spaces(words)
-
-
-def test_the_first_row_of_a_table_has_the_headings_of_its_columns() -> None:
-    html = blocks_html([table_of([[(TextRun("모델"),), ()], [(TextRun("<b>"),), (TextRun("1"),)]])])
-    assert html == (
-        '<table class="data"><thead><tr><th scope="col">모델</th><td></td></tr></thead>'
-        "<tbody><tr><td>&lt;b&gt;</td><td>1</td></tr></tbody></table>"
-    )
