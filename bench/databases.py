@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import bindparam, insert, select, text
+from sqlalchemy import bindparam, insert, select, text, true
 from sqlalchemy.orm import sessionmaker
 
 from core.database import Database, UtcDateTime, open_engine
@@ -30,6 +30,7 @@ from tests.support.factories import IDENTITY, NOW, digest_spec
 SLOT = digest_spec().slot
 HTML_BYTES, TEXT_BYTES = 45_000, 19_000  # of a long issue in Korean
 ROWS_PER_INSERT = 10_000
+ONE_GROUP = ((Language.KO, Detail.FULL),)
 _SENT_MAILS = """
     INSERT INTO deliveries (subscriber_id, edition_id, slot, queue, kind, state, claimed_by, message_id,
         in_reply_to, attempts, repeats, reply, planned_at, due_at, settled_at)
@@ -124,24 +125,22 @@ def add_history(database: Database, slots: int) -> None:
             session.execute(statement, {"edition": row.id, "slot": row.slot})
 
 
-def plan_all(database: Database, language: Language = Language.KO, detail: Detail = Detail.FULL) -> int:
-    """Plan one edition for all subscribers of a group, as a digest does it. Returns the number of planned mails."""
+def plan_all(database: Database, groups: Sequence[tuple[Language, Detail]] = ONE_GROUP) -> int:
+    """Plan an edition for each of the groups, for all subscribers, as a digest does it. Returns the number of planned mails."""
     with database.sessions.begin() as session:
-        row = _edition()
-        row.language, row.detail = language, detail
-        session.add(row)
+        rows = [_edition(language, detail) for language, detail in groups]
+        session.add_all(rows)
     planned = 0
-    last_id: int | None = 0
-    while last_id is not None:
+    for batch in planner.batches(database.sessions, true()):
         with database.sessions.begin() as session:
-            batch = planner.plan_digest(
-                session, row, domain=IDENTITY.domain, now=datetime.now(UTC), after_id=last_id
-            )
-        planned, last_id = planned + batch.count, batch.last_id
+            for row in rows:
+                planned += planner.plan_digest(
+                    session, row, batch, domain=IDENTITY.domain, now=datetime.now(UTC)
+                )
     return planned
 
 
-def _edition() -> EditionRow:
+def _edition(language: Language = Language.KO, detail: Detail = Detail.FULL) -> EditionRow:
     """An edition as long as that of a long issue, with the placeholders of a digest."""
     nonce = "0123456789abcdef0123"
     greeting, preferences, unsubscribe = (
@@ -155,7 +154,7 @@ def _edition() -> EditionRow:
     )
     plain = f"{greeting}\n\n{sentence * (TEXT_BYTES // sentence_bytes)}\n\n{preferences}\n{unsubscribe}\n"
     row = edition_row(digest_spec(), Content("이번 주의 논문", html, plain, nonce), NOW)
-    row.papers = [1, 2]
+    row.language, row.detail, row.papers = language, detail, [1, 2]
     return row
 
 

@@ -21,15 +21,17 @@ from bench.processes import in_new_process, show
 from core.database import Database
 from core.run_log import latest_runs
 from delivery.counts import count_by_state
+from delivery.states import DeliveryState
 from issues.queries import all_issues, find
 from mailings.resend.plan import plan_resend
 from mailings.resend.request import ResendGroup, ResendRequest
 from mailings.retention import run_retention
 from monitoring.attention import attention_items
-from monitoring.history import history_of_subscriber, mails_of_issue
+from monitoring.history import history_of_subscriber, mails_of_issue, newest_mails
 from monitoring.overview import read_overview
 from monitoring.prometheus import MetricsCache
 from monitoring.statistics import Choice, latest_slots, subscribers_by_week
+from paperboy.admin.mails import DELIVERIES_PER_PAGE
 from subscribers.audience import count_by_kind
 from subscribers.models import Subscriber
 from tests.support.factories import IDENTITY, RULES
@@ -82,6 +84,10 @@ def _questions(database: Database, weeks: int, now: datetime) -> dict[str, Calla
         "show EMAIL": lambda: _show_subscriber(database),
         "statistics page": lambda: _statistics(database, now),
         "/metrics": MetricsCache(database, lambda: now).text,
+        "mails page": lambda: _mails(database, None),
+        "mails page, failed": lambda: _mails(database, DeliveryState.FAILED),
+        "mails page, uncertain": lambda: _mails(database, DeliveryState.UNCERTAIN),
+        "mails page, planned": lambda: _mails(database, DeliveryState.PLANNED),
     }
     for group in ResendGroup:
         questions[f"resend --dry-run --group {group}"] = lambda group=group: _plan(
@@ -116,6 +122,11 @@ def _show_issue(database: Database, name: str) -> None:
 def _show_subscriber(database: Database) -> None:
     with database.sessions() as session:
         history_of_subscriber(session, session.scalars(select(Subscriber).limit(1)).one())
+
+
+def _mails(database: Database, state: DeliveryState | None) -> None:
+    with database.sessions() as session:
+        newest_mails(session, DELIVERIES_PER_PAGE, state=state)
 
 
 def _statistics(database: Database, now: datetime) -> None:

@@ -5,8 +5,10 @@ subscriber's cursor, so that every paper is planned once for every subscriber.
 """
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -24,10 +26,10 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.functions import GenericFunction
 
-from core.database import refresh_planner_statistics, set_planner, upsert
+from core.database import Sessions, refresh_planner_statistics, set_planner, transact, upsert
 from core.frequencies import Frequency
 from core.languages import Language
 from core.locks import advisory_lock
@@ -64,11 +66,39 @@ def _random_hex_on_postgresql(_element: random_hex, _compiler: Any, **_options: 
 
 
 @dataclass(frozen=True)
-class PlannedBatch:
-    """How many deliveries a batch planned, and the last subscriber id that it looked at, or None when none is left."""
+class Batch:
+    """The subscribers that one transaction plans for, by the first and the last of their ids."""
 
-    count: int
-    last_id: int | None
+    first_id: int
+    last_id: int
+
+    def has(self, subscriber_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+        """The condition that a subscriber's id is in the batch."""
+        return subscriber_id.between(self.first_id, self.last_id)
+
+
+def batches(sessions: Sessions, who: ColumnElement[bool]) -> Iterator[Batch]:
+    """Batches with all the subscribers among `who`, in the order of their ids.
+
+    Whatever is planned for several groups of subscribers is best planned batch by batch: the rows and index entries of a
+    batch are neighbours, so that each page is written once, and not once for each group.
+    """
+    after_id = 0
+    while batch := transact(sessions, partial(_next_batch, who=who, after_id=after_id)):
+        yield batch
+        after_id = batch.last_id
+
+
+def _next_batch(session: Session, who: ColumnElement[bool], after_id: int) -> Batch | None:
+    following = (
+        select(Subscriber.id)
+        .where(who, Subscriber.id > after_id)
+        .order_by(Subscriber.id)
+        .limit(MAX_SUBSCRIBERS_PER_TRANSACTION)
+    )
+    ids = following.subquery().c.id
+    first_id, last_id = session.execute(select(func.min(ids), func.max(ids))).one()
+    return None if last_id is None else Batch(first_id, last_id)
 
 
 def has_delivery_in(slot: str) -> ColumnElement[bool]:
@@ -92,17 +122,17 @@ def has_digest_under_way(among: ColumnElement[bool] = true()) -> ColumnElement[b
 def plan_digest(
     session: Session,
     edition: EditionRow,
+    batch: Batch,
     *,
     domain: str,
     now: datetime,
     slot: str = "",
     who: ColumnElement[bool] = true(),  # noqa: B008  an immutable expression
-    after_id: int = 0,
-) -> PlannedBatch:
-    """Plan an edition for the next batch of subscribers for whom it was made, and move their cursors to its end.
+) -> int:
+    """Plan an edition for the subscribers of a batch for whom it was made, and move their cursors to its end.
 
     `slot` is the deliveries' slot if it is not the edition's own. Subscribers who changed, paused or left since the
-    audience was read, or were planned by another run, are left for the next run.
+    audience was read, or were planned by another run, are left for the next run. Returns how many deliveries were planned.
     """
     slot = slot or edition.slot
     advisory_lock(session, "planning")
@@ -110,46 +140,43 @@ def plan_digest(
     set_planner(session, enable_nestloop="off")
     fits = and_(
         who,
+        batch.has(Subscriber.id),
         Subscriber.cursor == edition.after_cursor,
         Subscriber.status == SubscriberStatus.ACTIVE,
         Subscriber.language == edition.language,
         Subscriber.frequency == edition.frequency,
         Subscriber.detail == edition.detail,
     )
-    first_id, last_id = _next_batch(session, fits, after_id)
-    if last_id is None:
-        return PlannedBatch(0, None)
-    in_batch = Subscriber.id.between(first_id, last_id)
-    waits = has_digest_under_way(Delivery.subscriber_id.between(first_id, last_id))
+    waits = has_digest_under_way(batch.has(Delivery.subscriber_id))
     last_delivery = cursors.last_delivery_id(session)
     # The lock keeps the subscribers as they are until the transaction ends. Whoever gets a delivery also moves.
-    locked = (
-        select(Subscriber.id).where(fits, in_batch, ~waits).with_for_update(key_share=True).subquery("locked")
-    )
+    locked = select(Subscriber.id).where(fits, ~waits).with_for_update(key_share=True).subquery("locked")
     count = _insert(session, _delivery_rows(edition, slot, DeliveryKind.DIGEST, domain, now, of=locked))
-    cursors.move_forward(session, edition, slot, in_batch, made_after=last_delivery)
-    return PlannedBatch(count, last_id)
+    cursors.move_forward(session, edition, slot, batch.has(Subscriber.id), made_after=last_delivery)
+    return count
 
 
 def plan_resend(
     session: Session,
     edition: EditionRow,
     slot: str,
+    batch: Batch,
     *,
     who: ColumnElement[bool],
     in_reply_to: ColumnElement[str],
     domain: str,
     now: datetime,
-    after_id: int = 0,
-) -> PlannedBatch:
-    """Plan copies of an edition for the next batch of subscribers who have none in the slot. No cursor moves."""
+) -> int:
+    """Plan copies of an edition for the subscribers of a batch who have none in the slot. No cursor moves."""
     advisory_lock(session, "planning")
-    first_id, last_id = _next_batch(session, who, after_id)
-    if last_id is None:
-        return PlannedBatch(0, None)
     rows = _delivery_rows(edition, slot, DeliveryKind.RESEND, domain, now, in_reply_to=in_reply_to)
-    count = _insert(session, rows.where(who, Subscriber.id.between(first_id, last_id)))
-    return PlannedBatch(count, last_id)
+    return _insert(session, rows.where(who, batch.has(Subscriber.id)))
+
+
+def refresh_statistics(sessions: Sessions, planned: int) -> None:
+    """Tell PostgreSQL how many deliveries there are, if many were planned."""
+    if planned >= MIN_ROWS_TO_ANALYZE:
+        transact(sessions, partial(refresh_planner_statistics, table=Delivery.__tablename__))
 
 
 def plan_letter(
@@ -192,21 +219,6 @@ def count_letters_since(session: Session, subscriber_id: int, kind: MailKind, si
 # --- rows ---------------------------------------------------------------------------
 
 
-def _next_batch(
-    session: Session, fits: ColumnElement[bool], after_id: int
-) -> tuple[int, int] | tuple[None, None]:
-    """The first and the last id of the next batch of subscribers, or None for both when nobody is left."""
-    batch = (
-        select(Subscriber.id)
-        .where(fits, Subscriber.id > after_id)
-        .order_by(Subscriber.id)
-        .limit(MAX_SUBSCRIBERS_PER_TRANSACTION)
-    )
-    ids = batch.subquery().c.id
-    first_id, last_id = session.execute(select(func.min(ids), func.max(ids))).one()
-    return first_id, last_id
-
-
 _COLUMNS = (
     "subscriber_id", "edition_id", "slot", "queue", "kind", "state", "claimed_by", "message_id",
     "in_reply_to", "attempts", "repeats", "reply", "planned_at", "due_at", "settled_at",
@@ -219,10 +231,7 @@ def _insert(session: Session, rows: Select[*tuple[Any, ...]]) -> int:
     inserting = upsert(session, Delivery).from_select(_COLUMNS, rows, include_defaults=False)
     inserting = inserting.on_conflict_do_nothing(index_elements=["subscriber_id", "slot"])
     inserted = session.execute(inserting.execution_options(preserve_rowcount=True))
-    count = int(inserted.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
-    if MIN_ROWS_TO_ANALYZE <= count < MAX_SUBSCRIBERS_PER_TRANSACTION:  # not after each of many full batches
-        refresh_planner_statistics(session, Delivery.__tablename__)
-    return count
+    return int(inserted.rowcount)  # type: ignore[attr-defined]  # an INSERT counts its rows
 
 
 def _delivery_rows(

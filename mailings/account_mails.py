@@ -160,7 +160,7 @@ def _welcome(
     planner.plan_digest(
         session,
         row,
-        who=Subscriber.id == subscriber.id,
+        planner.Batch(subscriber.id, subscriber.id),
         domain=identity.domain,
         now=now,
         slot=welcome_slot(now),

@@ -5,6 +5,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from operator import add
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, true
 from sqlalchemy.orm import Session
@@ -24,7 +26,9 @@ from issues.paper_rows import move_behind_others
 from issues.queries import arrivals_after, numbers_between
 from mailings.context import MailingRules
 from mailings.next_mail import NextMail, UnrenderedMailError, mail_or_fault
-from subscribers.audience import Audience, AudienceGroup, read_audience
+from subscribers.audience import Audience, AudienceGroup, kinds_among, read_audience
+from subscribers.models import Subscriber
+from subscribers.status import SubscriberStatus
 
 CANNOT_BE_RENDERED = "their mail cannot be rendered"
 
@@ -37,6 +41,13 @@ class DigestSlot:
     frequency: Frequency
     who: ColumnElement[bool] = true()  # noqa: RUF009  an immutable expression
     until: int | None = None
+
+
+class GroupMail(NamedTuple):
+    """A group of an audience, and the mail that it gets."""
+
+    group: AudienceGroup
+    mail: NextMail
 
 
 def regular_slot(frequency: Frequency, local_now: datetime) -> DigestSlot:
@@ -133,67 +144,86 @@ def plan_slot(
     rules: MailingRules,
     report: DigestReport,
 ) -> tuple[int, int]:
-    """Plan group by group. Returns how many deliveries were planned, and how many subscribers were missed.
+    """Plan the slot for everyone. Returns how many deliveries were planned, and how many subscribers were missed.
 
-    The missed were in the audience, but had changed by the time their group was planned. The report counts all
+    The missed were in the audience, but had changed by the time they were planned. The report counts all
     other candidates, and those who are skipped.
     """
     audience, arrived = transact(sessions, lambda session: read_due(session, slot, now, rules, report))
     del audience.skipped[PLANNED_EARLIER]  # counted by the states of their deliveries
     report.skip(audience.skipped)
     report.candidates += audience.skipped.total()
-    all_planned = missed = 0
     faulty_topics: set[int] = set()
+    # Rendering takes time, so no transaction is open meanwhile.
+    mails = [
+        (group, mail_or_reason(group, arrived, slot, identity, rules, report, faulty_topics))
+        for group in audience.groups
+    ]
+    due = [GroupMail(group, mail) for group, mail in mails if mail]
+    report.candidates += sum(group.size for group, mail in mails if mail is None)
     restored = {arrival.number for arrival in arrived if arrival.restored}
-    for group in audience.groups:
-        # Rendering takes time, so no transaction is open meanwhile.
-        mail = mail_or_reason(group, arrived, slot, identity, rules, report, faulty_topics)
-        if mail is None:
-            report.candidates += group.size
-            continue
-        planned = _plan_group(sessions, slot, group, mail, restored, identity, now)
-        report.candidates += planned
-        all_planned, missed = all_planned + planned, missed + max(group.size - planned, 0)
-        if planned:
-            report.editions.append(edition_entry(mail.edition, mail.rendered, planned))
+    planned = _plan_mails(sessions, slot, due, restored, identity, now)
+    report.candidates += sum(planned)
+    for (_, mail), count in zip(due, planned, strict=True):
+        if count:
+            report.editions.append(edition_entry(mail.edition, mail.rendered, count))
     if faulty_topics:
         transact(sessions, lambda session: move_behind_others(session, faulty_topics, now))
-    return all_planned, missed
+    missed = sum(max(group.size - count, 0) for (group, _), count in zip(due, planned, strict=True))
+    return sum(planned), missed
 
 
-def _plan_group(
+def _plan_mails(
     sessions: Sessions,
     slot: DigestSlot,
-    group: AudienceGroup,
-    mail: NextMail,
+    mails: Sequence[GroupMail],
+    restored: Set[int],
+    identity: MailIdentity,
+    now: datetime,
+) -> list[int]:
+    """Plan the mails of all groups in bounded transactions. Returns how many deliveries were planned of each mail.
+
+    `restored` are papers that some have had before.
+    """
+    planned = [0] * len(mails)
+    if not mails:
+        return planned
+    due = and_(slot.who, Subscriber.frequency == slot.frequency, Subscriber.status == SubscriberStatus.ACTIVE)
+
+    def plan_batch(session: Session, batch: planner.Batch) -> list[int]:
+        # Two runs of a slot share an edition. Under the lock neither deletes it while the other plans with it.
+        advisory_lock(session, "planning")
+        present = kinds_among(session, and_(due, batch.has(Subscriber.id)))
+        return [
+            _plan_mail(session, slot, batch, each, restored, identity, now)
+            if each.group.kind in present
+            else 0
+            for each in mails
+        ]
+
+    for batch in planner.batches(sessions, due):
+        planned = list(map(add, planned, transact(sessions, partial(plan_batch, batch=batch))))
+    planner.refresh_statistics(sessions, sum(planned))
+    return planned
+
+
+def _plan_mail(
+    session: Session,
+    slot: DigestSlot,
+    batch: planner.Batch,
+    due: GroupMail,
     restored: Set[int],
     identity: MailIdentity,
     now: datetime,
 ) -> int:
-    """Plan a group's mail in bounded transactions. Returns how many deliveries were planned.
-
-    `restored` are papers that some have had before.
-    """
-
-    def plan_batch(session: Session, after_id: int) -> planner.PlannedBatch:
-        # Two runs of a slot share an edition. Under the lock neither deletes it while the other plans with it.
-        advisory_lock(session, "planning")
-        if not _is_current(session, mail, group):
-            return planner.PlannedBatch(0, None)
-        row, had = _store_edition(session, group, mail, restored, now)
-        batch = planner.plan_digest(
-            session, row, domain=identity.domain, now=now, who=and_(slot.who, had), after_id=after_id
-        )
-        if not batch.count:
-            discard_unused(session, row)
-        return batch
-
-    planned = 0
-    last_id: int | None = 0
-    while last_id is not None:
-        batch = transact(sessions, partial(plan_batch, after_id=last_id))
-        planned, last_id = planned + batch.count, batch.last_id
-    return planned
+    """Plan a group's mail for those of a batch who are in the group. Returns how many deliveries were planned."""
+    if not _is_current(session, due.mail, due.group):
+        return 0
+    row, had = _store_edition(session, due.group, due.mail, restored, now)
+    count = planner.plan_digest(session, row, batch, domain=identity.domain, now=now, who=and_(slot.who, had))
+    if not count:
+        discard_unused(session, row)
+    return count
 
 
 def _store_edition(

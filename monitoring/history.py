@@ -1,4 +1,4 @@
-"""The history of one subscriber, and of the mails of one issue. Nothing here writes."""
+"""The newest mails, the history of one subscriber, and the mails of one issue. Nothing here writes."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,19 +9,42 @@ from sqlalchemy.orm import Session, joinedload
 
 from delivery.counts import count_editions_by_state
 from delivery.models import BounceMail, Delivery, EditionRow
+from delivery.states import DeliveryState
 from emails.kinds import WITH_PAPERS
 from issues.models import Issue, Revision
 from subscribers.models import Subscriber, Suppression
 
 # What lists of mails show of an edition. Its texts would take too much memory.
-WITHOUT_TEXTS = joinedload(Delivery.edition).load_only(
+_WITHOUT_TEXTS = joinedload(Delivery.edition).load_only(
     EditionRow.subject, EditionRow.language, EditionRow.detail, EditionRow.papers
 )
 
 
+def newest_mails(
+    session: Session,
+    limit: int,
+    *,
+    state: DeliveryState | None = None,
+    slot: str = "",
+    subscriber_id: int | None = None,
+    before: int | None = None,
+) -> Sequence[Delivery]:
+    """Deliveries with their subscribers, the newest first: of a state, a slot, a subscriber, with ids below `before`."""
+    rows = select(Delivery).options(_WITHOUT_TEXTS, joinedload(Delivery.subscriber))
+    if state:
+        rows = rows.where(Delivery.state == state)
+    if slot:
+        rows = rows.where(Delivery.slot == slot)
+    if subscriber_id is not None:
+        rows = rows.where(Delivery.subscriber_id == subscriber_id)
+    if before is not None:
+        rows = rows.where(Delivery.id < before)
+    return session.scalars(rows.order_by(Delivery.id.desc()).limit(limit)).all()
+
+
 def history_of_subscriber(session: Session, subscriber: Subscriber) -> dict[str, Any]:
     """What a subscriber was sent, what bounced, what they changed, and why they are suppressed, if they are."""
-    deliveries = select(Delivery).where(Delivery.subscriber_id == subscriber.id).options(WITHOUT_TEXTS)
+    deliveries = select(Delivery).where(Delivery.subscriber_id == subscriber.id).options(_WITHOUT_TEXTS)
     bounces = select(BounceMail).where(BounceMail.subscriber_id == subscriber.id)
     suppression = session.get(Suppression, subscriber.email.lower())
     return {

@@ -21,6 +21,8 @@ from subscribers.models import Subscriber
 from subscribers.status import SUBSCRIBED, SubscriberStatus
 from subscribers.suppression import has_suppressed_address
 
+GroupKind = tuple[Language, Detail, int]  # language, detail and cursor
+
 
 @dataclass(frozen=True)
 class AudienceGroup:
@@ -34,6 +36,11 @@ class AudienceGroup:
     cursor: int
     size: int
     had: frozenset[int] = frozenset()
+
+    @property
+    def kind(self) -> GroupKind:
+        """What its subscribers have in common. Groups that differ only in `had` have the same."""
+        return self.language, self.detail, self.cursor
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,12 @@ def read_audience(
             papers = frozenset(number for number, bit in zip(has_had, read_before, strict=True) if bit == "1")
             groups.append(AudienceGroup(language, detail, cursor, size, papers))
     return Audience(tuple(groups), skipped)
+
+
+def kinds_among(session: Session, who: ColumnElement[bool]) -> set[GroupKind]:
+    """The kinds of groups that somebody among `who` is in."""
+    rows = select(Subscriber.language, Subscriber.detail, Subscriber.cursor).where(who).distinct()
+    return {(language, detail, cursor) for language, detail, cursor in session.execute(rows)}
 
 
 def is_cursor_between(session: Session, first: int, last: int) -> bool:

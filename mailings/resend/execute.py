@@ -90,23 +90,24 @@ def _store_request(session: Session, plan: ResendPlan, asked_by: str, now: datet
 
 
 def _plan_batch(sessions: Sessions, batch: ResendBatch, slot: str, domain: str, now: datetime) -> None:
-    """Plan a batch in bounded transactions."""
+    """Plan a batch of the request in bounded transactions."""
     row = batch.edition
     if (
         row.id is None
     ):  # stored even if an older edition reads the same, because its age says which text it has
         with sessions.begin() as session:
             session.add(row)
-    last_id: int | None = 0
-    while last_id is not None:
+    planned = 0
+    for subscribers in planner.batches(sessions, batch.who):
         with sessions.begin() as session:
-            last_id = planner.plan_resend(
+            planned += planner.plan_resend(
                 session,
                 row,
                 slot,
+                subscribers,
                 who=batch.who,
                 in_reply_to=batch.in_reply_to,
                 domain=domain,
                 now=now,
-                after_id=last_id,
-            ).last_id
+            )
+    planner.refresh_statistics(sessions, planned)

@@ -6,14 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from core.database import read_only
-from delivery.models import Delivery
 from delivery.queries import refusals_of_slot
 from delivery.states import DeliveryState
-from monitoring.history import WITHOUT_TEXTS
+from monitoring.history import newest_mails
 from monitoring.overview import read_overview
 from paperboy.admin.auth import HOME, SignedIn
 from paperboy.admin.render import render_admin
@@ -41,17 +39,15 @@ def show_mails(
 
     What servers did not accept comes before the list, grouped: of the slot, or of the last digests.
     """
-    rows = select(Delivery).options(WITHOUT_TEXTS, joinedload(Delivery.subscriber))
-    if state in list(DeliveryState):
-        rows = rows.where(Delivery.state == DeliveryState(state))
-    if slot:
-        rows = rows.where(Delivery.slot == slot.strip())
-    if before is not None:
-        rows = rows.where(Delivery.id < before)
     with read_only(context.database) as session:
-        if subscriber:
-            rows = rows.where(Delivery.subscriber_id == _id_of(session, subscriber))
-        found = session.scalars(rows.order_by(Delivery.id.desc()).limit(DELIVERIES_PER_PAGE + 1)).all()
+        found = newest_mails(
+            session,
+            DELIVERIES_PER_PAGE + 1,
+            state=DeliveryState(state) if state in list(DeliveryState) else None,
+            slot=slot.strip(),
+            subscriber_id=_id_of(session, subscriber) if subscriber else None,
+            before=before,
+        )
         is_first_page = before is None and not subscriber
         groups = _groups(session, slot.strip(), context.local_now) if is_first_page else []
         return render_admin(

@@ -8,10 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from delivery import outbox, planner
+from delivery import outbox
 from delivery.outbox import Lease
-from tests.support.factories import IDENTITY, NOW, add_subscriber
-from tests.support.outbox import SLOT, edition_row
+from tests.support.factories import NOW, add_subscriber
+from tests.support.outbox import SLOT, edition_row, plan_edition
 
 READERS = 1_000
 GROUPS = 2
@@ -21,9 +21,8 @@ pytestmark = pytest.mark.parametrize("new_database_url", ["postgresql"], indirec
 
 
 @pytest.fixture
-def planned(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+def planned(database: Database) -> Database:
     """A database with an edition planned for half of the readers, which nobody has analyzed since it was empty."""
-    monkeypatch.setattr(planner, "MIN_ROWS_TO_ANALYZE", 10 * READERS)
     with database.sessions.begin() as session:
         for table in ("subscribers", "deliveries"):
             session.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
@@ -41,7 +40,7 @@ def plan(session: Session, language: str) -> None:
     row.language = language  # type: ignore[assignment]
     session.add(row)
     session.flush()
-    assert planner.plan_digest(session, row, domain=IDENTITY.domain, now=NOW).count == READERS // GROUPS
+    assert plan_edition(session, row) == READERS // GROUPS
 
 
 def rows_read_by(database: Database, work: Callable[[Session], None]) -> int:

@@ -1,14 +1,13 @@
 """Planning creates one delivery for each subscriber, with a Message-ID of its own."""
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from core.database import Database
-from delivery import planner
 from delivery.editions import add_edition
 from delivery.models import Delivery
-from tests.support.factories import IDENTITY, NOW, add_subscriber
-from tests.support.outbox import deliveries, edition_row, plan_mails
+from tests.support.factories import add_subscriber
+from tests.support.outbox import deliveries, edition_row, plan_edition, plan_mails
 
 
 def test_planning_a_slot_twice_changes_nothing_the_second_time(database: Database) -> None:
@@ -18,8 +17,7 @@ def test_planning_a_slot_twice_changes_nothing_the_second_time(database: Databas
         session.add(row)
         session.flush()
         for expected in (1, 0):
-            planned = planner.plan_digest(session, row, domain=IDENTITY.domain, now=NOW)
-            assert planned.count == expected
+            assert plan_edition(session, row) == expected
         session.refresh(subscriber)
         assert subscriber.cursor == 2
         assert session.scalar(select(func.count()).select_from(Delivery)) == 1
@@ -39,19 +37,9 @@ def test_a_subscriber_who_changed_since_the_audience_was_read_waits_for_the_next
         session.add(row)
         session.flush()
         before = subscriber.cursor
-        assert planner.plan_digest(session, row, domain=IDENTITY.domain, now=NOW).count == 0
+        assert plan_edition(session, row) == 0
         session.refresh(subscriber)
         assert subscriber.cursor == before
-
-
-@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
-def test_postgresql_has_fresh_statistics_after_many_deliveries_were_planned(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(planner, "MIN_ROWS_TO_ANALYZE", 20)
-    plan_mails(database, 20)
-    with database.sessions() as session:
-        assert session.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'deliveries'")) == 20
 
 
 def test_every_delivery_has_a_message_id_of_its_own_at_the_senders_domain(database: Database) -> None:

@@ -7,13 +7,13 @@ from aiosmtpd.controller import Controller
 
 from core.database import Database
 from core.languages import Language
-from delivery import planner
 from delivery.context import SendingContext, SendingLimits
 from delivery.editions import edition_row
 from delivery.sender import SendResult, send_due
 from delivery.transport.pool import SmtpPool
 from delivery.transport.smtp.server import SmtpServer
 from tests.support.factories import IDENTITY, NOW, add_subscriber, edition_of, issue_of, rendered
+from tests.support.outbox import plan_edition
 from tests.support.servers.postfix import IS_AVAILABLE, postfix
 
 NAMES = ("", "김민지", 'A "quoted" name', "😀" * 10)
@@ -34,7 +34,7 @@ def planned(database: Database) -> list[str]:
                 address = f"minji+{language}{number}@{domain}"
                 name = NAMES[number % len(NAMES)]
                 addresses.append(add_subscriber(session, address, language=language, name=name).email)
-            planner.plan_digest(session, row, domain=IDENTITY.domain, now=NOW)
+            plan_edition(session, row)
     return addresses
 
 

@@ -7,12 +7,11 @@ import pytest
 from core.database import Database
 from core.frequencies import Frequency
 from core.languages import Language
-from delivery import planner
 from delivery.models import EditionRow
 from subscribers.accounts import confirm, sign_up
 from subscribers.suppression import is_suppressed, lift, unsuppress
-from tests.support.factories import IDENTITY, NOW
-from tests.support.outbox import edition_row, plan_mails, send
+from tests.support.factories import NOW
+from tests.support.outbox import edition_row, plan_edition, plan_mails, send
 from tests.support.servers.smtp import ScriptedServer, in_order
 
 KO, WEEKLY = Language.KO, Frequency.WEEKLY
@@ -32,7 +31,7 @@ def send_digest(database: Database, server: ScriptedServer, number: int) -> None
             row.slot, row.next_cursor = f"weekly:2025-W{32 + number}", 2 * number + 2
             session.add(row)
             session.flush()
-            planner.plan_digest(session, row, domain=IDENTITY.domain, now=week(number))
+            plan_edition(session, row, week(number))
     send(database, server, now=week(number))
 
 

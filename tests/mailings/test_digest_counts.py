@@ -92,16 +92,16 @@ def test_a_subscriber_who_leaves_while_the_digest_is_planned_is_counted(
 ) -> None:
     publish(database)
     subscribe(database, "stays@example.com", "leaves@example.org")
-    plan_group = digest_plan._plan_group
+    plan_mails = digest_plan._plan_mails
 
-    def leave_first(*arguments: Any) -> int:
+    def leave_first(*arguments: Any) -> list[int]:
         with database.sessions.begin() as session:
             subscriber = find(session, "leaves@example.org")
             assert subscriber
             unsubscribe(subscriber, NOW)
-        return plan_group(*arguments)
+        return plan_mails(*arguments)
 
-    monkeypatch.setattr(digest_plan, "_plan_group", leave_first)
+    monkeypatch.setattr(digest_plan, "_plan_mails", leave_first)
     report = digest(database, server)
     assert recipients(server) == ["stays@example.com"]
     assert (report.candidates, report.sent) == (2, 1)
@@ -231,15 +231,15 @@ def test_a_digest_that_another_run_overtakes_counts_everyone_once(
     """After this run has read its audience, another run plans and sends the whole slot."""
     publish(database)
     subscribe(database, *(f"reader{number}@example{number}.com" for number in range(count)))
-    plan_group = digest_plan._plan_group
+    plan_mails = digest_plan._plan_mails
     others: list[DigestReport] = []
 
-    def run_other_first(*arguments: Any) -> int:
-        monkeypatch.setattr(digest_plan, "_plan_group", plan_group)
+    def run_other_first(*arguments: Any) -> list[int]:
+        monkeypatch.setattr(digest_plan, "_plan_mails", plan_mails)
         others.append(digest(database, server))
-        return plan_group(*arguments)
+        return plan_mails(*arguments)
 
-    monkeypatch.setattr(digest_plan, "_plan_group", run_other_first)
+    monkeypatch.setattr(digest_plan, "_plan_mails", run_other_first)
     report = digest(database, server)
     assert len(server.messages) == count
     for each in (report, *others):

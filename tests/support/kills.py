@@ -217,7 +217,9 @@ def _plan_and_send(scenario: Scenario, server: SmtpServer, crash: Crash | None) 
         spec = _mail().edition.spec
         group = AudienceGroup(spec.language, spec.detail, cursor=0, size=scenario.subscribers)
         slot = digest_plan.DigestSlot(spec.slot, spec.frequency)
-        digest_plan._plan_group(database.sessions, slot, group, _mail(), set(), IDENTITY, _now())
+        digest_plan._plan_mails(
+            database.sessions, slot, [digest_plan.GroupMail(group, _mail())], set(), IDENTITY, _now()
+        )
         context = SendingContext(
             database, SmtpPool([server]), IDENTITY, _now, scenario.limits(crash), scenario.lease
         )

@@ -7,6 +7,7 @@ from email import message_from_bytes
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.database import Database
 from core.schema import open_database
@@ -30,6 +31,7 @@ from tests.support.factories import (
 from tests.support.servers.smtp import ScriptedServer
 
 SLOT = digest_spec().slot
+MAX_ID = 2**31 - 1
 CONTENT = content_of_edition(edition_of(issue_of(2)))
 
 
@@ -59,9 +61,14 @@ def plan_mails(database: Database, count: int, *, domain: str = "", extra_text: 
         row = edition_row(extra_text=extra_text)
         session.add(row)
         session.flush()
-        batch = planner.plan_digest(session, row, domain=IDENTITY.domain, now=NOW)
-        assert batch.count == count
+        assert plan_edition(session, row) == count
     return addresses
+
+
+def plan_edition(session: Session, row: EditionRow, now: datetime = NOW) -> int:
+    """Plan a stored edition for everybody whom it was made for. Returns for how many."""
+    everybody = planner.Batch(1, MAX_ID)
+    return planner.plan_digest(session, row, everybody, domain=IDENTITY.domain, now=now)
 
 
 def send(

@@ -1,0 +1,60 @@
+"""A large digest is planned in batches of subscribers, and each of them gets the mail of their own group."""
+
+from itertools import product
+
+import pytest
+from sqlalchemy import select, text
+
+from core.database import Database
+from core.details import Detail
+from core.languages import Language
+from delivery import planner
+from delivery.models import Delivery
+from subscribers.models import Subscriber
+from tests.support.account_actions import publish
+from tests.support.digests import digest
+from tests.support.factories import add_subscriber
+from tests.support.outbox import deliveries
+from tests.support.servers.smtp import ScriptedServer
+
+KINDS = tuple(product(Language, Detail))
+ROUNDS = 4  # so many subscribers of each kind, one kind after the other
+
+
+@pytest.fixture
+def planned_digest(database: Database, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """A digest for subscribers of all kinds, in batches that end within a round."""
+    monkeypatch.setattr(planner, "MAX_SUBSCRIBERS_PER_TRANSACTION", len(KINDS) + 1)
+    monkeypatch.setattr(planner, "MIN_ROWS_TO_ANALYZE", ROUNDS * len(KINDS))
+    publish(database)
+    with database.sessions.begin() as session:
+        for number, (language, detail) in enumerate(KINDS * ROUNDS):
+            add_subscriber(session, f"reader{number}@example.com", language=language, detail=detail)
+    assert digest(database, server).sent == ROUNDS * len(KINDS)
+    return database
+
+
+def test_everybody_gets_the_edition_of_their_own_language_and_detail(planned_digest: Database) -> None:
+    with planned_digest.sessions() as session:
+        rows = select(Subscriber, Delivery).join(Delivery)
+        found = [
+            (subscriber.language, subscriber.detail, delivery.edition.language, delivery.edition.detail)
+            for subscriber, delivery in session.execute(rows)
+        ]
+    assert sorted(found) == sorted((*kind, *kind) for kind in KINDS * ROUNDS)
+
+
+def test_each_batch_is_planned_for_all_groups_before_the_next(planned_digest: Database) -> None:
+    ids = [delivery.subscriber_id for delivery in deliveries(planned_digest)]
+    size = len(KINDS) + 1
+    batches = [ids[start : start + size] for start in range(0, len(ids), size)]
+    assert [sorted(batch) for batch in batches] == [
+        sorted(ids)[start : start + size] for start in range(0, len(ids), size)
+    ]
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_postgresql_has_fresh_statistics_after_many_deliveries_were_planned(planned_digest: Database) -> None:
+    with planned_digest.sessions() as session:
+        rows = session.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'deliveries'"))
+    assert rows == ROUNDS * len(KINDS)
