@@ -152,6 +152,10 @@ def test_a_translation_has_the_braces_of_its_sentence() -> None:
             "글을 그대로 싣지 않았습니다. 이유: 논문을 찾지 못했습니다; 논문 3(HRM)에 다음이 없습니다: 제목, 링크",
         ),
         ("What failed: DKIM; arrival.", "실패한 항목: DKIM; 도착"),
+        (
+            "weekly:2025-W32 stopped: 10 mails in a row were refused, the last with: 550 no; 4 deliveries stay planned",
+            "weekly:2025-W32 발송이 중단되었습니다: 10통이 연달아 거부되었습니다. 마지막 응답: 550 no; 4통이 예정 상태로 남았습니다",
+        ),
         ("a sentence that nobody has translated", "a sentence that nobody has translated"),
         ("450 4.2.1 words of a server", "450 4.2.1 words of a server"),
         ("mail.example says no for now", "mail.example says no for now"),  # like a finding, and none
