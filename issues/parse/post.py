@@ -102,7 +102,7 @@ def _texts_between(drafts: "Sequence[_Draft]") -> Iterator[str]:
             text = draft.after_rule[0].text or draft.after_rule[0].url
             yield (
                 f"between paper {number} ({draft.paper.name[:60]}) and paper {number + 1}, "
-                f"“{text[:60]}” stands after the rule and belongs to neither"
+                f"“{text[:60]}” stands among the papers and belongs to none"
             )
 
 

@@ -72,7 +72,7 @@ def test_a_label_that_is_there_twice_around_a_picture_opens_no_paper() -> None:
 
 
 def test_a_text_between_two_papers_holds_the_issue() -> None:
-    assert "belongs to neither" in problems(paper_html() + "<hr><p>어디에도 속하지 않는 글입니다.</p>" + HAWK)
+    assert "belongs to none" in problems(paper_html() + "<hr><p>어디에도 속하지 않는 글입니다.</p>" + HAWK)
 
 
 @pytest.mark.parametrize(
