@@ -21,6 +21,7 @@ class DeliveryState(StrEnum):
 
 
 IN_PROGRESS = (DeliveryState.CLAIMED, DeliveryState.SENDING)  # leased by a sender
+ALWAYS_UNDER_WAY = (DeliveryState.PLANNED, *IN_PROGRESS, DeliveryState.DEFERRED)  # with a `due_at`
 FINAL = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED)
 
 
