@@ -130,13 +130,13 @@ def plan_all(database: Database, groups: Sequence[tuple[Language, Detail]] = ONE
     with database.sessions.begin() as session:
         rows = [_edition(language, detail) for language, detail in groups]
         session.add_all(rows)
+    editions = [(row, true()) for row in rows]
     planned = 0
     for batch in planner.batches(database.sessions, true()):
         with database.sessions.begin() as session:
-            for row in rows:
-                planned += planner.plan_digest(
-                    session, row, batch, domain=IDENTITY.domain, now=datetime.now(UTC)
-                )
+            now = datetime.now(UTC)
+            counts = planner.plan_digest(session, SLOT, editions, batch, domain=IDENTITY.domain, now=now)
+            planned += counts.total()
     return planned
 
 

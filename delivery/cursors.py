@@ -19,22 +19,20 @@ def last_delivery_id(session: Session) -> int:
     return session.scalar(select(func.max(Delivery.id))) or 0
 
 
-def move_forward(
-    session: Session, edition: EditionRow, slot: str, among: ColumnElement[bool], *, made_after: int
-) -> None:
-    """Move the subscribers `among` whom a delivery of the edition was made for to the edition's end.
+def move_forward(session: Session, slot: str, *, made_after: int) -> None:
+    """Move the subscribers for whom a delivery of the slot was made to the end of its edition.
 
     Only deliveries with an id above `made_after` count, which are those of this transaction: the caller holds the
     lock of planning. An older delivery in the slot may have been skipped since, and its papers are unread again.
     """
-    was_made = exists().where(
-        Delivery.subscriber_id == Subscriber.id,
+    moved = update(Subscriber).where(
+        Subscriber.id == Delivery.subscriber_id,
+        Subscriber.cursor == EditionRow.after_cursor,
+        EditionRow.id == Delivery.edition_id,
         Delivery.slot == slot,
-        Delivery.edition_id == edition.id,
         Delivery.id > made_after,
     )
-    moved = update(Subscriber).where(among, Subscriber.cursor == edition.after_cursor, was_made)
-    session.execute(moved.values(cursor=edition.next_cursor).execution_options(synchronize_session=False))
+    session.execute(moved.values(cursor=EditionRow.next_cursor).execution_options(synchronize_session=False))
 
 
 def move_back(session: Session, delivery_id: int, subscriber_id: int, edition: EditionRow) -> None:

@@ -5,7 +5,8 @@ subscriber's cursor, so that every paper is planned once for every subscriber.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,8 +16,8 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     String,
-    Subquery,
     and_,
+    case,
     exists,
     func,
     literal,
@@ -121,39 +122,55 @@ def has_digest_under_way(among: ColumnElement[bool] = true()) -> ColumnElement[b
 
 def plan_digest(
     session: Session,
-    edition: EditionRow,
+    slot: str,
+    editions: Sequence[tuple[EditionRow, ColumnElement[bool]]],
     batch: Batch,
     *,
     domain: str,
     now: datetime,
-    slot: str = "",
-    who: ColumnElement[bool] = true(),  # noqa: B008  an immutable expression
-) -> int:
-    """Plan an edition for the subscribers of a batch for whom it was made, and move their cursors to its end.
+) -> Counter[int]:
+    """Plan editions for the subscribers of a batch, and move their cursors. Returns how many deliveries there are, by edition.
 
-    `slot` is the deliveries' slot if it is not the edition's own. Subscribers who changed, paused or left since the
-    audience was read, or were planned by another run, are left for the next run. Returns how many deliveries were planned.
+    An edition is for the subscribers for whom it was made and who meet the condition beside it. Subscribers who changed,
+    paused or left since the audience was read, or were planned by another run, are left for the next run.
     """
-    slot = slot or edition.slot
+    if not editions:
+        return Counter()
     advisory_lock(session, "planning")
     # Without statistics of the rows that were just planned, PostgreSQL would compare each subscriber with each of them.
     set_planner(session, enable_nestloop="off")
-    fits = and_(
-        who,
-        batch.has(Subscriber.id),
+    last_delivery = cursors.last_delivery_id(session)
+    edition_id = case(*((and_(_is_made_for(edition), who), edition.id) for edition, who in editions))
+    waits = has_digest_under_way(batch.has(Delivery.subscriber_id))
+    is_active = Subscriber.status == SubscriberStatus.ACTIVE
+    # The lock keeps the subscribers as they are until the transaction ends. Whoever gets a delivery also moves.
+    locked = (
+        select(Subscriber.id, edition_id.label("edition_id"))
+        .where(batch.has(Subscriber.id), is_active, edition_id.is_not(None), ~waits)
+        .with_for_update(key_share=True)
+        .subquery("locked")
+    )
+    if _insert(
+        session,
+        _delivery_rows(locked.c.id, locked.c.edition_id, slot, DeliveryKind.DIGEST, domain, now),
+    ):
+        cursors.move_forward(session, slot, made_after=last_delivery)
+    return _count_by_edition(session, slot, last_delivery)
+
+
+def _is_made_for(edition: EditionRow) -> ColumnElement[bool]:
+    return and_(
         Subscriber.cursor == edition.after_cursor,
-        Subscriber.status == SubscriberStatus.ACTIVE,
         Subscriber.language == edition.language,
         Subscriber.frequency == edition.frequency,
         Subscriber.detail == edition.detail,
     )
-    waits = has_digest_under_way(batch.has(Delivery.subscriber_id))
-    last_delivery = cursors.last_delivery_id(session)
-    # The lock keeps the subscribers as they are until the transaction ends. Whoever gets a delivery also moves.
-    locked = select(Subscriber.id).where(fits, ~waits).with_for_update(key_share=True).subquery("locked")
-    count = _insert(session, _delivery_rows(edition, slot, DeliveryKind.DIGEST, domain, now, of=locked))
-    cursors.move_forward(session, edition, slot, batch.has(Subscriber.id), made_after=last_delivery)
-    return count
+
+
+def _count_by_edition(session: Session, slot: str, after_id: int) -> Counter[int]:
+    """How many deliveries of a slot have ids above `after_id`, by edition."""
+    rows = select(Delivery.edition_id, func.count()).where(Delivery.id > after_id, Delivery.slot == slot)
+    return Counter(dict(session.execute(rows.group_by(Delivery.edition_id)).all()))
 
 
 def plan_resend(
@@ -169,7 +186,9 @@ def plan_resend(
 ) -> int:
     """Plan copies of an edition for the subscribers of a batch who have none in the slot. No cursor moves."""
     advisory_lock(session, "planning")
-    rows = _delivery_rows(edition, slot, DeliveryKind.RESEND, domain, now, in_reply_to=in_reply_to)
+    rows = _delivery_rows(
+        Subscriber.id, literal(edition.id), slot, DeliveryKind.RESEND, domain, now, in_reply_to=in_reply_to
+    )
     return _insert(session, rows.where(who, batch.has(Subscriber.id)))
 
 
@@ -235,24 +254,24 @@ def _insert(session: Session, rows: Select[*tuple[Any, ...]]) -> int:
 
 
 def _delivery_rows(
-    edition: EditionRow,
+    subscriber_id: ColumnElement[int] | InstrumentedAttribute[int],
+    edition_id: ColumnElement[int],
     slot: str,
     kind: DeliveryKind,
     domain: str,
     now: datetime,
     *,
-    of: Subquery | type[Subscriber] = Subscriber,
     in_reply_to: ColumnElement[str] = literal(""),  # noqa: B008  an immutable expression
 ) -> Select[*tuple[Any, ...]]:
-    """A delivery for each subscriber (or each of those in `of`), in the order of `_COLUMNS`.
+    """A delivery for each row that the ids are from, in the order of `_COLUMNS`.
 
     The Message-IDs begin with the time, so that new ones are neighbours in their index.
     """
     queue = PRIORITY_QUEUE if is_welcome_slot(slot) else slot
     planned_at = literal(now, Delivery.planned_at.type)
     return select(
-        of.c.id if isinstance(of, Subquery) else of.id,
-        literal(edition.id),
+        subscriber_id,
+        edition_id,
         literal(slot),
         literal(queue),
         literal(kind.value),

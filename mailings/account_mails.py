@@ -7,7 +7,7 @@ import hashlib
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
 from core.slots import WELCOME, welcome_slot
@@ -159,11 +159,11 @@ def _welcome(
     )
     planner.plan_digest(
         session,
-        row,
+        welcome_slot(now),
+        [(row, true())],
         planner.Batch(subscriber.id, subscriber.id),
         domain=identity.domain,
         now=now,
-        slot=welcome_slot(now),
     )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from operator import add
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, true
@@ -163,14 +162,15 @@ def plan_slot(
     report.candidates += sum(group.size for group, mail in mails if mail is None)
     restored = {arrival.number for arrival in arrived if arrival.restored}
     planned = _plan_mails(sessions, slot, due, restored, identity, now)
-    report.candidates += sum(planned)
-    for (_, mail), count in zip(due, planned, strict=True):
-        if count:
-            report.editions.append(edition_entry(mail.edition, mail.rendered, count))
+    report.candidates += planned.total()
+    report.editions += [
+        edition_entry(mail.edition, mail.rendered, planned[place])
+        for place, (_, mail) in enumerate(due)
+        if planned[place]
+    ]
     if faulty_topics:
         transact(sessions, lambda session: move_behind_others(session, faulty_topics, now))
-    missed = sum(max(group.size - count, 0) for (group, _), count in zip(due, planned, strict=True))
-    return sum(planned), missed
+    return planned.total(), max(sum(group.size for group, _ in due) - planned.total(), 0)
 
 
 def _plan_mails(
@@ -180,50 +180,36 @@ def _plan_mails(
     restored: Set[int],
     identity: MailIdentity,
     now: datetime,
-) -> list[int]:
-    """Plan the mails of all groups in bounded transactions. Returns how many deliveries were planned of each mail.
+) -> Counter[int]:
+    """Plan the mails of all groups, batch by batch. Returns how many deliveries there are, by the place of the mail.
 
-    `restored` are papers that some have had before.
+    `restored` are papers that some have had before. Groups that get the same mail are counted as one.
     """
-    planned = [0] * len(mails)
+    planned = Counter[int]()
     if not mails:
         return planned
     due = and_(slot.who, Subscriber.frequency == slot.frequency, Subscriber.status == SubscriberStatus.ACTIVE)
 
-    def plan_batch(session: Session, batch: planner.Batch) -> list[int]:
+    def plan_batch(session: Session, batch: planner.Batch) -> Counter[int]:
         # Two runs of a slot share an edition. Under the lock neither deletes it while the other plans with it.
         advisory_lock(session, "planning")
         present = kinds_among(session, and_(due, batch.has(Subscriber.id)))
-        return [
-            _plan_mail(session, slot, batch, each, restored, identity, now)
-            if each.group.kind in present
-            else 0
-            for each in mails
-        ]
+        stored = {
+            place: _store_edition(session, group, mail, restored, now)
+            for place, (group, mail) in enumerate(mails)
+            if group.kind in present and _is_current(session, mail, group)
+        }
+        editions = [(row, and_(slot.who, had)) for row, had in stored.values()]
+        counts = planner.plan_digest(session, slot.name, editions, batch, domain=identity.domain, now=now)
+        for row, _ in stored.values():
+            if not counts[row.id]:
+                discard_unused(session, row)
+        return Counter({place: counts.pop(row.id, 0) for place, (row, _) in stored.items()})
 
     for batch in planner.batches(sessions, due):
-        planned = list(map(add, planned, transact(sessions, partial(plan_batch, batch=batch))))
-    planner.refresh_statistics(sessions, sum(planned))
+        planned += transact(sessions, partial(plan_batch, batch=batch))
+    planner.refresh_statistics(sessions, planned.total())
     return planned
-
-
-def _plan_mail(
-    session: Session,
-    slot: DigestSlot,
-    batch: planner.Batch,
-    due: GroupMail,
-    restored: Set[int],
-    identity: MailIdentity,
-    now: datetime,
-) -> int:
-    """Plan a group's mail for those of a batch who are in the group. Returns how many deliveries were planned."""
-    if not _is_current(session, due.mail, due.group):
-        return 0
-    row, had = _store_edition(session, due.group, due.mail, restored, now)
-    count = planner.plan_digest(session, row, batch, domain=identity.domain, now=now, who=and_(slot.who, had))
-    if not count:
-        discard_unused(session, row)
-    return count
 
 
 def _store_edition(

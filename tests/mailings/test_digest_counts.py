@@ -1,6 +1,7 @@
 """The report of a digest counts every candidate once, whatever happens to them and whoever else runs."""
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_a_subscriber_who_leaves_while_the_digest_is_planned_is_counted(
     subscribe(database, "stays@example.com", "leaves@example.org")
     plan_mails = digest_plan._plan_mails
 
-    def leave_first(*arguments: Any) -> list[int]:
+    def leave_first(*arguments: Any) -> Counter[int]:
         with database.sessions.begin() as session:
             subscriber = find(session, "leaves@example.org")
             assert subscriber
@@ -234,7 +235,7 @@ def test_a_digest_that_another_run_overtakes_counts_everyone_once(
     plan_mails = digest_plan._plan_mails
     others: list[DigestReport] = []
 
-    def run_other_first(*arguments: Any) -> list[int]:
+    def run_other_first(*arguments: Any) -> Counter[int]:
         monkeypatch.setattr(digest_plan, "_plan_mails", plan_mails)
         others.append(digest(database, server))
         return plan_mails(*arguments)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
 from core.database import Database
@@ -68,7 +68,10 @@ def plan_mails(database: Database, count: int, *, domain: str = "", extra_text: 
 def plan_edition(session: Session, row: EditionRow, now: datetime = NOW) -> int:
     """Plan a stored edition for everybody whom it was made for. Returns for how many."""
     everybody = planner.Batch(1, MAX_ID)
-    return planner.plan_digest(session, row, everybody, domain=IDENTITY.domain, now=now)
+    planned = planner.plan_digest(
+        session, row.slot, [(row, true())], everybody, domain=IDENTITY.domain, now=now
+    )
+    return planned.total()
 
 
 def send(
