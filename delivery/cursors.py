@@ -19,13 +19,14 @@ def last_delivery_id(session: Session) -> int:
     return session.scalar(select(func.max(Delivery.id))) or 0
 
 
-def move_forward(session: Session, slot: str, *, made_after: int) -> None:
-    """Move the subscribers for whom a delivery of the slot was made to the end of its edition.
+def move_forward(session: Session, slot: str, among: ColumnElement[bool], *, made_after: int) -> None:
+    """Move the subscribers `among` whom a delivery of the slot was made for to the end of its edition.
 
     Only deliveries with an id above `made_after` count, which are those of this transaction: the caller holds the
     lock of planning. An older delivery in the slot may have been skipped since, and its papers are unread again.
     """
     moved = update(Subscriber).where(
+        among,
         Subscriber.id == Delivery.subscriber_id,
         Subscriber.cursor == EditionRow.after_cursor,
         EditionRow.id == Delivery.edition_id,

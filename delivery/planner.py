@@ -154,7 +154,7 @@ def plan_digest(
         session,
         _delivery_rows(locked.c.id, locked.c.edition_id, slot, DeliveryKind.DIGEST, domain, now),
     ):
-        cursors.move_forward(session, slot, made_after=last_delivery)
+        cursors.move_forward(session, slot, batch.has(Subscriber.id), made_after=last_delivery)
     return _count_by_edition(session, slot, last_delivery)
 
 
