@@ -19,18 +19,19 @@ def last_delivery_id(session: Session) -> int:
     return session.scalar(select(func.max(Delivery.id))) or 0
 
 
-def move_forward(session: Session, slot: str, among: ColumnElement[bool], *, made_after: int) -> None:
-    """Move the subscribers `among` whom a delivery of the slot was made for to the end of its edition.
+def move_forward(session: Session, among: ColumnElement[bool], *, made_after: int) -> None:
+    """Move the subscribers `among` whom a digest was made for to the end of its edition.
 
     Only deliveries with an id above `made_after` count, which are those of this transaction: the caller holds the
-    lock of planning. An older delivery in the slot may have been skipped since, and its papers are unread again.
+    lock of planning. An older delivery may have been skipped since, and its papers are unread again.
     """
+    # Not by the slot: PostgreSQL would take its index, and read all that was planned in it before.
     moved = update(Subscriber).where(
         among,
         Subscriber.id == Delivery.subscriber_id,
         Subscriber.cursor == EditionRow.after_cursor,
         EditionRow.id == Delivery.edition_id,
-        Delivery.slot == slot,
+        Delivery.kind == DeliveryKind.DIGEST,
         Delivery.id > made_after,
     )
     session.execute(moved.values(cursor=EditionRow.next_cursor).execution_options(synchronize_session=False))

@@ -154,8 +154,8 @@ def plan_digest(
         session,
         _delivery_rows(locked.c.id, locked.c.edition_id, slot, DeliveryKind.DIGEST, domain, now),
     ):
-        cursors.move_forward(session, slot, batch.has(Subscriber.id), made_after=last_delivery)
-    return _count_by_edition(session, slot, last_delivery)
+        cursors.move_forward(session, batch.has(Subscriber.id), made_after=last_delivery)
+    return _count_digests(session, last_delivery)
 
 
 def _is_made_for(edition: EditionRow) -> ColumnElement[bool]:
@@ -167,9 +167,11 @@ def _is_made_for(edition: EditionRow) -> ColumnElement[bool]:
     )
 
 
-def _count_by_edition(session: Session, slot: str, after_id: int) -> Counter[int]:
-    """How many deliveries of a slot have ids above `after_id`, by edition."""
-    rows = select(Delivery.edition_id, func.count()).where(Delivery.id > after_id, Delivery.slot == slot)
+def _count_digests(session: Session, after_id: int) -> Counter[int]:
+    """How many deliveries of digests have ids above `after_id`, by edition."""
+    rows = select(Delivery.edition_id, func.count()).where(
+        Delivery.id > after_id, Delivery.kind == DeliveryKind.DIGEST
+    )
     return Counter(dict(session.execute(rows.group_by(Delivery.edition_id)).all()))
 
 
