@@ -23,6 +23,7 @@ class Subscriber(Base):
     """
 
     __tablename__ = "subscribers"
+    __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012  see migration 0013
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)
