@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, joinedload
 from core.database import Database
 from core.frequencies import Frequency
 from core.run_log import RunKind, RunRecord
-from delivery import daily_caps, rate_limit
+from delivery import daily_caps, planner, rate_limit
 from delivery.context import SendingContext, SendingLimits
 from delivery.editions import delivered_papers
 from delivery.models import Delivery
@@ -237,13 +237,17 @@ def number_of(paper: Paper) -> int:
 
 @contextmanager
 def titles_only() -> Iterator[None]:
-    """Digests are lists of titles, letters say nothing, nobody waits for a throttled domain, and all are at one provider."""
+    """Everything goes out at once and reads quickly: digests are lists of titles, and letters say nothing.
+
+    Nobody waits for a throttled domain, all are at one provider, and a batch of planning is two subscribers.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(next_mail, "render", render_titles)
         patch.setattr(resend_editions, "render", render_titles)
         patch.setattr(account_mails, "subscriber_letter", render_letter)
         patch.setattr(intake, "faults_of", lambda *_issues, **_rules: {})  # it renders as well
         patch.setattr(daily_caps, "provider_of", lambda _address: Provider.GMAIL)
+        patch.setattr(planner, "MAX_SUBSCRIBERS_PER_TRANSACTION", 2)
         patch.setattr(rate_limit, "INITIAL_INTERVAL_SECONDS", 0.0)
         yield
 
