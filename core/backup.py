@@ -19,15 +19,19 @@ SUFFIXES = {"sqlite": ".db", "postgresql": ".dump"}
 def back_up(engine: Engine, to: Path, local: datetime) -> Path:
     """Write a consistent copy of the database, readable by its owner only, and return its path.
 
-    If `to` is a folder, the file is named by the `local` time. A file that is there is replaced once the copy is complete.
+    `to` is a file, or a folder in which the file is named by the `local` time. A name without a suffix is a folder, which is
+    made, unless a file has it. A file that is there is replaced once the copy is complete.
 
     Raises:
         DatabaseError: the copy cannot be made. What was there stays.
     """
     kind = engine.dialect.name
-    path = to / f"paperboy-{local:%Y%m%dT%H%M%S}{SUFFIXES[kind]}" if to.is_dir() else to
+    is_folder = to.is_dir() or not (to.suffix or to.exists())
+    path = to / f"paperboy-{local:%Y%m%dT%H%M%S}{SUFFIXES[kind]}" if is_folder else to
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
+        if is_folder:
+            to.mkdir(mode=0o700, exist_ok=True)
         os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         if kind == "sqlite":
             _copy_sqlite(Path(str(engine.url.database)), fresh)

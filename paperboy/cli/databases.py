@@ -52,7 +52,11 @@ def move_database(
 
 def backup(
     to: Annotated[
-        Path, typer.Argument(metavar="TO", help="A file, or a folder for a file named by the time.")
+        Path,
+        typer.Argument(
+            metavar="TO",
+            help="A file, or a folder for a file named by the time. A name without a suffix is a folder.",
+        ),
     ],
     now: Now = None,
     as_json: Json = False,

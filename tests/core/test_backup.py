@@ -27,9 +27,13 @@ def pg_dump(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("pg_dump")
-def test_a_backup_is_one_private_file_named_by_the_time(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_backup_is_one_private_file_named_by_the_time(
+    database: Database, tmp_path: Path, is_there: bool
+) -> None:
     folder = tmp_path / "backups"
-    folder.mkdir()
+    if is_there:
+        folder.mkdir()
     path = back_up(database.engine, folder, MORNING)
     suffix = ".db" if database.engine.dialect.name == "sqlite" else ".dump"
     assert path == folder / f"paperboy-20250804T083000{suffix}"
@@ -86,11 +90,11 @@ def test_without_pg_dump_the_error_says_what_to_install(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DatabaseError, match=r"pg_dump is not installed here: install .*postgresql-client"):
-        back_up(open_engine(NOWHERE), tmp_path / "backup", MORNING)
+        back_up(open_engine(NOWHERE), tmp_path / "backup.dump", MORNING)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_database_that_is_not_there_is_not_backed_up(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="there is no database"):
-        back_up(open_engine(f"sqlite:///{tmp_path}/missing.db"), tmp_path / "backup", MORNING)
+        back_up(open_engine(f"sqlite:///{tmp_path}/missing.db"), tmp_path / "backup.db", MORNING)
     assert list(tmp_path.iterdir()) == []
