@@ -116,8 +116,10 @@ def move(newsletter: Newsletter, number: int) -> None:
     with _subscribed(newsletter, number) as (session, subscriber):
         if subscriber is None:
             return
-        person.abandoned.add(person.address)
+        left = person.address
+        person.abandoned.add(left)
         person.use_new_address()
+        newsletter.transport.moves[left] = person.address
         account_mails.request_address_change(
             session, subscriber, person.address, IDENTITY, newsletter.now, origin=ORIGIN
         )

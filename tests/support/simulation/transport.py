@@ -4,7 +4,7 @@ import email
 import email.policy
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -72,12 +72,13 @@ class AcceptedMail:
 class SimulatedTransport:
     """Stores accepted mails by Message-ID, and counts how often each arrived.
 
-    `troubles` await the next mails. `interruptions` happen just before the mail with that number is taken.
+    `moves` leads from each address that somebody has left to their next one. `troubles` await the next mails. `interruptions` happen just before the mail with that number is taken.
     `steps_to_crash` counts commits and mails until the process crashes.
     """
 
     accepted: dict[str, AcceptedMail] = field(default_factory=dict)
     arrivals: Counter[str] = field(default_factory=Counter)
+    moves: dict[str, str] = field(default_factory=dict)
     attempts: int = 0  # including those of repeated mails
     troubles: list[Trouble] = field(default_factory=list)
     interruptions: dict[int, Callable[[], None]] = field(default_factory=dict)
@@ -118,6 +119,14 @@ class SimulatedTransport:
         papers = list(dict.fromkeys(int(found) for found in re.findall(r"T(\d{4})", body.get_content())))
         arrived = AcceptedMail(message.envelope_to, papers)
         known = self.accepted.setdefault(str(mail["Message-ID"]), arrived)
-        assert known == arrived, "a repeated mail is the same mail"
+        assert known.papers == arrived.papers, "a repeated mail is the same mail"
+        assert arrived.to in self._addresses_since(known.to), "a repeated mail goes to the same person"
         self.arrivals[str(mail["Message-ID"])] += 1
         assert self.arrivals[str(mail["Message-ID"])] <= 2, "a mail is repeated once"
+
+    def _addresses_since(self, address: str) -> Iterator[str]:
+        """An address, and those that its person has moved to since."""
+        yield address
+        while address in self.moves:
+            address = self.moves[address]
+            yield address
