@@ -44,7 +44,7 @@ def plan_uncertain_again(session: Session, since: datetime, now: datetime) -> in
         _is_given_up(session), Delivery.planned_at >= since, Delivery.settled_at <= now
     )
     reply = "not named in the mail server's log"
-    again = lost.values(state=DeliveryState.PLANNED, reply=reply, due_at=now, settled_at=None)
+    again = lost.values(state=DeliveryState.PLANNED, reply=reply, due_at=now, settled_at=None, repeats=0)
     return _update(session, again.values(claimed_by=""))
 
 
@@ -99,12 +99,16 @@ def take_back(
     """Skip up to MAX_IDS_PER_STATEMENT deliveries of these editions of which nothing has left yet.
 
     Returns the id, subscriber, edition and kind of each. A sender that has claimed one of them does not get to mark it
-    as sending, because the claim is gone.
+    as sending, because the claim is gone. One that may have arrived is uncertain from now on, and is not repeated.
     """
     unsent = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
+    waits = (Delivery.edition_id.in_(editions), Delivery.state.in_(unsent))
+    repeated = update(Delivery).where(*waits, Delivery.repeats > 0)
+    uncertain = repeated.values(state=DeliveryState.UNCERTAIN, claimed_by="", due_at=None, settled_at=now)
+    session.execute(uncertain.execution_options(synchronize_session=False))
     rows = (
         select(Delivery.id, Delivery.subscriber_id, Delivery.edition_id, Delivery.kind)
-        .where(Delivery.edition_id.in_(editions), Delivery.state.in_(unsent))
+        .where(*waits)
         .order_by(Delivery.id)
         .limit(MAX_IDS_PER_STATEMENT)
         .with_for_update()

@@ -109,7 +109,7 @@ def claim(
 def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
     (
         id_, edition_id, subscriber_id, kind, message_id, in_reply_to,
-        state, attempts, _, due_at, settled_at,
+        state, attempts, repeats, due_at, settled_at,
         mail_kind,
         email, new_email, name, handle,
     ) = row  # fmt: skip
@@ -122,6 +122,7 @@ def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
         message_id,
         in_reply_to,
         attempts,
+        bool(repeats) or state == DeliveryState.UNCERTAIN,
         due_at,
         None if state in _ATTEMPTED else settled_at,
         Recipient(new_email if RULES[mail_kind].to_new_address else email, name, handle),

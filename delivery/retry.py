@@ -20,7 +20,10 @@ MAX_REPLY_CHARACTERS = 500
 
 
 class Claim(NamedTuple):
-    """A delivery that a sender has leased. `due_at` is since when it was due, `settled_at` is as in its row."""
+    """A delivery that a sender has leased. `due_at` is since when it was due, `settled_at` is as in its row.
+
+    `may_have_arrived` says that an earlier attempt ended without an answer, so this one repeats it.
+    """
 
     id: int
     edition_id: int
@@ -30,6 +33,7 @@ class Claim(NamedTuple):
     message_id: str
     in_reply_to: str
     attempts: int
+    may_have_arrived: bool
     due_at: datetime
     settled_at: datetime | None
     recipient: Recipient

@@ -5,11 +5,12 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from core.database import Database
 from core.frequencies import Frequency
+from delivery import events
 from delivery.models import Delivery
 from delivery.states import DeliveryState
 from mailings.digest_run import run_digest
@@ -18,6 +19,7 @@ from subscribers.models import Subscriber, Suppression
 from subscribers.status import SubscriberStatus
 from subscribers.suppression import suppress
 from tests.support.factories import NOW, RULES, add_issue, add_subscriber, issue_of, sending_context_at
+from tests.support.outbox import plan_mails, send, states
 from tests.support.servers.smtp import ScriptedServer
 
 WEEK = timedelta(days=7)
@@ -130,3 +132,37 @@ def test_papers_that_a_later_copy_has_brought_do_not_become_unread_again(
         assert subscriber
         assert subscriber.cursor == 2
     assert server.messages == []
+
+
+@pytest.fixture(params=[(DeliveryState.SENDING, 0), (DeliveryState.PLANNED, 1), (DeliveryState.DEFERRED, 1)])
+def may_have_arrived(request: pytest.FixtureRequest, database: Database) -> Database:
+    """A mail that a crash may have cut off after it arrived, before or after the sender wanted to repeat it."""
+    state, repeats = request.param
+    plan_mails(database, 1)
+    with database.sessions.begin() as session:
+        values = {"state": state, "repeats": repeats, "attempts": 1, "due_at": NOW - timedelta(minutes=5)}
+        session.execute(update(Delivery).values(**values, claimed_by="a sender that was killed"))
+    return database
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_mail_that_may_have_arrived_stays_uncertain_if_its_reader_changes_before_it_is_repeated(
+    may_have_arrived: Database, server: ScriptedServer, change: str
+) -> None:
+    with may_have_arrived.sessions.begin() as session:
+        CHANGES[change](session, session.scalars(select(Subscriber)).one())
+    send(may_have_arrived, server)
+    assert (server.messages, states(may_have_arrived)) == ([], {"uncertain": 1})
+    with may_have_arrived.sessions() as session:
+        assert session.scalars(select(Subscriber.cursor)).one() == 2, "the papers would come a second time"
+
+
+def test_a_mail_that_may_have_arrived_is_not_taken_back_when_its_issue_is_called_off(
+    may_have_arrived: Database, server: ScriptedServer
+) -> None:
+    with may_have_arrived.sessions.begin() as session:
+        session.execute(update(Delivery).values(state=DeliveryState.PLANNED, repeats=1))
+        editions = session.scalars(select(Delivery.edition_id)).all()
+        assert events.take_back(session, editions, "called off", NOW) == []
+    send(may_have_arrived, server)
+    assert (server.messages, states(may_have_arrived)) == ([], {"uncertain": 1})

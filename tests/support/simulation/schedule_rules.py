@@ -65,7 +65,7 @@ class ScheduleRules(SimulationMachine):
     def morning(self) -> None:
         self._morning()
 
-    @act(steps=st.integers(0, 24))
+    @act(steps=st.integers(0, 60))
     def morning_with_a_crash(self, steps: int) -> None:
         with self._crash_after(steps):
             self._morning()
