@@ -89,8 +89,9 @@ def test_a_finger_hits_each_link_in_a_row(findings: dict[str, BrowserFindings]) 
 @pytest.fixture(scope="module")
 def layouts() -> Layouts:
     """How a week's first mail is laid out on a phone, for each choice of a subscriber."""
+    chromium = program("chromium")
     with sync_playwright() as playwright:  # closed before the first test, see above
-        browser = playwright.chromium.launch(executable_path=program("chromium"), args=CHROMIUM_SWITCHES)
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_SWITCHES)
         page = browser.new_page()
         page.route("**/*", lambda route: route.abort())
         found = {}
