@@ -25,10 +25,11 @@ def move_forward(session: Session, among: ColumnElement[bool], *, made_after: in
     Only deliveries with an id above `made_after` count, which are those of this transaction: the caller holds the
     lock of planning. An older delivery may have been skipped since, and its papers are unread again.
     """
-    # Not by the slot: PostgreSQL would take its index, and read all that was planned in it before.
+    # Both databases find the deliveries by their ids. By its index of slots, PostgreSQL would read all that was planned in this
+    # one before, and SQLite, by that of subscribers, all that they were ever sent.
     moved = update(Subscriber).where(
         among,
-        Subscriber.id == Delivery.subscriber_id,
+        Subscriber.id == Delivery.subscriber_id + 0,
         Subscriber.cursor == EditionRow.after_cursor,
         EditionRow.id == Delivery.edition_id,
         Delivery.kind == DeliveryKind.DIGEST,

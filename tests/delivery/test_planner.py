@@ -1,7 +1,9 @@
 """Planning creates one delivery for each subscriber, with a Message-ID of its own."""
 
+from typing import Any
+
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from core.database import Database
 from delivery.editions import add_edition
@@ -59,3 +61,26 @@ def test_editions_that_read_the_same_are_stored_once(database: Database) -> None
         others[3].nonce = "f" * len(first.nonce)
         stored = {add_edition(session, other).id for other in others} | {first.id}
         assert len(stored) == 5
+
+
+def test_no_statement_of_a_batch_reads_all_deliveries_in_sqlite(sqlite_database: Database) -> None:
+    statements: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        statements.append((statement, parameters))
+
+    with sqlite_database.sessions.begin() as session:
+        add_subscriber(session)
+        row = edition_row()
+        session.add(row)
+        session.flush()
+        event.listen(sqlite_database.engine, "before_cursor_execute", note)
+        assert plan_edition(session, row) == 1
+        event.remove(sqlite_database.engine, "before_cursor_execute", note)
+        plans = [
+            str(step)
+            for statement, parameters in statements
+            for step in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    assert any("SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>?)" in plan for plan in plans)
+    assert [plan for plan in plans if "SCAN deliveries" in plan] == []
