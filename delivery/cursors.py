@@ -25,8 +25,8 @@ def move_forward(session: Session, among: ColumnElement[bool], *, made_after: in
     Only deliveries with an id above `made_after` count, which are those of this transaction: the caller holds the
     lock of planning. An older delivery may have been skipped since, and its papers are unread again.
     """
-    # Both databases find the deliveries by their ids. By its index of slots, PostgreSQL would read all that was planned in this
-    # one before, and SQLite, by that of subscribers, all that they were ever sent.
+    # The new deliveries are found by their ids. With a condition on the slot, PostgreSQL would read all that was planned in
+    # it before. Without the `+ 0`, SQLite would read all that these subscribers were ever sent.
     moved = update(Subscriber).where(
         among,
         Subscriber.id == Delivery.subscriber_id + 0,

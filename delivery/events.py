@@ -99,16 +99,12 @@ def take_back(
     """Skip up to MAX_IDS_PER_STATEMENT deliveries of these editions of which nothing has left yet.
 
     Returns the id, subscriber, edition and kind of each. A sender that has claimed one of them does not get to mark it
-    as sending, because the claim is gone. One that may have arrived is uncertain from now on, and is not repeated.
+    as sending, because the claim is gone. What may have arrived is left for `stop_repeating`.
     """
     unsent = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
-    waits = (Delivery.edition_id.in_(editions), Delivery.state.in_(unsent))
-    repeated = update(Delivery).where(*waits, Delivery.repeats > 0)
-    uncertain = repeated.values(state=DeliveryState.UNCERTAIN, claimed_by="", due_at=None, settled_at=now)
-    session.execute(uncertain.execution_options(synchronize_session=False))
     rows = (
         select(Delivery.id, Delivery.subscriber_id, Delivery.edition_id, Delivery.kind)
-        .where(*waits)
+        .where(Delivery.edition_id.in_(editions), Delivery.state.in_(unsent), Delivery.repeats == 0)
         .order_by(Delivery.id)
         .limit(MAX_IDS_PER_STATEMENT)
         .with_for_update()
@@ -120,6 +116,18 @@ def take_back(
     )
     session.execute(skipped.execution_options(synchronize_session=False))
     return found
+
+
+def stop_repeating(session: Session, editions: Sequence[int], now: datetime) -> None:
+    """Leave deliveries of these editions uncertain that may have arrived and wait to be repeated."""
+    waiting = update(Delivery).where(
+        Delivery.due_at.is_not(None),
+        Delivery.edition_id.in_(editions),
+        or_(Delivery.repeats > 0, Delivery.state == DeliveryState.UNCERTAIN),
+        Delivery.state != DeliveryState.SENDING,
+    )
+    uncertain = waiting.values(state=DeliveryState.UNCERTAIN, claimed_by="", due_at=None, settled_at=now)
+    session.execute(uncertain.execution_options(synchronize_session=False))
 
 
 def cancel(session: Session, subscriber_id: int) -> None:

@@ -150,15 +150,13 @@ def plan_digest(
         .with_for_update(key_share=True)
         .subquery("locked")
     )
-    if _insert(
-        session,
-        _delivery_rows(locked.c.id, locked.c.edition_id, slot, DeliveryKind.DIGEST, domain, now),
-    ):
+    rows = _delivery_rows(locked.c.id, locked.c.edition_id, slot, DeliveryKind.DIGEST, domain, now)
+    if _insert(session, rows):
         cursors.move_forward(session, batch.has(Subscriber.id), made_after=last_delivery)
     made = select(Delivery.edition_id).where(
         Delivery.id > last_delivery, Delivery.kind == DeliveryKind.DIGEST
     )
-    return Counter(session.scalars(made))  # for a GROUP BY, SQLite would read the whole index of editions
+    return Counter(session.scalars(made))  # SQLite would read a whole index for a GROUP BY
 
 
 def _is_made_for(edition: EditionRow) -> ColumnElement[bool]:

@@ -220,7 +220,7 @@ def _reason_to_skip(claim: Claim, row: Row[*tuple[Any, ...]]) -> str:
 
 
 def _skip(session: Session, claim: Claim, reason: str, now: datetime) -> None:
-    if claim.may_have_arrived:  # then its papers are not unread again, and the operator sees it
+    if claim.may_have_arrived:  # unread again, its papers could come a second time
         _update(session, claim, state=DeliveryState.UNCERTAIN, settled_at=now, due_at=None, claimed_by="")
         return
     _update(session, claim, state=DeliveryState.SKIPPED, reply=reason, settled_at=now, due_at=None)

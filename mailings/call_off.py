@@ -23,7 +23,7 @@ def call_off(sessions: Sessions, name: str, now: datetime) -> int:
     """Keep an issue for the archive from now on, and take back its mails that have not left. Returns how many.
 
     The papers of other issues in these mails come with the next digest. Releasing the issue mails it after all, to
-    those who have not had it. If this is interrupted, calling the issue off again takes back the rest.
+    those who have not had it. A mail that may have arrived is not repeated, and stays uncertain. If this is interrupted, calling the issue off again takes back the rest.
 
     Raises:
         StoreError: there is no such issue, or it is not in force.
@@ -33,6 +33,8 @@ def call_off(sessions: Sessions, name: str, now: datetime) -> int:
     taken = 0
     while count := _take_back_some(sessions, editions, now):
         taken += count
+    with sessions.begin() as session:
+        events.stop_repeating(session, editions, now)
     return taken
 
 

@@ -25,7 +25,7 @@ from issues.paper_rows import move_behind_others
 from issues.queries import arrivals_after, numbers_between
 from mailings.context import MailingRules
 from mailings.next_mail import NextMail, UnrenderedMailError, mail_or_fault
-from subscribers.audience import Audience, AudienceGroup, kinds_among, read_audience
+from subscribers.audience import Audience, AudienceGroup, group_keys, read_audience
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
 
@@ -193,17 +193,18 @@ def _plan_mails(
     def plan_batch(session: Session, batch: planner.Batch) -> Counter[int]:
         # Two runs of a slot share an edition. Under the lock neither deletes it while the other plans with it.
         advisory_lock(session, "planning")
-        present = kinds_among(session, and_(due, batch.has(Subscriber.id)))
+        present = group_keys(session, and_(due, batch.has(Subscriber.id)))
         stored = {
             place: _store_edition(session, group, mail, restored, now)
             for place, (group, mail) in enumerate(mails)
-            if group.kind in present and _is_current(session, mail, group)
+            if group.key in present and _is_current(session, mail, group)
         }
         editions = [(row, and_(slot.who, had)) for row, had in stored.values()]
         counts = planner.plan_digest(session, slot.name, editions, batch, domain=identity.domain, now=now)
         for row, _ in stored.values():
             if not counts[row.id]:
                 discard_unused(session, row)
+        # Groups that get the same mail share a row, which counts for the first of them.
         return Counter({place: counts.pop(row.id, 0) for place, (row, _) in stored.items()})
 
     for batch in planner.batches(sessions, due):

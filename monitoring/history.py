@@ -33,7 +33,7 @@ def newest_mails(
     rows = select(Delivery).options(_WITHOUT_TEXTS, joinedload(Delivery.subscriber))
     if state:
         rows = rows.where(Delivery.state == state)
-    if state in ALWAYS_UNDER_WAY:  # few of millions of deliveries may be, and they have an index of their own
+    if state in ALWAYS_UNDER_WAY:  # they have an index of their own, and may be few among millions
         rows = rows.where(Delivery.id.in_(select(Delivery.id).where(Delivery.due_at.is_not(None))))
     if slot:
         rows = rows.where(Delivery.slot == slot)

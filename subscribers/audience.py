@@ -21,7 +21,7 @@ from subscribers.models import Subscriber
 from subscribers.status import SUBSCRIBED, SubscriberStatus
 from subscribers.suppression import has_suppressed_address
 
-GroupKind = tuple[Language, Detail, int]  # language, detail and cursor
+GroupKey = tuple[Language, Detail, int]  # language, detail and cursor
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class AudienceGroup:
     had: frozenset[int] = frozenset()
 
     @property
-    def kind(self) -> GroupKind:
-        """What its subscribers have in common. Groups that differ only in `had` have the same."""
+    def key(self) -> GroupKey:
+        """The columns by which its subscribers are found. Groups that differ only in `had` have the same key."""
         return self.language, self.detail, self.cursor
 
 
@@ -96,8 +96,8 @@ def read_audience(
     return Audience(tuple(groups), skipped)
 
 
-def kinds_among(session: Session, who: ColumnElement[bool]) -> set[GroupKind]:
-    """The kinds of groups that somebody among `who` is in."""
+def group_keys(session: Session, who: ColumnElement[bool]) -> set[GroupKey]:
+    """The keys of the groups that the subscribers among `who` are in."""
     rows = select(Subscriber.language, Subscriber.detail, Subscriber.cursor).where(who).distinct()
     return {(language, detail, cursor) for language, detail, cursor in session.execute(rows)}
 

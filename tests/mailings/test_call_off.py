@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.database import Database
 from delivery.models import Delivery
@@ -48,6 +48,24 @@ def test_mails_that_have_not_left_are_taken_back_and_those_that_left_stay_sent(
     assert states(database)["b@example.com"][1] == CALLED_OFF
     digest(database, server, after=WEEK)
     assert recipients(server) == ["a@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("state", "repeats"),
+    [(DeliveryState.UNCERTAIN, 0), (DeliveryState.PLANNED, 1), (DeliveryState.DEFERRED, 1)],
+)
+def test_a_mail_that_may_have_arrived_is_not_taken_back_and_not_repeated(
+    database: Database, server: ScriptedServer, state: DeliveryState, repeats: int
+) -> None:
+    publish(database)
+    subscribe(database, "a@example.com")
+    stopped_digest(database)
+    with database.sessions.begin() as session:
+        session.execute(update(Delivery).values(state=state, repeats=repeats, due_at=NOW))
+    assert call_off(database.sessions, "9001", NOW) == 0
+    digest(database, server, after=WEEK)
+    assert server.messages == []
+    assert states(database)["a@example.com"][0] == DeliveryState.UNCERTAIN
 
 
 def test_papers_of_another_issue_in_a_mail_that_is_taken_back_come_with_the_next_digest(

@@ -1,4 +1,4 @@
-"""Every post of the shared forum is stored as its truth says, and no fault of that forum changes what is stored."""
+"""The shared forum is read right: each post is stored as its file of the truth has it, and a fault changes nothing."""
 
 import json
 from pathlib import Path

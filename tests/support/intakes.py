@@ -1,4 +1,4 @@
-"""Ingests of a test: read a forum, and look at what is stored."""
+"""What tests of ingests share: reading a forum, and looking at what is stored."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 
 def read(database: Database, url: str | None, *topics: str, at: datetime = NOW) -> IngestReport:
-    """Ingest the feed and the topics as it is done at that time."""
+    """Ingest the feed and the topics at that time."""
     return ingest(database.sessions, feed_url=url, topic_urls=topics, rules=INTAKE_RULES, now=at)
 
 
@@ -39,7 +39,7 @@ def stored_issues(database: Database) -> dict[int, dict[str, Any]]:
 
 
 def error_of(database: Database, url: str) -> str:
-    """What an ingest says that must fail."""
+    """The message of an ingest that must fail."""
     with pytest.raises(FeedError) as caught:
         read(database, url, at=NOW + HOUR)
     return str(caught.value)

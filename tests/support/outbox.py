@@ -66,7 +66,7 @@ def plan_mails(database: Database, count: int, *, domain: str = "", extra_text: 
 
 
 def plan_edition(session: Session, row: EditionRow, now: datetime = NOW) -> int:
-    """Plan a stored edition for everybody whom it was made for. Returns for how many."""
+    """Plan a stored edition for all its subscribers. Returns how many deliveries were planned."""
     everybody = planner.Batch(1, MAX_ID)
     planned = planner.plan_digest(
         session, row.slot, [(row, true())], everybody, domain=IDENTITY.domain, now=now

@@ -18,6 +18,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Fill new pages."""
+    """Fill new pages whole again."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE subscribers RESET (fillfactor)")

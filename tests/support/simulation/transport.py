@@ -72,7 +72,8 @@ class AcceptedMail:
 class SimulatedTransport:
     """Stores accepted mails by Message-ID, and counts how often each arrived.
 
-    `moves` leads from each address that somebody has left to their next one. `troubles` await the next mails. `interruptions` happen just before the mail with that number is taken.
+    `moves` leads from each address that somebody has left to their next one. `troubles` await the next mails.
+    `interruptions` happen just before the mail with that number is taken.
     `steps_to_crash` counts commits and mails until the process crashes.
     """
 
