@@ -91,6 +91,8 @@ def batches(sessions: Sessions, who: ColumnElement[bool]) -> Iterator[Batch]:
 
 
 def _next_batch(session: Session, who: ColumnElement[bool], after_id: int) -> Batch | None:
+    # An index has the ids in their order. By old statistics, PostgreSQL would read and sort all that follow.
+    set_planner(session, enable_bitmapscan="off", enable_sort="off")
     following = (
         select(Subscriber.id)
         .where(who, Subscriber.id > after_id)
@@ -137,8 +139,9 @@ def plan_digest(
     if not editions:
         return Counter()
     advisory_lock(session, "planning")
-    # Without statistics of the rows that were just planned, PostgreSQL would compare each subscriber with each of them.
-    set_planner(session, enable_nestloop="off")
+    # Without statistics of the rows that were just planned, PostgreSQL would read all of them for each batch, or compare
+    # each subscriber with each of them.
+    set_planner(session, enable_seqscan="off", enable_nestloop="off")
     last_delivery = cursors.last_delivery_id(session)
     edition_id = case(*((and_(_is_made_for(edition), who), edition.id) for edition, who in editions))
     waits = has_digest_under_way(batch.has(Delivery.subscriber_id))

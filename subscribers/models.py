@@ -23,7 +23,10 @@ class Subscriber(Base):
     """
 
     __tablename__ = "subscribers"
-    __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012  see migration 0013
+    __table_args__ = (
+        Index("subscribers_by_status", "status", "id"),  # see migration 0014
+        {"postgresql_with": {"fillfactor": 50}},  # see migration 0013
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)
@@ -31,7 +34,7 @@ class Subscriber(Base):
     language: Mapped[Language]
     frequency: Mapped[Frequency]
     detail: Mapped[Detail] = mapped_column(default=Detail.FULL)
-    status: Mapped[SubscriberStatus] = mapped_column(index=True)
+    status: Mapped[SubscriberStatus]
     cursor: Mapped[int] = mapped_column(default=0)
     handle: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]

@@ -18,7 +18,7 @@ from delivery.report import DigestReport, count_results
 from delivery.sender import send_due
 from delivery.warm_up import waiting_lines
 from mailings.context import MailingRules
-from mailings.resend.plan import ResendBatch, ResendPlan, batch_entry, earlier_request
+from mailings.resend.plan import ResendEdition, ResendPlan, earlier_request, edition_entry
 from mailings.resend.request import MAX_REASON_LENGTH, request_key
 from subscribers.addresses import clean_line
 
@@ -39,7 +39,7 @@ def execute(
         before = queries.count_slot_by_reason(session, resend_slot(earlier.id)) if earlier else StateCounts()
     sessions, domain = context.database.sessions, context.identity.domain
     slot = step("enqueue", lambda: enqueue(sessions, plan, asked_by=asked_by, domain=domain, now=now))
-    report = DigestReport(slot, editions=[batch_entry(batch) for batch in plan.batches])
+    report = DigestReport(slot, editions=[edition_entry(edition) for edition in plan.editions])
     result = step(
         "send",
         lambda: send_due(context, slot, repeat_uncertain=rules.repeat_uncertain, progress=progress),
@@ -66,8 +66,8 @@ def enqueue(sessions: Sessions, plan: ResendPlan, *, asked_by: str, domain: str,
     """
     with sessions.begin() as session:
         slot = resend_slot(_store_request(session, plan, asked_by, now).id)
-    for batch in plan.batches:
-        _plan_batch(sessions, batch, slot, domain, now)
+    for edition in plan.editions:
+        _plan_edition(sessions, edition, slot, domain, now)
     with sessions.begin() as session:
         events.supersede(session, plan.old_copies, slot, now)
     return slot
@@ -89,24 +89,24 @@ def _store_request(session: Session, plan: ResendPlan, asked_by: str, now: datet
     return resend
 
 
-def _plan_batch(sessions: Sessions, batch: ResendBatch, slot: str, domain: str, now: datetime) -> None:
-    """Plan a batch of the request in bounded transactions."""
-    row = batch.edition
+def _plan_edition(sessions: Sessions, edition: ResendEdition, slot: str, domain: str, now: datetime) -> None:
+    """Plan the copies of one edition in bounded transactions."""
+    row = edition.row
     if (
         row.id is None
     ):  # stored even if an older edition reads the same, because its age says which text it has
         with sessions.begin() as session:
             session.add(row)
     planned = 0
-    for subscribers in planner.batches(sessions, batch.who):
+    for batch in planner.batches(sessions, edition.who):
         with sessions.begin() as session:
             planned += planner.plan_resend(
                 session,
                 row,
                 slot,
-                subscribers,
-                who=batch.who,
-                in_reply_to=batch.in_reply_to,
+                batch,
+                who=edition.who,
+                in_reply_to=edition.in_reply_to,
                 domain=domain,
                 now=now,
             )

@@ -45,11 +45,11 @@ from subscribers.status import SubscriberStatus
 
 
 @dataclass(frozen=True, eq=False)
-class ResendBatch:
+class ResendEdition:
     """One edition and those who get it: a condition on subscribers, and the Message-ID that their copy replies to."""
 
-    edition: EditionRow
-    size: int
+    row: EditionRow
+    readers: int
     who: ColumnElement[bool]
     in_reply_to: ColumnElement[str]
 
@@ -65,7 +65,7 @@ class ResendPlan:
     what: str
     terms: dict[str, Any]
     old_copies: tuple[int, ...]
-    batches: tuple[ResendBatch, ...]
+    editions: tuple[ResendEdition, ...]
     eligible: Eligibility
     earlier: Resend | None
     waiting: int
@@ -73,7 +73,7 @@ class ResendPlan:
     @property
     def copies(self) -> int:
         """How many copies it adds."""
-        return sum(batch.size for batch in self.batches)
+        return sum(edition.readers for edition in self.editions)
 
     @property
     def is_empty(self) -> bool:
@@ -91,7 +91,7 @@ class ResendPlan:
             "sample": [
                 f"{mask_address(address)} (subscriber {id_})" for id_, address in self.eligible.sample
             ],
-            "editions": [batch_entry(batch) for batch in self.batches],
+            "editions": [edition_entry(edition) for edition in self.editions],
             "asked_before": self.earlier and self.earlier.asked_at.isoformat(timespec="seconds"),
             "waiting": self.waiting,
         }
@@ -102,20 +102,20 @@ class ResendPlan:
         shown = {
             name: value for name, value in self.as_json().items() if name not in {"waiting", "asked_before"}
         }
-        return request_key([shown, self.eligible.checksum, [batch.edition.html for batch in self.batches]])
+        return request_key([shown, self.eligible.checksum, [edition.row.html for edition in self.editions]])
 
 
-def batch_entry(batch: ResendBatch) -> dict[str, Any]:
+def edition_entry(edition: ResendEdition) -> dict[str, Any]:
     """What a plan or a report says about one edition."""
-    edition = batch.edition
+    row = edition.row
     return {
-        "language": edition.language,
-        "detail": edition.detail,
-        "subject": edition.subject,
-        "papers": len(edition.papers),
-        "readers": batch.size,
-        "bytes": len(edition.html.encode()),
-        "fill": round(size_of(edition.html).larger / MAX_HTML_BYTES, 3),
+        "language": row.language,
+        "detail": row.detail,
+        "subject": row.subject,
+        "papers": len(row.papers),
+        "readers": edition.readers,
+        "bytes": len(row.html.encode()),
+        "fill": round(size_of(row.html).larger / MAX_HTML_BYTES, 3),
     }
 
 
@@ -170,12 +170,12 @@ def _plan_issue(
     has_newer_copy = eligibility.has_copy_since(last_delivery, resend_edition_slot(issue.topic_id))
     may_get = and_(eligibility.may_get(has_copy), ~has_newer_copy)
     mask = eligibility.paper_mask(papers, groups)
-    batches = tuple(
-        ResendBatch(
-            edition=edition_of_groups(
+    editions = tuple(
+        ResendEdition(
+            row=edition_of_groups(
                 session, issue, groups_in(papers, part.mask), _spec_of(issue, part, request), identity, now
             ),
-            size=part.size,
+            readers=part.size,
             who=and_(who, may_get, _chose(part), mask == part.mask),
             in_reply_to=eligibility.first_outdated_mail(groups_in(papers, part.mask))
             if request.is_correction
@@ -185,7 +185,7 @@ def _plan_issue(
     )
     what = f"{'corrected papers of ' if request.is_correction else ''}{issue.title}"
     old_copies = _old_copies(session, issue, papers)
-    return ResendPlan(what, terms, old_copies, batches, eligible, earlier, _waiting(session, earlier))
+    return ResendPlan(what, terms, old_copies, editions, eligible, earlier, _waiting(session, earlier))
 
 
 def _check_kept(issue: Issue, groups: Sequence[ResendGroup]) -> None:
@@ -268,17 +268,17 @@ def _plan_delivery(session: Session, request: ResendRequest, delivery_id: int) -
     terms = {"delivery": delivery_id, "subscriber": subscriber.id, "reason": reason}
     earlier = earlier_request(session, terms)
     who = and_(Subscriber.id == subscriber.id, eligibility.may_get(_has_copy(earlier)))
-    size = session.query(Subscriber.id).where(who).count()
+    readers = session.query(Subscriber.id).where(who).count()
     obstacle = eligibility.SENT_BEFORE if earlier else "suppressed"
     eligible = Eligibility(
         (),
-        Counter({ResendGroup.EVERYONE.value: size}),
-        Counter({} if size else {obstacle: 1}),
+        Counter({ResendGroup.EVERYONE.value: readers}),
+        Counter({} if readers else {obstacle: 1}),
         ((subscriber.id, subscriber.email),),
     )
-    batches = (ResendBatch(delivery.edition, size, who, literal("")),) if size else ()
+    editions = (ResendEdition(delivery.edition, readers, who, literal("")),) if readers else ()
     what = f"delivery {delivery_id}: {delivery.edition.subject}"
-    return ResendPlan(what, terms, (), batches, eligible, earlier, _waiting(session, earlier))
+    return ResendPlan(what, terms, (), editions, eligible, earlier, _waiting(session, earlier))
 
 
 def _has_copy(earlier: Resend | None) -> ColumnElement[bool]:

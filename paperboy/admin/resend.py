@@ -203,7 +203,7 @@ def _plan_page(
         status=status,
         operator=operator,
         plan=plan.as_json(),
-        addresses=[_preview_url(plan, batch.edition) for batch in plan.batches],
+        addresses=[_preview_url(plan, edition.row) for edition in plan.editions],
         is_empty=plan.is_empty,
         fields=_form_fields(form),
         fingerprint=plan.fingerprint,

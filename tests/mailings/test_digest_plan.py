@@ -1,10 +1,12 @@
 """A large digest is planned in batches of subscribers, and each of them gets the mail of their own group."""
 
+import time
 from itertools import product
 
 import pytest
 from sqlalchemy import select, text
 
+from bench.databases import add_subscribers
 from core.database import Database
 from core.details import Detail
 from core.languages import Language
@@ -12,12 +14,21 @@ from delivery import planner
 from delivery.models import Delivery
 from subscribers.models import Subscriber
 from tests.support.account_actions import publish
-from tests.support.digests import digest
+from tests.support.digests import digest, stopped_digest
 from tests.support.factories import add_subscriber
 from tests.support.outbox import deliveries
 from tests.support.servers.smtp import ScriptedServer
 
 KINDS = tuple(product(Language, Detail))
+SUBSCRIBERS, BATCHES = 8_000, 16
+OTHER_CONNECTIONS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+ROWS_READ = text(
+    "SELECT sum(read) FROM (SELECT relname, seq_tup_read AS read FROM pg_stat_user_tables "
+    "UNION ALL SELECT relname, idx_tup_read FROM pg_stat_user_indexes) AS counts "
+    "WHERE relname IN ('subscribers', 'deliveries')"
+)
 ROUNDS = 4  # so many subscribers of each kind, one kind after the other
 
 
@@ -58,3 +69,25 @@ def test_postgresql_has_fresh_statistics_after_many_deliveries_were_planned(plan
     with planned_digest.sessions() as session:
         rows = session.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'deliveries'"))
     assert rows == ROUNDS * len(KINDS)
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_without_statistics_postgresql_reads_each_row_a_few_times_however_many_batches_there_are(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planner, "MAX_SUBSCRIBERS_PER_TRANSACTION", SUBSCRIBERS // BATCHES)
+    publish(database)
+    add_subscribers(database, SUBSCRIBERS)
+    rows_read = _rows_read(database)
+    assert stopped_digest(database).planned == SUBSCRIBERS
+    rows_read = _rows_read(database) - rows_read
+    assert SUBSCRIBERS < rows_read < BATCHES * SUBSCRIBERS
+
+
+def _rows_read(database: Database) -> int:
+    """The rows and index entries of subscribers and deliveries that PostgreSQL has read so far."""
+    database.engine.dispose()  # the server counts what a connection read when it ends
+    with database.engine.connect() as connection:
+        while connection.scalar(OTHER_CONNECTIONS):
+            time.sleep(0.01)
+        return int(connection.scalar(ROWS_READ))
