@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database import upsert
@@ -134,6 +134,17 @@ def _move_on(session: Session, until: int) -> None:
     mark.delivery_id = until
     session.add(mark)
     session.flush()
+
+
+def uncount_missing_ids(session: Session) -> None:
+    """Let counting go on after the last delivery there is. SQLite gives the ids of later, deleted ones to new ones.
+
+    The caller holds the lock of counts.
+    """
+    last_id = session.scalar(select(func.max(Delivery.id))) or 0
+    session.execute(
+        update(CountedUntil).where(CountedUntil.delivery_id > last_id).values(delivery_id=last_id)
+    )
 
 
 def note_bounce(session: Session, delivery: Delivery) -> None:

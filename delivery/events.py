@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, Update, and_, delete, exists, or_, se
 from sqlalchemy.orm import Session, aliased
 
 from core.locks import advisory_lock
-from delivery.counts import counted_until, note_bounce
+from delivery.counts import counted_until, note_bounce, uncount_missing_ids
 from delivery.models import Delivery
 from delivery.retry import MAX_REPLY_CHARACTERS
 from delivery.states import DeliveryKind, DeliveryState
@@ -142,7 +142,11 @@ def erase_forgotten_subscribers(session: Session) -> None:
     """Delete the emptied rows of forgotten subscribers to whom nothing is under way any more."""
     is_under_way = exists().where(Delivery.subscriber_id == Subscriber.id, Delivery.due_at.is_not(None))
     forgotten = select(Subscriber.id).where(Subscriber.status == SubscriberStatus.FORGOTTEN, ~is_under_way)
+    if session.scalar(forgotten.limit(1)) is None:
+        return
+    advisory_lock(session, "counts")  # upkeep counts nothing meanwhile
     for column in (Delivery.subscriber_id, AccountEvent.subscriber_id, Subscriber.id):
         session.execute(
             delete(column.class_).where(column.in_(forgotten)).execution_options(synchronize_session=False)
         )
+    uncount_missing_ids(session)
