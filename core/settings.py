@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     uncertain: Literal["repeat", "hold"] = Field(
         default="repeat", description="Whether a mail is sent once more if nobody knows whether it arrived."
     )
-    operator: str = Field(
+    operator: Annotated[str, AfterValidator(values.plain_address)] = Field(
         default="", description="The address that gets the alarms. Without it, they are only in the log."
     )
     operator_language: TextLanguage = Field(

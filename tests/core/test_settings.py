@@ -54,6 +54,7 @@ def test_every_default_is_a_valid_setting() -> None:
         ("POSTAL_ADDRESS", "Seoul\r\nKorea", "must be one line of at most 200 characters"),
         ("CONTACT", "nobody", "must be an address like editors@example.org"),
         ("CONTACT", "Editors <editors@example.org>", "must be an address like editors@example.org"),
+        ("OPERATOR", "Minji <minji@example.org>", "must be an address like editors@example.org"),
         ("REPLY_TO", "a@b@example.org", "must be an address like editors@example.org"),
         ("REPLY_TO", "편집부@example.org", "must be an address like editors@example.org"),
         ("SENDER", "news@", "must be an address like Paperboy <news@example.org>"),
