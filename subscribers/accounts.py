@@ -59,6 +59,8 @@ def sign_up(
     known = find(session, address)
     if known and known.status in SUBSCRIBED:
         return known
+    if known:
+        catch_up(session, known, now)  # now, because the day on which they left is forgotten below
     subscriber = known or Subscriber(email=email, cursor=0, handle=secrets.token_hex(8))
     subscriber.name = clean_line(name, MAX_NAME_LENGTH)
     subscriber.language, subscriber.frequency, subscriber.detail = language, frequency, detail
