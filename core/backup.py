@@ -66,9 +66,11 @@ def _dump_postgresql(engine: Engine, to: Path) -> None:
             "pg_dump is not installed here: install PostgreSQL's client programs (postgresql-client)"
         )
     url = engine.url
-    # The password does not belong into the list of processes.
-    address = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
-    environment = {**os.environ, "PGPASSWORD": url.password} if url.password else dict(os.environ)
+    # The password does not belong into the list of processes, wherever the URL has it.
+    password = url.password or url.query.get("password")
+    query = url.difference_update_query(["password"]).query
+    address = URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
+    environment = {**os.environ, "PGPASSWORD": str(password)} if password else dict(os.environ)
     target = f"--dbname={address.render_as_string(hide_password=False)}"
     dump = [program, "--format=custom", "--no-password", f"--file={to}", target]
     done = subprocess.run(dump, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
