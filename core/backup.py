@@ -19,8 +19,8 @@ SUFFIXES = {"sqlite": ".db", "postgresql": ".dump"}
 def back_up(engine: Engine, to: Path, local: datetime) -> Path:
     """Write a consistent copy of the database, readable by its owner only, and return its path.
 
-    `to` is a file, or a folder in which the file is named by the `local` time. A name without a suffix is a folder, which is
-    made, unless a file has it. A file that is there is replaced once the copy is complete.
+    `to` is a file, or a folder in which the file is named by the `local` time. A path without a suffix means a folder,
+    which is made if it is not there, unless a file has that path. An older file is replaced once the copy is complete.
 
     Raises:
         DatabaseError: the copy cannot be made. What was there stays.

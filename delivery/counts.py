@@ -212,7 +212,7 @@ def count_slots_by_state(session: Session, slots: Collection[str]) -> Counter[tu
             found[slot, state] += int(count)
         known = {slot for slot, _ in found}
         newer = and_(Delivery.slot.in_(known), Delivery.id > since)
-        # Of a slot without any count no delivery is counted, or it is a letter's or a welcome's, which has one delivery.
+        # A slot without any count has no counted delivery yet, or is that of one letter or welcome, whose rows are few.
         for condition in (newer, Delivery.slot.in_(set(slots) - known)):
             rows = select(Delivery.slot, Delivery.state, func.count()).where(condition)
             for slot, state, count in session.execute(rows.group_by(Delivery.slot, Delivery.state)):

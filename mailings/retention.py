@@ -1,7 +1,7 @@
 """Retention: what was settled is counted, and what is older than the setting is pruned. Upkeep does some of it each time.
 
-What readers can do with old mails does not depend on the rows: links name a subscriber or an issue. Who has had a paper is read
-from deliveries, so they stay as long as that matters; see `issues.paper_rows.papers_that_may_arrive_again`.
+What readers can do with old mails does not depend on the rows: links name a subscriber or an issue. Who has had a paper
+is read from deliveries, so they stay as long as that matters; see `issues.paper_rows.papers_that_may_arrive_again`.
 """
 
 import time

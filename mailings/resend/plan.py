@@ -46,10 +46,13 @@ from subscribers.status import SubscriberStatus
 
 @dataclass(frozen=True, eq=False)
 class ResendEdition:
-    """One edition and those who get it: a condition on subscribers, and the Message-ID that their copy replies to."""
+    """One edition and who gets it: `size` counts them, `who` is the condition on a subscriber.
+
+    `in_reply_to` is the Message-ID that a subscriber's copy replies to.
+    """
 
     row: EditionRow
-    readers: int
+    size: int
     who: ColumnElement[bool]
     in_reply_to: ColumnElement[str]
 
@@ -73,7 +76,7 @@ class ResendPlan:
     @property
     def copies(self) -> int:
         """How many copies it adds."""
-        return sum(edition.readers for edition in self.editions)
+        return sum(edition.size for edition in self.editions)
 
     @property
     def is_empty(self) -> bool:
@@ -113,7 +116,7 @@ def edition_entry(edition: ResendEdition) -> dict[str, Any]:
         "detail": row.detail,
         "subject": row.subject,
         "papers": len(row.papers),
-        "readers": edition.readers,
+        "readers": edition.size,
         "bytes": len(row.html.encode()),
         "fill": round(size_of(row.html).larger / MAX_HTML_BYTES, 3),
     }
@@ -175,7 +178,7 @@ def _plan_issue(
             row=edition_of_groups(
                 session, issue, groups_in(papers, part.mask), _spec_of(issue, part, request), identity, now
             ),
-            readers=part.size,
+            size=part.size,
             who=and_(who, may_get, _chose(part), mask == part.mask),
             in_reply_to=eligibility.first_outdated_mail(groups_in(papers, part.mask))
             if request.is_correction
