@@ -62,12 +62,13 @@ class ResendPlan:
     """What a request would do.
 
     `terms` is what was asked for, without any address. `earlier` is the same request made before, of which
-    `waiting` copies have not been sent. `old_copies` are editions of copies whose text was corrected since.
+    `waiting` copies have not been sent. `old_copies` are editions of copies whose text was corrected
+    since, each with its papers.
     """
 
     what: str
     terms: dict[str, Any]
-    old_copies: tuple[int, ...]
+    old_copies: dict[int, set[int]]
     editions: tuple[ResendEdition, ...]
     eligible: Eligibility
     earlier: Resend | None
@@ -221,11 +222,13 @@ def _terms(
     }
 
 
-def _old_copies(session: Session, issue: Issue, papers: Sequence[PaperGroup]) -> tuple[int, ...]:
+def _old_copies(session: Session, issue: Issue, papers: Sequence[PaperGroup]) -> dict[int, set[int]]:
     outdated = frozenset[int]().union(*(group.outdated for group in papers))
     slot = resend_edition_slot(issue.topic_id)
-    copies = select(EditionRow.id).where(EditionRow.slot == slot, EditionRow.id.in_(outdated))
-    return tuple(session.scalars(copies))
+    copies = select(EditionRow.id, EditionRow.papers).where(
+        EditionRow.slot == slot, EditionRow.id.in_(outdated)
+    )
+    return {id_: set(papers) for id_, papers in session.execute(copies)}
 
 
 def _active_subscriber(session: Session, address: str) -> Subscriber:
@@ -281,7 +284,7 @@ def _plan_delivery(session: Session, request: ResendRequest, delivery_id: int) -
     )
     editions = (ResendEdition(delivery.edition, readers, who, literal("")),) if readers else ()
     what = f"delivery {delivery_id}: {delivery.edition.subject}"
-    return ResendPlan(what, terms, (), editions, eligible, earlier, _waiting(session, earlier))
+    return ResendPlan(what, terms, {}, editions, eligible, earlier, _waiting(session, earlier))
 
 
 def _has_copy(earlier: Resend | None) -> ColumnElement[bool]:
