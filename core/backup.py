@@ -19,8 +19,8 @@ SUFFIXES = {"sqlite": ".db", "postgresql": ".dump"}
 def back_up(engine: Engine, to: Path, local: datetime) -> Path:
     """Write a consistent copy of the database, readable by its owner only, and return its path.
 
-    `to` is a file, or a folder in which the file is named by the `local` time. A name without a suffix is a folder, which is
-    made, unless a file has it. A file that is there is replaced once the copy is complete.
+    `to` is a file, or a folder in which the file is named by the `local` time. A path without a suffix means a folder,
+    which is made if it is not there, unless a file has that path. An older file is replaced once the copy is complete.
 
     Raises:
         DatabaseError: the copy cannot be made. What was there stays.
@@ -66,9 +66,11 @@ def _dump_postgresql(engine: Engine, to: Path) -> None:
             "pg_dump is not installed here: install PostgreSQL's client programs (postgresql-client)"
         )
     url = engine.url
-    # The password does not belong into the list of processes.
-    address = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
-    environment = {**os.environ, "PGPASSWORD": url.password} if url.password else dict(os.environ)
+    # The password does not belong into the list of processes, wherever the URL has it.
+    password = url.password or url.query.get("password")
+    query = url.difference_update_query(["password"]).query
+    address = URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
+    environment = {**os.environ, "PGPASSWORD": str(password)} if password else dict(os.environ)
     target = f"--dbname={address.render_as_string(hide_password=False)}"
     dump = [program, "--format=custom", "--no-password", f"--file={to}", target]
     done = subprocess.run(dump, env=environment, capture_output=True, text=True, check=False)  # noqa: S603

@@ -1,7 +1,7 @@
 """The space that the database takes, and how an SQLite file gives free space back to the file system.
 
-SQLite uses the pages of deleted rows again. It gives them back in steps (PRAGMA incremental_vacuum) if the file was made for
-that. New files are, and an older file is after one VACUUM. PostgreSQL's autovacuum needs no help.
+SQLite uses the pages of deleted rows again. It gives them back in steps (PRAGMA incremental_vacuum) if the file was
+made for that. New files are, and an older file is after one VACUUM. PostgreSQL's autovacuum needs no help.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def database_size(session: Session) -> DatabaseSize:
 
 
 def give_back_free_pages(engine: Engine, is_over: Callable[[], bool], pause: Callable[[], None]) -> int:
-    """Give free pages of an SQLite file back to the file system, step by step. Returns how many bytes the file shrank by.
+    """Give free pages of an SQLite file back to the file system, step by step. Returns by how many bytes it shrank.
 
     It ends when only MAX_FREE_SHARE is free, or when the time `is_over`. Other transactions pass in each `pause`.
     """

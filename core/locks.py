@@ -11,7 +11,11 @@ from sqlalchemy.orm import Session
 
 
 def advisory_lock(session: Session, name: str) -> None:
-    """Let one transaction at a time pass, until it ends. SQLite allows only one writer at a time anyway."""
+    """Let one transaction at a time pass, until it ends. SQLite allows only one writer at a time anyway.
+
+    A transaction that takes several locks takes them in this order, or PostgreSQL ends one as a deadlock: `ingest`,
+    `papers`, `planning`, `bounce mail`, `counts`.
+    """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": zlib.crc32(name.encode())})
 

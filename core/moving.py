@@ -18,8 +18,8 @@ def move(source: Engine, target: Engine, tables: MetaData) -> dict[str, int]:
     No process can write to the source meanwhile. It stays as it is.
 
     Raises:
-        DatabaseError: the source is no SQLite file of this version or has other tables, the target is no PostgreSQL database, cannot be
-            reached or is not empty, or a row does not fit. Nothing is stored in the target then but empty tables.
+        DatabaseError: the source is no SQLite file of this version or has other tables; or the target is no PostgreSQL
+            database, cannot be reached or is not empty; or a row does not fit. The target has at most empty tables then.
     """
     if source.dialect.name != "sqlite" or target.dialect.name != "postgresql":
         raise DatabaseError("rows are moved from SQLite (PAPERBOY_DATABASE_URL) to postgresql://… only")

@@ -1,8 +1,8 @@
 """A prepared statement of PostgreSQL that leaves the event loop free until its answer comes.
 
-psycopg's own asynchronous connection would be opened beside SQLAlchemy's, and takes half as long again for a statement. This
-module speaks to libpq through `psycopg.pq`, on the connection that SQLAlchemy opened. It gives values as texts, which the server
-reads.
+psycopg's own asynchronous connection would be opened beside SQLAlchemy's, and takes half as long again for a
+statement. This module speaks to libpq through `psycopg.pq`, on the connection that SQLAlchemy opened. It gives values
+as texts, which the server reads.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ All raise a ValueError whose message goes on from the name of the setting, such 
 """
 
 from datetime import date
-from email.utils import parseaddr
+from email.utils import getaddresses, parseaddr
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -37,9 +37,17 @@ def split_texts(value: object) -> object:
 def web_address(value: str) -> str:
     """An address that begins with http:// or https://, without a slash at its end."""
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isascii():
+    is_plain = value.isascii() and value.isprintable() and " " not in value
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not is_plain:
         raise ValueError("must be an address in ASCII that begins with http:// or https://")
     return value.rstrip("/")
+
+
+def base_address(value: str) -> str:
+    """A web address that the paths of pages are appended to."""
+    if "?" in value or "#" in value:
+        raise ValueError("must be an address without ? and #")
+    return web_address(value)
 
 
 def database_url(value: str) -> str:
@@ -49,6 +57,8 @@ def database_url(value: str) -> str:
         return value.replace("postgresql://", "postgresql+psycopg://", 1)
     if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError("must begin with sqlite:/// or postgresql://")
+    if value in {"sqlite:///", "sqlite:///:memory:"}:  # each connection would have tables of its own
+        raise ValueError("must name a file: sqlite:///FILE")
     return value
 
 
@@ -75,7 +85,8 @@ def _has_address(value: str) -> bool:
     except UnicodeError:
         return False
     is_one_line = all(ord(sign) >= 32 for sign in value)
-    return is_one_line and address.count("@") == 1 and bool(local and domain) and local.isascii()
+    is_one_address = len(getaddresses([value])) == 1 and address.count("@") == 1
+    return is_one_line and is_one_address and bool(local and domain) and local.isascii()
 
 
 def one_line(max_characters: int) -> AfterValidator:
@@ -142,7 +153,7 @@ def split_keys(value: SecretStr) -> list[str]:
 def operator_tokens(value: SecretStr) -> SecretStr:
     """Names of operators, each with a token."""
     pairs = named_tokens(value)
-    are_usable = all(name.isprintable() and len(name) <= 40 and len(token) >= 24 for name, token in pairs)
+    are_usable = all(name.isprintable() and 0 < len(name) <= 40 and len(token) >= 24 for name, token in pairs)
     if not are_usable:
         raise ValueError("must be like minji:TOKEN, jun:TOKEN with tokens of at least 24 characters")
     names, tokens = [name for name, _ in pairs], [token for _, token in pairs]

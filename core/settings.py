@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     reply_to: Annotated[str, AfterValidator(values.plain_address)] = Field(
         default="", description="Where replies to mails go. Without it, to the From address."
     )
-    base_url: Annotated[str, AfterValidator(values.web_address)] = Field(
+    base_url: Annotated[str, AfterValidator(values.base_address)] = Field(
         default="http://127.0.0.1:8000",
         description="Where the links in mails lead: the address of the pages as visitors see it.",
     )
@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     uncertain: Literal["repeat", "hold"] = Field(
         default="repeat", description="Whether a mail is sent once more if nobody knows whether it arrived."
     )
-    operator: str = Field(
+    operator: Annotated[str, AfterValidator(values.plain_address)] = Field(
         default="", description="The address that gets the alarms. Without it, they are only in the log."
     )
     operator_language: TextLanguage = Field(

@@ -16,10 +16,8 @@ from delivery.rate_limit import MAX_INTERVAL_SECONDS, HourlyQuota
 from delivery.retry import Claim
 
 MIN_BATCH, MAX_BATCH = 20, 200  # deliveries claimed together
-MIN_BATCH_SECONDS, MAX_BATCH_SECONDS = (
-    1.0,
-    4.0,
-)  # that a batch should last, so that senders share the rest fairly
+# How long a batch lasts, so that senders share the rest fairly.
+MIN_BATCH_SECONDS, MAX_BATCH_SECONDS = 1.0, 4.0
 MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.1, 1.0  # between two looks at what other senders have claimed
 MAX_WAIT = timedelta(minutes=15)  # for other senders and throttled domains, with nothing else to send
 
@@ -42,7 +40,8 @@ class ClaimBuffer:
         self._repeat_uncertain, self._clock = repeat_uncertain, clock
         self._available: deque[Claim] = deque()
         self._claimed_ids: set[int] = set()
-        self._unanswered = 0  # commits of claims whose answers have not come; later: whose answers were lost
+        # Commits of claims that have no answer yet. One whose answer was lost stays counted: it may have claimed something.
+        self._unanswered_commits = 0
         self._refill_lock = asyncio.Lock()
         self._min_batch = self._batch = max(MIN_BATCH, 2 * connections)
         self._refilled_at: float | None = None
@@ -78,7 +77,7 @@ class ClaimBuffer:
         claims = await self._commits.transact(
             lambda session, lease, now: self._claim(session, lease, now, limit)
         )
-        self._unanswered -= 1
+        self._unanswered_commits -= 1
         self._available.extend(claims)
         self._claimed_ids.update(claim.id for claim in claims)
         await self._give_back_quota(limit - len(claims))
@@ -115,7 +114,7 @@ class ClaimBuffer:
 
         def put_back(session: Session, lease: Lease, _now: datetime) -> None:
             outbox.put_back(session, left, lease)
-            if self._unanswered:
+            if self._unanswered_commits:
                 self._put_back_lost_claims(session, lease)
 
         await self._commits.transact(put_back)
@@ -131,8 +130,8 @@ class ClaimBuffer:
         return queries.is_any_due(session, self._queues(session), now)
 
     def _claim(self, session: Session, lease: Lease, now: datetime, limit: int) -> list[Claim]:
-        has_lost_answers = self._unanswered > 0
-        self._unanswered += 1
+        has_lost_answers = self._unanswered_commits > 0
+        self._unanswered_commits += 1
         claims = self._claim_due(session, lease, now, limit)
         if not claims and has_lost_answers:
             self._put_back_lost_claims(session, lease)

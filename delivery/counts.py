@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.database import upsert
 from core.locks import advisory_lock
@@ -48,7 +48,7 @@ def count_settled(session: Session, now: datetime) -> int:
     until = _last_countable(session, since, now)
     if until <= since:
         return 0
-    day, slot = _planned_on(session), countable_slot()
+    day, slot = day_in_utc(session, Delivery.planned_at), countable_slot()
     key = (Delivery.edition_id, slot, Delivery.kind, Delivery.state, day)
     of_edition = (EditionRow.kind, EditionRow.language, EditionRow.frequency)
     rows = (
@@ -82,11 +82,11 @@ def _last_countable(session: Session, since: int, now: datetime) -> int:
     return last if first_open is None else first_open - 1
 
 
-def _planned_on(session: Session) -> ColumnElement[Any]:
-    """The day on which a delivery was planned, in UTC on both databases."""
+def day_in_utc(session: Session, moment: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """The day of a time, in UTC on both databases. SQLite gives it as a text, PostgreSQL as a date."""
     if session.get_bind().dialect.name == "postgresql":
-        return func.date(func.timezone("UTC", Delivery.planned_at))
-    return func.date(Delivery.planned_at)
+        return func.date(func.timezone("UTC", moment))
+    return func.date(moment)
 
 
 def month_of(day: date | str) -> date:
@@ -136,6 +136,17 @@ def _move_on(session: Session, until: int) -> None:
     session.flush()
 
 
+def uncount_missing_ids(session: Session) -> None:
+    """Let counting go on after the last delivery there is. SQLite gives the ids of later, deleted ones to new ones.
+
+    The caller holds the lock of counts.
+    """
+    last_id = session.scalar(select(func.max(Delivery.id))) or 0
+    session.execute(
+        update(CountedUntil).where(CountedUntil.delivery_id > last_id).values(delivery_id=last_id)
+    )
+
+
 def note_bounce(session: Session, delivery: Delivery) -> None:
     """Correct the counts of a delivery that is about to become failed, because its mail came back."""
     advisory_lock(session, "counts")
@@ -169,7 +180,7 @@ def count_by_month(session: Session) -> Counter[tuple[date, str]]:
     """How many deliveries were planned in each month that are in each state, those that were pruned included."""
     key = (MonthlyCount.month, MonthlyCount.state)
     kept = select(*key, func.sum(MonthlyCount.count)).where(MonthlyCount.subject == CountedSubject.MAIL)
-    day = _planned_on(session)
+    day = day_in_utc(session, Delivery.planned_at)
 
     def read(since: int) -> Counter[tuple[date, str]]:
         newer = select(day, Delivery.state, func.count()).where(Delivery.id > since)
@@ -201,7 +212,7 @@ def count_slots_by_state(session: Session, slots: Collection[str]) -> Counter[tu
             found[slot, state] += int(count)
         known = {slot for slot, _ in found}
         newer = and_(Delivery.slot.in_(known), Delivery.id > since)
-        # Of a slot without any count no delivery is counted, or it is a letter's or a welcome's, which has one delivery.
+        # A slot without any count has no counted delivery yet, or is that of one letter or welcome, whose rows are few.
         for condition in (newer, Delivery.slot.in_(set(slots) - known)):
             rows = select(Delivery.slot, Delivery.state, func.count()).where(condition)
             for slot, state, count in session.execute(rows.group_by(Delivery.slot, Delivery.state)):

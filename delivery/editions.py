@@ -62,6 +62,8 @@ def add_edition(session: Session, row: EditionRow) -> EditionRow:
 def editions_with(session: Session, numbers: Collection[int]) -> dict[int, set[int]]:
     """For each of the papers, the ids of the editions that bring it."""
     found: dict[int, set[int]] = {number: set() for number in numbers}
+    if not found:
+        return found
     for id_, papers in session.execute(select(EditionRow.id, EditionRow.papers)):
         for number in found.keys() & set(papers):
             found[number].add(id_)

@@ -1,15 +1,15 @@
 """What happens to deliveries outside sending: a server's log confirms them, they bounce, newer copies replace them,
 an operator calls them off, their subscriber is forgotten."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Row, Update, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from core.locks import advisory_lock
-from delivery.counts import counted_until, note_bounce
-from delivery.models import Delivery
+from delivery.counts import counted_until, note_bounce, uncount_missing_ids
+from delivery.models import Delivery, EditionRow
 from delivery.retry import MAX_REPLY_CHARACTERS
 from delivery.states import DeliveryKind, DeliveryState
 from subscribers.models import AccountEvent, Subscriber
@@ -77,20 +77,35 @@ def mark_bounced(session: Session, delivery_id: int, reason: str) -> None:
     session.flush()
 
 
-def supersede(session: Session, editions: Sequence[int], slot: str, now: datetime) -> None:
-    """Skip unattempted deliveries of these editions for subscribers who have a newer one in the slot."""
+def supersede(session: Session, copies: Mapping[int, Collection[int]], slot: str, now: datetime) -> None:
+    """Skip unattempted deliveries of older copies for subscribers who have all of their papers in the slot.
+
+    `copies` are the ids of their editions, each with its papers.
+    """
+    in_slot = select(Delivery.edition_id).where(Delivery.slot == slot)
+    editions = session.execute(
+        select(EditionRow.id, EditionRow.papers).where(EditionRow.id.in_(in_slot))
+    ).all()
+    for edition, papers in copies.items():
+        newer = [id_ for id_, brought in editions if set(papers) <= set(brought)]
+        session.execute(_supersede(edition, newer, slot, now).execution_options(synchronize_session=False))
+
+
+def _supersede(edition: int, newer_editions: Sequence[int], slot: str, now: datetime) -> Update:
     newer = aliased(Delivery)
-    has_newer = exists().where(newer.subscriber_id == Delivery.subscriber_id, newer.slot == slot)
+    has_newer = exists().where(
+        newer.subscriber_id == Delivery.subscriber_id,
+        newer.slot == slot,
+        newer.edition_id.in_(newer_editions),
+    )
     waiting = update(Delivery).where(
-        Delivery.edition_id.in_(editions),
+        Delivery.edition_id == edition,
         Delivery.state == DeliveryState.PLANNED,
         Delivery.slot != slot,
         has_newer,
     )
-    skipped = waiting.values(
-        state=DeliveryState.SKIPPED, reply=f"replaced in {slot}", due_at=None, settled_at=now
-    )
-    session.execute(skipped.execution_options(synchronize_session=False))
+    reply = f"replaced in {slot}"
+    return waiting.values(state=DeliveryState.SKIPPED, reply=reply, due_at=None, settled_at=now)
 
 
 def take_back(
@@ -142,7 +157,11 @@ def erase_forgotten_subscribers(session: Session) -> None:
     """Delete the emptied rows of forgotten subscribers to whom nothing is under way any more."""
     is_under_way = exists().where(Delivery.subscriber_id == Subscriber.id, Delivery.due_at.is_not(None))
     forgotten = select(Subscriber.id).where(Subscriber.status == SubscriberStatus.FORGOTTEN, ~is_under_way)
+    if session.scalar(forgotten.limit(1)) is None:
+        return
+    advisory_lock(session, "counts")  # upkeep counts nothing meanwhile
     for column in (Delivery.subscriber_id, AccountEvent.subscriber_id, Subscriber.id):
         session.execute(
             delete(column.class_).where(column.in_(forgotten)).execution_options(synchronize_session=False)
         )
+    uncount_missing_ids(session)

@@ -1,4 +1,4 @@
-"""The tables of what subscribers get: editions, deliveries and their counts, pauses between mails to a domain, resends, bounces, alarms."""
+"""The tables of what subscribers get and what comes back: editions, deliveries, counts, resends, bounces, alarms."""
 
 from datetime import date, datetime
 from typing import Any

@@ -46,9 +46,8 @@ def prune_deliveries(
     if last_id is None:
         return PrunedDeliveries(0, frozenset(), None)
     in_turn = and_(Delivery.id.between(after_id + 1, last_id), Delivery.planned_at < before)
-    if (
-        session.scalar(select(Delivery.id).where(in_turn).limit(1)) is None
-    ):  # they are in the order of their times
+    # Deliveries are in the order of their times. If none of these is old, no later one is.
+    if session.scalar(select(Delivery.id).where(in_turn).limit(1)) is None:
         return PrunedDeliveries(0, frozenset(), None)
     is_old = and_(in_turn, Delivery.edition_id.not_in(kept))
     editions = select(Delivery.edition_id).where(is_old).distinct()

@@ -39,10 +39,10 @@ def refusals_of_slot(session: Session, slot: str) -> Refusals:
         .join(Subscriber)
         .where(Delivery.slot == slot, or_(*(Delivery.state == state for state in NOT_ACCEPTED)))
     )
-    return Counter((state, _without_reader(reply, email)) for state, reply, email in session.execute(rows))
+    return Counter((state, _without_recipient(reply, email)) for state, reply, email in session.execute(rows))
 
 
-def _without_reader(reply: str, email: str) -> str:
+def _without_recipient(reply: str, email: str) -> str:
     """A reply without the recipient. Some servers repeat only the part of the address before the @."""
     local_part = re.escape(email.partition("@")[0])
     return re.sub(rf"(?<!\w){local_part}(?!\w)", "<address>", without_addresses(reply), flags=re.IGNORECASE)

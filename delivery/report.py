@@ -19,11 +19,14 @@ PLANNED_EARLIER = "planned earlier in this slot"
 class DigestReport:
     """The counts of one run. Every candidate is sent, deferred, failed, uncertain, skipped or planned.
 
-    Some stay `planned` when the run stopped, when another sender still has them, or when a fault of ours keeps
-    them. `waiting` says that some papers were not quiet yet, and `ready_until` how far papers were ready, in their
-    order of arrival. `warm_up` says how many mails wait for the warm-up of each provider: those of the slot, which are
-    `planned`, or those of all slots in a run of retries. `unrendered` has a line for each mail that could not be rendered, `feed` says why the feed could
-    not be read before.
+    - `planned` counts those that are left when the run stopped, that another sender still has, or that a fault of ours
+      keeps.
+    - `waiting` says that some papers were not quiet yet.
+    - `ready_until` says how far papers were ready, in their order of arrival.
+    - `warm_up` says how many of the planned mails wait for the warm-up of each provider. In a run of retries, these are
+      mails of all slots.
+    - `unrendered` has a line for each mail that could not be rendered.
+    - `feed` says why the feed could not be read before.
     """
 
     slot: str

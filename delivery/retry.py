@@ -10,7 +10,8 @@ from delivery.transport.base import FaultCategory, SendError
 from emails.kinds import MailKind
 from emails.message import Recipient
 
-# Upkeep runs every 15 minutes (prefect.yaml) and sends the mails that are due by then, so a shorter first back-off has no effect.
+# Upkeep runs every 15 minutes (prefect.yaml) and sends the mails that are due by then. A shorter first back-off would
+# have no effect.
 INITIAL_BACKOFF = timedelta(minutes=15)
 MAX_DOUBLINGS = 5  # 8 hours at most
 BACKOFF_JITTER = 0.05  # a little more or less, so that not all deferred mails become due together

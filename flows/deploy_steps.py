@@ -1,4 +1,4 @@
-"""What `prefect deploy` runs before it creates the deployments: the build steps that prefect.yaml and prefect.docker.yaml name."""
+"""The build steps in prefect.yaml and prefect.docker.yaml, which `prefect deploy` runs before it creates deployments."""
 
 import os
 

@@ -21,10 +21,8 @@ from core.errors import PaperboyError
 
 WORK_POOL = "paperboy"
 AUTOMATIONS = Path("automations.yaml")
-DEPLOYMENTS = {
-    "process": Path("prefect.yaml"),
-    "docker": Path("prefect.docker.yaml"),
-}  # by type of the work pool
+# By the type of the work pool.
+DEPLOYMENTS = {"process": Path("prefect.yaml"), "docker": Path("prefect.docker.yaml")}
 BLOCK_ID = "OPERATORS"  # stands for the id of the notification block
 
 
@@ -91,10 +89,8 @@ def _block_id(client: SyncPrefectClient, name: str) -> str:
 
 
 def _create_automation(client: SyncPrefectClient, automation: dict[str, Any], block: str) -> str:
-    name, notifies = (
-        automation["name"],
-        [action for action in automation["actions"] if BLOCK_ID in action.values()],
-    )
+    name = automation["name"]
+    notifies = [action for action in automation["actions"] if BLOCK_ID in action.values()]
     if notifies and not block:
         return f"automation {name}: left out, as it needs --notify BLOCK"
     for action in notifies:

@@ -145,9 +145,8 @@ def _welcome(
     )
     try:
         mail = mail_or_fault(unread, subscriber.cursor, spec, identity, rules.daily_papers)
-    except (
-        UnrenderedMailError
-    ):  # the digest run tells the operator, and the subscriber is welcome all the same
+    except UnrenderedMailError:
+        # The digest run tells the operator, and the subscriber is welcome all the same.
         mail = None
     if mail is None:
         plan_letter(session, subscriber, MailKind.WELCOME, identity, now)

@@ -27,8 +27,8 @@ LONGEST_MONTH = timedelta(days=31)  # so that nothing is kept for less than the 
 class MailingRules:
     """The settings that decide what is sent.
 
-    An issue must have been unchanged for the `quiet_period`. `daily_papers` is the minimum of a daily mail. Mails, bounces
-    and runs are kept for the `retention`.
+    An issue must have been unchanged for the `quiet_period`. `daily_papers` is the minimum of a daily mail. Mails,
+    bounces and runs are kept for the `retention`.
     """
 
     quiet_period: timedelta
@@ -41,7 +41,8 @@ class MailingRules:
 class IntakeRules:
     """The settings that decide what becomes an issue.
 
-    `identity` is that of the mails in which issues are rendered on trial. `authors` are the forum user names of those who may publish, in lower case; without any, those who have published.
+    `identity` is that of the mails in which issues are rendered on trial. `authors` are the forum user names, in lower
+    case, of those who may publish. Without any, those who have published may.
     """
 
     identity: MailIdentity

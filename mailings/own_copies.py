@@ -15,6 +15,7 @@ from mailings.resend.execute import enqueue
 from mailings.resend.plan import plan_resend
 from mailings.resend.request import ResendRequest
 from subscribers import accounts
+from subscribers.addresses import AccountError
 from subscribers.models import RequestPurpose, SignupRequest, Subscriber
 from subscribers.status import SubscriberStatus
 
@@ -63,7 +64,10 @@ def _take_request(sessions: Sessions) -> tuple[Subscriber | None, int | None] | 
         if request is None:
             return None
         session.delete(request)
-        return accounts.find(session, request.email), request.topic_id
+        subscriber = None
+        with suppress(AccountError):  # the form accepted an address that is refused by now
+            subscriber = accounts.find(session, request.email)
+        return subscriber, request.topic_id
 
 
 def _enqueue(

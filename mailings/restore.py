@@ -38,7 +38,8 @@ def reconcile(
 
     The log is that of a mail server (or any text) with the mails it accepted since the backup. A mail that it
     accepted and refused afterwards is a bounce. If it names every mail `complete_since` a time, mails that were planned
-    since then and are uncertain for good are sent again unless it names them. A log that names no mail of ours is no proof.
+    since then and are uncertain for good are sent again unless it names them. A log that names no mail of ours is no
+    proof.
     """
     message_id = re.compile(rf"\b[0-9a-f]{{32}}@{re.escape(domain)}\b")
     sent = read = named = 0

@@ -1,7 +1,7 @@
 """Retention: what was settled is counted, and what is older than the setting is pruned. Upkeep does some of it each time.
 
-What readers can do with old mails does not depend on the rows: links name a subscriber or an issue. Who has had a paper is read
-from deliveries, so they stay as long as that matters; see `issues.paper_rows.papers_that_may_arrive_again`.
+What readers can do with old mails does not depend on the rows: links name a subscriber or an issue. Who has had a paper
+is read from deliveries, so they stay as long as that matters; see `issues.paper_rows.papers_that_may_arrive_again`.
 """
 
 import time
@@ -104,8 +104,9 @@ def _prune_deliveries(turns: _Turns, sessions: Sessions, before: datetime, now: 
 
 def _prune_some(session: Session, *, before: datetime, now: datetime, after_id: int) -> PrunedDeliveries:
     """Prune some deliveries, and note of their papers that nobody can tell any more who has had them."""
-    for name in ("planning", "papers"):  # no digest asks meanwhile who has had a paper, and none is restored
-        advisory_lock(session, name)
+    # Meanwhile no paper is restored, and no digest asks who has had one. The order is that of an intake.
+    advisory_lock(session, "papers")
+    advisory_lock(session, "planning")
     kept = papers_that_may_arrive_again(session, partial(_first_cursor, session, before), now)
     done = prune_deliveries(session, before, kept, after_id)
     note_pruned(session, done.papers, now)

@@ -41,7 +41,7 @@ def faults_of(
 ) -> dict[int, str]:
     """Why issues (by topic id, with their address) cannot be rendered. Those that can be are not in the result.
 
-    The mails name the `identity`. Its keys are not needed, and the child does not get them.
+    The mails name the `identity`. Its keys and the settings are not needed, and the child does not get them.
     """
     faults: dict[int, str] = {}
     left = dict(issues)
@@ -67,12 +67,11 @@ def _run_child(
         json.dumps(common | {"topic": topic, "url": url, "issue": issue_to_json(content)})
         for topic, (url, content) in issues.items()
     ]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         child = subprocess.run(
             [sys.executable, "-m", "mailings.trial_rendering"],
             input="\n".join(lines).encode(),
-            env=environment,
+            env=_environment_of_child(),
             capture_output=True,
             timeout=MAX_SECONDS,
             check=False,
@@ -82,6 +81,14 @@ def _run_child(
         output, why = error.stdout or b"", f"that takes longer than {MAX_SECONDS} seconds"
     results = [json.loads(line) for line in output.splitlines() if line.startswith(b"{")]
     return {result["topic"]: result["fault"] for result in results}, why
+
+
+def _environment_of_child() -> dict[str, str]:
+    """The environment without settings, because they can hold passwords, and the child reads what anybody wrote."""
+    from core.settings import PREFIX  # noqa: PLC0415  loading it would delay the child
+
+    others = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    return others | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 # --- in the child -------------------------------------------------------------------

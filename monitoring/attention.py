@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from sqlalchemy import String, and_, case, exists, func, literal, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
-from core.run_log import RunRecord, last_finished, latest_runs
+from core.frequencies import Frequency
+from core.run_log import RunKind, RunRecord, last_finished, last_run, latest_runs
 from delivery.models import Delivery, EditionRow
 from delivery.report import balances
 from delivery.retry import MAX_ATTEMPTS
@@ -23,6 +24,7 @@ from subscribers.status import SubscriberStatus
 EVER = timedelta(days=36_500)
 LOST_MAIL_WINDOW = timedelta(days=8)  # a week's digest, and a day more
 MAX_OVERDUE = timedelta(hours=1)
+MAX_RUN_AGE = timedelta(days=1)  # of a digest that is not the last one
 _LOST_GROUPS = ("uncertain", "failed", "expired")  # groups of `paperboy resend`
 
 
@@ -74,20 +76,28 @@ def attention_items(session: Session, now: datetime, bounce_alarm: int) -> list[
         )
         for note in complaint_notes(session, now)
     ]
-    return [*_runs(session), *_missing_runs(session, now), *from_alarms, *notes, *_mails(session, now)]
+    return [*_runs(session, now), *_missing_runs(session, now), *from_alarms, *notes, *_mails(session, now)]
 
 
-def _runs(session: Session) -> list[AttentionItem]:
-    """The last run of each kind, if it did not end well."""
+def _runs(session: Session, now: datetime) -> list[AttentionItem]:
+    """The last runs that did not end well."""
     return [
         AttentionItem(
             f"{fault} (mails left: {run.result.get('planned', 0)})",
             "correct it: the next run sends them",
             (Button("Show its mails", f"mails?{urlencode({'slot': run.slot})}"),) if run.slot else (),
         )
-        for run in latest_runs(session, 1)
+        for run in _last_runs(session, now)
         for fault in _faults_of(run)
     ]
+
+
+def _last_runs(session: Session, now: datetime) -> list[RunRecord]:
+    """The last run of each kind. On a Monday morning, that is also the weekly digest beside the daily one."""
+    digests = (last_run(session, RunKind.DIGEST, frequency) for frequency in Frequency)
+    of_today = (run for run in digests if run and now - run.finished_at <= MAX_RUN_AGE)
+    runs = {run.id: run for run in (*latest_runs(session, 1), *of_today)}
+    return [runs[id_] for id_ in sorted(runs, reverse=True)]
 
 
 def _faults_of(run: RunRecord) -> list[str]:

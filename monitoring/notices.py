@@ -53,7 +53,8 @@ def send_alarms(
 ) -> None:
     """Log each alarm, and mail the operator (if there is an address) those that were not sent today.
 
-    An alarm that the mail server does not accept counts as not sent, so the next call tries again.
+    An alarm that the mail server does not accept, or that cannot be written, counts as not sent, so the next call tries
+    again.
     """
     for alarm in alarms:
         facts = {"cause": alarm.cause}
@@ -61,9 +62,10 @@ def send_alarms(
         if operator.address and _record_sent(context.database.sessions, alarm, local_now):
             try:
                 send_notice(context.transport, context.identity, operator, alarm.notice, local_now)
-            except SendError as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, the other alarms are sent
                 _forget_sent(context.database.sessions, alarm, local_now)
-                logger.warning("the operator could not be told: %s", error.anonymous, extra=facts)
+                why = error.anonymous if isinstance(error, SendError) else type(error).__name__
+                logger.warning("the operator could not be told: %s", why, extra=facts)
 
 
 def send_notice(

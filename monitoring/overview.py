@@ -99,9 +99,8 @@ def _last_slots(
     if run is None or run.slot is None:
         return []
     regular = regular_part(run.slot)
-    is_late = Delivery.slot.between(
-        f"{regular}:", f"{regular};"
-    )  # the semicolon is the character after the colon
+    # The semicolon is the character after the colon.
+    is_late = Delivery.slot.between(f"{regular}:", f"{regular};")
     late = session.scalars(select(Delivery.slot).where(is_late).distinct().order_by(Delivery.slot))
     return [_summary(session, slot, now, warm_up) for slot in (regular, *late)]
 

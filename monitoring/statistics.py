@@ -13,7 +13,7 @@ from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
 from core.run_log import RunKind, RunRecord
-from delivery.counts import count_by_month, count_slots_by_state
+from delivery.counts import count_by_month, count_slots_by_state, day_in_utc
 from delivery.models import BounceMail, Delivery
 from delivery.states import DeliveryState
 from subscribers.models import Subscriber
@@ -80,7 +80,7 @@ def _count_by_day(
     moment: InstrumentedAttribute[datetime | None],
     column: InstrumentedAttribute[Any],
 ) -> Counter[tuple[date, str]]:
-    day = func.date(moment)
+    day = day_in_utc(session, moment)
     rows = select(day, column, func.count()).where(Subscriber.confirmed_at.is_not(None), moment.is_not(None))
     found: Counter[tuple[date, str]] = Counter()
     for when, name, number in session.execute(rows.group_by(day, column)):

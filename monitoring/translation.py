@@ -16,12 +16,8 @@ from core.languages import TextLanguage
 
 LIST_SEPARATORS = {"; ": "; ", ", no ": ", "}  # between the reasons in one sentence, in English and in Korean
 CODE = "`"  # before and after a command, whose words are not translated
-
-
-FINDING_TABLES = {
-    "doctor",
-    "probe",
-}  # whose sentences are so general that they would match the words of a server
+# Their sentences are so general that they would match the words of a server.
+FINDING_TABLES = {"doctor", "probe"}
 
 
 def translate(language: TextLanguage, text: str, /, **values: object) -> str:

@@ -52,6 +52,8 @@ def sign_up(
 ) -> Subscriber:
     """A pending subscriber with the address. A known one keeps their row and, if subscribed, their status.
 
+    Whoever left long ago and comes back, in whatever way, gets the latest issue first.
+
     Raises:
         AccountError: the address cannot be used.
     """
@@ -59,6 +61,8 @@ def sign_up(
     known = find(session, address)
     if known and known.status in SUBSCRIBED:
         return known
+    if known:
+        catch_up(session, known, now)  # now, because the day on which they left is forgotten below
     subscriber = known or Subscriber(email=email, cursor=0, handle=secrets.token_hex(8))
     subscriber.name = clean_line(name, MAX_NAME_LENGTH)
     subscriber.language, subscriber.frequency, subscriber.detail = language, frequency, detail
@@ -75,7 +79,8 @@ def confirm(
     """Make a pending subscriber active. Their first digest brings the latest issue and what follows.
 
     A subscriber who had left and came back continues where they stopped if that is later, so that no paper
-    comes twice. If the address had bounced, its suppression is lifted. `wording` names the version of the text that they agreed to.
+    comes twice. If the address had bounced, its suppression is lifted. `wording` names the version of the text that
+    they agreed to.
 
     Raises:
         AccountError: there is no open sign-up, or the address is suppressed for another reason than a bounce.

@@ -17,9 +17,11 @@ from subscribers.status import SubscriberStatus
 class Subscriber(Base):
     """A person who asked for mails.
 
-    `cursor` is the number of the last paper planned for them: papers above it are unread. `handle` is a random
-    name that their links carry instead of anything readable. A new handle ends all links sent before, but for those to unsubscribe.
-    `new_email` is an address that they asked for and have not confirmed yet.
+    - `cursor` is the place, in the papers' order of arrival, of the last paper planned for them. Papers after it are
+      unread.
+    - `handle` is a random name that their links carry instead of anything readable. A new handle ends all links sent
+      before, but for those to unsubscribe.
+    - `new_email` is an address that they asked for and have not confirmed yet.
     """
 
     __tablename__ = "subscribers"

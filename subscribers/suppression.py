@@ -16,11 +16,8 @@ COMPLAINT = "complaint"  # the reason if the owner of the address reported our m
 MAX_REASON_LENGTH = 300
 BOUNCED, LIFTED = "bounced", "suppression lifted"  # account events
 RETURNED = "returned"  # what the reason of a bounce begins with
-FIRST_PAUSE, PAUSE_FACTOR, MAX_PAUSE = (
-    timedelta(days=1),
-    4,
-    timedelta(days=90),
-)  # between a bounce and a confirmation
+# How long after a bounce the address may confirm again. Each further bounce lets it wait longer.
+FIRST_WAIT, WAIT_FACTOR, MAX_WAIT = timedelta(days=1), 4, timedelta(days=90)
 _OPEN_STATUSES = (SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED, SubscriberStatus.PENDING)
 
 
@@ -89,7 +86,7 @@ def has_bounced(session: Session, address: str) -> bool:
 def may_confirm(session: Session, address: str, now: datetime) -> bool:
     """Whether a sign-up of the address may be answered by a mail that asks to confirm it.
 
-    An address that bounced may try again after a pause, which grows with each bounce: the confirmation is the test.
+    An address that bounced may try again after a while, which grows with each bounce: the confirmation is the test.
     Whoever complained, or was suppressed by an operator, cannot be asked.
     """
     suppression = suppression_of(session, address)
@@ -100,9 +97,9 @@ def may_confirm(session: Session, address: str, now: datetime) -> bool:
     subscriber = _subscriber_at(session, address)
     bounces = [event.at for event in subscriber.events if event.what == BOUNCED] if subscriber else []
     last: datetime = max(bounces, default=suppression.created_at)
-    times_before = min(max(len(bounces) - 1, 0), 5)  # more would exceed MAX_PAUSE
-    pause: timedelta = min(FIRST_PAUSE * PAUSE_FACTOR**times_before, MAX_PAUSE)
-    return last + pause <= now
+    times_before = min(max(len(bounces) - 1, 0), 5)  # more would exceed MAX_WAIT
+    wait: timedelta = min(FIRST_WAIT * WAIT_FACTOR**times_before, MAX_WAIT)
+    return last + wait <= now
 
 
 def is_suppressed(session: Session, address: str) -> bool:

@@ -15,6 +15,7 @@ CHECKS = {  # what the functions of core.setting_values take
     "database_url": "URL",
     "web_address": "web address",
     "plain_address": "mail address",
+    "base_address": "web address without ? and #",
     "sender_address": "mail address, perhaps with a name",
     "checked": "one line",
     "timezone_name": "time zone",

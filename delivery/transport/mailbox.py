@@ -50,7 +50,7 @@ class StoredMail:
 
 def read(folder: Path) -> list[StoredMail]:
     """All mails of the mailbox, the newest last."""
-    return [read_one(folder, key) for key in keys(folder)]
+    return [_stored_mail(key, path) for key, path in sorted(_paths(folder).items())]
 
 
 def keys(folder: Path) -> list[str]:
@@ -64,7 +64,10 @@ def read_one(folder: Path, key: str) -> StoredMail:
     Raises:
         KeyError: the mailbox has none.
     """
-    path = _paths(folder)[key]
+    return _stored_mail(key, _paths(folder)[key])
+
+
+def _stored_mail(key: str, path: Path) -> StoredMail:
     content = path.read_bytes()
     message = message_from_bytes(content, policy=modern_policy)
     return StoredMail(

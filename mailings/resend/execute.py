@@ -92,9 +92,8 @@ def _store_request(session: Session, plan: ResendPlan, asked_by: str, now: datet
 def _plan_edition(sessions: Sessions, edition: ResendEdition, slot: str, domain: str, now: datetime) -> None:
     """Plan the copies of one edition in bounded transactions."""
     row = edition.row
-    if (
-        row.id is None
-    ):  # stored even if an older edition reads the same, because its age says which text it has
+    # It is stored even if an older edition reads the same, because its age says which text it has.
+    if row.id is None:
         with sessions.begin() as session:
             session.add(row)
     planned = 0

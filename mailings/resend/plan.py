@@ -46,10 +46,13 @@ from subscribers.status import SubscriberStatus
 
 @dataclass(frozen=True, eq=False)
 class ResendEdition:
-    """One edition and those who get it: a condition on subscribers, and the Message-ID that their copy replies to."""
+    """One edition and who gets it: `size` counts them, `who` is the condition on a subscriber.
+
+    `in_reply_to` is the Message-ID that a subscriber's copy replies to.
+    """
 
     row: EditionRow
-    readers: int
+    size: int
     who: ColumnElement[bool]
     in_reply_to: ColumnElement[str]
 
@@ -59,12 +62,13 @@ class ResendPlan:
     """What a request would do.
 
     `terms` is what was asked for, without any address. `earlier` is the same request made before, of which
-    `waiting` copies have not been sent. `old_copies` are editions of copies whose text was corrected since.
+    `waiting` copies have not been sent. `old_copies` are editions of copies whose text was corrected
+    since, each with its papers.
     """
 
     what: str
     terms: dict[str, Any]
-    old_copies: tuple[int, ...]
+    old_copies: dict[int, set[int]]
     editions: tuple[ResendEdition, ...]
     eligible: Eligibility
     earlier: Resend | None
@@ -73,7 +77,7 @@ class ResendPlan:
     @property
     def copies(self) -> int:
         """How many copies it adds."""
-        return sum(edition.readers for edition in self.editions)
+        return sum(edition.size for edition in self.editions)
 
     @property
     def is_empty(self) -> bool:
@@ -113,7 +117,7 @@ def edition_entry(edition: ResendEdition) -> dict[str, Any]:
         "detail": row.detail,
         "subject": row.subject,
         "papers": len(row.papers),
-        "readers": edition.readers,
+        "readers": edition.size,
         "bytes": len(row.html.encode()),
         "fill": round(size_of(row.html).larger / MAX_HTML_BYTES, 3),
     }
@@ -175,7 +179,7 @@ def _plan_issue(
             row=edition_of_groups(
                 session, issue, groups_in(papers, part.mask), _spec_of(issue, part, request), identity, now
             ),
-            readers=part.size,
+            size=part.size,
             who=and_(who, may_get, _chose(part), mask == part.mask),
             in_reply_to=eligibility.first_outdated_mail(groups_in(papers, part.mask))
             if request.is_correction
@@ -218,11 +222,13 @@ def _terms(
     }
 
 
-def _old_copies(session: Session, issue: Issue, papers: Sequence[PaperGroup]) -> tuple[int, ...]:
+def _old_copies(session: Session, issue: Issue, papers: Sequence[PaperGroup]) -> dict[int, set[int]]:
     outdated = frozenset[int]().union(*(group.outdated for group in papers))
     slot = resend_edition_slot(issue.topic_id)
-    copies = select(EditionRow.id).where(EditionRow.slot == slot, EditionRow.id.in_(outdated))
-    return tuple(session.scalars(copies))
+    copies = select(EditionRow.id, EditionRow.papers).where(
+        EditionRow.slot == slot, EditionRow.id.in_(outdated)
+    )
+    return {id_: set(papers) for id_, papers in session.execute(copies)}
 
 
 def _active_subscriber(session: Session, address: str) -> Subscriber:
@@ -278,7 +284,7 @@ def _plan_delivery(session: Session, request: ResendRequest, delivery_id: int) -
     )
     editions = (ResendEdition(delivery.edition, readers, who, literal("")),) if readers else ()
     what = f"delivery {delivery_id}: {delivery.edition.subject}"
-    return ResendPlan(what, terms, (), editions, eligible, earlier, _waiting(session, earlier))
+    return ResendPlan(what, terms, {}, editions, eligible, earlier, _waiting(session, earlier))
 
 
 def _has_copy(earlier: Resend | None) -> ColumnElement[bool]:

@@ -86,6 +86,7 @@ def test_a_resend_names_the_operator_who_approved_it(shared_site: Site) -> None:
     ("value", "complaint"),
     [
         ("minji", "must be like minji:TOKEN"),
+        (f":{MINJI}", "must be like minji:TOKEN"),
         ("minji:short", "at least 24 characters"),
         (f"minji:{MINJI}, minji:{JUN}", "another name and token for everyone"),
         (f"minji:{MINJI}, jun:{MINJI}", "another name and token for everyone"),

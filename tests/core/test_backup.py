@@ -85,6 +85,19 @@ def test_a_backup_during_a_digest_is_of_one_moment_and_stops_nobody(
     copy.engine.dispose()
 
 
+@pytest.mark.parametrize("url", ["user:swordfish@h/paperboy", "h/paperboy?user=user&password=swordfish"])
+def test_the_password_is_not_in_the_list_of_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    program = tmp_path / "pg_dump"
+    program.write_text('#!/bin/sh\necho "PGPASSWORD has ${#PGPASSWORD} letters" "$@" >&2\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(DatabaseError, match="PGPASSWORD has 9 letters --format") as error:
+        back_up(open_engine(f"postgresql+psycopg://{url}"), tmp_path / "backup.dump", MORNING)
+    assert "swordfish" not in str(error.value)
+
+
 def test_without_pg_dump_the_error_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

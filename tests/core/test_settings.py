@@ -54,12 +54,37 @@ def test_every_default_is_a_valid_setting() -> None:
         ("POSTAL_ADDRESS", "Seoul\r\nKorea", "must be one line of at most 200 characters"),
         ("CONTACT", "nobody", "must be an address like editors@example.org"),
         ("CONTACT", "Editors <editors@example.org>", "must be an address like editors@example.org"),
+        ("OPERATOR", "Minji <minji@example.org>", "must be an address like editors@example.org"),
         ("REPLY_TO", "a@b@example.org", "must be an address like editors@example.org"),
         ("REPLY_TO", "편집부@example.org", "must be an address like editors@example.org"),
         ("SENDER", "news@", "must be an address like Paperboy <news@example.org>"),
+        ("SENDER", "A <a@b.org>, B <c@d.org>", "must be an address like Paperboy <news@example.org>"),
     ],
 )
 def test_a_name_or_an_address_that_no_mail_can_bear_is_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
+) -> None:
+    monkeypatch.setenv(f"PAPERBOY_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value).splitlines() == [f"PAPERBOY_{name}: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("BASE_URL", "https://papers.example.org/?from=mail", "must be an address without ? and #"),
+        ("BASE_URL", "https://papers.example.org#top", "must be an address without ? and #"),
+        (
+            "BASE_URL",
+            "https://papers example.org",
+            "must be an address in ASCII that begins with http:// or https://",
+        ),
+        ("DATABASE_URL", "sqlite:///", "must name a file: sqlite:///FILE"),
+        ("DATABASE_URL", "sqlite:///:memory:", "must name a file: sqlite:///FILE"),
+    ],
+)
+def test_an_address_that_pages_or_commands_cannot_use_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
 ) -> None:
     monkeypatch.setenv(f"PAPERBOY_{name}", value)

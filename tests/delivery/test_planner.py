@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from core.database import Database
-from delivery.editions import add_edition
+from delivery.editions import add_edition, editions_with
 from delivery.models import Delivery
 from tests.support.factories import add_subscriber
 from tests.support.outbox import deliveries, edition_row, plan_edition, plan_mails
@@ -61,6 +61,17 @@ def test_editions_that_read_the_same_are_stored_once(database: Database) -> None
         others[3].nonce = "f" * len(first.nonce)
         stored = {add_edition(session, other).id for other in others} | {first.id}
         assert len(stored) == 5
+
+
+def test_no_edition_is_read_to_find_those_that_bring_none_of_the_papers(sqlite_database: Database) -> None:
+    statements: list[str] = []
+    with sqlite_database.sessions.begin() as session:
+        session.connection()
+        event.listen(
+            sqlite_database.engine, "before_cursor_execute", lambda _c, _u, sql, *_: statements.append(sql)
+        )
+        assert editions_with(session, ()) == {}
+    assert statements == []
 
 
 def test_no_statement_of_a_batch_reads_all_deliveries_in_sqlite(sqlite_database: Database) -> None:

@@ -17,7 +17,7 @@ from mailings.resend.execute import execute
 from mailings.resend.request import ResendGroup, ResendRequest
 from subscribers.accounts import find
 from tests.support.account_actions import subscribe
-from tests.support.factories import NOW, sending_context_at
+from tests.support.factories import NOW, add_subscriber, sending_context_at
 from tests.support.resends import (
     CORRECTION,
     HOLD_UNCERTAIN,
@@ -238,3 +238,19 @@ def test_a_waiting_copy_with_the_old_text_is_superseded_by_one_with_the_new_text
     with sending_context_at(issue, server, LATER + timedelta(hours=2)) as context:
         assert send_retries(context, rules=HOLD_UNCERTAIN).sent == 0
     assert len(server.messages) == 1
+
+
+def test_a_correction_of_one_paper_does_not_take_the_place_of_a_waiting_copy_with_others(
+    issue: Database, server: ScriptedServer
+) -> None:
+    with issue.sessions.begin() as session:
+        add_subscriber(session, "missed@a.example").cursor = 4
+    with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
+        assert resend(issue, refusing, replace(ISSUE, groups=(ResendGroup.MISSED,))).planned == 1
+    correct_paper(issue, 2, LATER + timedelta(minutes=1))
+    everyone = replace(ISSUE, is_correction=True, groups=(ResendGroup.EVERYONE,))
+    assert resend(issue, server, everyone, LATER + timedelta(hours=1)).sent == 1
+    with sending_context_at(issue, server, LATER + timedelta(hours=2)) as context:
+        send_retries(context, rules=HOLD_UNCERTAIN)
+    brought = [number for _, mail in mails_by_recipient(server) for number in papers_of(mail)]
+    assert set(brought) == {1, 2, 3, 4}

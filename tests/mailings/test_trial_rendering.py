@@ -1,8 +1,10 @@
 """An issue is rendered on trial in a child process before it comes into force."""
 
 import shutil
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,6 +42,21 @@ def test_an_issue_that_cannot_be_rendered_is_named_and_the_others_are_not() -> N
     what, _, why = found[1].partition(": ")
     assert what == "it cannot be rendered as a mail"
     assert why not in {"", "None"}
+
+
+def test_the_child_gets_no_setting_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings can hold passwords, and the child reads what anybody wrote."""
+    monkeypatch.setenv("PAPERBOY_SMTP_URL", "smtp://user:secret@mail.example")
+    given: list[dict[str, str]] = []
+
+    def run(*_: object, env: dict[str, str], **__: object) -> SimpleNamespace:
+        given.append(env)
+        return SimpleNamespace(stdout=b"")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    faults(only=issue_of(1))
+    assert [name for name in given[0] if name.startswith("PAPERBOY_")] == []
+    assert "PATH" in given[0]
 
 
 def test_a_child_that_takes_too_long_costs_only_the_issue_it_was_at(monkeypatch: pytest.MonkeyPatch) -> None:

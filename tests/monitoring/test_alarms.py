@@ -13,7 +13,9 @@ from core.database import Database
 from core.languages import TextLanguage
 from delivery.models import BounceMail, Delivery
 from delivery.states import DeliveryState
+from emails.letters import OperatorNotice
 from issues import store
+from monitoring import notices
 from monitoring.alarms import MIN_BOUNCES, failed_run_alarm, issue_alarms, mail_alarms
 from monitoring.attention import attention_items
 from monitoring.notices import Alarm, OperatorContact, send_alarms
@@ -81,6 +83,26 @@ def test_a_notice_that_the_server_refuses_is_logged_and_sent_again(
         assert len(server.messages) == 1
     assert "the operator could not be told" in caplog.text
     assert OPERATOR not in caplog.text
+
+
+def test_a_notice_that_cannot_be_written_keeps_no_other_from_the_operator_and_is_tried_again(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = failed_run_alarm("ingest", "the feed is gone")
+    with ScriptedServer() as server:
+        with monkeypatch.context() as broken:
+            broken.setattr(notices, "translated", lambda notice, _language: _unless_stopped(notice))
+            raise_alarms(sqlite_database, server, STOPPED, other)
+        assert subjects(server) == ["Paperboy needs you: a run of ingest failed"]
+        raise_alarms(sqlite_database, server, STOPPED, other)
+        assert subjects(server)[1:] == ["Paperboy needs you: a run of digest failed"]
+    assert "the operator could not be told: KeyError" in caplog.text
+
+
+def _unless_stopped(notice: OperatorNotice) -> OperatorNotice:
+    if notice == STOPPED.notice:
+        raise KeyError("slot")
+    return notice
 
 
 def test_without_an_operator_an_alarm_is_only_logged(

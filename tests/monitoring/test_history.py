@@ -142,6 +142,17 @@ def test_the_failed_mails_of_each_issue_have_a_button_that_names_its_week(sqlite
     ]
 
 
+def test_a_weekly_digest_that_stopped_is_seen_beside_the_daily_one_of_that_morning(sent: Database) -> None:
+    stopped = DigestReport("weekly:2025-W32", candidates=5, planned=5, stopped="login refused")
+    daily = DigestReport("daily:2025-08-04")
+    with sent.sessions.begin() as session:
+        record_run(session, RunKind.DIGEST, stopped.as_json(), NOW, slot=stopped.slot)
+        record_run(session, RunKind.DIGEST, daily.as_json(), NOW, slot=daily.slot)
+    fault = "weekly:2025-W32 stopped: login refused (mails left: 5)"
+    assert [line for line in attention_lines(sent) if "stopped" in line] == [fault]
+    assert [line for line in attention_lines(sent, 2 * DAY) if "stopped" in line] == []
+
+
 def test_runs_that_stopped_or_do_not_balance_come_first(sent: Database) -> None:
     stopped = DigestReport("daily:2025-08-05", candidates=5, planned=5, stopped="login refused")
     unbalanced = DigestReport("retries", candidates=2, sent=1)

@@ -7,7 +7,7 @@ import pytest
 from core.database import Database
 from core.frequencies import Frequency
 from core.languages import Language
-from subscribers.accounts import pause, sign_up, undo_unsubscribe, unsubscribe
+from subscribers.accounts import expire, pause, sign_up, undo_unsubscribe, unsubscribe
 from subscribers.addresses import AccountError
 from subscribers.status import SubscriberStatus
 from subscribers.suppression import suppress
@@ -44,6 +44,22 @@ def test_a_subscriber_who_returns_after_a_month_begins_with_the_latest_issue(
             add_issue(session, issue, topic_id=week + 1)
         undo_unsubscribe(session, subscriber, NOW + away)
         assert (subscriber.status, subscriber.cursor) == ("active", cursor)
+
+
+def test_a_sign_up_that_nobody_confirmed_does_not_bring_back_a_year_of_papers(database: Database) -> None:
+    """Anybody can sign an address up, so the day on which its owner left must not be forgotten for it."""
+    with database.sessions.begin() as session:
+        subscriber = add_subscriber(session)
+        subscriber.cursor = 1
+        unsubscribe(subscriber, NOW)
+        for week in range(3):
+            issue = issue_of(4, start=date(2025, 8, 4) + timedelta(weeks=week))
+            add_issue(session, issue, topic_id=week + 1)
+        later = NOW + timedelta(days=365)
+        sign_up(session, subscriber.email, language=Language.KO, frequency=Frequency.WEEKLY, now=later)
+        expire(session, subscriber, later + timedelta(days=3))
+        undo_unsubscribe(session, subscriber, later + timedelta(days=4))
+        assert (subscriber.status, subscriber.cursor) == ("active", 8)
 
 
 def test_a_subscriber_who_left_during_a_pause_returns_paused(database: Database) -> None:

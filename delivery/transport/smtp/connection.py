@@ -154,9 +154,8 @@ class SmtpConnection:
         """
         try:
             return await self._send(message, following)
-        except (
-            asyncio.CancelledError
-        ):  # in the middle of a dialogue, the server would misunderstand what follows
+        except asyncio.CancelledError:
+            # In the middle of a dialogue, the server would misunderstand what follows.
             self.abort()
             raise
 

@@ -194,9 +194,8 @@ class SmtpProtocol(asyncio.Protocol):
             self._take_line(line.rstrip())
         if len(self._received) > MAX_REPLY_LINE_BYTES:
             self.abort("the server sent a line that does not end")
-        if (
-            self._tls and self._tls.fault
-        ):  # after close_notify the server may still listen, but nothing more is sent
+        # After close_notify the server may still listen, but nothing more is sent.
+        if self._tls and self._tls.fault:
             self.abort(one_line(self._tls.fault))
         if len(self.replies) >= self._wanted:
             self._wake()
