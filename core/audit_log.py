@@ -53,7 +53,13 @@ def record_action(
     session.add(OperatorAction(at=now, operator=operator, action=action, target=target, detail=kept))
 
 
-def latest_actions(session: Session, count: int, target: str = "") -> Sequence[OperatorAction]:
-    """The last actions, the newest first; with a `target` only what was done to it."""
+def latest_actions(
+    session: Session, count: int, target: str = "", *, since: datetime | None = None
+) -> Sequence[OperatorAction]:
+    """The last actions, the newest first; with a `target` only what was done to it, `since` a time if one is given."""
     rows = select(OperatorAction).order_by(OperatorAction.id.desc()).limit(count)
-    return session.scalars(rows.where(OperatorAction.target == target) if target else rows).all()
+    if target:
+        rows = rows.where(OperatorAction.target == target)
+    if since:
+        rows = rows.where(OperatorAction.at >= since)
+    return session.scalars(rows).all()

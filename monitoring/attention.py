@@ -24,6 +24,7 @@ from subscribers.status import SubscriberStatus
 EVER = timedelta(days=36_500)
 LOST_MAIL_WINDOW = timedelta(days=8)  # a week's digest, and a day more
 MAX_OVERDUE = timedelta(hours=1)
+MAX_TIME_BETWEEN_WEEKLY_DIGESTS = timedelta(days=7, hours=2)
 MAX_RUN_AGE = timedelta(days=1)  # of a digest that is not the last one
 _LOST_GROUPS = ("uncertain", "failed", "expired")  # groups of `paperboy resend`
 
@@ -111,14 +112,17 @@ def _faults_of(run: RunRecord) -> list[str]:
 
 
 def _missing_runs(session: Session, now: datetime) -> list[AttentionItem]:
-    """The kinds of which a run has been missing for too long, once there has been one."""
+    """The runs that have been missing for too long, once there has been one: of a kind, and weekly digests."""
+    last = [(str(kind), when, kind.max_time_between_runs) for kind, when in last_finished(session).items()]
+    if weekly := last_run(session, RunKind.DIGEST, Frequency.WEEKLY):
+        last.append(("weekly digest", weekly.finished_at, MAX_TIME_BETWEEN_WEEKLY_DIGESTS))
     return [
         AttentionItem(
-            f"no {kind} has run for {(now - finished) // timedelta(hours=1)} hours",
+            f"no {name} has run for {(now - finished) // timedelta(hours=1)} hours",
             "is a worker running? `paperboy doctor`",
         )
-        for kind, finished in sorted(last_finished(session).items())
-        if kind.max_time_between_runs and now - finished > kind.max_time_between_runs
+        for name, finished, max_time in sorted(last)
+        if max_time and now - finished > max_time
     ]
 
 

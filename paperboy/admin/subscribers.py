@@ -1,5 +1,6 @@
 """Subscribers: a list to search, and a page for each with everything that is known and what comes next."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -8,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
-from core.audit_log import latest_actions
+from core.audit_log import OperatorAction, latest_actions
 from core.database import read_only
 from core.details import Detail
 from core.frequencies import Frequency
@@ -97,11 +98,17 @@ def show_subscriber(
             outlook=sentence,
             outlook_values=values,
             history=history_of_subscriber(session, subscriber),
-            actions=latest_actions(session, SHOWN_ACTIONS, target_of(subscriber)),
+            actions=_actions_on(session, subscriber),
             choices={name: choices for name, choices in _filters().items() if name != "status"},
             name_length=MAX_NAME_LENGTH,
             today=context.local_now.date(),
         )
+
+
+def _actions_on(session: Session, subscriber: Subscriber) -> Sequence[OperatorAction]:
+    """What operators did to a subscriber. SQLite may have given them the id of somebody who was forgotten before."""
+    since = min((event.at for event in subscriber.events), default=subscriber.created_at)
+    return latest_actions(session, SHOWN_ACTIONS, target_of(subscriber), since=since)
 
 
 def subscriber_with(session: Session, subscriber_id: int) -> Subscriber:

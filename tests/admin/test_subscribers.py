@@ -1,6 +1,6 @@
 """The list of subscribers, and what an operator sees and changes on the page of one."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -8,6 +8,7 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from core.audit_log import OperatorAction
+from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
 from subscribers.suppression import suppress
 from tests.admin.operator_client import proof_of_session, sign_in, visible_text
@@ -100,6 +101,17 @@ def test_an_operator_changes_pauses_resumes_and_ends_a_subscription_and_all_is_r
     assert not any(address in repr(row.detail) for row in rows), "the log has no addresses"
     assert [event["from"] for event in signed_in.events(address)[2:]] == ["an operator"] * 4
     assert "operator ended" in page_of(signed_in, address)
+
+
+def test_a_new_subscriber_with_the_id_of_a_forgotten_one_has_no_history(signed_in: Site) -> None:
+    address = "ko@example.com"
+    assert act(signed_in, address, "pause").status_code == 303
+    assert "operator paused" in page_of(signed_in, address)
+    with signed_in.database.sessions.begin() as session:
+        subscriber = session.get_one(Subscriber, signed_in.subscriber(address).id)
+        for event in subscriber.events:  # as if they had joined after that
+            event.at = datetime.now(UTC) + timedelta(days=1)
+    assert "operator paused" not in page_of(signed_in, address)
 
 
 def test_a_suppression_is_lifted_by_its_button(signed_in: Site) -> None:

@@ -153,6 +153,15 @@ def test_a_weekly_digest_that_stopped_is_seen_beside_the_daily_one_of_that_morni
     assert [line for line in attention_lines(sent, 2 * DAY) if "stopped" in line] == []
 
 
+def test_a_missing_weekly_digest_is_seen_though_the_daily_one_runs(sent: Database) -> None:
+    later = NOW + timedelta(days=8)
+    with sent.sessions.begin() as session:
+        for slot, when in (("weekly:2025-W32", NOW), ("daily:2025-08-12", later)):
+            record_run(session, RunKind.DIGEST, DigestReport(slot).as_json(), when, slot=slot)
+    assert "no weekly digest has run for 192 hours" in attention_lines(sent, timedelta(days=8))
+    assert "no digest has run for 192 hours" not in attention_lines(sent, timedelta(days=8))
+
+
 def test_runs_that_stopped_or_do_not_balance_come_first(sent: Database) -> None:
     stopped = DigestReport("daily:2025-08-05", candidates=5, planned=5, stopped="login refused")
     unbalanced = DigestReport("retries", candidates=2, sent=1)
