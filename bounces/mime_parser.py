@@ -28,6 +28,11 @@ _MIN_PLAIN_TEXT_CHARS = 40  # with less plain text than this the HTML part is re
 HeaderFields = tuple[tuple[str, str], ...]  # pairs of a field's name in lower case and its value
 
 _NESTING_MARKERS = (b"boundary=", b"message/")
+# The standard library takes quadratic time for the parameters in this field: minutes for one of a megabyte.
+_LONG_CONTENT_TYPE = re.compile(
+    rb"(?<![^\r\n])(content-type:(?:[^\r\n]|(?:\r\n|\r|\n)[ \t]){2000})(?:[^\r\n]|(?:\r\n|\r|\n)[ \t])+",
+    re.IGNORECASE,
+)
 _ORIGINAL_TYPES = {
     "message/rfc822", "message/global", "message/partial", "message/x-rfc822", "message/news",
     "text/rfc822-headers", "text/rfc822-header", "text/rfc822", "message/rfc822-headers",
@@ -84,6 +89,7 @@ def parse_mail(raw: bytes) -> ParsedMail:
     raw = re.sub(rb"\AFrom [^\n]*\n", b"", raw[:MAX_MAIL_BYTES].lstrip(b"\r\n"))
     # In a delivery report the standard library turns every empty line into a message object of its own.
     raw = re.sub(rb"(?:\r?\n){4,}", b"\n\n\n", raw)
+    raw = _LONG_CONTENT_TYPE.sub(rb"\1", raw)
     message, parts = Message(), [("text/plain", raw[:MAX_TEXT_CHARS].decode("utf-8", "replace"))]
     if not raw.lstrip().startswith(b"{"):
         with suppress(*_PARSE_ERRORS):

@@ -44,9 +44,12 @@ _SENT_TO = (
 )  # fmt: skip
 _TOKEN = re.compile(r"\b(bounces|unsubscribe)\+([A-Za-z0-9_-]{16,64})@", re.IGNORECASE)
 _PURPOSES = {"bounces": LinkPurpose.BOUNCE, "unsubscribe": LinkPurpose.UNSUBSCRIBE}
-_MESSAGE_ID = re.compile(r"<([^<>\s@]{1,250}@[^<>\s@]{1,250})>")
+# Ours have visible ASCII characters only. Anything else, such as a NUL, is nothing that a database can look up.
+_ID_CHARACTER = "[!-;=?A-~]"
+_MESSAGE_ID = re.compile(rf"<({_ID_CHARACTER}{{1,250}}@{_ID_CHARACTER}{{1,250}})>")
 _MESSAGE_ID_LINE = re.compile(
-    r"(?:message[- ]?id|original-message-id)\W{1,10}<?([^<>\s@]{4,250}@[\w.-]{1,250})", re.IGNORECASE
+    rf"(?:message[- ]?id|original-message-id)\W{{1,10}}<?({_ID_CHARACTER}{{4,250}}@[\w.-]{{1,250}})",
+    re.IGNORECASE | re.ASCII,
 )
 # Feedback reports of these types (RFC 5965 and its registry) are about something else than a complaint.
 _NO_COMPLAINTS = {"not-spam", "auth-failure", "dmarc", "virus"}

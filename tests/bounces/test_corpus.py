@@ -147,8 +147,19 @@ MAX_SECONDS = 5
         b"From: mailer-daemon@x.example\nSubject: failure notice\n\nfailed\n" + b"<a@b.example>:\n" * 90_000,
         b"Content-Type: text/html\n\n" + b"<style " * 100_000,
         b"Content-Type: message/delivery-status\n\n" + b"\n" * 1_500_000,
+        b'Content-Type: multipart/mixed; x="' + b";" * 900_000 + b"\n\nhello",
+        b'Content-Type: multipart/mixed; x="' + b";;;;\r\n\t" * 140_000 + b"\r\n\r\nhello",
     ],
-    ids=["multiparts", "mails in mails", "one long line", "addresses", "styles", "empty lines"],
+    ids=[
+        "multiparts",
+        "mails in mails",
+        "one long line",
+        "addresses",
+        "styles",
+        "empty lines",
+        "parameters",
+        "folded parameters",
+    ],
 )
 def test_a_mail_made_to_be_slow_is_parsed_within_seconds(raw: bytes) -> None:
     began = time.thread_time()

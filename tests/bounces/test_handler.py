@@ -256,3 +256,15 @@ def test_garbage_is_recorded_and_harms_nobody(database: Database) -> None:
         sent_mail(database), "5.1.1", "550 5.1.1 \x00\udcff gone".encode("utf-8", "replace").decode()
     )
     assert handle_bounce(database, raw) == "suppressed"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"From: a@b.example\nIn-Reply-To: <a\x00b@c.example>\n\nhello",
+        b"From: a@b.example\nContent-Type: text/plain; charset=utf-7\n\nMessage-ID: <abcd+2AA-@c.example>\n",
+    ],
+    ids=["NUL", "surrogate"],
+)
+def test_a_message_id_that_no_database_can_look_up_stops_no_reading(database: Database, raw: bytes) -> None:
+    assert handle_bounce(database, raw) == "kept"
