@@ -27,7 +27,6 @@ from delivery.models import BounceMail
 from delivery.refusals import MAX_REFUSED_DIGESTS, is_refused_for_good
 from delivery.status_codes import LASTING, FailureKind, failure_kind
 from emails.identity import MailIdentity
-from emails.kinds import RULES
 from mailings import account_mails
 from subscribers.suppression import COMPLAINT, suppress
 
@@ -160,12 +159,9 @@ def _handle_bounce(
 
 
 def _suppress(session: Session, match: BouncedSubscriber, reason: str, now: datetime) -> BounceAction:
-    # A mail that asks to confirm a new address went there, so its bounce says nothing about the old address.
-    is_to_new_address = match.delivery is not None and RULES[match.delivery.edition.kind].to_new_address
-    address = match.subscriber.new_email if is_to_new_address else match.subscriber.email
-    if not address:
+    if not match.address:
         return BounceAction.COUNTED
-    suppress(session, address, reason, now)
+    suppress(session, match.address, reason, now)
     return BounceAction.SUPPRESSED
 
 

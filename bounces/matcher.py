@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from bounces.dsn import ReportedRecipient
 from bounces.parser import BounceKind, ParsedBounce, Token
-from delivery.models import Delivery
+from delivery.models import Delivery, EditionRow
 from delivery.states import DeliveryState
 from emails.identity import MailIdentity
+from emails.kinds import RULES
 from subscribers.links import by_any_handle, by_handle
 from subscribers.models import Subscriber
 from subscribers.status import SubscriberStatus
@@ -29,10 +30,15 @@ _MAX_RETRY_TIME = timedelta(days=6)
 
 @dataclass(frozen=True)
 class BouncedSubscriber:
-    """The subscriber whose mail bounced, and the delivery that bounced, if it is known."""
+    """The subscriber whose mail bounced, and the delivery that bounced, if it is known.
+
+    `address` is the one of theirs that the bounce is about: the present one, or the one that they want to move to. It
+    is empty if that is not certain.
+    """
 
     subscriber: Subscriber
     delivery: Delivery | None
+    address: str
 
 
 def find_subscriber(
@@ -50,9 +56,9 @@ def find_subscriber(
         subscriber = delivery.subscriber
     if subscriber is None or subscriber.status == SubscriberStatus.FORGOTTEN:
         return None
-    if delivery is None or delivery.subscriber_id != subscriber.id:
-        delivery = _last_accepted_delivery(session, subscriber, now)
-    return BouncedSubscriber(subscriber, delivery)
+    if delivery and delivery.subscriber_id == subscriber.id:
+        return BouncedSubscriber(subscriber, delivery, _address_of(bounce, delivery))
+    return _match_without_message_id(session, bounce, subscriber, now)
 
 
 def recipient_of(bounce: ParsedBounce, match: BouncedSubscriber | None) -> ReportedRecipient:
@@ -60,7 +66,7 @@ def recipient_of(bounce: ParsedBounce, match: BouncedSubscriber | None) -> Repor
 
     If the subscriber's mail is forwarded, the report is about the address that it is forwarded to.
     """
-    email = match.subscriber.email.lower() if match else ""
+    email = match.address.lower() if match else ""
     own = (
         entry
         for entry in bounce.recipients
@@ -137,10 +143,46 @@ def _is_about(bounce: ParsedBounce, subscriber: Subscriber) -> bool:
     return any(address.lower() in own for address in bounce.recipient_addresses)
 
 
-def _last_accepted_delivery(session: Session, subscriber: Subscriber, now: datetime) -> Delivery | None:
-    """The last mail to a subscriber that a server accepted, if it can still bounce."""
+def _address_of(bounce: ParsedBounce, delivery: Delivery) -> str:
+    """The address that a delivery went to, or nothing if the subscriber may want to move somewhere else by now."""
+    subscriber = delivery.subscriber
+    if not RULES[delivery.edition.kind].to_new_address:
+        return subscriber.email
+    is_certain = not bounce.recipient_addresses or _names(bounce, subscriber.new_email)
+    return subscriber.new_email if is_certain else ""
+
+
+def _match_without_message_id(
+    session: Session, bounce: ParsedBounce, subscriber: Subscriber, now: datetime
+) -> BouncedSubscriber:
+    """The match of a bounce of which only the subscriber is known: the last mail to the address that it names."""
+    to_present = _last_accepted_delivery(session, subscriber, now, to_new_address=False)
+    to_new = _last_accepted_delivery(session, subscriber, now, to_new_address=True)
+    if to_new is None and not _names(bounce, subscriber.new_email):
+        return BouncedSubscriber(subscriber, to_present, subscriber.email)
+    if _names(bounce, subscriber.email):
+        return BouncedSubscriber(subscriber, to_present, subscriber.email)
+    if _names(bounce, subscriber.new_email):
+        return BouncedSubscriber(subscriber, to_new, subscriber.new_email)
+    if bounce.recipient_addresses:  # a mail that was forwarded, or an address that was given up before a move
+        return BouncedSubscriber(subscriber, None, "")
+    accepted = [delivery for delivery in (to_present, to_new) if delivery]
+    last = max(accepted, key=lambda delivery: (delivery.settled_at, delivery.id))
+    return BouncedSubscriber(subscriber, last, _address_of(bounce, last))
+
+
+def _names(bounce: ParsedBounce, address: str) -> bool:
+    return bool(address) and address.lower() in {named.lower() for named in bounce.recipient_addresses}
+
+
+def _last_accepted_delivery(
+    session: Session, subscriber: Subscriber, now: datetime, *, to_new_address: bool
+) -> Delivery | None:
+    """The last mail to one of a subscriber's addresses that a server accepted, if it can still bounce."""
+    kinds = [kind for kind, rules in RULES.items() if rules.to_new_address == to_new_address]
     accepted = select(Delivery).where(
         Delivery.subscriber_id == subscriber.id,
+        Delivery.edition.has(EditionRow.kind.in_(kinds)),
         Delivery.state.in_((DeliveryState.SENT, DeliveryState.UNCERTAIN)),
         Delivery.settled_at > now - _MAX_RETRY_TIME,
     )
