@@ -12,6 +12,7 @@ from core.languages import Language, TextLanguage
 from emails.compose import compose
 from emails.rendering.subject import full_dates, headline_of
 from issues.models import Issue, Paper
+from issues.parse.content import PaperContent
 from issues.queries import papers_in_issue
 from issues.serialize import paper_content
 from paperboy.web.cards import MAX_LINES, Card, card_image, icon_image
@@ -32,9 +33,14 @@ def issue_card_path(issue: Issue, language: TextLanguage) -> str:
 
 
 def paper_card_path(paper: Paper, language: TextLanguage) -> str:
-    """Where the card of a paper is."""
-    version = hashlib.sha256(repr(paper.content.get("title_ko")).encode()).hexdigest()[:6]
+    """Where the card of a paper is. With another title or gist it is elsewhere."""
+    shown = _title_and_gist(paper_content(paper), language)
+    version = hashlib.sha256(repr(shown).encode()).hexdigest()[:6]
     return f"/cards/papers/{paper.number}-{language}.png?v={version}"
+
+
+def _title_and_gist(paper: PaperContent, language: TextLanguage) -> tuple[str, str]:
+    return title_of(paper, (language,)).text, paper.texts_in(language).gist
 
 
 @router.get("/cards/home-{language}.png")
@@ -63,9 +69,8 @@ def show_paper_card(context: ContextDep, number: PaperNumber, language: TextLang
         row = session.scalar(select(Paper).join(Issue).where(Paper.number == number, Issue.revision > 0))
         if row is None:
             raise HTTPException(404)
-        paper = paper_content(row)
+        title, gist = _title_and_gist(paper_content(row), language)
         week = full_dates(Language(language), row.issue.week_start, row.issue.week_end)
-    title, gist = title_of(paper, (language,)).text, paper.texts_in(language).gist
     lines = (gist,) if gist else ()
     return _image(context, Card(context.identity.name, week, title, lines))
 

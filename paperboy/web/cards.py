@@ -1,13 +1,13 @@
 """The cards that other sites show with a link to an issue or a paper: images of 1200 by 630 pixels, drawn once."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -40,7 +40,8 @@ def card_image(card: Card, folder: Path) -> bytes:
         return path.read_bytes()
     image = _draw(card)
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}.new")
+    # Several requests can draw the same card at once, so each writes a file of its own.
+    fresh = path.with_suffix(f".{uuid4().hex}.new")
     fresh.write_bytes(image)
     fresh.replace(path)
     return image

@@ -56,7 +56,9 @@ def show_paper(request: Request, name: str, context: ContextDep, text: Language 
         arrival = next(each for each in papers_in_issue(row.issue) if each.number == row.number)
         path = paper_path(row.number, arrival.paper.name)
         if path != f"/papers/{name}":
-            return RedirectResponse(f"{path}?{request.query_params}".rstrip("?"), status_code=308)
+            address = f"{path}?{request.query_params}".rstrip("?")
+            # A title can be changed back. A browser that kept both redirects would then go round in circles.
+            return RedirectResponse(address, status_code=308, headers={"Cache-Control": "no-cache"})
         view = shown_paper(arrival, language, forum_host(context))
         answer = render_page(
             request,

@@ -127,15 +127,14 @@ def _choose_less(
     session: Session, subscriber: Subscriber, choice: str, context: WebContext, origin: str
 ) -> None:
     now = context.clock()
-    match choice:
-        case Frequency.WEEKLY:
-            accounts.change(session, subscriber, now, frequency=Frequency.WEEKLY, origin=origin)
-        case Detail.BRIEF:
-            accounts.change(session, subscriber, now, detail=Detail.BRIEF, origin=origin)
-        case "2" | "4" | "8":
-            until = context.local_now.date() + timedelta(weeks=int(choice))
-            if subscriber.status == SubscriberStatus.PAUSED:
-                accounts.resume(subscriber, now, origin=origin)
-            accounts.pause(subscriber, now, until=until, origin=origin)
-        case _:
-            raise AccountError("there is no such choice")
+    if choice == Frequency.WEEKLY:
+        accounts.change(session, subscriber, now, frequency=Frequency.WEEKLY, origin=origin)
+    elif choice == Detail.BRIEF:
+        accounts.change(session, subscriber, now, detail=Detail.BRIEF, origin=origin)
+    elif choice in map(str, PAUSE_WEEKS):
+        until = context.local_now.date() + timedelta(weeks=int(choice))
+        if subscriber.status == SubscriberStatus.PAUSED:
+            accounts.resume(subscriber, now, origin=origin)
+        accounts.pause(subscriber, now, until=until, origin=origin)
+    else:
+        raise AccountError("there is no such choice")

@@ -2,9 +2,11 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from threading import Barrier
 from xml.etree import ElementTree as ET
 
 import feedparser
@@ -15,8 +17,10 @@ from playwright.sync_api import Browser
 from selectolax.lexbor import LexborHTMLParser
 
 from core.database import Database
+from core.languages import TextLanguage
 from issues.models import Issue
 from issues.queries import papers_in_issue
+from paperboy.web.card_pages import paper_card_path
 from paperboy.web.cards import HEIGHT, WIDTH, Card, card_image
 from paperboy.web.paper_views import paper_path
 from tests.support.factories import add_issue, blocks, issue_of, paper
@@ -37,6 +41,8 @@ def test_a_paper_has_a_page_that_is_found_by_number_by_any_words_behind_it_and_b
     for name in ("1", "1-an-old-title", "1-", "2501.00042"):
         moved = site.client.get(f"/papers/{name}", params={"lang": "en"})
         assert (moved.status_code, moved.headers["location"]) == (308, f"{path}?lang=en"), name
+        # A title that is changed back would otherwise lead a browser in circles.
+        assert moved.headers["cache-control"] == "no-cache"
     for name in ("0", "99", "x", "1x", "9999.99999", "1" * 30):
         assert site.client.get(f"/papers/{name}").status_code == 404, name
 
@@ -153,6 +159,32 @@ def test_a_card_is_drawn_once_and_holds_whatever_title_there_is(tmp_path: Path) 
     files = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert card_image(card, tmp_path) == first
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == files
+
+
+def test_requests_at_once_draw_the_same_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both_have_written, replace = Barrier(2, timeout=20), Path.replace
+
+    def replace_together(self: Path, target: Path) -> Path:
+        both_have_written.wait()
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace_together)
+    card = Card("Paperboy", "2025", "A title")
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: card_image(card, tmp_path), range(2))
+    assert first == second
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [first]
+
+
+@pytest.mark.parametrize("field", ["title_en", "gist_en"])
+def test_the_card_of_a_paper_is_elsewhere_when_it_shows_something_else(site: Site, field: str) -> None:
+    with site.database.sessions.begin() as session:
+        (row, *_) = add_issue(session, now=site.clock()).papers
+        before = {language: paper_card_path(row, language) for language in TextLanguage}
+        row.content = {**row.content, field: "Corrected"}
+        after = {language: paper_card_path(row, language) for language in TextLanguage}
+    assert after[TextLanguage.KO] == before[TextLanguage.KO]
+    assert after[TextLanguage.EN] != before[TextLanguage.EN]
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
