@@ -115,6 +115,8 @@ def confirm(
     Raises:
         AccountError: the sign-up is no longer open.
     """
+    # A second click must see what the first one did, or it would move the cursor back to before the welcome's papers.
+    session.refresh(subscriber, with_for_update={"key_share": True})
     if subscriber.status == SubscriberStatus.ACTIVE:
         return
     is_open = subscriber.created_at + accounts.SIGNUP_LIFETIME >= now

@@ -1,14 +1,17 @@
 """A new subscriber is welcomed once, at once and with the latest issue, and the wording of the consent is recorded."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from core.database import Database
 from core.frequencies import Frequency
 from core.languages import Language
 from emails.rendering.i18n import translate
+from mailings import account_mails
 from mailings.digest_run import run_digest
 from subscribers import accounts
 from subscribers.accounts import SIGNUP_LIFETIME
@@ -33,7 +36,7 @@ from tests.support.account_actions import (
     status_of,
     subscribe,
 )
-from tests.support.factories import NOW, RULES, add_issue, issue_of, sending_context_at
+from tests.support.factories import IDENTITY, NOW, RULES, add_issue, issue_of, sending_context_at
 from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer
 
@@ -146,3 +149,32 @@ def test_a_welcome_digest_to_a_subscriber_who_pauses_waits_with_its_papers(
     with sending_context_at(database, server, NOW + WEEK) as context:
         assert run_digest(context, Frequency.WEEKLY, local_now=NOW + WEEK, rules=RULES).sent == 1
     assert _papers(bodies(server, 0)[0]) == [1, 2, 3]
+
+
+def test_two_clicks_at_once_confirm_once_and_no_paper_comes_again(database: Database) -> None:
+    publish(database, 3)
+    with database.sessions.begin() as session:
+        add_issue(session, issue_of(2, start=NOW.date()), topic_id=9002, now=NOW)
+    fill_in_form(database)
+    with ThreadPoolExecutor(1) as pool:
+        with database.sessions.begin() as session:
+            subscriber = accounts.find(session, MINJI)
+            assert subscriber
+            account_mails.confirm(session, subscriber, IDENTITY, RULES, NOW + HOUR, origin="")
+            second = pool.submit(confirm, database, after=HOUR + SECOND)
+            _wait_for_a_waiting_transaction(database)
+        second.result(10)
+    assert cursor_of(database) == 5
+
+
+def _wait_for_a_waiting_transaction(database: Database) -> None:
+    """Wait until another transaction waits for a lock. SQLite lets none begin."""
+    if database.engine.dialect.name != "postgresql":
+        return
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with database.engine.connect() as connection:
+            if connection.scalar(waiting):
+                return
+    raise AssertionError("nobody waits")
