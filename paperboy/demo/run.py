@@ -22,6 +22,7 @@ from core.database import Database
 from core.details import Detail
 from core.frequencies import Frequency
 from core.languages import Language
+from core.run_log import counts_of
 from core.schema import open_database
 from core.settings import load_settings
 from delivery.transport import mailbox
@@ -46,21 +47,21 @@ TROUBLED = (
     ("grace@later.example", "Grace", Choices(Language.EN, Frequency.WEEKLY)),
 )
 SHOWN_FIRST = "seoyeon@example.com"  # whose last weekly mail the mailbox page opens with
+MARKER = "made-by-paperboy-demo"  # the file that says that a folder may be emptied
 WORKDAYS = 5  # the daily digest runs on so many days after each weekly one
 EDITED_WEEK = 2  # the week whose post is edited, counted from 1
 EDIT_DAY = 2  # days after the Monday of that week's digest
 
 
 def run_demo(folder: Path, *, once: bool, port: int, web_port: int) -> None:
-    """Run the demo in `folder`, which is emptied first.
+    """Run the demo in `folder`, which is emptied first if an earlier demo made it.
 
     With `once` the demo ends after the run. Otherwise it serves the mailbox on `port` and the web pages on
     `web_port` until it is interrupted.
     """
     if not once:
         _check_ports(port, web_port)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    make_empty(folder)
     folder = folder.resolve()
     os.chdir(folder)  # so that the operator's .env is not read
     with Forum() as forum:
@@ -73,6 +74,19 @@ def run_demo(folder: Path, *, once: bool, port: int, web_port: int) -> None:
     _print_table(folder / "mailbox")
     if not once:
         _serve_pages(folder / "mailbox", port, web_port)
+
+
+def make_empty(folder: Path) -> None:
+    """Make the demo's folder, or empty it. Any other folder can hold somebody's database and secret key."""
+    is_from_a_demo = (folder / MARKER).exists() or (
+        (folder / "prefect").is_dir()
+        and not (folder / "secret_key").exists()  # of a demo before there was a marker
+    )
+    if folder.exists() and not is_from_a_demo and (not folder.is_dir() or any(folder.iterdir())):
+        raise OSError(f"{folder} is not empty, and no demo made it: choose another with --folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARKER).touch()
 
 
 def _set_environment(folder: Path, feed_url: str, web_port: int) -> None:
@@ -136,7 +150,7 @@ def _run_weeks(forum: Forum, database: Database) -> None:
 
 
 def _print_result(moment: datetime, result: dict[str, object], what: str) -> None:
-    counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
+    counts = counts_of(result)
     shown = ("new", "changed", "held", "sent", "deferred", "failed", "skipped")
     line = ", ".join(f"{counts[name]} {name}" for name in shown if counts.get(name))
     typer.echo(f"{moment.astimezone(load_settings().zone):%Y-%m-%d %H:%M}  {what}: {line or 'nothing new'}")
