@@ -1,7 +1,7 @@
 """The run log: what each run did and when, for operators and for digests that had to wait."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, assert_never
@@ -15,6 +15,8 @@ from core.slots import digest_slot_prefix
 from core.version import installed_version
 
 logger = logging.getLogger(__name__)
+
+_NO_COUNTS = {"ready_until"}  # numbers of a result that count nothing
 
 
 class RunKind(StrEnum):
@@ -75,6 +77,16 @@ def record_run(
     session.add(run)
     session.flush()
     logger.info("run finished: %s", kind, extra={"run": run.id, "slot": slot})
+
+
+def counts_of(result: Mapping[str, Any]) -> dict[str, int]:
+    """The counts in a run's result that are not zero. The entries of a list are counted."""
+    counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
+    return {
+        name: count
+        for name, count in counts.items()
+        if type(count) is int and count and name not in _NO_COUNTS
+    }
 
 
 def latest_runs(session: Session, count: int) -> Sequence[RunRecord]:

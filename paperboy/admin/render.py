@@ -1,16 +1,15 @@
 """Renders the operators' pages, in the language and the time zone of the settings."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, partial
-from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
 from markupsafe import Markup
 
+from core.run_log import counts_of
 from core.settings import Settings
 from issues.models import Issue
 from monitoring.translation import translate
@@ -41,9 +40,6 @@ def _when(settings: Settings, moment: datetime | None) -> str:
     return f"{settings.local(moment):%Y-%m-%d %H:%M}" if moment else ""
 
 
-_NO_COUNTS = {"ready_until"}  # numbers of a result that count nothing
-
-
 @cache
 def _templates() -> Environment:
     web = templates()
@@ -54,7 +50,7 @@ def _templates() -> Environment:
     environment.filters = {
         **web.filters,
         "code": _code,
-        "counts": _counts,
+        "counts": counts_of,
         "issue_states": _issue_states,
         "sentence": _sentence,
     }
@@ -73,16 +69,6 @@ def _code(text: str) -> Markup:
 def _sentence(text: str) -> str:
     """A text that begins with a capital letter."""
     return text[:1].upper() + text[1:]
-
-
-def _counts(result: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """The counts of a run's result that are not zero. The entries of a list are counted."""
-    counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
-    return [
-        (name, count)
-        for name, count in counts.items()
-        if type(count) is int and count and name not in _NO_COUNTS
-    ]
 
 
 def _issue_states(issue: Issue) -> list[str]:

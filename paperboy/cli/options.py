@@ -87,13 +87,14 @@ def show(value: Any, as_json: bool, print_lines: Callable[[], None]) -> None:
 
 
 def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> None:
-    """Print a table."""
+    """Print a table. Cells are plain text: what a server said can have brackets, which Rich would read as markup."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)

@@ -38,7 +38,7 @@ def status(now: Now = None, as_json: Json = False) -> None:
 
 def _status(now: str | None) -> dict[str, Any]:
     from core.languages import TextLanguage
-    from core.run_log import latest_runs
+    from core.run_log import counts_of, latest_runs
     from delivery.counts import count_by_state
     from issues.queries import all_issues
     from mailings.context import warm_up_from
@@ -64,7 +64,7 @@ def _status(now: str | None) -> dict[str, Any]:
                     "finished_at": run.finished_at.isoformat(timespec="seconds"),
                     "kind": run.kind,
                     "slot": run.slot,
-                    "line": _result_line(run.result),
+                    "line": ", ".join(f"{count} {name}" for name, count in counts_of(run.result).items()),
                     "result": run.result,
                 }
                 for run in latest_runs(session, RUNS_OF_EACH_KIND)
@@ -75,11 +75,6 @@ def _status(now: str | None) -> dict[str, Any]:
 def _kind(kind: tuple[str, ...]) -> str:
     """What subscribers have in common: status, language and frequency, and the detail unless they get full mails."""
     return " ".join(kind if kind[-1] != Detail.FULL else kind[:-1])
-
-
-def _result_line(result: dict[str, Any]) -> str:
-    counts = {name: len(value) if isinstance(value, list) else value for name, value in result.items()}
-    return ", ".join(f"{value} {name}" for name, value in counts.items() if isinstance(value, int) and value)
 
 
 def show(
