@@ -66,7 +66,7 @@ def show_paper(request: Request, name: str, context: ContextDep, text: Language 
             subscriber_language=chosen,
             head=_head(context, view, row, language),
             paper=view,
-            issues=_issues_with(session, view, row),
+            appearances=_appearances_of(session, view, row),
             chosen=chosen,
             blocks_html=blocks_html,
         )
@@ -85,13 +85,12 @@ def _find(session: Session, name: str) -> Paper | None:
     return session.scalar(in_force.where(Paper.number == int(found[1]))) if found else None
 
 
-def _issues_with(session: Session, view: ShownPaper, row: Paper) -> list[Issue]:
-    """The issues that the paper was in: its own, and others that brought the same work."""
+def _appearances_of(session: Session, view: ShownPaper, row: Paper) -> list[Paper]:
+    """The paper in each issue that it was in: as itself, and under other numbers where others brought the same work."""
     rows = papers_at(session, view.arxiv) if view.arxiv else []
-    others = [other.issue for other in rows if arxiv_number(paper_content(other)) == view.arxiv]
-    return sorted(
-        {issue.id: issue for issue in (row.issue, *others)}.values(), key=lambda issue: issue.week_start
-    )
+    others = [other for other in rows if arxiv_number(paper_content(other)) == view.arxiv]
+    by_issue = {each.issue_id: each for each in (*others, row)}
+    return sorted(by_issue.values(), key=lambda each: each.issue.week_start)
 
 
 def _head(context: WebContext, view: ShownPaper, row: Paper, language: TextLanguage) -> PageHead:

@@ -59,7 +59,10 @@ def test_the_page_of_a_paper_has_titles_gist_texts_links_issues_and_its_citation
     assert links["arXiv"] == "https://arxiv.org/abs/2501.00042v2"
     assert links["BibTeX"] == "https://arxiv.org/bibtex/2501.00042"
     issues = [node.attributes["href"] for node in page.css("main li a")]
-    assert [re.findall(r"/archive/(\d+)", link or "")[0] for link in issues] == ["8101", "8102"]
+    assert [re.findall(r"/archive/(\d+).*#paper-(\d+)", link or "")[0] for link in issues] == [
+        ("8101", "1"),
+        ("8102", "4"),
+    ], "in another issue the same work has another number"
     (script,) = page.css("script[type='application/ld+json']")
     about = json.loads(script.text())
     assert (about["@type"], about["identifier"]) == ("ScholarlyArticle", "arXiv:2501.00042")
