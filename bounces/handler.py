@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bounces.dsn import ADDRESS
@@ -69,13 +70,24 @@ def handle_all(
     """Handle each mail in a transaction of its own. Returns how many mails led to each action.
 
     Each mail is marked as read only after its transaction has committed. A crash in between leaves the mail
-    in the inbox, and the next reading recognises it by its hash.
+    in the inbox, and the next reading recognises it by its hash. A mail that raises an error stays unread. The first
+    such error is raised after the other mails, so that anybody's mail cannot stop the reading of all later ones.
     """
     actions: Counter[str] = Counter()
+    errors: list[Exception] = []
     for mail in mails:
-        with sessions.begin() as session:
-            actions[handle_mail(session, mail.raw, identity, clock()).value] += 1
+        try:
+            with sessions.begin() as session:
+                action = handle_mail(session, mail.raw, identity, clock())
+        except Exception as error:
+            if isinstance(error, SQLAlchemyError) and not isinstance(error, DataError):
+                raise  # the database is at fault, so the other mails would fail as well
+            errors.append(error)
+            continue
+        actions[action.value] += 1
         mail.mark_as_read()
+    if errors:
+        raise errors[0]
     return actions
 
 

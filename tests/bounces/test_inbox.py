@@ -2,9 +2,11 @@
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from bounces import handler
 from bounces.inbox import InboxError, maildir_url, open_inbox, parse_inbox_url
@@ -158,3 +160,22 @@ def test_an_invalid_inbox_url_is_one_line_without_the_password(url: str, reason:
         parse_inbox_url(url)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_mail_that_cannot_be_handled_stops_no_other_and_is_told_at_the_end(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounce = bounce_report(sent_mail(sqlite_database))
+    folder = _create_maildir(tmp_path / "mail", b"Subject: poison\n\n", bounce)
+    handle_mail = handler.handle_mail
+
+    def fail_at_poison(session: Session, raw: bytes, *others: Any) -> handler.BounceAction:
+        if b"poison" in raw:
+            raise ValueError("no server writes such a mail")
+        return handle_mail(session, raw, *others)
+
+    monkeypatch.setattr(handler, "handle_mail", fail_at_poison)
+    with pytest.raises(ValueError, match="no server writes"):
+        _read_inbox(sqlite_database, maildir_url(folder))
+    assert subscriber_status(sqlite_database) == "bounced"
+    assert [path.name for path in (folder / "new").iterdir()] == ["0.host"]
