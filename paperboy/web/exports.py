@@ -1,5 +1,6 @@
 """Issues for programs and feed readers: Atom and JSON Feed in full text for each language, an issue as JSON or Markdown."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,9 @@ router = APIRouter(include_in_schema=False)
 
 MAX_FEED_ENTRIES = 20
 JSON_FEED = "https://jsonfeed.org/version/1.1"
+_MARKUP = re.compile(r"[\\`*_\[\]<>]|&(?=#?\w+;)")
+_BEGINNING_OF_BLOCK = re.compile(r"^(?:#{1,6}(?= |$)|[-+](?= |$)|-(?: ?-){2}|~{3})")
+_NUMBER_OF_ITEM = re.compile(r"^(\d{1,9})([.)])(?= |$)", re.ASCII)
 
 
 def feed_language(request: Request) -> TextLanguage:
@@ -196,9 +200,9 @@ def _markdown(view: ShownIssue, language: TextLanguage) -> Iterator[str]:
     yield f"<{view.issue.url}>"
     yield from _markdown_parts(view.opening, language, 2)
     for paper in view.papers:
-        yield f"## {paper.position}. {_escaped(paper.title.text)}"
-        yield from (f"**{_escaped(gist.text)}**" for gist in paper.gists if gist.language == language)
-        yield "\n".join(f"- {_escaped(link.name)}: <{link.url}>" for link in paper.links)
+        yield f"## {paper.position}. {markdown_of(paper.title.text)}"
+        yield from (f"**{markdown_of(gist.text)}**" for gist in paper.gists if gist.language == language)
+        yield "\n".join(f"- {markdown_of(link.name)}: <{link.url}>" for link in paper.links)
         yield from _markdown_parts(paper.texts, language, 3)
     yield from _markdown_parts(view.closing, language, 2)
 
@@ -206,15 +210,14 @@ def _markdown(view: ShownIssue, language: TextLanguage) -> Iterator[str]:
 def _markdown_parts(parts: tuple[Part, ...], language: TextLanguage, level: int) -> Iterator[str]:
     for part in parts:
         if part.language == language:
-            yield f"{'#' * level} {_escaped(part.heading or translate(language, f'text.{part.name}'))}"
+            yield f"{'#' * level} {markdown_of(part.heading or translate(language, f'text.{part.name}'))}"
             yield from (
-                f"- {_escaped(block.text)}" if block.type == "li" else _escaped(block.text)
+                f"- {markdown_of(block.text)}" if block.type == "li" else markdown_of(block.text)
                 for block in part.blocks
             )
 
 
-def _escaped(text: str) -> str:
-    """A text in which Markdown sees no markup and no HTML."""
-    for sign in "\\`*_[]<>":
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
+def markdown_of(text: str) -> str:
+    """A text in which Markdown sees no markup and no HTML (CommonMark, 4 and 5.2 for how blocks begin, 6.2 for entities)."""
+    text = _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+    return _NUMBER_OF_ITEM.sub(r"\1\\\2", _BEGINNING_OF_BLOCK.sub(r"\\\g<0>", text))

@@ -22,6 +22,7 @@ from issues.models import Issue
 from issues.queries import papers_in_issue
 from paperboy.web.card_pages import paper_card_path
 from paperboy.web.cards import HEIGHT, WIDTH, Card, card_image
+from paperboy.web.exports import markdown_of
 from paperboy.web.paper_views import paper_path
 from tests.support.factories import add_issue, blocks, issue_of, paper
 from tests.support.site import Site, open_site
@@ -211,6 +212,27 @@ def test_feeds_have_the_full_text_of_each_language_and_the_dates_of_the_posts(
                     text = LexborHTMLParser(content).text()
                     assert arrival.paper.texts_in(language).title in text  # type: ignore[arg-type]
                     assert gist in text
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("# of papers", r"\# of papers"),
+        ("#1 of all", "#1 of all"),
+        ("- 5 degrees", r"\- 5 degrees"),
+        ("-5 degrees", "-5 degrees"),
+        ("+", r"\+"),
+        ("1. First", r"1\. First"),
+        ("2) Second", r"2\) Second"),
+        ("10.5 percent", "10.5 percent"),
+        ("~~~ all that follows", r"\~~~ all that follows"),
+        ("---", r"\---"),
+        ("&lt;b&gt; & <b>", r"\&lt;b\&gt; & \<b\>"),
+        ("*a*  _b_ [c](d)\n`e`", r"\*a\* \_b\_ \[c\](d) \`e\`"),
+    ],
+)
+def test_an_exported_text_has_no_markup(text: str, escaped: str) -> None:
+    assert markdown_of(text) == escaped
 
 
 def test_an_issue_is_exported_as_json_and_markdown(shared_sample_site: Site) -> None:
