@@ -164,7 +164,8 @@ def _match_without_message_id(
         return BouncedSubscriber(subscriber, to_present, subscriber.email)
     if _names(bounce, subscriber.new_email):
         return BouncedSubscriber(subscriber, to_new, subscriber.new_email)
-    if bounce.recipient_addresses:  # a mail that was forwarded, or an address that was given up before a move
+    # A mail was forwarded, or an address was given up before a move. Providers also disguise who complains (RFC 6590).
+    if bounce.recipient_addresses and bounce.kind != BounceKind.COMPLAINT:
         return BouncedSubscriber(subscriber, None, "")
     accepted = [delivery for delivery in (to_present, to_new) if delivery]
     last = max(accepted, key=lambda delivery: (delivery.settled_at, delivery.id))
