@@ -12,9 +12,14 @@ from sqlalchemy.orm import Session
 from subscribers.models import PastHandle, Subscriber
 
 
-def by_handle(session: Session, handle: str) -> Subscriber | None:
-    """The subscriber whose links carry the handle now."""
-    return session.scalar(select(Subscriber).where(Subscriber.handle == handle))
+def by_handle(session: Session, handle: str, *, locks: bool = False) -> Subscriber | None:
+    """The subscriber whose links carry the handle now.
+
+    With `locks` nobody else can end the handle before the transaction ends. If somebody is just doing so, the result is
+    None, because PostgreSQL looks at the row again once it has the lock.
+    """
+    found = select(Subscriber).where(Subscriber.handle == handle)
+    return session.scalar(found.with_for_update() if locks else found)
 
 
 def by_any_handle(session: Session, handle: str) -> Subscriber | None:

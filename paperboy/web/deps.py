@@ -60,8 +60,10 @@ class WebContext:
         """A token for a link of a subscriber."""
         return make_token(self.identity.key, purpose, subscriber.handle, self.today)
 
-    def subscriber_of(self, session: Session, purpose: LinkPurpose, token: str) -> Subscriber:
-        """The subscriber whose link it is.
+    def subscriber_of(
+        self, session: Session, purpose: LinkPurpose, token: str, *, ends_links: bool = False
+    ) -> Subscriber:
+        """The subscriber whose link it is. Of two clicks at once on what `ends_links`, only one finds them.
 
         Raises:
             TokenError: the link is not one of ours.
@@ -77,7 +79,7 @@ class WebContext:
             subscriber = links.by_any_handle(session, self._unsubscribe_handle(token))
         else:
             handle = read_token(self.identity.key, purpose, token, self.today, about)
-            subscriber = links.by_handle(session, handle)
+            subscriber = links.by_handle(session, handle, locks=ends_links)
         if subscriber is None or subscriber.status == SubscriberStatus.FORGOTTEN:
             raise NobodysLinkError("this link belongs to nobody")
         return subscriber

@@ -147,7 +147,7 @@ def show_move(request: Request, token: str, context: ContextDep) -> Response:
 def confirm_move(request: Request, token: str, context: ContextDep, origin: Origin) -> Response:
     """Mail the subscriber at the new address from now on."""
     with context.database.sessions.begin() as session:
-        subscriber = context.subscriber_of(session, LinkPurpose.MOVE, token)
+        subscriber = context.subscriber_of(session, LinkPurpose.MOVE, token, ends_links=True)
         try:
             accounts.change_address(session, subscriber, context.clock(), origin=origin)
         except AccountError:
@@ -164,7 +164,7 @@ def confirm_move(request: Request, token: str, context: ContextDep, origin: Orig
 def revoke(request: Request, token: str, context: ContextDep, origin: Origin) -> Response:
     """End all links sent so far. The page continues under a new one."""
     with context.database.sessions.begin() as session:
-        subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token)
+        subscriber = context.subscriber_of(session, LinkPurpose.PREFERENCES, token, ends_links=True)
         accounts.revoke_links(session, subscriber, context.clock(), origin=origin)
         fresh = context.token(LinkPurpose.PREFERENCES, subscriber)
     return redirect(f"/p/{fresh}", request, done="revoked")

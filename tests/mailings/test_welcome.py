@@ -1,11 +1,10 @@
 """A new subscriber is welcomed once, at once and with the latest issue, and the wording of the consent is recorded."""
 
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from core.database import Database
 from core.frequencies import Frequency
@@ -37,6 +36,7 @@ from tests.support.account_actions import (
     subscribe,
 )
 from tests.support.factories import IDENTITY, NOW, RULES, add_issue, issue_of, sending_context_at
+from tests.support.lock_waits import wait_for_a_waiting_transaction
 from tests.support.outbox import recipients
 from tests.support.servers.smtp import ScriptedServer
 
@@ -162,19 +162,6 @@ def test_two_clicks_at_once_confirm_once_and_no_paper_comes_again(database: Data
             assert subscriber
             account_mails.confirm(session, subscriber, IDENTITY, RULES, NOW + HOUR, origin="")
             second = pool.submit(confirm, database, after=HOUR + SECOND)
-            _wait_for_a_waiting_transaction(database)
+            wait_for_a_waiting_transaction(database)
         second.result(10)
     assert cursor_of(database) == 5
-
-
-def _wait_for_a_waiting_transaction(database: Database) -> None:
-    """Wait until another transaction waits for a lock. SQLite lets none begin."""
-    if database.engine.dialect.name != "postgresql":
-        return
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with database.engine.connect() as connection:
-            if connection.scalar(waiting):
-                return
-    raise AssertionError("nobody waits")
