@@ -53,9 +53,12 @@ class Mistakes(BaseModel):
     status_code=202,
     response_description="A mail asks the owner of the address to confirm, if it can be mailed.",
     responses={
-        400: {"model": Answer, "description": "The body is not JSON."},
+        400: {"model": Answer, "description": "The body cannot be read."},
         413: {"model": Answer, "description": "The body is over 64 KB."},
-        422: {"model": Mistakes, "description": "A field is missing or cannot be used."},
+        422: {
+            "model": Mistakes,
+            "description": "The body is not JSON, or a field is missing or cannot be used.",
+        },
         429: {"model": Answer, "description": "Too many sign-ups."},
         503: {"model": Answer, "description": "Away for a moment: try again after `Retry-After` seconds."},
     },
