@@ -1,0 +1,65 @@
+"""The signs that a part of a post is a paper: two titles, the address of one work, texts in both languages."""
+
+from collections.abc import Sequence
+
+from core.languages import TextLanguage
+from issues.parse.addresses import leads_to_paper, work_of
+from issues.parse.boilerplate import is_lone_link
+from issues.parse.languages import language_of
+from issues.parse.links import addresses_of
+from issues.parse.outline import Item
+from issues.parse.text import strip_emoji
+from issues.parse.titles import split_title
+
+MIN_SIGNS_OF_PAPER = 2
+MAX_TITLE_CHARACTERS = 300
+MAX_ITEMS_OF_HIDDEN_PAPER = 20
+
+
+def count_signs(heading: Item, inside: Sequence[Item]) -> int:
+    """How many signs of a paper a section has. One that leads to several works is a list of papers, and has none."""
+    links = [url for item in inside if is_lone_link(item) for url in addresses_of(item)]
+    works = {work_of(url) for url in links if leads_to_paper(url)}
+    if len(works) > 1:
+        return 0
+    has_headings = sum(item.kind == "heading" for item in inside) >= 2
+    return has_two_titles(heading) + bool(links) + bool(works) + has_both_languages(inside) + has_headings
+
+
+def may_be_paper(heading: Item, inside: Sequence[Item]) -> bool:
+    """Whether a section has one of the signs that little but a paper has."""
+    return has_two_titles(heading) or has_address_of_paper(inside) or has_both_languages(inside)
+
+
+def has_two_titles(item: Item) -> bool:
+    """Whether a line has a Korean and an English title."""
+    return all(split_title(strip_emoji(item.text)))
+
+
+def has_address_of_paper(items: Sequence[Item]) -> bool:
+    """Whether anything leads to a paper."""
+    return any(leads_to_paper(url) for item in items for url in addresses_of(item))
+
+
+def has_both_languages(items: Sequence[Item]) -> bool:
+    """Whether there are texts in Korean and in English."""
+    return set(TextLanguage) <= {language_of([item.block]) for item in items if item.kind == "block"}
+
+
+def is_bold(item: Item) -> bool:
+    """Whether all of a text is bold."""
+    runs = [run for run in item.block.runs if run.text.strip()]
+    return bool(runs) and all(run.bold for run in runs)
+
+
+def hides_paper(items: Sequence[Item], index: int) -> bool:
+    """Whether a bold line with two titles stands in a text, and the address of a paper in it or below it."""
+    item = items[index]
+    if not is_bold(item) or len(item.text) > MAX_TITLE_CHARACTERS or not has_two_titles(item):
+        return False
+    for other in items[index : index + 1 + MAX_ITEMS_OF_HIDDEN_PAPER]:
+        if other.kind == "heading" or other.label:
+            return False
+        if has_address_of_paper([other]):
+            return True
+    return False
