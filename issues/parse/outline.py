@@ -84,11 +84,14 @@ def read_items(html: str, base: str) -> list[Item]:
 
 
 def _footnotes(body: LexborNode) -> dict[str, LexborNode]:
-    """The footnotes that the post refers to, by id. Those without a reference stay where they are, at the end."""
-    links = body.css("sup.footnote-ref a[href]")
-    wanted = {(link.attributes.get("href") or "").rpartition("#")[2] for link in links}
+    """The footnotes that the post's texts refer to, by id. Those of headings stay where they are, at the end."""
+    wanted = _fragments(body.css(_FOOTNOTE_LINKS)) - _fragments(body.css(f"{_ANY_HEADING} {_FOOTNOTE_LINKS}"))
     notes = {note.attributes.get("id") or "": note for note in body.css("ol.footnotes-list li[id]")}
     return {name: note for name, note in notes.items() if name in wanted}
+
+
+def _fragments(links: Sequence[LexborNode]) -> set[str]:
+    return {(link.attributes.get("href") or "").rpartition("#")[2] for link in links}
 
 
 # --- walking through the HTML -------------------------------------------------------
@@ -100,6 +103,8 @@ _STRUCTURE = _LEAVES | MEDIA | {
     "fieldset", "figcaption", "figure", "footer", "header", "li", "main", "nav", "ol", "p",
     "section", "summary", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
 }  # fmt: skip
+_ANY_HEADING = ":is(h1, h2, h3, h4, h5, h6)"
+_FOOTNOTE_LINKS = "sup.footnote-ref a[href]"
 _STRUCTURE_IN_TABLE = "h1, h2, h3, h4, h5, h6, hr, ul, ol, pre, aside, blockquote, details"
 
 
