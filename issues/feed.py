@@ -36,7 +36,8 @@ def read_feed(fetched: Fetched) -> list[Post]:
     try:
         # From bytes, feedparser would try to open a file of this name.
         parsed = feedparser.parse(BytesIO(copy), sanitize_html=False, resolve_relative_uris=False)
-        posts = list(_posts(parsed.entries))
+        # A topic that is there twice would be edited back and forth in every run. The feed begins with its newest state.
+        posts = {post.topic_id: post for post in reversed(list(_posts(parsed.entries)))}
     except Exception as error:  # noqa: BLE001  feedparser promises nothing about what it raises
         raise FeedError(f"{fetched.url} could not be read as a feed: {one_line(error)}") from None
     if parsed.bozo:
@@ -44,7 +45,8 @@ def read_feed(fetched: Fetched) -> list[Post]:
     if time.monotonic() > fetched.deadline:
         raise too_slow(fetched.url)
     return sorted(
-        posts, key=lambda post: (post.published_at or datetime.max.replace(tzinfo=UTC), post.topic_id)
+        posts.values(),
+        key=lambda post: (post.published_at or datetime.max.replace(tzinfo=UTC), post.topic_id),
     )
 
 
