@@ -18,7 +18,7 @@ from issues.parse.embeds import MEDIA, anchor_of, is_opaque, pictures_of, target
 from issues.parse.html_limits import check_size
 from issues.parse.inline import MAX_DEPTH, InlineReader, classes, is_dropped
 from issues.parse.labels import Label, label_of
-from issues.parse.text import Block, BlockType, TextError, TextRun, table_of, tidy
+from issues.parse.text import Block, BlockType, TextError, TextRun, lines_of, table_of, tidy
 
 MAX_NODES = 50_000
 
@@ -240,7 +240,7 @@ def _start_of(node: LexborNode) -> int:
 def _as_blocks(runs: Sequence[TextRun], place: _Place) -> Iterator[Item]:
     """The runs as one block. A label on its own line (before a `<br>`) becomes its own block."""
     block: list[TextRun] = []
-    for line in _lines(tidy(runs)):
+    for line in lines_of(tidy(runs)):
         if label_of("".join(run.text for run in line)):
             yield from _as_block(block, place)
             yield from _as_block(line, place)
@@ -286,14 +286,3 @@ def _continues(last: Item, item: Item) -> bool:
         and last.entry == item.entry
         and not (last.label or item.label)
     )
-
-
-def _lines(runs: Sequence[TextRun]) -> Iterator[list[TextRun]]:
-    line: list[TextRun] = []
-    for run in runs:
-        first, *others = run.text.split("\n")
-        line.append(replace(run, text=first))
-        for text in others:
-            yield line
-            line = [replace(run, text=text)]
-    yield line

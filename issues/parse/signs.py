@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from core.languages import TextLanguage
 from issues.parse.addresses import leads_to_paper, work_of
 from issues.parse.boilerplate import is_lone_link
+from issues.parse.labels import CORE_LABELS, label_of
 from issues.parse.languages import language_of
 from issues.parse.links import addresses_of
 from issues.parse.outline import Item
@@ -50,6 +51,12 @@ def is_bold(item: Item) -> bool:
     """Whether all of a text is bold."""
     runs = [run for run in item.block.runs if run.text.strip()]
     return bool(runs) and all(run.bold for run in runs)
+
+
+def is_swallowed(item: Item) -> bool:
+    """Whether code holds a paper's labels, as it does where a fence of code is never closed."""
+    lines = item.text.splitlines() if all(run.code for run in item.block.runs) else []
+    return len(CORE_LABELS & {label_of(line) for line in lines}) > 1
 
 
 def hides_paper(items: Sequence[Item], index: int) -> bool:

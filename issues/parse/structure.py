@@ -21,6 +21,7 @@ from issues.parse.signs import (
     has_two_titles,
     hides_paper,
     is_bold,
+    is_swallowed,
     may_be_paper,
 )
 from issues.parse.text import strip_emoji
@@ -97,6 +98,8 @@ class _Walk:
                 self._visit_label(index, item.label)
             elif item.kind == "block" and hides_paper(self._items, index) and not self._is_announced(item):
                 self._doubt(index, "may be the title of a paper")
+            elif item.kind == "block" and is_swallowed(item):
+                self._doubt(index, "is code that holds the labels of a paper")
 
     # --- headings -------------------------------------------------------------------
 

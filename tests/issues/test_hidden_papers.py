@@ -73,6 +73,15 @@ def test_a_heading_that_lists_several_papers_is_no_paper(title: str, is_before: 
     assert f"“{title}” begins neither a paper" in "\n".join(content.problems)
 
 
+def test_papers_that_an_open_fence_of_code_swallows_hold_the_issue() -> None:
+    code = "<pre><code>## 해달 / Otter\n### 논문 소개\n글입니다.\n### 논문 링크\n" + SECOND + "</code></pre>"
+    assert "is code that holds the labels of a paper" in problems(OWL, HAWK + code)
+    assert (
+        problems(OWL, HAWK.replace("<p>밤에", "<pre><code>논문 = load('논문 링크')</code></pre><p>밤에"))
+        == ""
+    )
+
+
 def test_two_papers_under_one_heading_are_told_by_their_links() -> None:
     first = "https://arxiv.org/pdf/2506.00001v2"
     both = paper_html("올빼미와 해달 / Owl and Otter", link=onebox(first) + onebox(SECOND))
