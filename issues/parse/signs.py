@@ -1,6 +1,7 @@
 """The signs that a part of a post is a paper: two titles, the address of one work, texts in both languages."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.languages import TextLanguage
 from issues.parse.addresses import leads_to_paper, work_of
@@ -9,7 +10,7 @@ from issues.parse.labels import CORE_LABELS, label_of
 from issues.parse.languages import language_of
 from issues.parse.links import addresses_of
 from issues.parse.outline import Item
-from issues.parse.text import strip_emoji
+from issues.parse.text import Block, lines_of, strip_emoji
 from issues.parse.titles import split_title
 
 MIN_SIGNS_OF_PAPER = 2
@@ -59,14 +60,14 @@ def is_swallowed(item: Item) -> bool:
     return len(CORE_LABELS & {label_of(line) for line in lines}) > 1
 
 
-def hides_paper(items: Sequence[Item], index: int) -> bool:
-    """Whether a bold line with two titles stands in a text, and the address of a paper in it or below it."""
-    item = items[index]
-    if not is_bold(item) or len(item.text) > MAX_TITLE_CHARACTERS or not has_two_titles(item):
-        return False
+def hidden_title(items: Sequence[Item], index: int) -> str:
+    """The bold first line of a text that has two titles and the address of a paper in or below it, or empty if none is."""
+    line = replace(items[index], block=Block("p", tuple(next(lines_of(items[index].block.runs), ()))))
+    if not is_bold(line) or len(line.text) > MAX_TITLE_CHARACTERS or not has_two_titles(line):
+        return ""
     for other in items[index : index + 1 + MAX_ITEMS_OF_HIDDEN_PAPER]:
         if other.kind == "heading" or other.label:
-            return False
+            return ""
         if has_address_of_paper([other]):
-            return True
-    return False
+            return line.text
+    return ""

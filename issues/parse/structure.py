@@ -19,7 +19,7 @@ from issues.parse.signs import (
     count_signs,
     has_address_of_paper,
     has_two_titles,
-    hides_paper,
+    hidden_title,
     is_bold,
     is_swallowed,
     may_be_paper,
@@ -96,7 +96,7 @@ class _Walk:
                 self._visit_heading(index)
             elif item.label:
                 self._visit_label(index, item.label)
-            elif item.kind == "block" and hides_paper(self._items, index) and not self._is_announced(item):
+            elif item.kind == "block" and self._hides_paper(index):
                 self._doubt(index, "may be the title of a paper")
             elif item.kind == "block" and is_swallowed(item):
                 self._doubt(index, "is code that holds the labels of a paper")
@@ -210,9 +210,10 @@ class _Walk:
         is_titled = has_two_titles(self._items[index]) and has_address_of_paper(self._section(index))
         return is_titled or self._count_signs(index) >= MIN_SIGNS_OF_HIDDEN_PAPER
 
-    def _is_announced(self, item: Item) -> bool:
-        """Whether a line before the papers names one of them."""
-        return self._paper is None and title_key(item.text) in self._keys
+    def _hides_paper(self, index: int) -> bool:
+        """Whether a text begins with a title. Before the papers it may announce one of them."""
+        title = hidden_title(self._items, index)
+        return bool(title) and (self._paper is not None or title_key(title) not in self._keys)
 
     # --- labels ---------------------------------------------------------------------
 

@@ -26,10 +26,11 @@ def problems(*papers: str, **parts: str) -> str:
         f"<p><a href='{SECOND}'><strong>해달 / Otter</strong></a></p>{TEXTS}",
         f"<p><strong>Otter: Learning on Water</strong></p>{TEXTS}{onebox(SECOND)}",
         f"<p>해달 / Otter</p>{TEXTS}{onebox(SECOND)}",
+        f"<ol start='2'><li><strong>해달 / Otter</strong><br>\n물 위에서 배웁니다. <a href='{SECOND}'>arXiv</a></li></ol>",
         heading("Otter: Learning on Water", 4) + TEXTS + onebox(SECOND),
         heading("해달: 물 위의 학습") + TEXTS + onebox(SECOND),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 @pytest.mark.parametrize("rule", ["<hr>\n", ""])
 def test_a_paper_without_its_heading_is_not_mailed_as_a_part_of_the_one_before_it(
