@@ -11,7 +11,8 @@ _SLASH = re.compile(r"\s[/／]\s?|[/／]\s|(?<=[가-힣])[/／](?=\S+\s)")
 def split_title(title: str) -> tuple[str, str]:
     """Korean and English title: the title is cut at the first slash that has no Hangul to its right.
 
-    A slash without a space beside it counts only between Hangul and several Latin words. A title that has a slash and only one language stays whole, and so does a pair of words like `Read / Write`.
+    A slash without a space beside it counts only between Hangul and several Latin words. A title that has a slash and
+    only one language stays whole, and so does a pair of words like `Read / Write`.
     """
     if not has_hangul(title):
         return "", title
