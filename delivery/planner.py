@@ -131,7 +131,7 @@ def plan_digest(
     domain: str,
     now: datetime,
 ) -> Counter[int]:
-    """Plan editions for the subscribers of a batch, and move their cursors. Returns how many deliveries there are, by edition.
+    """Plan editions for the subscribers of a batch, and move their cursors. Returns the number of deliveries by edition.
 
     An edition is for the subscribers for whom it was made and who meet the condition beside it. Subscribers who changed,
     paused or left since the audience was read, or were planned by another run, are left for the next run.

@@ -129,18 +129,28 @@ def _blocks_in(value: object) -> Iterator[Block]:
 def _match(stored: Sequence[PaperContent], parsed: Sequence[PaperContent]) -> tuple[int | None, ...]:
     """For each parsed paper the index of the stored one.
 
-    They are matched by link and title, then by link, then by title, and at last by their place and their texts.
+    They are matched by link and title, then by link, then by title, and at last by their place and their texts. Where
+    links or titles were mixed up, the texts say which paper is meant, so papers with like texts come first.
     """
     pairs: list[int | None] = [None] * len(parsed)
     unmatched = dict(enumerate(stored))
-    for key_of in (lambda paper: (paper.key, _title(paper)), lambda paper: paper.key, _title):
+    for key_of, least in (
+        (_link_and_title, 0.0),
+        (_link, MIN_LIKENESS),
+        (_title, MIN_LIKENESS),
+        (_link, 0.0),
+        (_title, 0.0),
+    ):
         indices: defaultdict[object, list[int]] = defaultdict(list)
-        for index, paper in reversed(unmatched.items()):
+        for index, paper in unmatched.items():
             indices[key_of(paper)].append(index)
         for new_index, paper in enumerate(parsed):
-            if pairs[new_index] is None and key_of(paper) and indices[key_of(paper)]:
-                pairs[new_index] = index = indices[key_of(paper)].pop()
-                del unmatched[index]
+            if pairs[new_index] is None and key_of(paper):
+                left = (index for index in indices[key_of(paper)] if index in unmatched)
+                found = next((i for i in left if not least or likeness(stored[i], paper) >= least), None)
+                if found is not None:
+                    pairs[new_index] = found
+                    del unmatched[found]
     _match_alike(pairs, unmatched, parsed)
     return tuple(pairs)
 
@@ -176,6 +186,14 @@ def _words(paper: PaperContent) -> set[str]:
 
 def _share(words: set[str], others: set[str]) -> float:
     return len(words & others) / len(words | others) if words and others else 0.0
+
+
+def _link_and_title(paper: PaperContent) -> tuple[str, str]:
+    return _link(paper), _title(paper)
+
+
+def _link(paper: PaperContent) -> str:
+    return paper.key
 
 
 def _title(paper: PaperContent) -> str:

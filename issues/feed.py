@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import feedparser
 
-from issues.feed_guard import copy_of_feed
+from issues.feed_guard import MAX_CHARACTERS, copy_of_feed
 from issues.fetch import FeedError, Fetched, GoneError, one_line, too_slow
 from issues.parse.addresses import safe_url
 from issues.parse.text import clean
@@ -36,7 +36,8 @@ def read_feed(fetched: Fetched) -> list[Post]:
     try:
         # From bytes, feedparser would try to open a file of this name.
         parsed = feedparser.parse(BytesIO(copy), sanitize_html=False, resolve_relative_uris=False)
-        posts = list(_posts(parsed.entries))
+        # A topic that is there twice would be edited back and forth in every run. The feed begins with its newest state.
+        posts = {post.topic_id: post for post in reversed(list(_posts(parsed.entries)))}
     except Exception as error:  # noqa: BLE001  feedparser promises nothing about what it raises
         raise FeedError(f"{fetched.url} could not be read as a feed: {one_line(error)}") from None
     if parsed.bozo:
@@ -44,8 +45,12 @@ def read_feed(fetched: Fetched) -> list[Post]:
     if time.monotonic() > fetched.deadline:
         raise too_slow(fetched.url)
     return sorted(
-        posts, key=lambda post: (post.published_at or datetime.max.replace(tzinfo=UTC), post.topic_id)
+        posts.values(),
+        key=lambda post: (post.published_at or datetime.max.replace(tzinfo=UTC), post.topic_id),
     )
+
+
+_TOPIC_PATH = re.compile(r"(.*)/t/(?:[^/]+/)?(\d+)(?:/\d+)?(?:\.json|\.rss)?/?")
 
 
 def _posts(entries: Sequence[Any]) -> Iterator[Post]:
@@ -54,7 +59,7 @@ def _posts(entries: Sequence[Any]) -> Iterator[Post]:
         topic = re.search(r"-topic-(\d{1,18})$", str(entry.get("id", ""))) or re.search(
             r"/t/(?:[^/]+/)?(\d{1,18})", link
         )
-        if topic and safe_url(link, link):
+        if topic and safe_url(link, link) and _TOPIC_PATH.fullmatch(urlsplit(link).path):
             title, html = clean(str(entry.get("title", ""))), str(entry.get("description", ""))
             published_at = _as_datetime(entry.get("published_parsed"))
             yield Post(int(topic[1]), title, link, _without_feed_footer(html), published_at)
@@ -85,7 +90,7 @@ def topic_json_url(url: str) -> str:
         FeedError: the address does not belong to a topic.
     """
     parts = urlsplit(url)
-    found = re.fullmatch(r"(.*)/t/(?:[^/]+/)?(\d+)(?:/\d+)?(?:\.json|\.rss)?/?", parts.path)
+    found = _TOPIC_PATH.fullmatch(parts.path)
     if not found or parts.scheme not in {"http", "https"}:
         raise FeedError(f"{url[:200]} is not a topic's address: it should look like https://HOST/t/SLUG/ID")
     query = f"?{parts.query}" if parts.query else ""
@@ -97,7 +102,7 @@ def read_topic(fetched: Fetched) -> Post:
 
     Raises:
         GoneError: the topic or its first post is deleted.
-        FeedError: the answer is not such JSON, or lacks the first post.
+        FeedError: the answer is not such JSON, lacks the first post, or has a title that is longer than in a feed.
     """
     try:
         topic = json.loads(fetched.body or b"")
@@ -106,12 +111,14 @@ def read_topic(fetched: Fetched) -> Post:
         if first["post_number"] != 1:
             raise FeedError(f"{fetched.url} does not hold the topic's first post")
         _refuse_deleted(first, fetched.url)
+        if len(topic["title"]) > MAX_CHARACTERS:
+            raise FeedError(f"{fetched.url} has a title of more than {MAX_CHARACTERS} characters")
         topic_id = int(re.fullmatch(r"\d{1,18}", str(topic["id"]))[0])  # type: ignore[index]  # caught below
         parts = urlsplit(fetched.url)
         return Post(
             topic_id,
             clean(str(topic["title"])),
-            f"{parts.scheme}://{parts.netloc}/t/{quote(str(topic['slug']))}/{topic_id}",
+            f"{parts.scheme}://{parts.netloc}/t/{quote(str(topic['slug']), safe='') or '-'}/{topic_id}",
             # JSON can hold lone surrogates and NUL, which no database accepts.
             str(first["cooked"]).encode("utf-8", "replace").decode().replace("\x00", "").strip(),
             datetime.fromisoformat(first["created_at"]).astimezone(UTC),

@@ -81,9 +81,13 @@ def _gist(paper: PaperContent, names: Sequence[str], language: TextLanguage, lin
 
 
 def _sentences_of(paper: PaperContent, language: TextLanguage) -> Iterator[tuple[str, int]]:
-    """The first sentences of the introduction and of the abstract, each with its place there, counted from 0."""
+    """The first sentences of the introduction and of the abstract, each with its place there, counted from 0.
+
+    Those of the other sections take their place where a paper has neither.
+    """
     texts = paper.texts_in(language)
-    for blocks in (texts.intro, texts.abstract):
+    usual = [text for text in (texts.intro, texts.abstract) if text]
+    for blocks in usual or [section.blocks_in(language) for section in paper.sections]:
         found = (
             sentence for block in _first(blocks) for line in _lines(block) for sentence in sentences(line)
         )

@@ -99,7 +99,7 @@ class ForumReader:
             url = topic_json_url(post.url)
             try:
                 fetched = fetch(url, Validators(), self._allowed_hosts)
-                topic = read_topic(fetched)
+                topic = _same_topic(post, read_topic(fetched))
             except FeedError as error:
                 self.state.unread[post.topic_id] = str(error)
                 self._read_feed_again()
@@ -139,6 +139,17 @@ class ForumReader:
         """Keep the post in place of what another answer said about its topic."""
         others = [other for other in self.state.posts if other.topic_id != post.topic_id]
         self.state.posts = [*others, post]
+
+
+def _same_topic(post: Post, topic: Post) -> Post:
+    """The topic, if it is that of the post. A feed that links to the topic of somebody else does not get their name.
+
+    Raises:
+        FeedError: it is another topic.
+    """
+    if topic.topic_id != post.topic_id:
+        raise FeedError(f"{post.url} is the address of topic {topic.topic_id}, not of topic {post.topic_id}")
+    return topic
 
 
 def _followed(session: Session, now: datetime) -> Sequence[Issue]:

@@ -2,7 +2,8 @@
 
 All papers of a mail are treated alike. A kind is, for example, the Korean abstracts: it is shown for all papers, or
 for none, or of each text as many of its first paragraphs as there is room for. What a reader needs most is placed
-first: the overview, the first paragraph of each paper in each language, the rest of the introductions. A kind without room does not keep a less important one from being shown.
+first: the overview, the first paragraph of each paper in each language, the rest of the introductions. A kind without
+room does not keep a less important one from being shown.
 """
 
 from collections.abc import Mapping, Sequence

@@ -25,6 +25,8 @@ _PAPER_HOSTS = (
 def safe_url(address: str | None, base: str) -> str | None:
     """The absolute http(s) address in ASCII, or None for anything else (`javascript:`, a mere anchor, spaces).
 
+    An address with a user's name is none, because `https://arxiv.org@evil.example` only looks like arXiv.
+
     What is not ASCII is percent-encoded as UTF-8 (RFC 3987, 3.1), because MJML does not keep combining signs and
     invisible joiners as they are.
     """
@@ -34,7 +36,7 @@ def safe_url(address: str | None, base: str) -> str | None:
         url = urljoin(base, storable(address).strip())
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-        if parts.scheme not in {"http", "https"} or not host or port == 0:
+        if parts.scheme not in {"http", "https"} or not host or port == 0 or "@" in parts.netloc:
             return None
         if len(host) > MAX_HOST_CHARACTERS or re.search(r"[\s<>\"\\\x00-\x20\x7f]", url):
             return None

@@ -31,13 +31,13 @@ def is_closing_line(text: str) -> bool:
     return all(word in text for word in _INVITATION) or _READ_ON in text
 
 
-def is_greeting(item: Item, title: str) -> bool:
-    """Whether an item repeats the post's title or is the forum's own line."""
+def is_greeting(item: Item, key_of_post: str) -> bool:
+    """Whether an item repeats the post's title, of which this is the key, or is the forum's own line."""
     if item.kind == "heading":
         key = title_key(item.text)
         is_week = parse_week(item.text) is not None
-        return is_week or key == title_key(title) or (key.startswith("pytorchkr") and len(key) < 20)
-    return item.kind == "block" and title_key(item.text) in {title_key(title), "pytorchkr"}
+        return is_week or key == key_of_post or (key.startswith("pytorchkr") and len(key) < 20)
+    return item.kind == "block" and title_key(item.text) in {key_of_post, "pytorchkr"}
 
 
 def is_bare_link(item: Item) -> bool:

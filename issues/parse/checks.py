@@ -6,9 +6,11 @@ from core.languages import TextLanguage
 from issues.parse.boilerplate import is_closing_line
 from issues.parse.content import IssueContent, PaperContent
 from issues.parse.labels import Label, label_of
+from issues.parse.languages import language_of
 from issues.parse.stated_counts import contradictions
 from issues.parse.text import Block
 
+MIN_CHARACTERS_OF_PAPER = 200  # of texts among a paper's links that may be another paper
 MAX_DOUBTS = 10  # that are listed; a post with more is wrong as a whole
 
 
@@ -27,6 +29,8 @@ def problems_of(content: IssueContent, labels: Sequence[Set[Label]], doubts: Seq
             yield f"{name} has no {', no '.join(missing)}"
         if any(_is_misplaced(block.text) for block in _texts_of(paper)):
             yield f"{name} holds a label or a line of the post's ending"
+        if _may_be_paper(paper.notes):
+            yield f"{name} has “{paper.notes[0].text[:60]}” among its links, which may be another paper"
     yield from contradictions(content)
 
 
@@ -46,6 +50,12 @@ def _missing_parts(paper: PaperContent, labels: Set[Label]) -> Iterator[str]:
 
 def _has_section_after(paper: PaperContent, part: str) -> bool:
     return any(section.after == part and section.ko for section in paper.sections)
+
+
+def _may_be_paper(notes: Sequence[Block]) -> bool:
+    """Whether texts among links say much, and in both languages, as only a paper does."""
+    is_long = sum(len(block.text) for block in notes) >= MIN_CHARACTERS_OF_PAPER
+    return is_long and set(TextLanguage) <= {language_of([block]) for block in notes}
 
 
 def _texts_of(paper: PaperContent) -> tuple[Block, ...]:

@@ -41,9 +41,14 @@ _BRACKET = re.compile(r"\([^()]*\)$")  # `논문 소개 (Introduction)`
 
 
 def label_of(text: str) -> Label | None:
-    """The part that a line announces. Emoji, spaces and punctuation around the label do not count."""
+    """The part that a line announces, also in both languages. Emoji, spaces and punctuation around it do not count."""
     if len(text) > MAX_LABEL_CHARACTERS:
         return None
-    letters = re.sub(r"[^\w()]+", "", strip_emoji(unicodedata.normalize("NFKC", text))).lower()
+    words = strip_emoji(unicodedata.normalize("NFKC", text)).lower()
+    labels = {_label_of_letters(re.sub(r"[^\w()]+", "", part)) for part in words.split("/")}
+    return labels.pop() if len(labels) == 1 else None
+
+
+def _label_of_letters(letters: str) -> Label | None:
     letters = letters.lstrip("0123456789")
     return _LABELS.get(letters) or _LABELS.get(_BRACKET.sub("", letters))

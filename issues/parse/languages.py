@@ -7,12 +7,12 @@ line of names, a sentence that mixes both) takes the language of what it stands 
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from core.languages import TextLanguage
 from issues.parse.outline import Item
-from issues.parse.text import HANGUL, Block
+from issues.parse.text import HANGUL, Block, TextRun, lines_of, tidy
 
 SYLLABLE_WEIGHT = 2.5  # a Hangul syllable says about as much as so many Latin letters
 MIN_KOREAN_SHARE = (
@@ -43,7 +43,7 @@ class _Passage:
 
 def split_by_language(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
     """The Korean and the English items of one section, each in order."""
-    passages = list(_passages(items))
+    passages = list(_passages([part for item in items for part in _at_line_break(item)]))
     _decide_by_quotes(passages)
     _decide_quotations(passages)
     _decide_rest(passages)
@@ -71,6 +71,23 @@ def language_of(blocks: Iterable[Block]) -> TextLanguage | None:
     if share <= MAX_KOREAN_SHARE and _WORD.search(words) and has_sentence:
         return TextLanguage.EN
     return None
+
+
+def _at_line_break(item: Item) -> list[Item]:
+    """A paragraph as two items if a line break is all that parts its Korean from as long an English text."""
+    if item.block.type != "p" or "\n" not in item.text:
+        return [item]
+    lines = [Block("p", tuple(line)) for line in lines_of(item.block.runs)]
+    languages = [language_of([line]) for line in lines]
+    if [language for language, _ in groupby(filter(None, languages))] != [TextLanguage.KO, TextLanguage.EN]:
+        return [item]
+    cut = languages.index(TextLanguage.EN)
+    korean, english = (replace(item, block=_joined(part)) for part in (lines[:cut], lines[cut:]))
+    return [korean, english] if len(korean.text) <= len(english.text) else [item]
+
+
+def _joined(lines: Sequence[Block]) -> Block:
+    return Block("p", tidy(run for line in lines for run in (*line.runs, TextRun("\n"))))
 
 
 def _passages(items: Sequence[Item]) -> Iterator[_Passage]:

@@ -18,7 +18,7 @@ from issues.parse.embeds import MEDIA, anchor_of, is_opaque, pictures_of, target
 from issues.parse.html_limits import check_size
 from issues.parse.inline import MAX_DEPTH, InlineReader, classes, is_dropped
 from issues.parse.labels import Label, label_of
-from issues.parse.text import Block, BlockType, TextError, TextRun, table_of, tidy
+from issues.parse.text import Block, BlockType, TextError, TextRun, lines_of, table_of, tidy
 
 MAX_NODES = 50_000
 
@@ -84,11 +84,14 @@ def read_items(html: str, base: str) -> list[Item]:
 
 
 def _footnotes(body: LexborNode) -> dict[str, LexborNode]:
-    """The footnotes that the post refers to, by id. Those without a reference stay where they are, at the end."""
-    links = body.css("sup.footnote-ref a[href]")
-    wanted = {(link.attributes.get("href") or "").rpartition("#")[2] for link in links}
+    """The footnotes that the post's texts refer to, by id. Those of headings stay where they are, at the end."""
+    wanted = _fragments(body.css(_FOOTNOTE_LINKS)) - _fragments(body.css(f"{_ANY_HEADING} {_FOOTNOTE_LINKS}"))
     notes = {note.attributes.get("id") or "": note for note in body.css("ol.footnotes-list li[id]")}
     return {name: note for name, note in notes.items() if name in wanted}
+
+
+def _fragments(links: Sequence[LexborNode]) -> set[str]:
+    return {(link.attributes.get("href") or "").rpartition("#")[2] for link in links}
 
 
 # --- walking through the HTML -------------------------------------------------------
@@ -100,6 +103,8 @@ _STRUCTURE = _LEAVES | MEDIA | {
     "fieldset", "figcaption", "figure", "footer", "header", "li", "main", "nav", "ol", "p",
     "section", "summary", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
 }  # fmt: skip
+_ANY_HEADING = ":is(h1, h2, h3, h4, h5, h6)"
+_FOOTNOTE_LINKS = "sup.footnote-ref a[href]"
 _STRUCTURE_IN_TABLE = "h1, h2, h3, h4, h5, h6, hr, ul, ol, pre, aside, blockquote, details"
 
 
@@ -235,7 +240,7 @@ def _start_of(node: LexborNode) -> int:
 def _as_blocks(runs: Sequence[TextRun], place: _Place) -> Iterator[Item]:
     """The runs as one block. A label on its own line (before a `<br>`) becomes its own block."""
     block: list[TextRun] = []
-    for line in _lines(tidy(runs)):
+    for line in lines_of(tidy(runs)):
         if label_of("".join(run.text for run in line)):
             yield from _as_block(block, place)
             yield from _as_block(line, place)
@@ -281,14 +286,3 @@ def _continues(last: Item, item: Item) -> bool:
         and last.entry == item.entry
         and not (last.label or item.label)
     )
-
-
-def _lines(runs: Sequence[TextRun]) -> Iterator[list[TextRun]]:
-    line: list[TextRun] = []
-    for run in runs:
-        first, *others = run.text.split("\n")
-        line.append(replace(run, text=first))
-        for text in others:
-            yield line
-            line = [replace(run, text=text)]
-    yield line

@@ -14,7 +14,7 @@ from issues.parse.checks import problems_of
 from issues.parse.content import IssueContent, PaperContent, Section
 from issues.parse.labels import Label
 from issues.parse.languages import has_language, split_by_language
-from issues.parse.links import addresses_of, links_and_notes
+from issues.parse.links import addresses_of, arxiv_numbers, links_and_notes, own_address
 from issues.parse.outline import Item, read_items
 from issues.parse.structure import read_structure
 from issues.parse.text import Block, TextError, TextRun, clean, strip_emoji
@@ -56,12 +56,13 @@ def _assemble(title: str, week: Week, items: list[Item]) -> IssueContent:
     drafts = [_draft(_without_next_title(items, start, end)) for start, end in pairwise(bounds)]
     papers, repeats = _without_repeats([draft.paper for draft in drafts])
     front = items[: bounds[0]]
-    overview, summary = _front(front, title)
-    closing = _closing(items[structure.end :], title) if structure.starts else ()
+    key = title_key(title)
+    overview, summary = _front(front, key)
+    closing = _closing(items[structure.end :], key) if structure.starts else ()
     outside = [*front, *items[structure.end :]]
     pictures = tuple(item.picture for item in outside if item.picture)
     content = IssueContent(title, week, overview, summary, papers, closing, pictures)
-    doubts = [*structure.doubts, *repeats, *_texts_between(drafts)]
+    doubts = [*structure.doubts, *repeats, *_texts_between(drafts), *_joint_papers(drafts)]
     labels = [draft.labels for draft in drafts]
     return replace(content, problems=tuple(problems_of(content, labels, doubts)))
 
@@ -106,10 +107,16 @@ def _texts_between(drafts: "Sequence[_Draft]") -> Iterator[str]:
             )
 
 
+def _joint_papers(drafts: "Sequence[_Draft]") -> Iterator[str]:
+    for number, draft in enumerate(drafts, 1):
+        if len(draft.numbers) > 1:
+            yield f"paper {number} ({draft.paper.name[:60]}) may be {len(draft.numbers)} papers: it links to {', '.join(draft.numbers)}"
+
+
 # --- before and after the papers ----------------------------------------------------
 
 
-def _front(items: Sequence[Item], title: str) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
+def _front(items: Sequence[Item], key_of_post: str) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
     """Overview and summary: everything before the first paper except the title and the greeting."""
     overview: list[Block] = []
     summary: list[Block] = []
@@ -117,19 +124,19 @@ def _front(items: Sequence[Item], title: str) -> tuple[tuple[Block, ...], tuple[
     for item in items:
         if item.label == "summary":
             target = summary
-        elif item.label != "overview" and not is_greeting(item, title):
+        elif item.label != "overview" and not is_greeting(item, key_of_post):
             target += _as_blocks(item)
     return tuple(overview), tuple(summary)
 
 
-def _closing(items: Sequence[Item], title: str) -> tuple[Block, ...]:
+def _closing(items: Sequence[Item], key_of_post: str) -> tuple[Block, ...]:
     """What the post says after its papers, without the source of the whole post and the forum's own lines."""
     blocks: list[Block] = []
     in_source = False
     for item in items:
         if item.label == "source":
             in_source = True
-        elif item.kind == "rule" or is_closing(item) or is_greeting(item, title):
+        elif item.kind == "rule" or is_closing(item) or is_greeting(item, key_of_post):
             in_source = False
         elif not (in_source and is_lone_link(item)):
             blocks += _as_blocks(item)
@@ -165,10 +172,11 @@ class _SectionItems:
 
 @dataclass
 class _Draft:
-    """A paper as it is read: which labels it has, and what stands after its last rule."""
+    """A paper as it is read: its labels, the arXiv numbers of its own links, and what stands after its last rule."""
 
     paper: PaperContent
     labels: set[Label]
+    numbers: list[str]
     after_rule: list[Item]
 
 
@@ -180,9 +188,10 @@ def _draft(items: Sequence[Item]) -> _Draft:
     texts = {label: _of(sections, label) for label in ("intro", "abstract", "link", "more")}
     intro_ko, intro_en = split_by_language(texts["intro"])
     abstract_ko, abstract_en = split_by_language(texts["abstract"])
-    own_links, own_notes = links_and_notes(texts["link"], first_has_label=False)
+    own = own_address(texts["link"])
+    own_links, own_notes = links_and_notes(texts["link"], own=own)
     more_links, more_notes = links_and_notes(texts["more"])
-    url = own_links[0].url if own_links else "" if "link" in labels else _likely_url(items)
+    url = own if own or "link" in labels else _likely_url(items)
     paper = PaperContent(
         title_ko=title_ko,
         title_en=title_en,
@@ -191,13 +200,13 @@ def _draft(items: Sequence[Item]) -> _Draft:
         abstract_ko=_blocks(abstract_ko),
         abstract_en=_blocks(abstract_en),
         url=url,
-        links=tuple(dict.fromkeys((*own_links[1:], *more_links))),
+        links=tuple(dict.fromkeys((*own_links, *more_links))),
         notes=_blocks([*own_notes, *more_notes]),
         sections=tuple(_section(section) for section in sections if section.heading),
         pictures=tuple(item.picture for item in items if item.picture),
         anchor=items[0].anchor,
     )
-    return _Draft(paper, labels, _after_last_rule(items))
+    return _Draft(paper, labels, arxiv_numbers(texts["link"]), _after_last_rule(items))
 
 
 def _sections(items: Sequence[Item]) -> list[_SectionItems]:

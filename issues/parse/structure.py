@@ -8,22 +8,27 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from core.languages import TextLanguage
-from issues.parse.addresses import leads_to_paper
-from issues.parse.boilerplate import is_greeting, is_lone_link
+from issues.parse.boilerplate import is_greeting
 from issues.parse.ending import end_of_papers
 from issues.parse.labels import CORE_LABELS, PAPER_LABELS, Label
-from issues.parse.languages import language_of
-from issues.parse.links import addresses_of
 from issues.parse.outline import Item
 from issues.parse.positions import LabelIndex, next_of
+from issues.parse.signs import (
+    MAX_TITLE_CHARACTERS,
+    MIN_SIGNS_OF_PAPER,
+    count_signs,
+    has_address_of_paper,
+    has_two_titles,
+    hidden_title,
+    is_bold,
+    is_swallowed,
+    may_be_paper,
+)
 from issues.parse.text import strip_emoji
-from issues.parse.titles import split_title, title_key
+from issues.parse.titles import title_key
 
-MAX_TITLE_CHARACTERS = 300
-MIN_SIGNS_OF_PAPER = 2
+MIN_SIGNS_OF_HIDDEN_PAPER = 3
 MAX_QUOTED_CHARACTERS = 60
-MAX_ITEMS_OF_HIDDEN_PAPER = 20
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,10 @@ class _Walk:
 
     def __init__(self, items: Sequence[Item], title: str) -> None:
         self._items = items
-        self._is_boilerplate = [is_greeting(item, title) for item in items]
+        key = title_key(title)
+        self._is_boilerplate = [is_greeting(item, key) for item in items]
         self._headings = {index for index in range(len(items)) if self._is_unknown_heading(index)}
+        self._keys = {title_key(items[index].text) for index in self._headings}
         # For each level and position, the next heading of this level or a higher one.
         self._next = {
             level: next_of({index for index in self._headings if items[index].level <= level}, len(items))
@@ -89,8 +96,10 @@ class _Walk:
                 self._visit_heading(index)
             elif item.label:
                 self._visit_label(index, item.label)
-            elif self._paper and item.kind == "block" and self._hides_paper(index):
+            elif item.kind == "block" and self._hides_paper(index):
                 self._doubt(index, "may be the title of a paper")
+            elif item.kind == "block" and is_swallowed(item):
+                self._doubt(index, "is code that holds the labels of a paper")
 
     # --- headings -------------------------------------------------------------------
 
@@ -150,9 +159,15 @@ class _Walk:
                 self._doubt(index, "may be a section of the paper before it or a paper of its own")
             self._open(index)
             return
-        if self._looks_like_paper(index) and (not self._has_labels or self._leads_to_paper(index)):
+        if self._looks_like_paper(index) and (
+            not self._has_labels or has_address_of_paper(self._section(index))
+        ):
             self._open(index)
-        elif self._paper and index > self._last_paper and not self._may_be_paper(index):
+        elif (
+            self._paper
+            and index > self._last_paper
+            and not may_be_paper(self._items[index], self._section(index))
+        ):
             self.closing = index
         else:
             self._doubt(index, "begins neither a paper nor a section that is known")
@@ -165,8 +180,7 @@ class _Walk:
             return
         repeated = labels & self._paper.labels
         if not repeated:
-            titles = split_title(strip_emoji(self._items[index].text))
-            if not labels and all(titles) and self._leads_to_paper(index):
+            if not labels and self._hides_below(index):
                 self._doubt(index, "may be the title of a paper")
             return
         if "intro" not in labels and len(labels) == 1:
@@ -179,34 +193,27 @@ class _Walk:
 
     # --- signs of a paper -----------------------------------------------------------
 
+    def _section(self, index: int) -> Sequence[Item]:
+        """What stands below a heading."""
+        return self._items[index + 1 : self._end_of_section(index)]
+
     def _looks_like_paper(self, index: int) -> bool:
+        return self._count_signs(index) >= MIN_SIGNS_OF_PAPER
+
+    def _count_signs(self, index: int) -> int:
         if index not in self._signs:
-            self._signs[index] = self._count_signs(index, self._end_of_section(index))
-        return self._signs[index] >= MIN_SIGNS_OF_PAPER
+            self._signs[index] = count_signs(self._items[index], self._section(index))
+        return self._signs[index]
 
-    def _count_signs(self, start: int, end: int) -> int:
-        """How many signs of a paper a section has: two titles, links of its own, both languages, sub-headings."""
-        inside = self._items[start + 1 : end]
-        links = [url for item in inside if is_lone_link(item) for url in addresses_of(item)]
-        languages = {language_of([item.block]) for item in inside if item.kind == "block"}
-        return (
-            all(split_title(strip_emoji(self._items[start].text)))
-            + bool(links)
-            + any(leads_to_paper(url) for url in links)
-            + ({TextLanguage.KO, TextLanguage.EN} <= languages)
-            + (sum(item.kind == "heading" for item in inside) >= 2)
-        )
+    def _hides_below(self, index: int) -> bool:
+        """Whether a heading below a paper's rank looks like the title of another paper."""
+        is_titled = has_two_titles(self._items[index]) and has_address_of_paper(self._section(index))
+        return is_titled or self._count_signs(index) >= MIN_SIGNS_OF_HIDDEN_PAPER
 
-    def _may_be_paper(self, index: int) -> bool:
-        """Whether a section has the one sign that nothing but a paper has: two titles, or a paper's address."""
-        inside = self._items[index + 1 : self._end_of_section(index)]
-        links = [url for item in inside for url in addresses_of(item)]
-        titles = split_title(strip_emoji(self._items[index].text))
-        return all(titles) or any(leads_to_paper(url) for url in links)
-
-    def _leads_to_paper(self, index: int) -> bool:
-        inside = self._items[index + 1 : self._end_of_section(index)]
-        return any(leads_to_paper(url) for item in inside for url in addresses_of(item))
+    def _hides_paper(self, index: int) -> bool:
+        """Whether a text begins with a title. Before the papers it may announce one of them."""
+        title = hidden_title(self._items, index)
+        return bool(title) and (self._paper is not None or title_key(title) not in self._keys)
 
     # --- labels ---------------------------------------------------------------------
 
@@ -226,23 +233,6 @@ class _Walk:
                 self._doubt(index, "belongs to no paper that has a title")
         if self._paper:
             self._paper.labels.add(label)
-
-    def _hides_paper(self, index: int) -> bool:
-        """Whether a bold line with two titles, and a paper's address below it, stand in the text of another paper."""
-        item = self._items[index]
-        is_bold = bool(item.text) and all(run.bold for run in item.block.runs if run.text.strip())
-        if (
-            not is_bold
-            or len(item.text) > MAX_TITLE_CHARACTERS
-            or not all(split_title(strip_emoji(item.text)))
-        ):
-            return False
-        for other in self._items[index + 1 : index + 1 + MAX_ITEMS_OF_HIDDEN_PAPER]:
-            if other.kind == "heading" or other.label:
-                return False
-            if is_lone_link(other) and any(leads_to_paper(url) for url in addresses_of(other)):
-                return True
-        return False
 
     def _visit_label_of_front(self, index: int) -> None:
         """A part of the post's beginning after a paper does not belong to that paper."""
@@ -275,8 +265,7 @@ class _Walk:
             and len(item.text) <= MAX_TITLE_CHARACTERS
             and not self._is_boilerplate[before]
         )
-        is_bold = bool(item.block.runs) and all(run.bold for run in item.block.runs if run.text.strip())
-        return before if is_line and (is_bold or all(split_title(strip_emoji(item.text)))) else None
+        return before if is_line and (is_bold(item) or has_two_titles(item)) else None
 
     # --- doubts ---------------------------------------------------------------------
 

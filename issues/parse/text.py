@@ -108,6 +108,18 @@ def table_of(rows: Iterable[Iterable[Iterable[TextRun]]]) -> Block:
     return Block("table", tuple(runs))
 
 
+def lines_of(runs: Iterable[TextRun]) -> Iterator[list[TextRun]]:
+    """The runs of each line of a text."""
+    line: list[TextRun] = []
+    for run in runs:
+        first, *others = run.text.split("\n")
+        line.append(replace(run, text=first))
+        for text in others:
+            yield line
+            line = [replace(run, text=text)]
+    yield line
+
+
 def to_json(blocks: Iterable[Block]) -> list[Any]:
     """Blocks as JSON values. Attributes that are false, zero or empty are left out."""
     return [

@@ -4,13 +4,15 @@ import re
 
 from issues.parse.text import HANGUL, has_hangul, strip_emoji
 
-_SLASH = re.compile(r"\s+/\s+")
+# A slash with a space beside it, or one that joins a Korean word to several Latin ones.
+_SLASH = re.compile(r"\s[/／]\s?|[/／]\s|(?<=[가-힣])[/／](?=\S+\s)")
 
 
 def split_title(title: str) -> tuple[str, str]:
-    """Korean and English title: the title is cut at the first ` / ` that has no Hangul to its right.
+    """Korean and English title: the title is cut at the first slash that has no Hangul to its right.
 
-    A title that has a slash and only one language stays whole, and so does a pair of words like `Read / Write`.
+    A slash without a space beside it counts only between Hangul and several Latin words. A title that has a slash and
+    only one language stays whole, and so does a pair of words like `Read / Write`.
     """
     if not has_hangul(title):
         return "", title

@@ -61,6 +61,16 @@ def test_a_paper_with_the_link_of_another_by_mistake_is_still_paired_with_itself
     assert (found.added, found.withdrawn) == ((), ())
 
 
+def test_papers_whose_links_were_mixed_up_are_told_by_their_titles_and_texts() -> None:
+    swapped = [paper(1, url=paper(2).url), paper(2, url=paper(1).url)]
+    found = changes([paper(1), paper(2)], swapped)
+    assert found.pairs == (0, 1)
+    assert [(change.paper, change.field) for change in found.corrected] == [
+        ("The title of paper 1", "url"),
+        ("The title of paper 2", "url"),
+    ]
+
+
 def test_two_papers_with_the_same_link_stay_two_papers() -> None:
     twins = [paper(1), paper(2, url=paper(1).url)]
     assert not changes(twins, twins)

@@ -83,7 +83,14 @@ def test_a_post_with_an_unreadable_date_is_read_without_its_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["javascript:/t/a/5", "https://[/t/a/5", "https://a.example:99999/t/a/5", "/t/a/5"]
+    "link",
+    [
+        "javascript:/t/a/5",
+        "https://[/t/a/5",
+        "https://a.example:99999/t/a/5",
+        "/t/a/5",
+        "https://forum.example/t/a/5/b/c",
+    ],
 )
 def test_a_topic_with_an_invalid_address_is_left_out(link: str) -> None:
     assert read_feed(Fetched("https://forum.example/", item(link), UNKNOWN, "")) == []
@@ -178,7 +185,17 @@ def test_characters_that_break_databases_or_headers_are_removed_from_a_topic() -
     assert post.title == "제목 Bcc: a@b.example"
     assert "\x00" not in post.html
     assert post.html.encode()
-    assert post.url == "https://forum.example/t/a%20b%0A/../c/5"
+    assert post.url == "https://forum.example/t/a%20b%0A%2F..%2Fc/5"
+
+
+@pytest.mark.parametrize("slug", ["", "a/b", "../..", "올빼미"])
+def test_the_address_of_a_topic_leads_to_it_whatever_its_slug_is(slug: str) -> None:
+    assert topic_json_url(read_topic(topic(slug=slug)).url) == "https://forum.example/t/5.json"
+
+
+def test_a_topic_with_a_title_that_no_feed_can_have_is_refused() -> None:
+    with pytest.raises(FeedError, match="has a title of more than 4000 characters"):
+        read_topic(topic(title="제목" * 3000))
 
 
 @pytest.mark.parametrize(

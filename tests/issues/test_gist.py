@@ -6,7 +6,7 @@ import pytest
 
 from core.languages import TextLanguage
 from issues.gist import MAX_CHARACTERS, with_gists, with_own_gists
-from issues.parse.content import PaperContent
+from issues.parse.content import PaperContent, Section
 from issues.parse.post import parse
 from issues.parse.text import Block, TextRun
 from paperboy.demo.sample.cook import cook_week
@@ -25,6 +25,15 @@ def gist_of(korean: Text = "", english: Text = "", title: str = "부엉이 / Owl
     )
     found = with_own_gists(PaperContent(title_ko, title_en, intro_ko=intro_ko, intro_en=intro_en))
     return found.gist_ko or found.gist_en
+
+
+def test_a_paper_whose_texts_are_under_headings_of_their_own_has_a_gist() -> None:
+    gist = "밤에만 학습하여 전기를 아끼는 새로운 학습 방법을 제안합니다."
+    section = Section("이 논문은", "title", blocks(gist))
+    assert with_own_gists(PaperContent("부엉이", "Owl", sections=(section,))).gist_ko == gist
+    usual = blocks("낮에만 학습하여 시간을 아끼는 새로운 학습 방법을 제안합니다.")
+    found = with_own_gists(PaperContent("부엉이", "Owl", intro_ko=usual, sections=(section,)))
+    assert found.gist_ko == usual[0].text
 
 
 # --- the sentence that says what the paper does, in the styles of the years ----------

@@ -113,10 +113,17 @@ def test_elements_of_other_vocabularies_are_passed_over() -> None:
 
 
 def test_only_the_first_of_repeated_elements_counts() -> None:
+    other = ITEM.replace("/5<", "/6<")
     repeated = "".join(f"<title>{n}</title><description>{n}</description>" for n in range(2000))
-    first, second = read_feed(answer(item(repeated).replace("</channel>", f"{ITEM}</channel>")))
+    first, second = read_feed(answer(item(repeated).replace("</channel>", f"{other}</channel>")))
     assert (first.title, first.html) == ("0", "0")
     assert second.title == TITLE
+
+
+def test_a_topic_that_is_in_the_feed_twice_is_one_post_in_the_state_that_comes_first() -> None:
+    states = "".join(ITEM.replace(TITLE, f"{TITLE} {n}") for n in range(3))
+    (post,) = read_feed(answer(rss(states)))
+    assert post.title == f"{TITLE} 0"
 
 
 def test_the_name_of_the_creator_is_not_taken_for_the_author() -> None:

@@ -74,3 +74,17 @@ def test_a_list_is_in_one_language_whatever_one_of_its_entries_is_in() -> None:
     paper = parsed_paper(paper_html(intro=f"<p>핵심은 이렇습니다.</p><ul>{''.join(entries)}</ul>"))
     assert len(paper.intro_ko) == 5
     assert paper.intro_en == ()
+
+
+def test_a_line_break_parts_a_paragraph_in_both_languages_and_no_other() -> None:
+    korean, english = "초록의 한국어 문장입니다.", "The abstract says what we propose and how we confirm it."
+    paper = parsed_paper(paper_html(abstract=f"<p>{korean}<br>\n<strong>{english}</strong></p>"))
+    assert simplified_texts(paper.abstract_ko) == [korean]
+    assert simplified_texts(paper.abstract_en) == [english]
+    for lines in (
+        f"{korean}<br>\nOwl Net!",
+        f"{english}<br>\n{korean}",
+        f"{korean}<br>\n{english}<br>\n{korean}",
+    ):
+        paper = parsed_paper(paper_html(abstract=f"<p>{lines}</p>"))
+        assert (len(paper.abstract_ko), paper.abstract_en) == (1, ())

@@ -4,7 +4,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.support.parsed_posts import parsed_paper, simplified_texts
+from tests.support.parsed_posts import parsed_paper, parsed_post, simplified_texts
 from tests.support.post_html import FOOTER, onebox, paper_html
 
 # --- links --------------------------------------------------------------------------
@@ -120,6 +120,14 @@ def test_the_text_of_a_footnote_replaces_its_number() -> None:
     )
     paper = parsed_paper(paper_html(intro=f"<p>본문{mark}입니다.</p>"), ending="<hr>" + FOOTER + notes)
     assert simplified_texts(paper.intro_ko) == ["본문 (덧붙인 말.)입니다."]
+
+
+def test_a_footnote_of_a_title_stays_at_the_end_and_the_title_has_both_languages() -> None:
+    mark = '<sup class="footnote-ref"><a href="#footnote-1-1">[1]</a></sup>'
+    notes = '<ol class="footnotes-list"><li id="footnote-1-1"><p>상을 받은 논문입니다.</p></li></ol>'
+    content = parsed_post(paper_html(f"올빼미 / Owl{mark}"), ending="<hr>" + FOOTER + notes)
+    assert (content.papers[0].title_ko, content.papers[0].title_en) == ("올빼미", "Owl[1]")
+    assert simplified_texts(content.closing) == ["상을 받은 논문입니다."]
 
 
 def test_an_unknown_inline_element_does_not_split_its_sentence() -> None:

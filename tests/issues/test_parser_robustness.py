@@ -62,6 +62,19 @@ def test_scripts_bad_links_and_control_characters_are_removed() -> None:
     assert (block.text, block.links) == ("안전한 글과 말.", ())
 
 
+@pytest.mark.parametrize("address", ["https://arxiv.org@evil.example/abs/1", "https://a:b@evil.example/"])
+def test_an_address_that_looks_like_that_of_another_host_is_no_address(address: str) -> None:
+    block = parsed_paper(paper_html(intro=f'<p>소개 <a href="{address}">글</a>.</p>')).intro_ko[0]
+    assert (block.text, block.links) == ("소개 글.", ())
+
+
+def test_a_long_title_is_not_compared_anew_with_every_block() -> None:
+    started_at = time.thread_time()
+    content = parse(TITLE + "👩\u200d" * 1900, post_html(paper_html(intro="<p>글</p>" * 20_000)), URL)
+    assert time.thread_time() - started_at < MAX_SECONDS
+    assert len(content.papers[0].intro_ko) == 20_000
+
+
 # --- any week -----------------------------------------------------------------------
 
 

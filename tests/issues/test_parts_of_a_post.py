@@ -113,6 +113,8 @@ def test_labels_are_found_at_any_heading_level(title_level: int, label_level: in
         "<strong>논문 소개</strong>",
         "▶ 논문 소개",
         "**논문 소개**",
+        "논문 소개 / Introduction",
+        "Introduction/논문 소개",
     ],
 )
 def test_a_label_may_have_spaces_a_colon_emoji_or_stars(label: str) -> None:
@@ -131,6 +133,21 @@ def test_a_label_before_a_line_break_is_still_a_label() -> None:
     assert [block.text for block in paper.intro_ko] == ["소개 첫 줄.\n소개 둘째 줄."]
     assert simplified_texts(paper.abstract_ko) == ["초록입니다."]
     assert paper.url == "https://arxiv.org/abs/2506.00001"
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["https://github.com/owl/owl", "https://www.youtube.com/watch?v=owl", "https://x.com/owl/status/1"],
+)
+def test_the_link_of_a_paper_is_the_first_that_leads_to_a_paper(other: str) -> None:
+    own = "https://openreview.net/forum?id=owl"
+    entries = f'<ul><li>코드: <a href="{other}">{other}</a></li><li>논문: <a href="{own}">{own}</a></li></ul>'
+    for link in (onebox(other) + onebox(own), entries):
+        paper = parsed_paper(paper_html(link=link))
+        assert (paper.url, [each.url for each in paper.links]) == (own, [other])
+    assert paper.links[0].label == f"코드: {other}"
+    assert simplified_texts(paper.notes) == [f"논문: {own}"]
+    assert parsed_paper(paper_html(link=onebox(other))).url == other
 
 
 def test_a_link_label_without_a_link_under_it_adds_no_link() -> None:

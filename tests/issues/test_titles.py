@@ -60,6 +60,11 @@ def test_a_topic_without_a_week_of_papers_in_its_title_is_not_a_weekly_post(titl
         ("한국어 제목뿐", "한국어 제목뿐", ""),
         ("Only English, A/B", "", "Only English, A/B"),
         ("한국어 / 다른 한국어", "한국어 / 다른 한국어", ""),
+        ("올빼미: 밤의 모델/Owl: Night Models", "올빼미: 밤의 모델", "Owl: Night Models"),
+        ("올빼미: 밤의 모델/ Owl", "올빼미: 밤의 모델", "Owl"),
+        ("올빼미: 밤의 모델／Owl: Night Models", "올빼미: 밤의 모델", "Owl: Night Models"),
+        ("추론을 위한 CPU/GPU 그리고 TPU/GPU", "추론을 위한 CPU/GPU 그리고 TPU/GPU", ""),
+        ("계획/Planning", "계획/Planning", ""),
     ],
 )
 def test_a_title_is_split_at_the_first_slash_with_no_korean_after_it(

@@ -96,6 +96,29 @@ def test_the_author_in_the_feed_is_not_believed(
     assert "somebody may not publish" in held["reason"]
 
 
+def test_a_post_that_links_to_the_topic_of_another_author_does_not_get_their_name(
+    sqlite_database: Database, forum: Forum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forum.state.weeks = 2
+    read(sqlite_database, forum.feed_url, at=NOW - 7 * 24 * HOUR)
+    real, older, newest = Forum.find, weeks()[1], weeks()[2]
+
+    def find(self: Forum, path: str) -> ForumPage | Redirect | None:
+        page = real(self, path)
+        if not (isinstance(page, ForumPage) and path.endswith(".rss")):
+            return page
+        link = f"/t/{older.slug}/{older.topic_id}<"
+        return page._replace(
+            body=page.body.replace(f"/t/{newest.slug}/{newest.topic_id}<".encode(), link.encode())
+        )
+
+    monkeypatch.setattr(Forum, "find", find)
+    forum.state.weeks = 3
+    (held,) = read(sqlite_database, forum.feed_url).held
+    assert held["topic_id"] == newest.topic_id
+    assert f"is the address of topic {older.topic_id}, not of topic {newest.topic_id}" in held["reason"]
+
+
 def test_a_topic_that_could_not_be_read_is_read_again_though_the_feed_has_not_changed(
     sqlite_database: Database, forum: Forum, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,18 @@ def test_a_translation_has_the_braces_of_its_sentence() -> None:
             "The post was not taken over: no paper was found; paper 3 (HRM) has no title, no link.",
             "글을 그대로 싣지 않았습니다. 이유: 논문을 찾지 못했습니다; 논문 3(HRM)에 다음이 없습니다: 제목, 링크",
         ),
+        (
+            "paper 2 (Owl) may be 2 papers: it links to arxiv:2506.00001, arxiv:2506.00002",
+            "논문 2(Owl)이(가) 논문 2편일 수 있습니다. 링크: arxiv:2506.00001, arxiv:2506.00002",
+        ),
+        (
+            "paper 2 (Owl) has “Otter” among its links, which may be another paper",
+            "논문 2(Owl)의 링크 사이에 있는 “Otter”이(가) 다른 논문일 수 있습니다",
+        ),
+        (
+            "in or after paper 2 (Owl), “## Otter” is code that holds the labels of a paper",
+            "논문 2(Owl) 안이나 뒤: 코드 “## Otter”에 논문의 항목 이름이 있습니다",
+        ),
         ("What failed: DKIM; arrival.", "실패한 항목: DKIM; 도착"),
         (
             "weekly:2025-W32 stopped: 10 mails in a row were refused, the last with: 550 no; 4 deliveries stay planned",
