@@ -15,9 +15,8 @@ from emails.edition import Part
 from emails.rendering.size import HtmlSize
 
 RANKS = ("overview", "summary", "opening", "intro", "notes", "closing", "section", "abstract")
-MAX_ORDINARY_BYTES = (
-    10_000  # no editor writes a longer paragraph, and one that is longer takes no room from others
-)
+# No editor writes a longer paragraph, and one that is longer takes no room from others.
+MAX_ORDINARY_BYTES = 10_000
 _MARGIN_BYTES = 256  # for multipart boundaries and line ends, which the sum of the blocks does not include
 
 

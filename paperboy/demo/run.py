@@ -78,10 +78,9 @@ def run_demo(folder: Path, *, once: bool, port: int, web_port: int) -> None:
 
 def make_empty(folder: Path) -> None:
     """Make the demo's folder, or empty it. Any other folder can hold somebody's database and secret key."""
-    is_from_a_demo = (folder / MARKER).exists() or (
-        (folder / "prefect").is_dir()
-        and not (folder / "secret_key").exists()  # of a demo before there was a marker
-    )
+    # Before there was a marker, a demo left Prefect's folder, and never a key.
+    is_from_an_old_demo = (folder / "prefect").is_dir() and not (folder / "secret_key").exists()
+    is_from_a_demo = (folder / MARKER).exists() or is_from_an_old_demo
     if folder.exists() and not is_from_a_demo and (not folder.is_dir() or any(folder.iterdir())):
         raise OSError(f"{folder} is not empty, and no demo made it: choose another with --folder")
     shutil.rmtree(folder, ignore_errors=True)

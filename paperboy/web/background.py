@@ -63,8 +63,12 @@ class BackgroundWorker:
                 logger.exception("%s could not be sent", self._what)
 
     def _log_obstacle(self, obstacle: str) -> None:
-        if self._is_new(obstacle):
-            logger.warning("%s wait: %s" if obstacle else "%s go out again%s", self._what, obstacle)
+        if not self._is_new(obstacle):
+            return
+        if obstacle:
+            logger.warning("%s wait: %s", self._what, obstacle)
+        else:
+            logger.warning("%s go out again", self._what)
 
     def _is_new(self, obstacle: str) -> bool:
         before, self._obstacle = self._obstacle, obstacle

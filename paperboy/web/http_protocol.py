@@ -5,9 +5,8 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-MAX_REQUEST_SECONDS = (
-    20  # from the connection, or from the first byte of a further request, to the end of its headers
-)
+# From the connection, or from the first byte of a further request, to the end of its headers.
+MAX_REQUEST_SECONDS = 20
 
 
 class BoundedHttpProtocol(H11Protocol):
