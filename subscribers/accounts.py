@@ -16,7 +16,7 @@ from core.languages import Language
 from subscribers.addresses import MAX_NAME_LENGTH, AccountError, clean_line, normal_address
 from subscribers.erasure import erase
 from subscribers.events import record_event
-from subscribers.first_papers import MAX_CATCH_UP, catch_up, cursor_before_latest_issue
+from subscribers.first_papers import MAX_CATCH_UP, begin_at_latest_issue, catch_up
 from subscribers.links import end_handle
 from subscribers.models import Subscriber
 from subscribers.status import SUBSCRIBED, SubscriberStatus
@@ -95,7 +95,7 @@ def confirm(
         lift(session, subscriber.email)  # the confirmation has arrived, so the mailbox works again
     subscriber.status, subscriber.confirmed_at = SubscriberStatus.ACTIVE, now
     subscriber.paused_until = None
-    subscriber.cursor = max(subscriber.cursor, cursor_before_latest_issue(session))
+    begin_at_latest_issue(session, subscriber)
     record_event(subscriber, "confirmed", now, origin, wording=wording)
 
 
@@ -184,7 +184,7 @@ def skip_to_latest_issue(
     session: Session, subscriber: Subscriber, now: datetime, *, origin: str = ""
 ) -> None:
     """Leave out what a subscriber has missed: the latest issue comes next, or what follows it."""
-    subscriber.cursor = max(subscriber.cursor, cursor_before_latest_issue(session))
+    begin_at_latest_issue(session, subscriber)
     record_event(subscriber, "skipped to the latest issue", now, origin)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from issues.models import Issue, Paper
@@ -20,7 +20,20 @@ def cursor_before_latest_issue(session: Session) -> int:
     return first - 1 if first else 0
 
 
+def begin_at_latest_issue(session: Session, subscriber: Subscriber) -> None:
+    """Move a subscriber's cursor to before the latest issue, unless it is further.
+
+    The database compares, because a digest may move the cursor at the same time.
+    """
+    session.flush()
+    latest = cursor_before_latest_issue(session)
+    is_behind = (Subscriber.id == subscriber.id, Subscriber.cursor < latest)
+    moved = update(Subscriber).where(*is_behind).values(cursor=latest)
+    session.execute(moved.execution_options(synchronize_session=False))
+    session.refresh(subscriber, ["cursor"])
+
+
 def catch_up(session: Session, subscriber: Subscriber, now: datetime) -> None:
     """Let a subscriber who comes back get what they missed; after MAX_CATCH_UP, only the latest issue."""
     if subscriber.ended_at and subscriber.ended_at + MAX_CATCH_UP < now:
-        subscriber.cursor = max(subscriber.cursor, cursor_before_latest_issue(session))
+        begin_at_latest_issue(session, subscriber)

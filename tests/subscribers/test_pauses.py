@@ -1,10 +1,13 @@
-"""A pause that has an end ends on its day."""
+"""Pauses, which end on their day, and what their subscribers have missed then."""
 
 from datetime import date, timedelta
 
+import pytest
+
 from core.database import Database
-from subscribers.accounts import pause, resume, resume_due, unsubscribe
-from tests.support.factories import NOW, add_subscriber
+from subscribers.accounts import pause, resume, resume_due, skip_to_latest_issue, unsubscribe
+from subscribers.models import Subscriber
+from tests.support.factories import NOW, add_issue, add_subscriber, issue_of
 
 LATER = NOW + timedelta(days=40)
 
@@ -50,3 +53,19 @@ def test_the_end_of_a_pause_does_not_bring_back_a_subscriber_who_left(database: 
         session.flush()
         assert resume_due(session, LATER, date(2026, 1, 1)) == 0
         assert subscriber.status == "unsubscribed"
+
+
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
+def test_leaving_out_what_was_missed_does_not_undo_a_digest_of_the_same_moment(database: Database) -> None:
+    """On SQLite one of the two would wait for the other from its beginning."""
+    with database.sessions.begin() as session:
+        subscriber_id = add_subscriber(session).id
+        add_issue(session, issue_of(2), topic_id=1)
+        add_issue(session, issue_of(2, start=date(2025, 8, 4)), topic_id=2)
+    with database.sessions.begin() as session:
+        subscriber = session.get_one(Subscriber, subscriber_id)
+        with database.sessions.begin() as digest:
+            digest.get_one(Subscriber, subscriber_id).cursor = 4
+        skip_to_latest_issue(session, subscriber, NOW)
+    with database.sessions() as session:
+        assert session.get_one(Subscriber, subscriber_id).cursor == 4
