@@ -1,6 +1,7 @@
 """What a subscriber chooses, and how it is parsed from what people and files write."""
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TypeVar
 
 from core.details import Detail
@@ -9,6 +10,7 @@ from core.languages import Language
 from subscribers.addresses import AccountError
 
 PAUSE_WEEKS = (2, 4, 8)  # of the pauses that have a button
+MAX_PAUSE = timedelta(days=366)
 
 Choice = TypeVar("Choice", Language, Frequency, Detail)
 
@@ -20,6 +22,11 @@ class Choices:
     language: Language
     frequency: Frequency
     detail: Detail = Detail.FULL
+
+
+def may_end_pause(day: date, today: date) -> bool:
+    """Whether a pause that begins today can end on a day, after today and within MAX_PAUSE."""
+    return today < day <= today + MAX_PAUSE
 
 
 def parse_choice(kind: type[Choice], text: str) -> Choice:

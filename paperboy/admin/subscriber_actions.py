@@ -18,6 +18,7 @@ from paperboy.admin.subscribers import SubscriberId, subscriber_with, target_of
 from paperboy.web.deps import ContextDep, WebContext
 from subscribers import accounts
 from subscribers.addresses import MAX_NAME_LENGTH
+from subscribers.choices import may_end_pause
 from subscribers.models import Subscriber
 from subscribers.suppression import unsuppress
 
@@ -74,7 +75,7 @@ def _day(text: str, context: WebContext) -> date | None:
     """The day that a form names, or None if it names none.
 
     Raises:
-        PaperboyError: it is no day, or it is not in the future.
+        PaperboyError: it is no day, or a pause cannot end on it.
     """
     if not text:
         return None
@@ -82,8 +83,8 @@ def _day(text: str, context: WebContext) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         raise PaperboyError("This is not a day.") from None
-    if day <= context.local_now.date():
-        raise PaperboyError("The pause must end after today.")
+    if not may_end_pause(day, context.local_now.date()):
+        raise PaperboyError("The pause must end after today and within a year.")
     return day
 
 

@@ -1,7 +1,7 @@
 """`paperboy subscribers set`: an operator changes what a subscriber gets."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +14,6 @@ from paperboy.cli.options import Email, Json, Now, member, names_of, now_or, par
 from paperboy.cli.subscribers import find_subscriber, show_brief, subscriber_entry
 
 BY_HAND = "by hand"  # where a change came from, in the subscriber's history
-MAX_PAUSE = timedelta(days=366)  # as on their own page
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,14 @@ def set_subscriber(
 
 def _parse_pause(text: str, now: datetime) -> date:
     from core.settings import load_settings
+    from subscribers.choices import may_end_pause
 
     try:
         day = date.fromisoformat(text)
     except ValueError:
         fault = f"{text!r} is not a day like 2025-09-01"
     else:
-        today = load_settings().local(now).date()
-        if today < day <= today + MAX_PAUSE:
+        if may_end_pause(day, load_settings().local(now).date()):
             return day
         fault = f"{day} must be after today and within a year"
     raise typer.BadParameter(fault, param_hint="--pause-until")

@@ -4,6 +4,7 @@ The package `prefect` is not imported. That would take over a second, and only t
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ def check(
         remedy = "set it in .env if Prefect is to run Paperboy: see docs/operating.md"
         yield warning(NAME, "PREFECT_API_URL is not set, so nothing runs on a schedule", remedy)
         return
+    shown = re.sub(r"//[^/@]*@", "//", url)  # it can have a password
     with httpx.Client(
         base_url=url,
         timeout=TIMEOUT_SECONDS,
@@ -42,13 +44,13 @@ def check(
     ) as api:
         try:
             if _request(api, "GET", "/health") is None:
-                problem = f"{url} is not a Prefect API"
+                problem = f"{shown} is not a Prefect API"
                 yield failed(NAME, problem, "correct PREFECT_API_URL, which must end in /api")
             else:
-                yield ok(NAME, f"{url} answers")
+                yield ok(NAME, f"{shown} answers")
                 yield from _check_deployments(api, file, timezone, reads_inbox)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            problem = f"{url} does not answer: {str(error) or type(error).__name__}"
+            problem = f"{shown} does not answer: {str(error) or type(error).__name__}"
             yield failed(NAME, problem, "start it with `prefect server start`, or see its log")
 
 

@@ -72,14 +72,13 @@ def _bad_link(request: Request, _: Exception) -> Response:
 
 def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = getattr(error, "detail", "failed")
+    detail, headers = getattr(error, "detail", "failed"), getattr(error, "headers", None)
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"detail": detail}, status_code=status)
+        return JSONResponse({"detail": detail}, status_code=status, headers=headers)
     if status == 404:
         return message_page(request, "not_found", status=404)
     if status == 400:
         return message_page(request, "bad_form", status=400)
-    headers = getattr(error, "headers", None)
     return PlainTextResponse(f"{detail}\n", status_code=status, headers=headers)
 
 

@@ -19,13 +19,12 @@ from paperboy.web.deps import ContextDep, Origin, WebContext
 from paperboy.web.pages import message_page, redirect, render_page
 from subscribers import accounts, links
 from subscribers.addresses import AccountError
-from subscribers.choices import PAUSE_WEEKS, parse_choice
+from subscribers.choices import MAX_PAUSE, PAUSE_WEEKS, may_end_pause, parse_choice
 from subscribers.models import Subscriber
 from subscribers.tokens import ExpiredTokenError, LinkPurpose
 
 router = APIRouter(include_in_schema=False)
 
-MAX_PAUSE = timedelta(days=366)
 MAX_MAILS = 200  # of the history that the page shows
 FormText = Annotated[str, Form(max_length=400)]
 
@@ -277,7 +276,7 @@ def _page(
 
 def _parse_day(context: WebContext, text: str) -> date:
     day, today = date.fromisoformat(text), context.local_now.date()
-    if not today < day <= today + MAX_PAUSE:
+    if not may_end_pause(day, today):
         raise ValueError("a pause ends within a year")
     return day
 

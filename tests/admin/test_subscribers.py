@@ -131,7 +131,8 @@ def test_what_is_not_possible_is_refused_in_one_line_and_changes_nothing(signed_
     for action, fields, complaint in (
         ("unsuppress", {}, "is not suppressed"),
         ("pause", {"until": "soon"}, "This is not a day."),
-        ("pause", {"until": "2020-01-01"}, "The pause must end after today."),
+        ("pause", {"until": "2020-01-01"}, "The pause must end after today and within a year."),
+        ("pause", {"until": "9999-12-31"}, "The pause must end after today and within a year."),
     ):
         refused = act(signed_in, "ko@example.com", action, **fields)
         assert refused.status_code == 409, action

@@ -9,7 +9,7 @@ import dns.rcode
 import pytest
 
 from core.database import open_engine
-from paperboy.doctor import database, dns_records
+from paperboy.doctor import database, dns_records, prefect_server
 from paperboy.doctor.dns_client import DnsClient
 from tests.support.factories import IDENTITY
 from tests.support.installation import LOGIN, SPF, Installation
@@ -140,3 +140,10 @@ def test_an_unreachable_database_server_is_reported_without_its_password() -> No
     (found,) = database.check("postgresql+psycopg://paperboy:secret@127.0.0.1:1/paperboy", datetime.now(UTC))
     assert found.line().startswith("failed   database: cannot be used: ")
     assert "secret" not in found.line()
+
+
+def test_a_password_in_the_address_of_prefect_is_not_shown() -> None:
+    address = {"PREFECT_API_URL": "http://minji:secret@127.0.0.1:1/api"}
+    (finding,) = prefect_server.check(address, Path("prefect.yaml"), "Asia/Seoul", reads_inbox=False)
+    assert "http://127.0.0.1:1/api does not answer" in finding.line()
+    assert "secret" not in finding.line()

@@ -66,3 +66,9 @@ def test_a_sign_up_by_json_brings_the_same_mail_as_one_by_the_form(shared_sample
     answer = shared_sample_site.client.post("/api/subscribers", json={"email": "json@example.com", **CHOICE})
     assert answer.status_code == 202
     assert shared_sample_site.mail("json@example.com")["Feedback-ID"].startswith("confirmation")
+
+
+def test_a_method_that_is_not_allowed_is_answered_with_those_that_are(shared_sample_site: Site) -> None:
+    """RFC 9110, 15.5.6."""
+    answer = shared_sample_site.client.delete("/api/subscribers")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from paperboy.web.preferences import MAX_PAUSE
+from subscribers.choices import MAX_PAUSE
 from subscribers.tokens import LinkPurpose
 from tests.support.site import Site, path_in
 
