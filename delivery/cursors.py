@@ -6,7 +6,7 @@ later has brought the same papers. So every paper is either unread or in a deliv
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from delivery.models import Delivery, EditionRow
@@ -76,6 +76,21 @@ def move_back_without_copy(session: Session, copy_id: int, subscriber_id: int) -
     rows = select(Delivery.id, EditionRow).join(EditionRow).where(*relied_on_copy)
     for delivery_id, edition in session.execute(rows):
         move_back(session, delivery_id, subscriber_id, edition)
+
+
+def may_stand_between(session: Session, first: int, last: int) -> bool:
+    """Whether a cursor stands at a place from `first` to before `last`, or may come back to one.
+
+    A digest under way may be skipped, which moves a cursor back to where its edition begins. A skipped copy can do the
+    same for a digest that relied on it.
+    """
+    stands = select(Subscriber.id).where(Subscriber.cursor >= first, Subscriber.cursor < last)
+    begins = and_(EditionRow.after_cursor >= first, EditionRow.after_cursor < last)
+    may_come_back = or_(
+        and_(Delivery.kind == DeliveryKind.DIGEST, begins), Delivery.kind == DeliveryKind.RESEND
+    )
+    under_way = select(Delivery.id).join(EditionRow).where(Delivery.due_at.is_not(None), may_come_back)
+    return any(session.scalar(rows.limit(1)) is not None for rows in (stands, under_way))
 
 
 def had_by(session: Session, subscriber_id: int, editions: Mapping[int, Collection[int]]) -> set[int]:

@@ -214,7 +214,7 @@ def is_in_posted_order(issue: Issue) -> bool:
 
 
 def order_as_posted(issue: Issue) -> None:
-    """Let the papers arrive in the order of the post. Call it only if no cursor stands between them."""
+    """Let the papers arrive in the order of the post. Call it only if no cursor can stand between them."""
     rows = _mailed(issue)
     for row, order in zip(rows, sorted(row.arrival_order for row in rows), strict=True):
         row.arrival_order = order

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core.database import Sessions
 from core.locks import advisory_lock
 from core.run_log import RunKind, record_run
+from delivery import cursors
 from issues import paper_rows, store
 from issues.fetch import FeedError
 from issues.parse.content import IssueContent
@@ -27,7 +28,6 @@ from mailings.context import IntakeRules
 from mailings.forum import ForumReader, ForumState, save_answers
 from mailings.ingest_report import IngestReport, entry_of, ids_of
 from mailings.trial_rendering import faults_of
-from subscribers.audience import is_cursor_between
 
 logger = logging.getLogger(__name__)
 
@@ -266,7 +266,7 @@ def _order_as_posted(session: Session, applied: ApplyResult) -> None:
         return
     advisory_lock(session, "planning")
     first, last = paper_rows.arrival_range(issue)
-    if not is_cursor_between(session, first, last):
+    if not cursors.may_stand_between(session, first, last):
         paper_rows.order_as_posted(issue)
 
 

@@ -102,12 +102,6 @@ def group_keys(session: Session, who: ColumnElement[bool]) -> set[GroupKey]:
     return {(language, detail, cursor) for language, detail, cursor in session.execute(rows)}
 
 
-def is_cursor_between(session: Session, first: int, last: int) -> bool:
-    """Whether a subscriber has been sent some of the papers from `first` to `last`, and not all of them."""
-    between = select(Subscriber.id).where(Subscriber.cursor >= first, Subscriber.cursor < last)
-    return session.scalar(between.limit(1)) is not None
-
-
 def count_by_kind(session: Session) -> dict[tuple[SubscriberStatus, Language, Frequency, Detail], int]:
     """How many subscribers have each status, language, frequency and detail."""
     kind = (Subscriber.status, Subscriber.language, Subscriber.frequency, Subscriber.detail)

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from core.database import Database
 from core.frequencies import Frequency
 from issues.queries import find
 from mailings import intake
-from mailings.digest_run import run_digest
+from mailings.digest_run import run_digest, send_retries
 from mailings.resend.plan import plan_resend
 from mailings.resend.request import ResendRequest
 from subscribers import accounts
@@ -195,6 +195,25 @@ def test_papers_reordered_before_anyone_got_them_are_mailed_in_the_new_order(
     take(database, weekly_post(KITE, OWL, HAWK), at=SUNDAY + timedelta(minutes=10))
     assert daily(database, server, 0) == [("minji@example.com", ["Owl", "Kite"])]
     assert daily(database, server, 1) == [("minji@example.com", ["Hawk"])]
+
+
+def test_papers_stay_in_their_order_while_a_mail_under_way_may_not_be_sent(
+    database: Database, server: ScriptedServer
+) -> None:
+    take(database, weekly_post(OWL, HAWK, KITE), at=SUNDAY)
+    subscribe(database, "minji@example.com")
+    assert daily(database, server, 0) == [("minji@example.com", ["Owl", "Hawk"])]
+    with ScriptedServer(on_mail="550 5.7.1 Sender refused") as refusing:
+        assert daily(database, refusing, 1) == []
+    take(database, weekly_post(KITE, OWL, HAWK), at=MORNING + 1.5 * DAY)
+    with database.sessions.begin() as session:
+        subscriber = session.scalars(select(Subscriber)).one()
+        accounts.pause(subscriber, MORNING + 1.6 * DAY)
+    with sending_context_at(database, server, MORNING + 1.7 * DAY) as context:
+        assert send_retries(context, rules=RULES).skipped == 1
+    with database.sessions.begin() as session:
+        accounts.resume(session.scalars(select(Subscriber)).one(), MORNING + 1.8 * DAY)
+    assert daily(database, server, 2) == [("minji@example.com", ["Kite"])]
 
 
 def test_the_papers_of_a_deleted_post_are_not_mailed_any_further(
