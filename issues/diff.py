@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from core.languages import TextLanguage
 from issues.parse.addresses import comparable_url
@@ -24,6 +25,7 @@ ISSUE_TEXTS = ("overview", "summary", "closing")
 
 
 MIN_LIKENESS = 0.8  # of the words of two papers, for one to be an edit of the other
+MAX_COMPARED = 10  # papers with the same link or title whose texts are compared; no editor has more
 MIN_LIKENESS_IN_PLACE = 0.65  # for papers that stand at the same place in the post
 
 
@@ -134,6 +136,7 @@ def _match(stored: Sequence[PaperContent], parsed: Sequence[PaperContent]) -> tu
     """
     pairs: list[int | None] = [None] * len(parsed)
     unmatched = dict(enumerate(stored))
+    words, new_words = [_words(paper) for paper in stored], [_words(paper) for paper in parsed]
     for key_of, least in (
         (_link_and_title, 0.0),
         (_link, MIN_LIKENESS),
@@ -141,28 +144,36 @@ def _match(stored: Sequence[PaperContent], parsed: Sequence[PaperContent]) -> tu
         (_link, 0.0),
         (_title, 0.0),
     ):
-        indices: defaultdict[object, list[int]] = defaultdict(list)
+        indices: defaultdict[object, dict[int, None]] = defaultdict(dict)  # in the order of the papers
         for index, paper in unmatched.items():
-            indices[key_of(paper)].append(index)
+            indices[key_of(paper)][index] = None
         for new_index, paper in enumerate(parsed):
             if pairs[new_index] is None and key_of(paper):
-                left = (index for index in indices[key_of(paper)] if index in unmatched)
-                found = next((i for i in left if not least or likeness(stored[i], paper) >= least), None)
+                same = indices[key_of(paper)]
+                compared = islice(same, MAX_COMPARED)
+                alike = (i for i in compared if not least or _share(words[i], new_words[new_index]) >= least)
+                found = next(alike, None)
                 if found is not None:
                     pairs[new_index] = found
-                    del unmatched[found]
-    _match_alike(pairs, unmatched, parsed)
+                    del same[found], unmatched[found]
+    _match_alike(pairs, unmatched, words, new_words)
     return tuple(pairs)
 
 
 def _match_alike(
-    pairs: list[int | None], unmatched: dict[int, PaperContent], parsed: Sequence[PaperContent]
+    pairs: list[int | None],
+    unmatched: dict[int, PaperContent],
+    words: Sequence[set[str]],
+    new_words: Sequence[set[str]],
 ) -> None:
     """Match papers whose title and link both changed: those with like texts, for which the same place helps."""
-    words = {index: _words(paper) for index, paper in unmatched.items()}
-    new_words = {index: _words(parsed[index]) for index, found in enumerate(pairs) if found is None}
+    new = [index for index, found in enumerate(pairs) if found is None]
     candidates = sorted(
-        ((_share(words[index], new_words[new]), index, new) for index in words for new in new_words),
+        (
+            (_share(words[index], new_words[new_index]), index, new_index)
+            for index in unmatched
+            for new_index in new
+        ),
         reverse=True,
     )
     for score, index, new_index in candidates:

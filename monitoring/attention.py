@@ -94,7 +94,10 @@ def _runs(session: Session, now: datetime) -> list[AttentionItem]:
 
 
 def _last_runs(session: Session, now: datetime) -> list[RunRecord]:
-    """The last run of each kind. On a Monday morning, that is also the weekly digest beside the daily one."""
+    """The last run of each kind, and the last digest of each frequency if it is younger than MAX_RUN_AGE.
+
+    On a Monday the daily digest runs after the weekly one, which would not be seen otherwise.
+    """
     digests = (last_run(session, RunKind.DIGEST, frequency) for frequency in Frequency)
     of_today = (run for run in digests if run and now - run.finished_at <= MAX_RUN_AGE)
     runs = {run.id: run for run in (*latest_runs(session, 1), *of_today)}

@@ -4,7 +4,7 @@ import re
 
 from issues.parse.text import HANGUL, has_hangul, strip_emoji
 
-# A slash with a space beside it, or one that joins a Korean word to several Latin ones.
+# A slash counts if a space stands beside it, or if it joins a Korean word to several Latin ones.
 _SLASH = re.compile(r"\s[/／]\s?|[/／]\s|(?<=[가-힣])[/／](?=\S+\s)")
 
 
